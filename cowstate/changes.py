@@ -1,0 +1,150 @@
+"""What a commit changed: `Change` and `ChangeSet`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from .errors import ChangeSetMismatchError
+
+__all__ = ["MISSING", "Change", "ChangeSet", "Delta", "Missing"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Missing(Enum):
+    """The type of `MISSING`, so that type checkers can narrow on ``is MISSING``."""
+
+    MISSING = "MISSING"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = Missing.MISSING
+"""Stands for "no record under this key", where None may be a record. False, and only itself."""
+
+Absent: TypeAlias = Literal[Missing.MISSING]
+
+Delta: TypeAlias = dict[K, tuple[V | Absent, V | Absent]]
+"""The bare form of a change set: ``{key: (old, new)}`` with ``old is not new``."""
+
+
+class Change(NamedTuple, Generic[V]):
+    """One key's change: the record before and after; `MISSING` where there was none.
+
+    >>> old, new = Change(MISSING, "a")
+    >>> old, new
+    (MISSING, 'a')
+    """
+
+    old: V | Absent
+    new: V | Absent
+
+
+class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
+    """An immutable mapping ``key -> Change(old, new)`` of the keys that differ.
+
+    A key is in it only if ``old is not new``. Change sets form a groupoid: `then` composes two
+    that follow one upon the other, `inverse` undoes, the empty one changes nothing.
+
+    Thread-safe, because immutable. Reading a key is one dict look-up.
+
+    >>> first = ChangeSet({"a": (MISSING, 1)})
+    >>> second = ChangeSet({"a": (1, 2), "b": (MISSING, 3)})
+    >>> first.then(second)
+    ChangeSet({'a': Change(old=MISSING, new=2), 'b': Change(old=MISSING, new=3)})
+    >>> first.then(first.inverse())
+    ChangeSet({})
+    """
+
+    __slots__ = ("_delta",)
+    _delta: Delta[K, V]
+
+    def __init__(self, changes: Mapping[K, tuple[V | Absent, V | Absent]] | None = None) -> None:
+        self._delta = {
+            key: (old, new) for key, (old, new) in (changes or {}).items() if old is not new
+        }
+
+    @classmethod
+    def _of(cls, delta: Delta[K, V]) -> ChangeSet[K, V]:
+        """Wrap a delta that nobody else will change, without a copy."""
+        changes = cls.__new__(cls)
+        changes._delta = delta
+        return changes
+
+    def __getitem__(self, key: K) -> Change[V]:
+        return Change._make(self._delta[key])
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._delta)
+
+    def __len__(self) -> int:
+        return len(self._delta)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._delta
+
+    def then(self, later: ChangeSet[K, V]) -> ChangeSet[K, V]:
+        """Return the change set that is the same as this one and then *later*.
+
+        Associative; ``a.diff(b).then(b.diff(c))`` is the same as ``a.diff(c)``. A key that
+        comes back to the very record it started from is not in the result. Costs O(keys in both).
+
+        Raises:
+            ChangeSetMismatchError: a key in both does not start, in *later*, with the record
+                that it ends with here.
+        """
+        return ChangeSet._of(compose(self._delta, later._delta))
+
+    def inverse(self) -> ChangeSet[K, V]:
+        """Return the change set that undoes this one. Costs O(keys)."""
+        return ChangeSet._of({key: (new, old) for key, (old, new) in self._delta.items()})
+
+    def only(self, wanted: Callable[[K], bool]) -> ChangeSet[K, V]:
+        """Return the changes of the keys for which *wanted* is true. Costs O(keys)."""
+        return ChangeSet._of({key: pair for key, pair in self._delta.items() if wanted(key)})
+
+    def __repr__(self) -> str:
+        shown = [f"{key!r}: {self[key]!r}" for _, key in zip(range(4), self._delta, strict=False)]
+        if len(self) > 4:
+            shown.append(f"... {len(self) - 4} more")
+        return f"ChangeSet({{{', '.join(shown)}}})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ChangeSet, (self._delta,)
+
+
+def compose(first: Delta[K, V], second: Delta[K, V]) -> Delta[K, V]:
+    """Return the delta of *first* followed by *second*; neither is changed."""
+    out = dict(first)
+    torn = []
+    for key, (old, new) in second.items():
+        pair = out.get(key)
+        if pair is None:
+            out[key] = (old, new)
+            continue
+        if pair[1] is not old:
+            torn.append(key)
+        if pair[0] is new:
+            del out[key]
+        else:
+            out[key] = (pair[0], new)
+    if torn:
+        raise ChangeSetMismatchError(torn)
+    return out
+
+
+def compose_all(deltas: Iterable[Delta[K, V]]) -> Delta[K, V]:
+    """Return the delta of several that are known to follow one upon the other."""
+    out: Delta[K, V] = {}
+    for delta in deltas:
+        for key, (old, new) in delta.items():
+            pair = out.get(key)
+            out[key] = (old if pair is None else pair[0], new)
+    return {key: pair for key, pair in out.items() if pair[0] is not pair[1]}

@@ -1,0 +1,324 @@
+"""Values derived from the records: `Index`, `Aggregate`, and the step from version to version.
+
+Derived values travel in the same reference as the records they come from, so no reader can see
+one without the other. Each is brought up to date from the changes alone: no commit scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from .changes import MISSING, Delta
+from .errors import ArgumentTypeError, ArgumentValueError, IndexValueError, UniqueViolationError
+from .maps import MapKind, PersistentMap, map_kind
+from .records import check_immutable
+
+__all__ = ["Aggregate", "Index"]
+
+V = TypeVar("V")
+S = TypeVar("S")
+AnyDelta: TypeAlias = Delta[Any, Any]
+
+
+class Index(msgspec.Struct, Generic[V], frozen=True):
+    """Find records by a value computed from them.
+
+    Args:
+        fn: the index function: from a record to its index value, or None for "not in this
+            index". It must depend on the record alone; it runs under the store's lock, twice
+            for each changed record, so it must be short (an ``operator.attrgetter`` is best).
+        unique: at most one record may have each value; a commit that would break this raises
+            `UniqueViolationError` and changes nothing. Checked once per commit, for its
+            outcome: within a transaction values may pass each other.
+        many: *fn* returns an iterable of values, and the record is found under each.
+
+    Cost: O(log N) for each changed record whose index value changed, and a look-up O(log N).
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1, "b": 2, "c": 3}, indexes={"odd": Index(lambda n: n % 2 == 1)})
+    >>> sorted(store.snapshot().find_all("odd", True))
+    ['a', 'c']
+    """
+
+    fn: Callable[[V], Any]
+    unique: bool = False
+    many: bool = False
+
+    def __post_init__(self) -> None:
+        if not callable(self.fn):
+            raise ArgumentTypeError(
+                f"an Index needs a function of a record, not {self.fn!r}; "
+                "for a field write operator.attrgetter('field')"
+            )
+
+    def entries(self, result: Any) -> dict[Hashable, None]:
+        """Return, as the keys of a dict, the values that a *result* of ``fn`` stands for."""
+        if result is None:
+            return {}
+        try:
+            found = dict.fromkeys(result) if self.many else {result: None}
+        except TypeError as error:
+            want = "an iterable of hashable values" if self.many else "a hashable value"
+            raise IndexValueError(
+                f"{result!r} cannot be indexed ({error}); return {want}"
+            ) from None
+        for value in found:
+            if value != value:  # noqa: PLR0124  (the test for NaN)
+                raise IndexValueError("NaN equals nothing, itself included; return None instead")
+        return found
+
+
+# Decimal arithmetic rounds to the precision of the *calling thread's* context. A total that
+# every thread moves must not depend on who moved it last, and must never round in silence.
+_EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+
+
+def _plus(total: Any, amount: Any) -> Any:
+    if type(amount) is Decimal and type(total) is not float:
+        return _EXACT.add(total, amount)
+    return total + amount
+
+
+def _minus(total: Any, amount: Any) -> Any:
+    if type(amount) is Decimal and type(total) is not float:
+        return _EXACT.subtract(total, amount)
+    return total - amount
+
+
+class Aggregate(Generic[V, S]):
+    """A value folded from all records, moved by each change and never recomputed.
+
+    Make one with `sum`, `count` or `fold`. Every function given must depend on the record
+    alone and be short: it runs under the store's lock. Cost: O(1) for each changed record.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1, "b": 5}, aggregates={
+    ...     "sum": Aggregate.sum(lambda n: n),
+    ...     "large": Aggregate.count(lambda n: n > 3),
+    ... })
+    >>> commit = store.set("b", 2)
+    >>> store.snapshot().total("sum"), store.snapshot().total("large")
+    (3, 0)
+    """
+
+    __slots__ = ("_add", "_remove", "start")
+
+    def __init__(self, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S]) -> None:
+        for role, fn in (("add", add), ("remove", remove)):
+            if not callable(fn):
+                raise ArgumentTypeError(f"Aggregate: {role} must be a function, not {fn!r}")
+        check_immutable(start)
+        self.start = start
+        self._add = add
+        self._remove = remove
+
+    @classmethod
+    def fold(
+        cls, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S]
+    ) -> Aggregate[V, S]:
+        """Fold with an inverse: ``remove(add(state, record), record) == state``, in any order.
+
+        The state must be immutable, and *add* and *remove* return the next one.
+        """
+        return cls(start, add, remove)
+
+    @classmethod
+    def sum(cls, fn: Callable[[V], Any], start: Any = 0) -> Aggregate[V, Any]:
+        """Add up ``fn(record)``: int, Decimal or Fraction, all exact.
+
+        Decimals are added without rounding, whatever the context of the writing thread. A float
+        is refused, because a running float sum drifts from the recomputed one, and so is a NaN,
+        which no later change could take out again.
+        """
+        if not callable(fn):
+            raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {fn!r}")
+        return _Sum(fn, start)
+
+    @classmethod
+    def count(cls, predicate: Callable[[V], object] | None = None) -> Aggregate[V, int]:
+        """Count the records, or those for which *predicate* is true."""
+        if predicate is None:
+            return _Sum(lambda _: 1, 0)
+        if not callable(predicate):
+            raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {predicate!r}")
+        return _Sum(lambda record: 1 if predicate(record) else 0, 0)
+
+    def step(self, state: S, delta: Delta[Any, V]) -> S:
+        """Return the state after *delta*. Costs O(keys in it)."""
+        for old, new in delta.values():
+            if old is not MISSING:
+                state = self._remove(state, old)
+            if new is not MISSING:
+                state = self._add(state, new)
+        check_immutable(state)
+        return state
+
+
+class _Sum(Aggregate[V, Any]):
+    """A fold by ``+`` and ``-``, which can skip a record whose amount did not change."""
+
+    __slots__ = ("_amount",)
+
+    def __init__(self, amount: Callable[[V], Any], start: Any) -> None:
+        self._amount = amount
+        self.start = self._checked(start)
+
+    def step(self, state: Any, delta: Delta[Any, V]) -> Any:
+        amount = self._amount
+        before = state
+        for old, new in delta.values():
+            was = 0 if old is MISSING else amount(old)
+            now = 0 if new is MISSING else amount(new)
+            if was is not now:
+                state = _plus(_minus(state, was), now)
+        return state if state is before else self._checked(state)
+
+    @staticmethod
+    def _checked(total: Any) -> Any:
+        if isinstance(total, float):
+            raise ArgumentTypeError(
+                "Aggregate.sum was given a float, whose running sum would drift; "
+                "return a Decimal, a Fraction or an int"
+            )
+        if total != total:  # noqa: PLR0124  (the test for NaN, of whichever number type)
+            raise ArgumentValueError(
+                "Aggregate.sum was given a NaN, which no later change could take out; return 0 "
+                "for a record that has no amount"
+            )
+        return total
+
+
+def _step_index(
+    kind: MapKind, name: str, index: Index[Any], state: PersistentMap[Any, Any], delta: AnyDelta
+) -> PersistentMap[Any, Any]:
+    """Return the index after *delta*: removals first, so that values may pass each other.
+
+    The state of a unique index maps value to key; that of another maps value to a persistent
+    map whose keys are the keys.
+    """
+    fn, unique = index.fn, index.unique
+    added: list[tuple[Any, Any]] = []
+    for key, (old, new) in delta.items():
+        try:
+            was = None if old is MISSING else fn(old)
+            now = None if new is MISSING else fn(new)
+            if was is now or was == now:
+                continue
+            gone = index.entries(was)
+            come = index.entries(now)
+        except IndexValueError as error:
+            raise error.within(name, key) from None
+        except Exception as error:
+            error.add_note(f"raised by index {name!r} at {key!r}; nothing was committed")
+            raise
+        for value in gone:
+            if value not in come:
+                state = _remove_entry(kind, name, unique, state, value, key)
+        added += [(value, key) for value in come if value not in gone]
+    for value, key in added:
+        if not unique:
+            bucket = state.get(value)
+            bucket = kind.build({key: None}) if bucket is None else kind.put(bucket, key, None)
+            state = kind.put(state, value, bucket)
+        elif value in state:
+            raise UniqueViolationError(name, value, (state[value], key))
+        else:
+            state = kind.put(state, value, key)
+    return state
+
+
+def _remove_entry(
+    kind: MapKind, name: str, unique: bool, state: PersistentMap[Any, Any], value: Any, key: Any
+) -> PersistentMap[Any, Any]:
+    entry = state.get(value, MISSING)
+    if entry is MISSING or (entry != key if unique else key not in entry):
+        raise IndexValueError(
+            f"{value!r} was not the value of this record when it was stored; an index function "
+            "must give the same value for the same record every time"
+        ).within(name, key)
+    if unique or len(entry) == 1:
+        return kind.drop(state, value)  # type: ignore[no-any-return]
+    return kind.put(state, value, kind.drop(entry, key))  # type: ignore[no-any-return]
+
+
+class Derivation:
+    """What a store derives from its records, by name; the pure step from version to version.
+
+    Immutable after construction. ``indexes`` and ``totals`` of a snapshot are tuples in the
+    order of the names here.
+    """
+
+    __slots__ = ("_aggregates", "_indexes", "index_positions", "kind", "total_positions", "unique")
+
+    def __init__(
+        self,
+        kind: MapKind,
+        indexes: Mapping[str, Index[Any]],
+        aggregates: Mapping[str, Aggregate[Any, Any]],
+    ) -> None:
+        for name, index in indexes.items():
+            if not isinstance(index, Index):
+                raise ArgumentTypeError(f"indexes[{name!r}] must be an Index, not {index!r}")
+        for name, aggregate in aggregates.items():
+            if not isinstance(aggregate, Aggregate):
+                raise ArgumentTypeError(
+                    f"aggregates[{name!r}] must be an Aggregate, not {aggregate!r}"
+                )
+        self.kind = kind
+        self._indexes = tuple(indexes.items())
+        self._aggregates = tuple(aggregates.items())
+        self.index_positions = {name: place for place, name in enumerate(indexes)}
+        self.total_positions = {name: place for place, name in enumerate(aggregates)}
+        self.unique = tuple(index.unique for index in indexes.values())
+
+    @classmethod
+    def readable(cls, unique: Mapping[str, bool], totals: Iterable[str]) -> Derivation:
+        """Return what is needed to *read* derived values, without the functions that made them."""
+        derivation = cls(map_kind(), {}, {})
+        derivation.index_positions = {name: place for place, name in enumerate(unique)}
+        derivation.total_positions = {name: place for place, name in enumerate(totals)}
+        derivation.unique = tuple(unique.values())
+        return derivation
+
+    def __bool__(self) -> bool:
+        return bool(self._indexes or self._aggregates)
+
+    def index(self, position: int) -> Index[Any]:
+        """Return the index at *position*."""
+        return self._indexes[position][1]
+
+    def start(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return ``(indexes, totals)`` of no records at all."""
+        empty = self.kind.build({})
+        return (empty,) * len(self._indexes), tuple(agg.start for _, agg in self._aggregates)
+
+    def step(
+        self, indexes: tuple[Any, ...], totals: tuple[Any, ...], delta: AnyDelta
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return ``(indexes, totals)`` after *delta*; costs O(keys in it) for each."""
+        kind = self.kind
+        if indexes:
+            indexes = tuple(
+                [
+                    _step_index(kind, name, index, state, delta)
+                    for (name, index), state in zip(self._indexes, indexes, strict=True)
+                ]
+            )
+        if totals:
+            totals = tuple(
+                [self.step_total(position, state, delta) for position, state in enumerate(totals)]
+            )
+        return indexes, totals
+
+    def step_total(self, position: int, state: Any, delta: AnyDelta) -> Any:
+        """Return the aggregate at *position* after *delta*."""
+        name, aggregate = self._aggregates[position]
+        try:
+            return aggregate.step(state, delta)
+        except Exception as error:
+            error.add_note(f"raised by aggregate {name!r}; nothing was committed")
+            raise

@@ -1,0 +1,355 @@
+"""Every error of the package.
+
+All have one base, `CowstateError`, and also inherit the built-in class where one is true, so
+that ``except KeyError`` keeps working. Each says what was wrong and what to do, carries its
+facts as attributes, and survives pickling. Whatever raises one of these has left the store
+as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+__all__ = [
+    "CowstateError",
+    "ArgumentTypeError",
+    "ArgumentValueError",
+    "ChangeSetMismatchError",
+    "ClosedError",
+    "ConflictError",
+    "ForeignSnapshotError",
+    "IndexValueError",
+    "InvariantError",
+    "IterationError",
+    "MutableRecordError",
+    "ObservationError",
+    "RecordFieldError",
+    "RecordNotFoundError",
+    "ReentrantWriteError",
+    "UnhashableKeyError",
+    "UniqueViolationError",
+    "UnknownAggregateError",
+    "UnknownIndexError",
+    "AmountTypeError",
+    "AmountValueError",
+    "ClientIdError",
+    "OrderMismatchError",
+    "RetiredOrderError",
+    "SlotBusyError",
+    "ClockError",
+    "ExchangeError",
+    "OrderNotFoundError",
+    "NetworkError",
+    "TapeError",
+]
+
+
+def _some(things: Iterable[object], limit: int = 5) -> str:
+    """List the first few things for a message, so that it stays short at a million keys."""
+    shown = [repr(thing) for thing in things]
+    if len(shown) > limit:
+        return ", ".join(shown[:limit]) + f" and {len(shown) - limit} more"
+    return ", ".join(shown)
+
+
+def _restore(cls: type[CowstateError], message: str, facts: dict[str, Any]) -> CowstateError:
+    error = cls.__new__(cls, message)
+    error.args = (message,)
+    error.__dict__.update(facts)
+    return error
+
+
+class CowstateError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of the message.
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), str(self), dict(self.__dict__))
+
+
+class ArgumentTypeError(CowstateError, TypeError):
+    """An argument is of a type that makes no sense there."""
+
+
+class ArgumentValueError(CowstateError, ValueError):
+    """An argument has the right type and a value that makes no sense."""
+
+
+class RecordFieldError(CowstateError, TypeError):
+    """`Record.replace` was given a name that is not a field of the record."""
+
+    def __init__(self, record_type: type, unknown: Sequence[str], fields: Sequence[str]) -> None:
+        super().__init__(
+            f"{record_type.__name__} has no field {_some(unknown)}; its fields are {_some(fields)}"
+        )
+        self.record_type = record_type
+        self.unknown = tuple(unknown)
+        self.fields = tuple(fields)
+
+
+class RecordNotFoundError(CowstateError, KeyError):
+    """No record is stored under the key."""
+
+    def __init__(self, key: object, version: int) -> None:
+        super().__init__(f"no record under {key!r} in version {version}")
+        self.key = key
+        self.version = version
+
+
+class MutableRecordError(CowstateError, TypeError):
+    """A record of a type that is known to be mutable was refused."""
+
+    def __init__(self, record_type: type, reason: str) -> None:
+        super().__init__(reason)
+        self.record_type = record_type
+        self.reason = reason
+
+
+class UnhashableKeyError(CowstateError, TypeError):
+    """A key cannot be hashed, so nothing can be stored under it."""
+
+    def __init__(self, key: object) -> None:
+        super().__init__(
+            f"a {type(key).__name__} cannot be a key, because it cannot be hashed; "
+            "use a str, an int, a tuple or another immutable value"
+        )
+        self.key_type = type(key)
+
+
+class ConflictError(CowstateError):
+    """What a draft was derived from has changed since; nothing was written.
+
+    Attributes:
+        keys: the keys that it read or wrote and that no longer hold what it saw.
+        entries: ``(index, value)`` of the index entries that it looked up and that changed.
+        reasons: what else it relied on that changed: ``"keys"`` (the set of keys, for a draft
+            that iterated), ``"meta"``, ``"version"``, or ``"total:<aggregate>"``.
+        drafted_from: the version that the draft was derived from.
+        found: the version that the store had reached.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[object],
+        drafted_from: int,
+        found: int,
+        *,
+        entries: Iterable[tuple[str, object]] = (),
+        reasons: Iterable[str] = (),
+    ) -> None:
+        self.keys = tuple(keys)
+        self.entries = tuple(entries)
+        self.reasons = tuple(reasons)
+        self.drafted_from = drafted_from
+        self.found = found
+        what = [_some(self.keys)] if self.keys else []
+        what += [f"index entry {index}={value!r}" for index, value in self.entries[:5]]
+        what += list(self.reasons)
+        super().__init__(
+            f"changed since version {drafted_from}: {', '.join(what)}; the store is at version "
+            f"{found}. Derive the change again from a new snapshot, or use `retry`"
+        )
+
+
+class ReentrantWriteError(CowstateError, RuntimeError):
+    """A write to a store from inside a write to the same store, by the same thread."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this thread is already writing to this store (it is inside a transaction, an update "
+            "function, an index function or an invariant of it); use the transaction that is "
+            "open, or write after it"
+        )
+
+
+class UniqueViolationError(CowstateError, ValueError):
+    """Two records would have the same value in a unique index."""
+
+    def __init__(self, index: str, value: object, keys: Iterable[object]) -> None:
+        self.index = index
+        self.value = value
+        self.keys = tuple(keys)
+        super().__init__(
+            f"unique index {index!r}: {value!r} would belong to {_some(self.keys)} at once"
+        )
+
+
+class IndexValueError(CowstateError, TypeError):
+    """An index function returned something that cannot be an index value.
+
+    Attributes:
+        index: the name of the index, None where it is not known yet.
+        key: the key of the record.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.index: str | None = None
+        self.key: object = None
+
+    def within(self, index: str, key: object) -> Self:
+        """Say which index and record it was, and return the error."""
+        self.index = index
+        self.key = key
+        self.args = (f"index {index!r}, record under {key!r}: {self.problem}",)
+        return self
+
+
+class UnknownIndexError(CowstateError, LookupError):
+    """The store has no index of that name, or not of that kind."""
+
+    def __init__(self, name: object, known: Iterable[str], problem: str = "there is none") -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(
+            f"index {name!r}: {problem}; the indexes are: {_some(self.known) or 'none'}"
+        )
+
+
+class UnknownAggregateError(CowstateError, LookupError):
+    """The store has no aggregate of that name."""
+
+    def __init__(self, name: object, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(
+            f"no aggregate {name!r}; the aggregates are: {_some(self.known) or 'none'}"
+        )
+
+
+class InvariantError(CowstateError, ValueError):
+    """An invariant vetoed the commit; nothing was written."""
+
+    def __init__(self, invariant: str, reason: str) -> None:
+        self.invariant = invariant
+        self.reason = reason
+        super().__init__(f"invariant {invariant!r} vetoed the commit: {reason}")
+
+
+class ForeignSnapshotError(CowstateError, ValueError):
+    """A snapshot of another store (or one that was unpickled) was given as a base."""
+
+
+class ClosedError(CowstateError, RuntimeError):
+    """A transaction, draft, subscription or feed was used after its end."""
+
+
+class IterationError(CowstateError, RuntimeError):
+    """Keys were added to or deleted from a transaction or draft while it was iterated."""
+
+    def __init__(self) -> None:
+        super().__init__("keys were added or deleted during the iteration; iterate over a list")
+
+
+class ObservationError(CowstateError, RuntimeError):
+    """An observation was asked for what it knows only once its window has closed."""
+
+
+class ChangeSetMismatchError(CowstateError, ValueError):
+    """Two change sets do not follow one upon the other."""
+
+    def __init__(self, keys: Iterable[object]) -> None:
+        self.keys = tuple(keys)
+        super().__init__(
+            f"the second change set does not start where the first one ends, at "
+            f"{_some(self.keys)}; compose them in version order"
+        )
+
+
+class AmountTypeError(CowstateError, TypeError):
+    """A price, quantity or other amount is not a `decimal.Decimal`."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name = name
+        self.value_type = type(value)
+        why = ", because a float is already rounded" if isinstance(value, float) else ""
+        super().__init__(
+            f"{name} is a {type(value).__name__} ({_some([value])}); give a decimal.Decimal made "
+            f"from a string or an int{why}"
+        )
+
+
+class AmountValueError(CowstateError, ValueError):
+    """A price, quantity or other amount is NaN, infinite, of the wrong sign or impossible."""
+
+    def __init__(self, name: str, value: object, problem: str) -> None:
+        self.name = name
+        self.value = value
+        super().__init__(f"{name} is {value}: {problem}")
+
+
+class ClientIdError(CowstateError, ValueError):
+    """A client order id cannot be made: its parts are not of the form, or it is too long."""
+
+
+class OrderMismatchError(CowstateError, ValueError):
+    """An order update contradicts the order known under its id, or belongs to another slot."""
+
+    def __init__(self, client_oid: str, problem: str) -> None:
+        self.client_oid = client_oid
+        super().__init__(f"order {client_oid!r}: {problem}")
+
+
+class RetiredOrderError(CowstateError, LookupError):
+    """An update is of an order that its slot no longer remembers, so it was not counted."""
+
+    def __init__(self, client_oid: str, sequence: int, retired_sequence: int) -> None:
+        self.client_oid = client_oid
+        self.sequence = sequence
+        self.retired_sequence = retired_sequence
+        super().__init__(
+            f"order {client_oid!r}: the slot has forgotten its orders up to sequence "
+            f"{retired_sequence}, so this update cannot be told from one that was counted; "
+            "compare the position with the exchange's"
+        )
+
+
+class SlotBusyError(CowstateError, RuntimeError):
+    """A slot takes no order while one is working in it."""
+
+    def __init__(self, client_oid: str, working: str) -> None:
+        self.client_oid = client_oid
+        self.working = working
+        super().__init__(
+            f"order {client_oid!r} cannot be opened: {working!r} is working in the slot; wait "
+            "until it is over, or cancel it"
+        )
+
+
+class ClockError(CowstateError, RuntimeError):
+    """A clock was driven by a thread that may not drive it now."""
+
+
+class ExchangeError(CowstateError):
+    """An exchange refused a request; nothing was done."""
+
+
+class OrderNotFoundError(ExchangeError, LookupError):
+    """The exchange knows no such order, or, for a cancellation, none that still works."""
+
+
+class NetworkError(ExchangeError, OSError):
+    """No answer came: the request may have been executed or not, and may still be."""
+
+
+class TapeError(CowstateError, ValueError):
+    """A file of trades cannot be read.
+
+    Attributes:
+        path: the file, as it was named.
+        row: the line of the file that is wrong, from 1, the header counted; None where the
+            file as a whole is.
+        problem: what is wrong, and what to do.
+    """
+
+    def __init__(self, path: object, row: int | None, problem: str) -> None:
+        self.path = str(path)
+        self.row = row
+        self.problem = problem
+        where = self.path if row is None else f"{self.path}, row {row}"
+        super().__init__(f"{where}: {problem}")

@@ -1,0 +1,103 @@
+"""A window around a slow look at the outside world: `Observation`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from .changes import ChangeSet
+from .errors import ObservationError
+from .snapshot import Snapshot
+from .transaction import Draft
+
+__all__ = ["Observation"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Observation(Generic[K, V]):
+    """What a store held before and after a look that took its time.
+
+    The answer of a slow peer describes some moment *within* the window. Of a record that is the
+    same object at both ends, the answer may be compared with that record; of any other it may
+    not, for nobody can say which of its states the peer saw.
+
+    Made by ``with store.observe() as window``. No lock is held in between. One window is for
+    one thread; what it returns may be shared.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1, "b": 1})
+    >>> with store.observe() as window:
+    ...     commit = store.set("b", 2)          # an update while we look
+    >>> sorted(window.stable), sorted(window.changes)
+    (['a'], ['b'])
+    """
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot[K, V]],
+        draft: Callable[[Snapshot[K, V]], Draft[K, V]],
+    ) -> None:
+        self._snapshot = snapshot
+        self._draft = draft
+        self._before: Snapshot[K, V] | None = None
+        self._after: Snapshot[K, V] | None = None
+
+    def __enter__(self) -> Self:
+        if self._before is not None:
+            raise ObservationError("an observation is one window; call observe() for another")
+        self._before = self._snapshot()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._after = self._snapshot()
+
+    @property
+    def before(self) -> Snapshot[K, V]:
+        """The snapshot of T1, when the window opened."""
+        if self._before is None:
+            raise ObservationError("the window is not open yet; use it in a with statement")
+        return self._before
+
+    @property
+    def after(self) -> Snapshot[K, V]:
+        """The snapshot of T2, when the window closed."""
+        if self._after is None:
+            raise ObservationError("the window is still open; ask after the with block")
+        return self._after
+
+    @property
+    def changes(self) -> ChangeSet[K, V]:
+        """What changed in the window. Costs what changed."""
+        return self.after.diff(self.before)
+
+    @property
+    def stable(self) -> frozenset[K]:
+        """The keys whose record is the same object at both ends. Costs O(N).
+
+        To test one key, ``key not in window.changes`` costs what changed.
+        """
+        changed = self.changes
+        return frozenset(key for key in self.before if key not in changed)
+
+    def draft(self) -> Draft[K, V]:
+        """Return a draft that commits only against what was observed.
+
+        Its base is `before`: it conflicts at every key and index entry that it touches and that
+        has changed since the window *opened*, be it in the window or after.
+        """
+        self.after  # noqa: B018  (refuses while the window is open)
+        return self._draft(self.before)
+
+    def __repr__(self) -> str:
+        if self._before is None:
+            return "<Observation not open yet>"
+        upto = "open" if self._after is None else self._after.version
+        return f"<Observation from version {self._before.version} to {upto}>"

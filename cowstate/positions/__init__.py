@@ -1,0 +1,1 @@
+"""Positions of a grid trader: the reference application."""

@@ -1,0 +1,301 @@
+"""One version of everything: `Snapshot`, and `Commit`, the step between two."""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from threading import Lock
+from typing import Any, Generic, Self, TypeVar, cast
+
+import msgspec
+
+from .changes import MISSING, ChangeSet, Delta, compose_all
+from .derived import Derivation
+from .errors import (
+    ForeignSnapshotError,
+    RecordNotFoundError,
+    UnknownAggregateError,
+    UnknownIndexError,
+)
+from .maps import PersistentMap
+from .ring import Ring
+
+__all__ = ["Commit", "Lineage", "Snapshot"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _SnapshotMeta(msgspec.StructMeta, ABCMeta):
+    """A msgspec Struct that is also a real `Mapping`: cheap to make, complete to use."""
+
+
+class Snapshot(
+    msgspec.Struct,
+    Mapping[K, V],
+    Generic[K, V],
+    metaclass=_SnapshotMeta,
+    frozen=True,
+    eq=False,
+    weakref=True,
+):
+    """One version of a store: an immutable mapping, with everything derived from it.
+
+    Made by a store, never by hand. It stays valid, and the same, for ever: whatever is written
+    later goes into later versions. Any number of threads may read one snapshot at once, without
+    a lock. The order of its keys is not specified.
+
+    Two snapshots are equal if they hold equal records under equal keys, as any two mappings
+    are. A snapshot can be pickled; what comes out can be read like the original, and belongs to
+    no store. ``copy`` and ``deepcopy`` return the snapshot itself.
+
+    Attributes:
+        version: how many commits led here, from 0.
+        meta: the one value of the user's that was published with this version.
+    """
+
+    version: int
+    meta: Any
+    _map: PersistentMap[K, V]
+    _indexes: tuple[Any, ...]
+    _totals: tuple[Any, ...]
+    _lineage: Lineage
+
+    def __getitem__(self, key: K) -> V:
+        try:
+            return self._map[key]
+        except KeyError:
+            raise RecordNotFoundError(key, self.version) from None
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._map)
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._map
+
+    def get(self, key: K, default: Any = None) -> Any:
+        """Return the record under *key*, or *default*. Costs O(log N)."""
+        return self._map.get(key, default)
+
+    def keys(self) -> KeysView[K]:
+        """Return a view of the keys."""
+        return _Keys(self)
+
+    def values(self) -> ValuesView[V]:
+        """Return a view of the records."""
+        return _Values(self)
+
+    def items(self) -> ItemsView[K, V]:
+        """Return a view of the ``(key, record)`` pairs."""
+        return _Items(self)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if isinstance(other, Snapshot) and other._map is self._map:
+            return True
+        return dict(self.items()) == dict(other.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def find(self, index: str, value: object) -> V | None:
+        """Return the record with *value* in the unique *index*, or None.
+
+        Costs O(log N), as reading a key does.
+
+        Raises:
+            UnknownIndexError: no index of that name, or not a unique one.
+        """
+        key = self.find_key(index, value)
+        return None if key is None else self._map[key]
+
+    def find_key(self, index: str, value: object) -> K | None:
+        """Return the key of the record with *value* in the unique *index*, or None."""
+        position = self._index_position(index)
+        if not self._lineage.derivation.unique[position]:
+            raise UnknownIndexError(
+                index,
+                self._lineage.derivation.index_positions,
+                "it is not unique, so there may be several records; use find_all",
+            )
+        return cast("K | None", self._indexes[position].get(value))
+
+    def find_all(self, index: str, value: object) -> dict[K, V]:
+        """Return ``{key: record}`` of all records with *value* in *index*, unique or not.
+
+        The dict is new and the caller's own. Costs O(records found).
+        """
+        position = self._index_position(index)
+        entry = self._indexes[position].get(value, MISSING)
+        if entry is MISSING:
+            return {}
+        keys = (entry,) if self._lineage.derivation.unique[position] else entry
+        return {key: self._map[key] for key in keys}
+
+    def total(self, aggregate: str) -> Any:
+        """Return the value of an *aggregate*, as of this version. Costs O(1)."""
+        position = self._lineage.derivation.total_positions.get(aggregate)
+        if position is None:
+            raise UnknownAggregateError(aggregate, self._lineage.derivation.total_positions)
+        return self._totals[position]
+
+    def diff(self, older: Snapshot[K, V]) -> ChangeSet[K, V]:
+        """Return what changed from *older* to this snapshot; either may be the newer one.
+
+        ``s.diff(s)`` is empty, and ``c.diff(a)`` is the same as ``b.diff(a).then(c.diff(b))``.
+        Costs O(keys changed between them) while the store still has the commits between them
+        in its ring, and else a scan of both by identity, O(N).
+
+        Raises:
+            ForeignSnapshotError: *older* is no snapshot of the same store.
+        """
+        if not isinstance(older, Snapshot) or older._lineage is not self._lineage:
+            raise ForeignSnapshotError(
+                "diff compares two snapshots of one store by the identity of their records; "
+                "this one is of another store, or was unpickled"
+            )
+        return ChangeSet._of(self._lineage.difference(older, self))
+
+    def _index_position(self, index: str) -> int:
+        position = self._lineage.derivation.index_positions.get(index)
+        if position is None:
+            raise UnknownIndexError(index, self._lineage.derivation.index_positions)
+        return position
+
+    def __repr__(self) -> str:
+        shown = [_short(f"{k!r}: {v!r}") for _, (k, v) in zip(range(3), self.items(), strict=False)]
+        if len(self) > 3:
+            shown.append("...")
+        return f"<Snapshot version={self.version} records={len(self)} {{{', '.join(shown)}}}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        derivation = self._lineage.derivation
+        indexes = [
+            dict(state.items()) if unique else {value: tuple(keys) for value, keys in state.items()}
+            for unique, state in zip(derivation.unique, self._indexes, strict=True)
+        ]
+        return _unpickled, (
+            self.version,
+            self.meta,
+            dict(self.items()),
+            dict(zip(derivation.index_positions, derivation.unique, strict=True)),
+            indexes,
+            dict(zip(derivation.total_positions, self._totals, strict=True)),
+        )
+
+
+def _unpickled(
+    version: int,
+    meta: Any,
+    records: dict[Any, Any],
+    unique: dict[str, bool],
+    indexes: list[dict[Any, Any]],
+    totals: dict[str, Any],
+) -> Snapshot[Any, Any]:
+    # Hashes may differ from process to process, so maps are built anew; plain dicts will do for
+    # maps of which no next version is ever derived.
+    lineage = Lineage(Derivation.readable(unique, totals), Ring(1))
+    return Snapshot(version, meta, records, tuple(indexes), tuple(totals.values()), lineage)
+
+
+class _Keys(KeysView[K]):
+    _mapping: Snapshot[K, Any]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._mapping._map)
+
+
+class _Values(ValuesView[V]):
+    _mapping: Snapshot[Any, V]
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self._mapping._map.values())
+
+
+class _Items(ItemsView[K, V]):
+    _mapping: Snapshot[K, V]
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return iter(self._mapping._map.items())
+
+
+class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True):
+    """What one successful write did.
+
+    A write that changed nothing returns a commit too: its ``changes`` are empty and ``before``
+    is ``after``. Immutable, so any thread may read it. It keeps its two snapshots alive, and
+    no others.
+
+    Attributes:
+        before: the snapshot of the version that the write started from.
+        after: the snapshot that it published.
+    """
+
+    before: Snapshot[K, V]
+    after: Snapshot[K, V]
+    _delta: Delta[K, V]
+
+    @property
+    def version(self) -> int:
+        """The version that the store had after the write."""
+        return self.after.version
+
+    @property
+    def changes(self) -> ChangeSet[K, V]:
+        """What changed, as ``{key: Change(old, new)}``."""
+        return ChangeSet._of(self._delta)
+
+    def __repr__(self) -> str:
+        return f"<Commit version={self.version} {_short(repr(self.changes))}>"
+
+
+class Lineage:
+    """What the versions of one store have in common: what is derived, and the recent commits."""
+
+    __slots__ = ("_scan_lock", "derivation", "ring", "scans")
+
+    def __init__(self, derivation: Derivation, ring: Ring[Commit[Any, Any]]) -> None:
+        self.derivation = derivation
+        self.ring = ring
+        self.scans = 0
+        self._scan_lock = Lock()
+
+    def difference(self, older: Snapshot[K, V], newer: Snapshot[K, V]) -> Delta[K, V]:
+        """Return the delta from *older* to *newer*, from the ring if it reaches that far."""
+        if older._map is newer._map:
+            return {}
+        if older.version > newer.version:
+            return {key: (old, new) for key, (new, old) in self.difference(newer, older).items()}
+        commits = self.ring.span(older.version, newer.version)
+        if commits is not None:
+            return compose_all([commit._delta for commit in commits])
+        with self._scan_lock:
+            self.scans += 1
+        return _scan(older._map, newer._map)
+
+
+def _scan(older: PersistentMap[K, V], newer: PersistentMap[K, V]) -> Delta[K, V]:
+    delta: Delta[K, V] = {}
+    for key, new in newer.items():
+        old = older.get(key, MISSING)
+        if old is not new:
+            delta[key] = (old, new)
+    for key, old in older.items():
+        if key not in newer:
+            delta[key] = (old, MISSING)
+    return delta
+
+
+def _short(text: str, limit: int = 80) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
