@@ -5,6 +5,7 @@ next version and swap it in under one lock; a reader takes the current `Snapshot
 of an attribute read.
 """
 
+from .audience import Subscription
 from .changes import MISSING, Change, ChangeSet
 from .derived import Aggregate, Index
 from .errors import (
@@ -12,6 +13,7 @@ from .errors import (
     ArgumentValueError,
     ChangeSetMismatchError,
     ClosedError,
+    CompactedError,
     ConflictError,
     CowstateError,
     ForeignSnapshotError,
@@ -27,12 +29,16 @@ from .errors import (
     UniqueViolationError,
     UnknownAggregateError,
     UnknownIndexError,
+    WaitTimeoutError,
 )
+from .feeds import Feed, Lagged
+from .history import History, Pin
 from .invariants import Invariant
 from .observation import Observation
 from .records import Record
 from .snapshot import Commit, Snapshot
-from .store import Statistics, Store
+from .statistics import Statistics
+from .store import Store
 from .transaction import Draft, Transaction
 
 __version__ = "0.1.0"
@@ -44,6 +50,7 @@ __all__ = [
     "Index",
     "Aggregate",
     "Invariant",
+    "History",
     # what it gives
     "Snapshot",
     "Commit",
@@ -53,6 +60,10 @@ __all__ = [
     "Transaction",
     "Draft",
     "Observation",
+    "Subscription",
+    "Feed",
+    "Lagged",
+    "Pin",
     "Statistics",
     # what it raises
     "CowstateError",
@@ -60,6 +71,7 @@ __all__ = [
     "ArgumentValueError",
     "ChangeSetMismatchError",
     "ClosedError",
+    "CompactedError",
     "ConflictError",
     "ForeignSnapshotError",
     "IndexValueError",
@@ -74,5 +86,6 @@ __all__ = [
     "UniqueViolationError",
     "UnknownAggregateError",
     "UnknownIndexError",
+    "WaitTimeoutError",
     "__version__",
 ]

@@ -77,16 +77,17 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
 _EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 
 
-def _plus(total: Any, amount: Any) -> Any:
-    if type(amount) is Decimal and type(total) is not float:
-        return _EXACT.add(total, amount)
-    return total + amount
-
-
-def _minus(total: Any, amount: Any) -> Any:
-    if type(amount) is Decimal and type(total) is not float:
-        return _EXACT.subtract(total, amount)
-    return total - amount
+def _move(total: Any, was: Any, now: Any) -> Any:
+    """Return ``total - was + now``; by the exact context if a Decimal is among them."""
+    if isinstance(total, Decimal) or isinstance(was, Decimal) or isinstance(now, Decimal):
+        try:
+            return _EXACT.add(_EXACT.subtract(total, was), now)
+        except Inexact:
+            raise ArgumentValueError(
+                f"Aggregate.sum would have to round: {now!r} and the total are too many digits "
+                f"apart for the {_EXACT.prec} that are kept"
+            ) from None
+    return total - was + now
 
 
 class Aggregate(Generic[V, S]):
@@ -131,8 +132,8 @@ class Aggregate(Generic[V, S]):
         """Add up ``fn(record)``: int, Decimal or Fraction, all exact.
 
         Decimals are added without rounding, whatever the context of the writing thread. A float
-        is refused, because a running float sum drifts from the recomputed one, and so is a NaN,
-        which no later change could take out again.
+        is refused, because a running float sum drifts from the recomputed one, and so is a NaN
+        or an infinity, which no later change could take out again.
         """
         if not callable(fn):
             raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {fn!r}")
@@ -169,27 +170,26 @@ class _Sum(Aggregate[V, Any]):
 
     def step(self, state: Any, delta: Delta[Any, V]) -> Any:
         amount = self._amount
-        before = state
         for old, new in delta.values():
             was = 0 if old is MISSING else amount(old)
             now = 0 if new is MISSING else amount(new)
             if was is not now:
-                state = _plus(_minus(state, was), now)
-        return state if state is before else self._checked(state)
+                state = _move(state, was, self._checked(now))
+        return state
 
     @staticmethod
-    def _checked(total: Any) -> Any:
-        if isinstance(total, float):
+    def _checked(amount: Any) -> Any:
+        if isinstance(amount, float):
             raise ArgumentTypeError(
                 "Aggregate.sum was given a float, whose running sum would drift; "
                 "return a Decimal, a Fraction or an int"
             )
-        if total != total:  # noqa: PLR0124  (the test for NaN, of whichever number type)
+        if isinstance(amount, Decimal) and not amount.is_finite():
             raise ArgumentValueError(
-                "Aggregate.sum was given a NaN, which no later change could take out; return 0 "
-                "for a record that has no amount"
+                f"Aggregate.sum was given {amount}, which no later change could take out; "
+                "return 0 for a record that has no amount"
             )
-        return total
+        return amount
 
 
 def _step_index(

@@ -17,6 +17,7 @@ __all__ = [
     "ArgumentValueError",
     "ChangeSetMismatchError",
     "ClosedError",
+    "CompactedError",
     "ConflictError",
     "ForeignSnapshotError",
     "IndexValueError",
@@ -31,6 +32,7 @@ __all__ = [
     "UniqueViolationError",
     "UnknownAggregateError",
     "UnknownIndexError",
+    "WaitTimeoutError",
     "AmountTypeError",
     "AmountValueError",
     "ClientIdError",
@@ -42,6 +44,7 @@ __all__ = [
     "OrderNotFoundError",
     "NetworkError",
     "TapeError",
+    "ShortfallError",
 ]
 
 
@@ -158,11 +161,12 @@ class ConflictError(CowstateError):
 class ReentrantWriteError(CowstateError, RuntimeError):
     """A write to a store from inside a write to the same store, by the same thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str | None = None) -> None:
         super().__init__(
-            "this thread is already writing to this store (it is inside a transaction, an update "
-            "function, an index function or an invariant of it); use the transaction that is "
-            "open, or write after it"
+            message
+            or "this thread is already writing to this store (it is inside a transaction, an "
+            "update function, an index function or an invariant of it); use the transaction that "
+            "is open, or write after it"
         )
 
 
@@ -229,6 +233,27 @@ class InvariantError(CowstateError, ValueError):
         self.invariant = invariant
         self.reason = reason
         super().__init__(f"invariant {invariant!r} vetoed the commit: {reason}")
+
+
+class CompactedError(CowstateError, LookupError):
+    """A version was asked for that is no longer retained.
+
+    Attributes:
+        version: the one that was asked for.
+        oldest: the oldest that can still be had.
+    """
+
+    def __init__(self, version: int, oldest: int) -> None:
+        self.version = version
+        self.oldest = oldest
+        super().__init__(
+            f"version {version} is no longer retained; the oldest is {oldest}. Keep the snapshot, "
+            "pin the version, or give the store a longer history"
+        )
+
+
+class WaitTimeoutError(CowstateError, TimeoutError):
+    """What was waited for did not come in time."""
 
 
 class ForeignSnapshotError(CowstateError, ValueError):
@@ -353,3 +378,21 @@ class TapeError(CowstateError, ValueError):
         self.problem = problem
         where = self.path if row is None else f"{self.path}, row {row}"
         super().__init__(f"{where}: {problem}")
+
+
+class ShortfallError(CowstateError, RuntimeError):
+    """A total position cannot be reached, because too few slots may be changed.
+
+    Attributes:
+        wanted: the total position that was asked for.
+        missing: what is left over, signed: positive where more should have been added.
+    """
+
+    def __init__(self, wanted: object, missing: object) -> None:
+        self.wanted = wanted
+        self.missing = missing
+        super().__init__(
+            f"a total position of {wanted} cannot be reached: {missing} is left over, for slots "
+            "with a working order are not changed and others take one order's quantity each; "
+            "cancel working orders and try again"
+        )

@@ -1,52 +1,32 @@
-"""The store: one atomic reference, one lock, and the commit."""
+"""The store: what users see of the one reference and the one lock."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from threading import RLock
 from typing import Any, Generic, NoReturn, TypeVar
 
-from .changes import MISSING, Absent, Delta
+from .audience import OnError, Subscription, checked_keys, checked_on_error
+from .changes import MISSING, Absent
+from .core import Core
 from .derived import Aggregate, Derivation, Index
-from .errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
-    ConflictError,
-    ForeignSnapshotError,
-    RecordNotFoundError,
-    ReentrantWriteError,
-)
-from .fork import survive_fork
-from .invariants import Invariant, Invariants
+from .errors import ArgumentTypeError, ArgumentValueError, ConflictError, ForeignSnapshotError
+from .feeds import Feed, FeedMode, wait_for
+from .history import History, Pin, checked_pin
+from .invariants import Invariant
 from .maps import map_kind
 from .observation import Observation
-from .records import Record, check_immutable
-from .ring import Ring
-from .snapshot import Commit, Lineage, Snapshot
-from .transaction import Draft, Transaction, ensure_hashable
+from .snapshot import Commit, Snapshot
+from .statistics import Statistics, statistics_of
+from .transaction import Draft, Transaction
 
-__all__ = ["Statistics", "Store"]
+__all__ = ["Store"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-RECENT = 1024
-"""How many commits a store keeps for `Snapshot.diff`."""
 
-
-class Statistics(Record):
-    """What `Store.statistics` tells: a consistent look at one version and what serves it."""
-
-    version: int
-    records: int
-    map: str
-    index_entries: tuple[tuple[str, int], ...]
-    ring_capacity: int
-    diff_scans: int
-
-
-class Store(Generic[K, V]):
+class Store(Core[K, V], Generic[K, V]):
     """Shared state for many writers and readers: immutable records under keys, in versions.
 
     The store holds one reference, to the current `Snapshot`, in which everything hangs together:
@@ -66,6 +46,7 @@ class Store(Generic[K, V]):
         aggregates: `Aggregate` by name.
         invariants: functions by name that may veto a commit; see `Invariant`.
         meta: one immutable value of yours, published together with the records.
+        history: how much of the past is kept; see `History`.
 
     Raises:
         MutableRecordError: a record's type is known to be mutable.
@@ -86,31 +67,13 @@ class Store(Generic[K, V]):
         aggregates: Mapping[str, Aggregate[V, Any]] | None = None,
         invariants: Mapping[str, Invariant] | None = None,
         meta: Any = None,
+        history: History | None = None,
     ) -> None:
-        kind = map_kind()
-        derivation = Derivation(kind, indexes or {}, aggregates or {})
-        self._invariants = Invariants(invariants or {})
-        self._derivation = derivation
-        self._derives = bool(derivation)
-        self._put, self._drop, self._apply = kind.put, kind.drop, kind.apply
-        self._accepted: set[type] = set()
-        self._ring: Ring[Commit[K, V]] = Ring(RECENT)
-        self._lineage = Lineage(derivation, self._ring)
-        start = _as_dict(records)
-        for record in start.values():
-            if type(record) not in self._accepted:
-                self._accept(record)
-        self._accept(meta)
-        delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
-        indexed, totals = derivation.step(*derivation.start(), delta)
-        self._current: Snapshot[K, V] = Snapshot(
-            0, meta, kind.build(start), indexed, totals, self._lineage
-        )
-        if self._invariants:
-            self._invariants.ask(self._current, delta)
-        # Reentrant in kind, so that it knows its owner; never entered twice (see _enter).
-        self._lock = RLock()
-        survive_fork(self)
+        history = History() if history is None else history
+        if not isinstance(history, History):
+            raise ArgumentTypeError(f"history must be a History(versions=...), not {history!r}")
+        derivation = Derivation(map_kind(), indexes or {}, aggregates or {})
+        super().__init__(records, derivation, invariants or {}, meta, history)
 
     # Reading
 
@@ -123,26 +86,16 @@ class Store(Generic[K, V]):
         return Observation(self.snapshot, self.draft)
 
     def statistics(self) -> Statistics:
-        """Return figures of the current version and of what serves it. Costs O(indexes)."""
-        current = self._current
-        names = self._derivation.index_positions
-        return Statistics(
-            version=current.version,
-            records=len(current),
-            map=self._derivation.kind.name,
-            index_entries=tuple(
-                (name, len(current._indexes[place])) for name, place in names.items()
-            ),
-            ring_capacity=self._ring.capacity,
-            diff_scans=self._lineage.scans,
-        )
+        """Return figures of the current version and of what serves it. Costs O(retained)."""
+        return statistics_of(self)
 
     # Writing
     #
-    # Each public method enters the lock and does its work on ONE line. A with statement gives
-    # its lock back whatever is raised inside it, but not if a trace function raises on the
-    # line event of its own exit; with a single line there is no such event. That is what lets
-    # the tests raise an exception at every line of every write and still find the lock free.
+    # Each method enters the lock and does its work on ONE line. A with statement gives its lock
+    # back whatever is raised inside it, but not if a trace function raises on the line event of
+    # its own exit; with a single line there is no such event. That is what lets the tests raise
+    # an exception at every line of every write and still find the lock free. Callbacks come
+    # after it, outside the lock.
 
     def set(self, key: K, record: V) -> Commit[K, V]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).
@@ -153,7 +106,10 @@ class Store(Generic[K, V]):
             UniqueViolationError, InvariantError: the commit was refused.
         """
         self._refuse_reentry()
-        with self._lock: return self._set(key, record)  # fmt: skip  # noqa: E701
+        with self._lock: commit = self._set(key, record)  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
+        return commit
 
     def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
         """Replace the record under *key* by ``fn(record)``. Costs O(log N).
@@ -165,7 +121,10 @@ class Store(Generic[K, V]):
             MutableRecordError, UniqueViolationError, InvariantError: as for `set`.
         """
         self._refuse_reentry()
-        with self._lock: return self._update(key, fn)  # fmt: skip  # noqa: E701
+        with self._lock: commit = self._update(key, fn)  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
+        return commit
 
     def delete(self, key: K) -> Commit[K, V]:
         """Remove the record under *key*. Costs O(log N).
@@ -175,7 +134,10 @@ class Store(Generic[K, V]):
             InvariantError: the commit was refused.
         """
         self._refuse_reentry()
-        with self._lock: return self._delete(key)  # fmt: skip  # noqa: E701
+        with self._lock: commit = self._delete(key)  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
+        return commit
 
     def compare_and_set(
         self, key: K, expected: V | Absent, record: V | Absent
@@ -184,9 +146,19 @@ class Store(Generic[K, V]):
 
         `MISSING` stands for no record, on either side: expected, to add; new, to delete.
         Compared by identity: an equal record that was stored since is another one.
+
+        >>> from cowstate import MISSING, Store
+        >>> store = Store()
+        >>> store.compare_and_set("leader", MISSING, "me") is None
+        False
+        >>> store.compare_and_set("leader", MISSING, "me too") is None
+        True
         """
         self._refuse_reentry()
-        with self._lock: return self._set_if(key, expected, record)  # fmt: skip  # noqa: E701
+        with self._lock: commit = self._set_if(key, expected, record)  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
+        return commit
 
     def transaction(self) -> AbstractContextManager[Transaction[K, V]]:
         """Open a transaction: ``with store.transaction() as tx``, a mutable mapping.
@@ -196,8 +168,22 @@ class Store(Generic[K, V]):
 
         Raises:
             ReentrantWriteError: at entry, if this thread is already writing to the store.
+
+        >>> store = Store({"a": 5, "b": 0})
+        >>> with store.transaction() as tx:
+        ...     tx["a"] -= 3
+        ...     tx["b"] += 3
+        >>> store.snapshot().version, dict(store.snapshot()) == {"a": 2, "b": 3}
+        (1, True)
         """
         return self._transact()
+
+    @contextmanager
+    def _transact(self) -> Iterator[Transaction[K, V]]:
+        self._refuse_reentry()
+        with self._lock: yield from self._transaction_body()  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
 
     def draft(self, base: Snapshot[K, V] | None = None) -> Draft[K, V]:
         """Return a draft over *base*, any snapshot of this store, or the current one. O(1).
@@ -207,11 +193,14 @@ class Store(Generic[K, V]):
         """
         if base is None:
             base = self._current
-        elif not isinstance(base, Snapshot) or base._lineage is not self._lineage:
-            raise ForeignSnapshotError(
-                f"a draft must be over a snapshot of this very store, not {base!r}"
-            )
-        return Draft(base, self._accept, self)
+        return Draft(self._own(base), self._accept, self._commit_draft)
+
+    def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
+        self._refuse_reentry()
+        with self._lock: commit = self._write_draft(draft, expected_version)  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
+        return commit
 
     def retry(self, fn: Callable[[Draft[K, V]], object], attempts: int = 5) -> Commit[K, V]:
         """Run ``fn(draft)`` and commit, again from a new snapshot after each conflict.
@@ -232,135 +221,178 @@ class Store(Generic[K, V]):
             except ConflictError:
                 continue
         self._refuse_reentry()
-        with self._lock: return self._run_draft(fn)  # fmt: skip  # noqa: E701
-
-    def _after_fork_in_child(self) -> None:
-        # A lock held by this very thread is in the middle of a write that goes on in the child
-        # and will be given back by it. Any other owner does not exist here.
-        if not self._lock._is_owned():  # type: ignore[attr-defined]
-            self._lock = RLock()
-
-    # Under the lock
-
-    def _old(self, key: K) -> V | Absent:
-        try:
-            return self._current._map.get(key, MISSING)  # type: ignore[no-any-return]
-        except TypeError:
-            ensure_hashable(key)
-            raise
-
-    def _set(self, key: K, record: V) -> Commit[K, V]:
-        return self._write(key, self._old(key), record)
-
-    def _update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
-        old = self._old(key)
-        if old is MISSING:
-            raise RecordNotFoundError(key, self._current.version)
-        return self._write(key, old, fn(old))
-
-    def _delete(self, key: K) -> Commit[K, V]:
-        old = self._old(key)
-        if old is MISSING:
-            raise RecordNotFoundError(key, self._current.version)
-        return self._remove(key, old)
-
-    def _set_if(self, key: K, expected: V | Absent, record: V | Absent) -> Commit[K, V] | None:
-        old = self._old(key)
-        if old is not expected:
-            return None
-        if record is not MISSING:
-            return self._write(key, old, record)
-        return self._unchanged() if old is MISSING else self._remove(key, old)
-
-    def _write(self, key: K, old: V | Absent, record: V) -> Commit[K, V]:
-        if old is record:
-            return self._unchanged()
-        if type(record) not in self._accepted:
-            self._accept(record)
-        before = self._current
-        records = self._put(before._map, key, record)
-        return self._publish(before, records, before.meta, {key: (old, record)})
-
-    def _remove(self, key: K, old: V) -> Commit[K, V]:
-        before = self._current
-        records = self._drop(before._map, key)
-        return self._publish(before, records, before.meta, {key: (old, MISSING)})
-
-    def _unchanged(self) -> Commit[K, V]:
-        return Commit(self._current, self._current, {})
-
-    @contextmanager
-    def _transact(self) -> Iterator[Transaction[K, V]]:
-        self._refuse_reentry()
-        with self._lock: yield from self._transaction_body()  # fmt: skip  # noqa: E701
-
-    def _transaction_body(self) -> Iterator[Transaction[K, V]]:
-        transaction = Transaction(self._current, self._accept)
-        try:
-            yield transaction
-            transaction._result = self._write_all(transaction)
-        finally:
-            transaction._closed = "the transaction is over; open another one"
-
-    def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
-        self._refuse_reentry()
-        with self._lock: return self._write_draft(draft, expected_version)  # fmt: skip  # noqa: E701
-
-    def _run_draft(self, fn: Callable[[Draft[K, V]], object]) -> Commit[K, V]:
-        draft = self.draft()
-        fn(draft)
-        return self._write_draft(draft, None)
-
-    def _write_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
-        draft.check_against(self._current, expected_version)
-        commit = self._write_all(draft)
-        draft._closed = f"the draft was committed as version {commit.version}; make another one"
+        with self._lock: commit = self._run_draft(self.draft(), fn)  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
         return commit
 
-    def _write_all(self, work: Transaction[K, V] | Draft[K, V]) -> Commit[K, V]:
-        before = self._current
-        delta = work._delta()
-        if not delta and work._meta is work.base.meta:
-            return self._unchanged()
-        records = self._apply(before._map, delta) if delta else before._map
-        meta = before.meta if work._meta is work.base.meta else work._meta
-        return self._publish(before, records, meta, delta)
+    # Following
 
-    def _publish(
-        self, before: Snapshot[K, V], records: Any, meta: Any, delta: Delta[K, V]
-    ) -> Commit[K, V]:
-        indexes, totals = before._indexes, before._totals
-        if self._derives:
-            indexes, totals = self._derivation.step(indexes, totals, delta)
-        version = before.version + 1
-        after = Snapshot(version, meta, records, indexes, totals, self._lineage)
-        if self._invariants:
-            self._invariants.ask(after, delta)
-        commit = Commit(before, after, delta)
-        ring = self._ring
-        ring.slots[version % ring.capacity] = commit
-        # The publication. One store of one reference, which CPython does atomically, with or
-        # without the GIL: a reader gets the old snapshot or the new one, and each is complete
-        # and never written again. All that may fail lies above this line, on objects nobody
-        # else has seen (for the ring, see Ring), so an exception there leaves the old version;
-        # nothing that must happen lies below it.
-        self._current = after
+    def subscribe(
+        self,
+        callback: Callable[[Commit[K, V]], object],
+        *,
+        keys: Iterable[K] | None = None,
+        on_error: OnError = "log",
+    ) -> Subscription[K, V]:
+        """Have ``callback(commit)`` called for every commit from now on, once, in version order.
+
+        It is called by whichever thread writes, after the lock was given back. A commit made by
+        a callback is delivered after the current one, to everybody. A slow callback holds up
+        the writer that runs it and nobody else; the commits of the others wait for it, in
+        memory. What a callback raises reaches neither the writer nor other subscribers, but
+        for exceptions that are no `Exception`, such as KeyboardInterrupt.
+
+        Args:
+            callback: what to call with each `Commit`.
+            keys: only commits that change one of these keys; None for all.
+            on_error: ``"log"`` what it raises and go on, ``"stop"`` to log and end the
+                subscription, or a function of ``(error, commit)``.
+
+        >>> store = Store({"a": 1})
+        >>> with store.subscribe(lambda commit: print(commit.version, commit.changes)) as seen:
+        ...     commit = store.set("a", 2)
+        1 ChangeSet({'a': Change(old=1, new=2)})
+        """
+        if not callable(callback):
+            raise ArgumentTypeError(f"a subscriber is a function of a commit, not {callback!r}")
+        wanted, on_error = checked_keys(keys), checked_on_error(on_error)
+        with self._lock:
+            # In one step with the snapshot: nothing in between is missed or doubled.
+            subscription = Subscription(
+                self._current.version, callback, wanted, on_error, self.at, self.leave
+            )
+            self.join(subscription)
+        return subscription
+
+    def feed(
+        self,
+        mode: FeedMode = "every",
+        *,
+        keys: Iterable[K] | None = None,
+        since: int | Snapshot[K, V] | None = None,
+    ) -> Feed[K, V]:
+        """Return an iterator over what changes, to be read at the reader's own pace.
+
+        Args:
+            mode: ``"every"`` yields the `ChangeSet` of each version; ``"latest"`` one for all
+                that has happened since the last look.
+            keys: only changes of these keys; None for all.
+            since: the version, or snapshot, after which to start; None for the current one.
+
+        >>> store = Store({"a": 1})
+        >>> start = store.snapshot()
+        >>> for n in (2, 3):
+        ...     commit = store.set("a", n)
+        >>> store.feed(since=start).poll()
+        ChangeSet({'a': Change(old=1, new=2)})
+        >>> store.feed("latest", since=start).poll()
+        ChangeSet({'a': Change(old=1, new=3)})
+        """
+        if mode not in ("every", "latest"):
+            raise ArgumentValueError(f"mode must be 'every' or 'latest', not {mode!r}")
+        current = self._current.version
+        version = current if since is None else since
+        if isinstance(version, Snapshot):
+            version = self._own(version).version
+        if not isinstance(version, int) or not 0 <= version <= current:
+            raise ArgumentValueError(
+                f"since must be a version from 0 to {current}, or a snapshot, not {since!r}"
+            )
+        return Feed(self, mode, checked_keys(keys), version)
+
+    def wait_for(
+        self,
+        predicate: Callable[[Snapshot[K, V]], object],
+        timeout: float | None = None,
+        *,
+        keys: Iterable[K] | None = None,
+    ) -> Snapshot[K, V]:
+        """Sleep until *predicate* is true of the current snapshot, and return that snapshot.
+
+        It is asked at once, and again after each change; never under the lock. Versions that
+        come and go between two looks are not looked at: follow a feed to see every one. No
+        wake-up is lost and nothing polls. What the predicate raises is raised here.
+
+        Args:
+            predicate: a function of a `Snapshot`.
+            timeout: in seconds; None for ever.
+            keys: ask again only if one of these keys has changed.
+
+        Raises:
+            WaitTimeoutError: it was not true in time (it is also a `TimeoutError`).
+            ReentrantWriteError: called inside a write to this store.
+        """
+        return wait_for(self, predicate, timeout, checked_keys(keys))
+
+    # The past
+
+    def at(self, version: int) -> Snapshot[K, V]:
+        """Return the snapshot of a retained or pinned *version*. O(1).
+
+        Raises:
+            CompactedError: it is no longer retained.
+            ArgumentValueError: there has been no such version yet.
+        """
+        return self._retention.at(version, self._current)
+
+    def pin(self, version: int | Snapshot[K, V] | None = None, *, why: str = "") -> Pin[K, V]:
+        """Keep a *version*, the current one for None, within reach of `at` until unpinned.
+
+        Use the pin in a ``with``, or pass it to `unpin`. *why* shows in ``statistics()``.
+        """
+        with self._lock:
+            if version is None:
+                version = self._current
+            found = self._own(version) if isinstance(version, Snapshot) else self.at(version)
+            pin = Pin(found, why, self._unpin)
+            self._retention.pins += (pin,)
+        return pin
+
+    def unpin(self, pin: Pin[K, V]) -> None:
+        """Let go what `pin` returned.
+
+        Raises:
+            ClosedError: it was let go before.
+        """
+        with self._lock:
+            self._retention.unpin(checked_pin(pin, self._retention))
+
+    def _unpin(self, pin: Pin[K, V]) -> None:
+        with self._lock:
+            self._retention.unpin(pin)
+
+    def undo(self, commit: Commit[K, V]) -> Commit[K, V]:
+        """Take back what one *commit* changed, as a new commit.
+
+        Raises:
+            ConflictError: something that it changed has been changed again since.
+        """
+        if not isinstance(commit, Commit):
+            raise ArgumentTypeError(f"undo takes the Commit that a write returned, not {commit!r}")
+        draft = self.draft(commit.after)
+        for key, (old, _) in commit.changes.items():
+            if old is MISSING:
+                del draft[key]
+            else:
+                draft[key] = old
+        if commit.before.meta is not commit.after.meta:
+            draft.meta = commit.before.meta
+        return draft.commit()
+
+    def revert(self, to: int | Snapshot[K, V]) -> Commit[K, V]:
+        """Make everything as it was in version *to*, as a new commit, whatever came since."""
+        target = self._own(to) if isinstance(to, Snapshot) else self.at(to)
+        self._refuse_reentry()
+        with self._lock: commit = self._revert(target)  # fmt: skip  # noqa: E701
+        if self._undelivered:
+            self._audience.deliver()
         return commit
 
-    def _accept(self, value: Any) -> None:
-        kind = type(value)
-        if kind in self._accepted:
-            return
-        if value is MISSING:
-            raise ArgumentValueError("MISSING stands for no record; use delete to remove one")
-        check_immutable(value)
-        self._accepted.add(kind)
-
-    def _refuse_reentry(self) -> None:
-        # The lock itself knows who holds it, so there is no flag that an exception at the wrong
-        # place could leave behind. Its owner cannot change under us: it is us or it is not.
-        if self._lock._is_owned():  # type: ignore[attr-defined]
-            raise ReentrantWriteError
+    def _own(self, snapshot: Snapshot[K, V]) -> Snapshot[K, V]:
+        if not isinstance(snapshot, Snapshot) or snapshot._lineage is not self._lineage:
+            raise ForeignSnapshotError(f"{snapshot!r} is no snapshot of this very store")
+        return snapshot
 
     def __repr__(self) -> str:
         current = self._current
@@ -371,13 +403,3 @@ class Store(Generic[K, V]):
             "a store cannot be pickled or copied, for it is a place, not a value; "
             "pickle store.snapshot(), and make a new Store of it"
         )
-
-
-def _as_dict(records: Any) -> dict[Any, Any]:
-    try:
-        return dict(records or ())
-    except (TypeError, ValueError) as error:
-        raise ArgumentTypeError(
-            f"records must be a mapping, or an iterable of (key, record) pairs with hashable "
-            f"keys: {error}"
-        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet, Delta
 from .errors import (
@@ -20,6 +20,7 @@ __all__ = ["Draft", "Transaction"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+D = TypeVar("D")
 
 _UNWRITTEN: Final[Any] = object()
 
@@ -76,7 +77,16 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
             raise RecordNotFoundError(key, self._base.version)
         return record
 
-    def get(self, key: K, default: Any = None) -> Any:
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+
+    @overload
+    def get(self, key: K, /, default: V) -> V: ...
+
+    @overload
+    def get(self, key: K, /, default: D) -> V | D: ...
+
+    def get(self, key: K, /, default: Any = None) -> Any:
         """Return the record under *key*, or *default*."""
         record = self._record(key)
         return default if record is MISSING else record
@@ -117,14 +127,13 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
 
     def find(self, index: str, value: object) -> V | None:
         """Return the record with *value* in the unique *index*, changes here included, or None."""
-        key = self.find_key(index, value)
-        return None if key is None else self[key]
+        key = self._holder(index, value)
+        return None if key is MISSING else self[key]
 
     def find_key(self, index: str, value: object) -> K | None:
         """Return the key of the record with *value* in the unique *index*, or None."""
-        self._base.find_key(index, value)  # refuses an index that is not unique
-        # Of two records that have the value for now, the one written here counts.
-        return next(reversed(self._found(index, value)), None)
+        key = self._holder(index, value)
+        return None if key is MISSING else key
 
     def find_all(self, index: str, value: object) -> dict[K, V]:
         """Return ``{key: record}`` of all with *value* in *index*, changes here included.
@@ -143,19 +152,24 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         return derivation.step_total(position, base._totals[position], self._delta())
 
     def _record(self, key: K) -> V | Absent:
-        record: Any = self._writes.get(key, _UNWRITTEN)
+        try:
+            record: Any = self._writes.get(key, _UNWRITTEN)
+        except TypeError:
+            ensure_hashable(key)
+            raise
         if record is _UNWRITTEN:
             record = self._base.get(key, MISSING)
         return record  # type: ignore[no-any-return]
 
     def _write(self, key: K, record: V | Absent) -> None:
-        try:
-            before = self._record(key)
-        except TypeError:
-            ensure_hashable(key)
-            raise
+        before = self._record(key)
         self._writes[key] = record
         self._grown += (before is MISSING) - (record is MISSING)
+
+    def _holder(self, index: str, value: object) -> K | Absent:
+        self._base.find_key(index, value)  # refuses an index that is not unique
+        # Of two records that have the value for now, the one written here counts.
+        return next(reversed(self._found(index, value)), MISSING)
 
     def _found(self, index: str, value: object) -> dict[K, None]:
         derivation = self._base._lineage.derivation
@@ -208,12 +222,6 @@ class Transaction(Workspace[K, V]):
         return self._result
 
 
-class _Committer(Protocol):
-    """The store, as far as a draft knows it."""
-
-    def _commit_draft(self, draft: Any, expected_version: int | None) -> Any: ...
-
-
 class Draft(Workspace[K, V]):
     """A mutable mapping over any snapshot, outside the lock, that remembers what it relied on.
 
@@ -230,10 +238,13 @@ class Draft(Workspace[K, V]):
     """
 
     def __init__(
-        self, base: Snapshot[K, V], check: Callable[[Any], None], committer: _Committer
+        self,
+        base: Snapshot[K, V],
+        check: Callable[[Any], None],
+        commit: Callable[[Draft[K, V], int | None], Commit[K, V]],
     ) -> None:
         super().__init__(base, check)
-        self._committer = committer
+        self._commit = commit
         self._keys_read: set[K] = set()
         self._entries_read: set[tuple[str, Any]] = set()
         self._totals_read: set[str] = set()
@@ -257,8 +268,7 @@ class Draft(Workspace[K, V]):
             ClosedError: the draft was committed before.
         """
         self._ensure_open()
-        commit: Commit[K, V] = self._committer._commit_draft(self, expected_version)
-        return commit
+        return self._commit(self, expected_version)
 
     @property
     def meta(self) -> Any:
@@ -288,8 +298,9 @@ class Draft(Workspace[K, V]):
         return total
 
     def _record(self, key: K) -> V | Absent:
+        record = super()._record(key)
         self._keys_read.add(key)
-        return super()._record(key)
+        return record
 
     def _found(self, index: str, value: object) -> dict[K, None]:
         found = super()._found(index, value)
