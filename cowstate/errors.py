@@ -23,6 +23,7 @@ __all__ = [
     "IndexValueError",
     "InvariantError",
     "IterationError",
+    "MissingExtraError",
     "MutableRecordError",
     "ObservationError",
     "RecordFieldError",
@@ -80,6 +81,18 @@ class ArgumentTypeError(CowstateError, TypeError):
 
 class ArgumentValueError(CowstateError, ValueError):
     """An argument has the right type and a value that makes no sense."""
+
+
+class MissingExtraError(CowstateError, ImportError):
+    """Something needs an optional dependency that is not installed.
+
+    Attributes:
+        extra: the extra of this package that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} needs an optional dependency: pip install 'cowstate[{extra}]'")
 
 
 class RecordFieldError(CowstateError, TypeError):

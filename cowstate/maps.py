@@ -8,14 +8,17 @@ more branch.
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pyrsistent import PMap, pmap
 
 from .changes import MISSING, Delta
+from .errors import ArgumentValueError, MissingExtraError
 
-__all__ = ["MapKind", "PersistentMap", "map_kind"]
+__all__ = ["MapKind", "PersistentMap", "available_maps", "map_kind"]
 
 K = TypeVar("K", bound=Hashable)
 V_co = TypeVar("V_co", covariant=True)
@@ -37,11 +40,12 @@ class MapKind(NamedTuple):
     """One implementation: how its maps are built and how the next one is derived.
 
     Attributes:
-        name: as shown in ``statistics().map``.
+        name: as given to ``Store(maps=...)``.
         build: a map of the items of a mapping. O(N).
         put: ``put(map, key, value)``, the map with one key set. O(log N).
         drop: ``drop(map, key)``, the map without a key; `KeyError` if it is absent. O(log N).
         apply: ``apply(map, delta)``, the map with a whole delta applied. O(k log N).
+        large: the name of the implementation of a map that is not a plain dict.
     """
 
     name: str
@@ -49,6 +53,11 @@ class MapKind(NamedTuple):
     put: Callable[[Any, Any, Any], Any]
     drop: Callable[[Any, Any], Any]
     apply: Callable[[Any, Delta[Any, Any]], Any]
+    large: str
+
+    def name_of(self, base: object) -> str:
+        """Return the name of the implementation that holds *base*."""
+        return "dict" if type(base) is dict else self.large
 
 
 def _pmap_apply(base: PMap[Any, Any], delta: Delta[Any, Any]) -> PMap[Any, Any]:
@@ -61,9 +70,118 @@ def _pmap_apply(base: PMap[Any, Any], delta: Delta[Any, Any]) -> PMap[Any, Any]:
     return evolver.persistent()
 
 
-PYRSISTENT = MapKind("pyrsistent", pmap, PMap.set, PMap.remove, _pmap_apply)
+def _pyrsistent() -> MapKind:
+    return MapKind("pyrsistent", pmap, PMap.set, PMap.remove, _pmap_apply, "pyrsistent")
 
 
-def map_kind() -> MapKind:
-    """Return the kind of map that a store uses."""
-    return PYRSISTENT
+def _immutables() -> MapKind:
+    # The C type, not the package's pure Python stand-in, which is slower than pyrsistent.
+    from immutables._map import Map
+
+    def apply(base: Any, delta: Delta[Any, Any]) -> Any:
+        with base.mutate() as mutation:
+            for key, (_, new) in delta.items():
+                if new is MISSING:
+                    del mutation[key]
+                else:
+                    mutation[key] = new
+            return mutation.finish()
+
+    return MapKind("immutables", Map, Map.set, Map.delete, apply, "immutables")
+
+
+def _small_as_dict(large: MapKind, limit: int) -> MapKind:
+    """Hold up to *limit* records in a plain dict that is copied, and more in a *large* map.
+
+    Copying a small dict beats walking a tree, and reading one beats everything. A map that
+    shrinks goes back to a dict only at half the limit, so that a store about the limit does not
+    convert at every write.
+    """
+    large_build, large_put, large_drop, large_apply = large[1:5]
+
+    def build(records: Mapping[Any, Any]) -> Any:
+        return dict(records) if len(records) <= limit else large_build(records)
+
+    def put(base: Any, key: Any, value: Any) -> Any:
+        if type(base) is not dict:
+            return large_put(base, key, value)
+        base = base.copy()
+        base[key] = value
+        return base if len(base) <= limit else large_build(base)
+
+    def drop(base: Any, key: Any) -> Any:
+        if type(base) is dict:
+            base = base.copy()
+            del base[key]
+            return base
+        base = large_drop(base, key)
+        return base if len(base) > limit // 2 else dict(base.items())
+
+    def apply(base: Any, delta: Delta[Any, Any]) -> Any:
+        if type(base) is not dict:
+            base = large_apply(base, delta)
+            return base if len(base) > limit // 2 else dict(base.items())
+        base = base.copy()
+        for key, (_, new) in delta.items():
+            if new is MISSING:
+                del base[key]
+            else:
+                base[key] = new
+        return base if len(base) <= limit else large_build(base)
+
+    return MapKind(f"dict+{large.name}", build, put, drop, apply, large.large)
+
+
+SMALL_OVER_PYRSISTENT = 170
+SMALL_OVER_IMMUTABLES = 42
+"""Up to how many records a copied dict is at least as fast to write as the large map, on CPython
+3.11 and 3.13, and a version still takes no more than 9.3 KiB, or 2.3 KiB: the last sizes before
+a dict doubles its table. The figures stand in docs/explanation/performance.md."""
+
+_KINDS: dict[str, Callable[[], MapKind]] = {
+    "pyrsistent": _pyrsistent,
+    "immutables": _immutables,
+    "dict+pyrsistent": lambda: _small_as_dict(_pyrsistent(), SMALL_OVER_PYRSISTENT),
+    "dict+immutables": lambda: _small_as_dict(_immutables(), SMALL_OVER_IMMUTABLES),
+}
+
+
+def _switches_gil_on() -> bool:
+    """Whether importing the C map would turn the GIL back on for the whole process."""
+    return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+@cache
+def map_kind(name: str = "auto") -> MapKind:
+    """Return a kind of map by *name*; ``"auto"`` is the fastest that is fit for this interpreter.
+
+    Raises:
+        ArgumentValueError: there is no such kind.
+        MissingExtraError: it needs the extra ``fast``, which is not installed.
+    """
+    if name == "auto":
+        if not _switches_gil_on():
+            try:
+                return map_kind("dict+immutables")
+            except MissingExtraError:
+                pass
+        return map_kind("dict+pyrsistent")
+    make = _KINDS.get(name)
+    if make is None:
+        raise ArgumentValueError(f"maps must be 'auto' or one of {sorted(_KINDS)}, not {name!r}")
+    try:
+        return make()
+    except ImportError as error:
+        raise MissingExtraError(f"maps={name!r}", "fast") from error
+
+
+def available_maps() -> tuple[str, ...]:
+    """Return the names of the kinds that can be had here, the reference first."""
+    found = []
+    for name in _KINDS:
+        try:
+            map_kind(name)
+        except MissingExtraError:
+            continue
+        found.append(name)
+    return tuple(found)

@@ -47,7 +47,7 @@ def statistics_of(core: Core[Any, Any]) -> Statistics:
     return Statistics(
         version=current.version,
         records=len(current),
-        map=core._derivation.kind.name,
+        map=core._derivation.kind.name_of(current._map),
         index_entries=tuple(
             (name, len(current._indexes[place]))
             for name, place in core._derivation.index_positions.items()

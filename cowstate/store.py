@@ -47,6 +47,9 @@ class Store(Core[K, V], Generic[K, V]):
         invariants: functions by name that may veto a commit; see `Invariant`.
         meta: one immutable value of yours, published together with the records.
         history: how much of the past is kept; see `History`.
+        maps: which persistent map holds the records: ``"pyrsistent"``, ``"immutables"`` (extra
+            ``fast``), either with ``"dict+"`` before it, which holds few records in a plain
+            dict; ``"auto"`` is the fastest to be had. It changes nothing but speed.
 
     Raises:
         MutableRecordError: a record's type is known to be mutable.
@@ -68,11 +71,12 @@ class Store(Core[K, V], Generic[K, V]):
         invariants: Mapping[str, Invariant] | None = None,
         meta: Any = None,
         history: History | None = None,
+        maps: str = "auto",
     ) -> None:
         history = History() if history is None else history
         if not isinstance(history, History):
             raise ArgumentTypeError(f"history must be a History(versions=...), not {history!r}")
-        derivation = Derivation(map_kind(), indexes or {}, aggregates or {})
+        derivation = Derivation(map_kind(maps), indexes or {}, aggregates or {})
         super().__init__(records, derivation, invariants or {}, meta, history)
 
     # Reading
