@@ -1,1 +1,109 @@
-"""Positions of a grid trader: the reference application."""
+"""Positions of a grid trader: the reference application, on the public surface of the core.
+
+A `PositionManager` holds the slots of a grid in a store: its snapshots are free, its order
+events are joined, so they may be lost, doubled or late. A `Reconciler` holds those snapshots
+against an `Exchange` and corrects only what nothing in flight can explain. `PaperExchange`
+plays recorded trades against it on a `VirtualClock` or, with real threads, a `ThreadedClock`.
+"""
+
+from .blotter import PositionUpdate
+from .book import Slots
+from .breaker import BreakerState, CircuitBreaker
+from .clock import Clock, VirtualClock
+from .exchange import Exchange, OrderRequest
+from .grid import GridConfig, plan_grid
+from .ids import client_order_id, parse_client_oid, price_key
+from .manager import PositionManager, UpdateOutcome
+from .model import (
+    ActionKind,
+    ActionOutcome,
+    ActionResult,
+    Fill,
+    OrderAction,
+    OrderStatus,
+    OrderUpdate,
+    PositionReport,
+    PositionStatus,
+    Side,
+    SlotStatus,
+    TradeReport,
+)
+from .orders import apply_order_update, fills_of
+from .paper import Faults, PaperExchange
+from .reconcile import (
+    Divergence,
+    ExchangeView,
+    OrderPlan,
+    PositionPlan,
+    PositionVerdict,
+    ReconcilePolicy,
+    plan_orders,
+    plan_position,
+)
+from .reconciler import Reconciler
+from .report import Correction, CorrectionKind, PassOutcome, PassReport, ReconcilerStatus
+from .slots import InventorySlot, Order
+from .sync import plan_force_sync, plan_restore
+from .tape import Trade, read_tape, synthetic_tape
+from .threaded import ThreadedClock
+
+__all__ = [
+    # the slots and who holds them
+    "PositionManager",
+    "GridConfig",
+    "InventorySlot",
+    "Order",
+    "Slots",
+    "SlotStatus",
+    "PositionStatus",
+    "PositionUpdate",
+    "Fill",
+    "UpdateOutcome",
+    # orders
+    "OrderUpdate",
+    "OrderStatus",
+    "Side",
+    "OrderAction",
+    "ActionKind",
+    "ActionResult",
+    "ActionOutcome",
+    # the pure functions
+    "apply_order_update",
+    "fills_of",
+    "plan_grid",
+    "plan_force_sync",
+    "plan_restore",
+    "plan_orders",
+    "plan_position",
+    "price_key",
+    "client_order_id",
+    "parse_client_oid",
+    # reconciling
+    "Reconciler",
+    "ReconcilePolicy",
+    "ReconcilerStatus",
+    "PassReport",
+    "PassOutcome",
+    "Correction",
+    "CorrectionKind",
+    "CircuitBreaker",
+    "BreakerState",
+    "ExchangeView",
+    "OrderPlan",
+    "PositionPlan",
+    "PositionVerdict",
+    "Divergence",
+    # the exchange
+    "Exchange",
+    "OrderRequest",
+    "PositionReport",
+    "TradeReport",
+    "PaperExchange",
+    "Faults",
+    "Clock",
+    "VirtualClock",
+    "ThreadedClock",
+    "Trade",
+    "read_tape",
+    "synthetic_tape",
+]

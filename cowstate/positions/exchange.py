@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from cowstate import ExchangeError, Record
+from cowstate import Record
+from cowstate.errors import ExchangeError
 
 from .model import OrderUpdate, PositionReport, Side, TradeReport
 

@@ -11,13 +11,8 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from enum import StrEnum
 
-from cowstate import (
-    AmountTypeError,
-    AmountValueError,
-    ArgumentTypeError,
-    ArgumentValueError,
-    Record,
-)
+from cowstate import ArgumentTypeError, ArgumentValueError, Record
+from cowstate.errors import AmountTypeError, AmountValueError
 
 __all__ = [
     "EXACT",

@@ -20,7 +20,8 @@ from os import PathLike
 from random import Random
 from typing import NamedTuple, NoReturn
 
-from cowstate import ArgumentTypeError, ArgumentValueError, Record, TapeError
+from cowstate import ArgumentTypeError, ArgumentValueError, Record
+from cowstate.errors import TapeError
 
 from .model import check_amount
 
@@ -80,9 +81,9 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
     `BACKWARDS_MS`. About 2 microseconds a row.
 
     Raises:
-        TapeError: when the reading gets there: the file is missing, empty, a directory, not
-            text or cut off; the columns are unknown; a row is malformed; a price or quantity
-            is not a positive number; time runs backwards. It names the row.
+        TapeError: when the reading gets there: the file is missing, a directory, not text, cut
+            off, or holds no trade; the columns are unknown; a row is malformed; a price or
+            quantity is not a positive number; time runs backwards. It names the row.
 
     >>> import os, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -120,8 +121,8 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
                     )
                 latest = max(latest, trade.time_ms)
                 yield trade
-            if layout is None:
-                raise TapeError(path, None, "the file is empty; get it again")
+            if not latest:
+                raise TapeError(path, None, "the file holds no trade; get it again")
     except UnicodeDecodeError:
         raise TapeError(path, row, "this is not text; give a .csv or .csv.gz file") from None
     except EOFError:

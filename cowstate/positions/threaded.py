@@ -15,7 +15,8 @@ from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from cowstate import ArgumentValueError, ClockError, ClosedError
+from cowstate import ArgumentValueError, ClosedError
+from cowstate.errors import ClockError
 
 from .clock import Event, Inbox, Queue, check_time, closed_error
 

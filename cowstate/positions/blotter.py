@@ -1,0 +1,175 @@
+"""What happened, in order and within bounds: fills, orders, positions, read off the commits."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from threading import Lock
+from typing import NamedTuple
+
+from cowstate import MISSING, Change, ChangeSet, Commit, Record
+
+from .book import Slots
+from .model import EXACT, Fill
+from .orders import fills_of
+from .slots import InventorySlot, Order
+
+__all__ = ["Blotter", "PositionUpdate", "orders_changed", "position_update"]
+
+
+class PositionUpdate(Record):
+    """What one commit meant for the position: the new totals, and what led there.
+
+    *slots* are the keys that changed, *fills* what was filled in them; *realized_profit* is in
+    quote currency; *time_ms* is when it was seen, by the clock of the manager.
+    """
+
+    version: int
+    time_ms: int
+    position: Decimal
+    realized_profit: Decimal
+    active_orders: int
+    slots: tuple[str, ...] = ()
+    fills: tuple[Fill, ...] = ()
+
+
+class _Totals(NamedTuple):
+    position: Decimal
+    realized_profit: Decimal
+    active_orders: int
+
+    def moved(self, slot: object, sign: int) -> _Totals:
+        if not isinstance(slot, InventorySlot):
+            return self
+        add = EXACT.add if sign > 0 else EXACT.subtract
+        return _Totals(
+            add(self.position, slot.position_qty),
+            add(self.realized_profit, slot.realized_profit),
+            self.active_orders + sign * (slot.working is not None),
+        )
+
+
+def _totals(slots: Slots) -> _Totals:
+    return _Totals(
+        slots.total("position"), slots.total("realized_profit"), slots.total("active_orders")
+    )
+
+
+def position_update(commit: Commit[str, InventorySlot], time_ms: int) -> PositionUpdate:
+    """Return what *commit* meant for the position. Pure; costs O(slots changed).
+
+    A commit that changes ``meta`` replaced the state by a saved one: its orders were filled
+    long ago, so it has no fills.
+    """
+    after, changes = commit.after, commit.changes
+    return PositionUpdate(
+        after.version,
+        time_ms,
+        *_totals(after),
+        tuple(changes),
+        _fills(changes, after.meta is not commit.before.meta),
+    )
+
+
+def orders_changed(change: Change[InventorySlot]) -> tuple[Order, ...]:
+    """Return the orders of a slot that are new or not what they were, by sequence. Pure."""
+    old, new = change
+    if new is MISSING:
+        return ()
+    if old is MISSING:
+        return new.orders
+    if old.tail is new.tail:
+        working = new.working
+        return () if working is None or working is old.working else (working,)
+    before = set(map(id, old.orders))
+    return tuple(order for order in new.orders if id(order) not in before)
+
+
+def _fills(changes: ChangeSet[str, InventorySlot], restored: bool) -> tuple[Fill, ...]:
+    fills: list[Fill] = []
+    if not restored:
+        for old, new in changes.values():
+            if new is not MISSING:
+                fills += fills_of(InventorySlot(new.price) if old is MISSING else old, new)
+    return tuple(fills)
+
+
+class _Entry(NamedTuple):
+    version: int
+    time_ms: int
+    restored: bool
+    changes: ChangeSet[str, InventorySlot]
+
+
+class Blotter:
+    """What happened in the latest commits of a store of slots: fills, orders, positions.
+
+    Writers only note the commit, O(1); what it meant is worked out by whoever asks, O(limit).
+    Thread-safe. Of older commits than the last *limit* nothing is known.
+
+    Args:
+        limit: how many commits are kept; 1 or more.
+        time_ms: the clock by which they are stamped.
+    """
+
+    def __init__(self, limit: int, time_ms: Callable[[], int]) -> None:
+        self._time_ms = time_ms
+        self._lock = Lock()
+        self._entries: deque[_Entry] = deque(maxlen=limit)
+        # Only the newest commit is kept itself: each keeps a version of everything alive.
+        self._latest: Commit[str, InventorySlot] | None = None
+
+    def record(self, commit: Commit[str, InventorySlot]) -> None:
+        """Note one commit; to be called in version order."""
+        after = commit.after
+        restored = after.meta is not commit.before.meta
+        entry = _Entry(after.version, self._time_ms(), restored, commit.changes)
+        with self._lock:
+            self._entries.append(entry)
+            self._latest = commit
+
+    def fills(self) -> tuple[Fill, ...]:
+        """Return the fills, oldest first."""
+        entries, _ = self._copied()
+        return tuple(fill for entry in entries for fill in _fills(entry.changes, entry.restored))
+
+    def orders(self) -> tuple[Order, ...]:
+        """Return the orders that changed, each in its latest state, oldest change first."""
+        latest: dict[str, Order] = {}
+        entries, _ = self._copied()
+        for entry in entries:
+            for change in entry.changes.values():
+                for order in orders_changed(change):
+                    latest.pop(order.client_oid, None)
+                    latest[order.client_oid] = order
+        return tuple(latest.values())
+
+    def positions(self) -> tuple[PositionUpdate, ...]:
+        """Return the commits that moved the position, oldest first."""
+        entries, newest = self._copied()
+        if newest is None:
+            return ()
+        totals = _totals(newest.after)
+        found: list[PositionUpdate] = []
+        # Backwards from totals that are known: each change says by how much it moved them.
+        for entry in reversed(entries):
+            earlier = totals
+            for old, new in entry.changes.values():
+                earlier = earlier.moved(old, 1).moved(new, -1)
+            if earlier.position != totals.position:
+                found.append(
+                    PositionUpdate(
+                        entry.version,
+                        entry.time_ms,
+                        *totals,
+                        tuple(entry.changes),
+                        _fills(entry.changes, entry.restored),
+                    )
+                )
+            totals = earlier
+        return tuple(reversed(found))
+
+    def _copied(self) -> tuple[list[_Entry], Commit[str, InventorySlot] | None]:
+        with self._lock:
+            return list(self._entries), self._latest

@@ -1,0 +1,56 @@
+"""The book: a store of slots, with what every version of it can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from operator import attrgetter
+from typing import TypeAlias
+
+from cowstate import Aggregate, Index, Snapshot, Store
+
+from .slots import InventorySlot
+
+__all__ = ["Slots", "new_book"]
+
+Slots: TypeAlias = Snapshot[str, InventorySlot]
+"""One version of all slots of a grid, by price key."""
+
+_ZERO = Decimal(0)
+
+
+def _client_oids(slot: InventorySlot) -> tuple[str, ...]:
+    oids = [order.client_oid for order in slot.tail]
+    if slot.working is not None:
+        oids.append(slot.working.client_oid)
+    return tuple(oids)
+
+
+def _order_ids(slot: InventorySlot) -> tuple[int, ...]:
+    ids = [order.order_id for order in slot.tail if order.order_id is not None]
+    working = slot.working
+    if working is not None and working.order_id is not None:
+        ids.append(working.order_id)
+    return tuple(ids)
+
+
+def _active(slot: InventorySlot) -> int:
+    return 0 if slot.working is None else 1
+
+
+def new_book(slots: Mapping[str, InventorySlot] | None = None) -> Store[str, InventorySlot]:
+    """Return a store of slots with the indexes and totals that the manager relies on."""
+    return Store(
+        slots,
+        indexes={
+            "order_id": Index(_order_ids, unique=True, many=True),
+            "client_oid": Index(_client_oids, unique=True, many=True),
+        },
+        aggregates={
+            "position": Aggregate.sum(attrgetter("position_qty"), _ZERO),
+            "active_orders": Aggregate.sum(_active),
+            "realized_profit": Aggregate.sum(attrgetter("realized_profit"), _ZERO),
+        },
+        # How often the state was replaced by a saved one; see `position_update`.
+        meta=0,
+    )

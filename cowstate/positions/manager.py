@@ -1,0 +1,422 @@
+"""The position manager: the slots of one grid in a store, and everything that may change them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from threading import Lock
+
+from cowstate import (
+    MISSING,
+    ArgumentTypeError,
+    ArgumentValueError,
+    Commit,
+    Draft,
+    RecordNotFoundError,
+    Subscription,
+    UniqueViolationError,
+)
+from cowstate.errors import OrderMismatchError, RetiredOrderError
+
+from .blotter import Blotter, PositionUpdate, position_update
+from .book import Slots, new_book
+from .grid import GridConfig, plan_grid
+from .ids import parse_client_oid
+from .model import (
+    ActionKind,
+    ActionOutcome,
+    ActionResult,
+    Fill,
+    OrderAction,
+    OrderStatus,
+    OrderUpdate,
+    Side,
+)
+from .orders import (
+    adjust_position,
+    apply_order_update,
+    open_order,
+    request_cancel,
+    retract_cancel,
+)
+from .slots import InventorySlot, Order
+from .sync import plan_force_sync, plan_restore
+
+__all__ = ["PositionManager", "UpdateOutcome", "wall_clock_ms"]
+
+_log = logging.getLogger(__name__)
+
+
+class UpdateOutcome(StrEnum):
+    """What became of an order update that was handed to the manager.
+
+    APPLIED: it told something new. UNCHANGED: nothing new, so no version was made. OVERFILLED:
+    as APPLIED, and more is filled than was ordered. The rest changed nothing: FOREIGN is of an
+    order that is not ours, RETIRED of one that its slot has forgotten, CONTRADICTORY says
+    something about an order that cannot be so.
+    """
+
+    APPLIED = "APPLIED"
+    UNCHANGED = "UNCHANGED"
+    OVERFILLED = "OVERFILLED"
+    FOREIGN = "FOREIGN"
+    RETIRED = "RETIRED"
+    CONTRADICTORY = "CONTRADICTORY"
+
+
+def wall_clock_ms() -> int:
+    """Return the time in milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class PositionManager:
+    """The slots of one grid: who reads gets a snapshot, who writes goes through the store.
+
+    Every method may be called from any thread. `snapshot` takes no lock; it has the indexes
+    ``order_id`` and ``client_oid`` (of every order that a slot remembers) and the totals
+    ``position``, ``active_orders`` and ``realized_profit``, none of which is ever recomputed.
+
+    Args:
+        config: the grid.
+        history: of how many commits the fills, orders and positions are remembered; 0 for
+            none, which makes an update cheaper.
+        time_ms: the clock, in milliseconds since 1970 UTC; by default the machine's.
+
+    >>> from cowstate.positions import GridConfig, OrderStatus, OrderUpdate, Side
+    >>> config = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 2, "grid")
+    >>> manager = PositionManager(config)
+    >>> for action in manager.calculate_adjustments(Decimal("50003.5")):
+    ...     print(action.kind, action.side, action.price, action.client_oid)
+    PLACE BUY 49990 grid-49990-B1
+    PLACE BUY 50000 grid-50000-B1
+    >>> manager.on_order_update(OrderUpdate(
+    ...     "BTCUSDT", "grid-50000-B1", 7, Side.BUY, Decimal(50000), Decimal("0.05"),
+    ...     OrderStatus.PARTIALLY_FILLED, Decimal("0.02"), Decimal(1000))).value
+    'APPLIED'
+    >>> now = manager.snapshot()
+    >>> now.total("position"), now.find("order_id", 7).slot_status.value
+    (Decimal('0.02'), 'LOCKED')
+    """
+
+    def __init__(
+        self,
+        config: GridConfig,
+        *,
+        history: int = 10_000,
+        time_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        if not isinstance(config, GridConfig):
+            raise ArgumentTypeError(f"config must be a GridConfig, not {config!r}")
+        self.config = config
+        self.store = new_book()
+        self._symbol = config.symbol
+        self._time_ms = time_ms
+        self._reports: Counter[UpdateOutcome] = Counter()
+        self._reports_lock = Lock()
+        if not isinstance(history, int) or isinstance(history, bool) or history < 0:
+            raise ArgumentValueError(f"history must be a whole number from 0, not {history!r}")
+        self._blotter = Blotter(history, time_ms)
+        if history:
+            self.store.subscribe(self._blotter.record)
+
+    # Reading
+
+    def snapshot(self) -> Slots:
+        """Return all slots as of now: immutable, consistent, free. O(1), no lock."""
+        return self.store.snapshot()
+
+    def get_slot_count(self) -> int:
+        """Return the number of slots."""
+        return len(self.store.snapshot())
+
+    def get_realized_pnl(self) -> Decimal:
+        """Return the realized profit in quote currency. O(1)."""
+        profit: Decimal = self.store.snapshot().total("realized_profit")
+        return profit
+
+    def get_fills(self) -> tuple[Fill, ...]:
+        """Return the latest fills, oldest first. Costs O(history), as the other two."""
+        return self._blotter.fills()
+
+    def get_order_history(self) -> tuple[Order, ...]:
+        """Return the orders that changed last, each in its latest state, oldest change first."""
+        return self._blotter.orders()
+
+    def get_position_history(self) -> tuple[PositionUpdate, ...]:
+        """Return the latest changes of position, oldest first."""
+        return self._blotter.positions()
+
+    def get_reports(self) -> dict[UpdateOutcome, int]:
+        """Return how many updates were overfilled, foreign, retired or contradictory."""
+        with self._reports_lock:
+            return dict(self._reports)
+
+    def on_update(
+        self, callback: Callable[[PositionUpdate], object]
+    ) -> Subscription[str, InventorySlot]:
+        """Have ``callback(update)`` called after every commit, in order and outside the lock.
+
+        The result's ``close()`` ends it. What holds for ``Store.subscribe`` holds here.
+        """
+        if not callable(callback):
+            raise ArgumentTypeError(f"a subscriber is a function of an update, not {callback!r}")
+
+        def deliver(commit: Commit[str, InventorySlot]) -> None:
+            callback(position_update(commit, self._time_ms()))
+
+        return self.store.subscribe(deliver)
+
+    # Where it starts from
+
+    def initialize(self, last_price: Decimal) -> None:
+        """Make the slots of the window below *last_price* that do not exist yet, all empty.
+
+        Not required: `calculate_adjustments` makes the slots that it needs.
+        """
+
+        def add(draft: Draft[str, InventorySlot]) -> None:
+            for action in plan_grid({}, last_price, self.config):
+                if action.slot not in draft:
+                    draft[action.slot] = InventorySlot(Decimal(action.slot))
+
+        self.store.retry(add)
+
+    def restore_state(self, saved: Mapping[str, InventorySlot] | Iterable[InventorySlot]) -> None:
+        """Replace all slots by *saved* ones: a snapshot (an unpickled one, too) or the slots.
+
+        What was asked of the exchange before is unknown now: orders that were PENDING stay so
+        until the reconciler has asked for them, and cancellations may be asked for again.
+
+        Raises:
+            ArgumentTypeError: something else than slots was given.
+            ArgumentValueError: a slot occurs twice, or holds orders with another prefix.
+        """
+        slots: dict[str, InventorySlot] = {}
+        for slot in saved.values() if isinstance(saved, Mapping) else saved:
+            if not isinstance(slot, InventorySlot):
+                raise ArgumentTypeError(f"restore_state takes InventorySlots, not {slot!r}")
+            if slot.key in slots:
+                raise ArgumentValueError(f"slot {slot.key} occurs twice in what was saved")
+            for order in slot.orders:
+                if parse_client_oid(order.client_oid, self.config.prefix) is None:
+                    raise ArgumentValueError(
+                        f"slot {slot.key} holds order {order.client_oid!r}, whose prefix is not "
+                        f"{self.config.prefix!r}; use the GridConfig that it was saved with"
+                    )
+            working = slot.working
+            slots[slot.key] = slot if working is None else retract_cancel(slot, working.client_oid)
+        with self.store.transaction() as tx:
+            tx.clear()
+            tx.update(slots)
+            tx.meta += 1
+
+    def restore_from_exchange_position(self, total: Decimal, last_price: Decimal) -> None:
+        """Spread a position of which nothing is known but its *total* over free, empty slots.
+
+        See `plan_restore` for how, and what it raises. Realized profit stays what it was.
+        """
+        self.store.retry(
+            lambda draft: _set_quantities(
+                draft, plan_restore(draft, total, last_price, self.config)
+            )
+        )
+
+    def force_sync(self, total: Decimal) -> Commit[str, InventorySlot]:
+        """Bring the total position to exactly *total*; see `plan_force_sync` for how.
+
+        Relies on every slot: whatever changes meanwhile, it is worked out again.
+
+        Raises:
+            ShortfallError: slots without a working order do not suffice. Nothing was changed.
+            AmountTypeError, AmountValueError: *total* is no finite `Decimal`.
+        """
+        return self.store.retry(lambda draft: self.draft_force_sync(draft, total))
+
+    def draft_force_sync(self, draft: Draft[str, InventorySlot], total: Decimal) -> None:
+        """Write `force_sync` into *draft*, which then relies on every slot. Errors likewise."""
+        _set_quantities(draft, plan_force_sync(draft, total, self.config.quantity))
+
+    # Facts
+
+    def on_order_update(self, update: OrderUpdate) -> UpdateOutcome:
+        """Learn what *update* says; see `apply_order_update`. Costs O(log slots).
+
+        An event of the stream or the answer of a query, in any order and as often as you like.
+        Never raises for what an exchange may say: what cannot be used is logged, counted (see
+        `get_reports`) and told by the outcome. A slot that an id of ours names and that does not
+        exist yet is made.
+
+        Raises:
+            ArgumentTypeError: *update* is no `OrderUpdate`.
+        """
+        if not isinstance(update, OrderUpdate):
+            raise ArgumentTypeError(f"an order update is an OrderUpdate, not {update!r}")
+        store = self.store
+        key = store.snapshot().find_key("client_oid", update.client_oid)
+        if key is None or update.symbol != self._symbol:
+            found = self._place_of(update)
+            if found is None:
+                return self._report(UpdateOutcome.FOREIGN, "it is none of our orders", update)
+            key, update = found
+        try:
+            commit = store.update(key, lambda slot: apply_order_update(slot, update))
+        except RetiredOrderError as error:
+            return self._report(UpdateOutcome.RETIRED, str(error), update)
+        except (OrderMismatchError, UniqueViolationError) as error:
+            return self._report(UpdateOutcome.CONTRADICTORY, str(error), update)
+        except RecordNotFoundError:
+            # Between the look and the write all slots were replaced by saved ones.
+            return self.on_order_update(update)
+        if commit.before is commit.after:
+            return UpdateOutcome.UNCHANGED
+        if update.filled > update.quantity:
+            return self._report(UpdateOutcome.OVERFILLED, "more is filled than ordered", update)
+        return UpdateOutcome.APPLIED
+
+    def apply_action_results(self, results: Iterable[ActionResult]) -> None:
+        """Learn how the exchange answered the actions of `calculate_adjustments`.
+
+        ACCEPTED: the answer is joined in; without one the order counts as acknowledged.
+        REJECTED: an order that was not placed is over, a cancellation may be asked for again.
+        UNKNOWN: a placed order stays PENDING until it is reconciled; for to ask for a
+        cancellation again does no harm, that may be done.
+        """
+        for result in results:
+            if not isinstance(result, ActionResult):
+                raise ArgumentTypeError(f"an action result is an ActionResult, not {result!r}")
+            action = result.action
+            if result.update is not None:
+                self.on_order_update(result.update)
+            elif action.kind is ActionKind.PLACE and result.outcome is not ActionOutcome.UNKNOWN:
+                self.on_order_update(self._answer_to(result))
+            if action.kind is ActionKind.CANCEL and result.outcome is not ActionOutcome.ACCEPTED:
+                self._retract(action)
+
+    # Intentions
+
+    def calculate_adjustments(self, last_price: Decimal) -> tuple[OrderAction, ...]:
+        """Return what `plan_grid` wants done, each already noted in its slot.
+
+        The orders to be placed are PENDING and the cancellations requested before any request
+        goes out, so nobody plans them twice. The caller carries the actions out and hands what
+        came of it to `apply_action_results`.
+
+        Raises:
+            AmountTypeError, AmountValueError: *last_price* is no positive `Decimal`.
+        """
+        actions: tuple[OrderAction, ...] = ()
+
+        def note(draft: Draft[str, InventorySlot]) -> None:
+            nonlocal actions
+            # Planned on the base: an action depends on its own slot alone, and that is written
+            # below, so it is there that the draft conflicts if it has changed.
+            actions = plan_grid(draft.base, last_price, self.config)
+            now = self._time_ms()
+            for action in actions:
+                slot = draft.get(action.slot) or InventorySlot(Decimal(action.slot))
+                if action.kind is ActionKind.PLACE:
+                    slot = open_order(
+                        slot, action.side, action.price, action.quantity, action.client_oid, now
+                    )
+                else:
+                    slot = request_cancel(slot, action.client_oid)
+                draft[action.slot] = slot
+
+        self.store.retry(note)
+        return actions
+
+    def cancel_all_buy_orders(self) -> tuple[OrderAction, ...]:
+        """Return a CANCEL for every BUY that the exchange has acknowledged, each noted.
+
+        Orders that are still PENDING have no exchange id yet: ask again when they have. Orders
+        whose cancellation was requested before are in the result again.
+        """
+        return self._cancel_all(Side.BUY)
+
+    def cancel_all_sell_orders(self) -> tuple[OrderAction, ...]:
+        """Return a CANCEL for every SELL; otherwise the same as `cancel_all_buy_orders`."""
+        return self._cancel_all(Side.SELL)
+
+    def _cancel_all(self, side: Side) -> tuple[OrderAction, ...]:
+        actions: list[OrderAction] = []
+
+        def note(draft: Draft[str, InventorySlot]) -> None:
+            actions.clear()
+            for key, slot in sorted(draft.base.items(), key=lambda item: item[1].price):
+                for order in slot.orders:
+                    if order.side is not side or order.terminal or order.order_id is None:
+                        continue
+                    actions.append(_cancel_action(key, order))
+                    draft[key] = request_cancel(draft[key], order.client_oid)
+
+        self.store.retry(note)
+        return tuple(actions)
+
+    def _place_of(self, update: OrderUpdate) -> tuple[str, OrderUpdate] | None:
+        """Return the key of the slot that *update* is for, and it under our client id."""
+        if update.symbol != self._symbol:
+            return None
+        parts = parse_client_oid(update.client_oid, self.config.prefix)
+        if parts is not None:
+            self.store.compare_and_set(parts.slot, MISSING, InventorySlot(Decimal(parts.slot)))
+            return parts.slot, update
+        if update.order_id is None:
+            return None
+        # Some sources do not repeat our id: then the exchange's will do.
+        now = self.store.snapshot()
+        key = now.find_key("order_id", update.order_id)
+        if key is None:
+            return None
+        known = next(order for order in now[key].orders if order.order_id == update.order_id)
+        return key, update.replace(client_oid=known.client_oid)
+
+    def _report(self, outcome: UpdateOutcome, why: str, update: OrderUpdate) -> UpdateOutcome:
+        with self._reports_lock:
+            self._reports[outcome] += 1
+        # Whoever trades by hand in the same account is no reason for a warning at each event.
+        level = logging.DEBUG if outcome is UpdateOutcome.FOREIGN else logging.WARNING
+        _log.log(level, "%s order update: %s: %r", outcome.value, why, update)
+        return outcome
+
+    def _answer_to(self, result: ActionResult) -> OrderUpdate:
+        action = result.action
+        accepted = result.outcome is ActionOutcome.ACCEPTED
+        return OrderUpdate(
+            self._symbol,
+            action.client_oid,
+            None,
+            action.side,
+            action.price,
+            action.quantity,
+            OrderStatus.NEW if accepted else OrderStatus.REJECTED,
+            time_ms=result.time_ms or self._time_ms(),
+            post_only_reject=result.post_only_reject,
+        )
+
+    def _retract(self, action: OrderAction) -> None:
+        try:
+            self.store.update(action.slot, lambda slot: retract_cancel(slot, action.client_oid))
+        except RecordNotFoundError:
+            _log.warning("%r is of a slot that does not exist", action)
+
+
+def _cancel_action(key: str, order: Order) -> OrderAction:
+    return OrderAction(
+        ActionKind.CANCEL,
+        key,
+        order.side,
+        order.price,
+        order.remaining,
+        order.client_oid,
+        order.order_id,
+    )
+
+
+def _set_quantities(draft: Draft[str, InventorySlot], quantities: Mapping[str, Decimal]) -> None:
+    for key, quantity in quantities.items():
+        slot = draft.get(key) or InventorySlot(Decimal(key))
+        draft[key] = adjust_position(slot, quantity)

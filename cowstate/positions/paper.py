@@ -1,0 +1,335 @@
+"""A paper exchange: orders against a tape of trades, over a line with latency and faults.
+
+`PaperExchange` is an `Exchange` like any other to those who trade on it. Behind it stands a
+`MatchingEngine`; between the two runs time, on a `Clock`. A request reaches the engine
+*latency_ms* after it was sent, its answer and the events of the stream reach the client
+*latency_ms* after they arose. Whoever makes a request blocks for as long, while trades go on,
+orders fill and other requests arrive: just the window in which a reconciler's look at the
+exchange and the events that it gets meanwhile do not fit together.
+
+How to run a whole trader on it, the same code in both modes:
+
+- make a clock (`VirtualClock`, or `ThreadedClock` for real threads) and the exchange on it;
+- make each active part a `clock.participant`: the strategy, the reconciler. Their handlers may
+  call any method here; each call blocks that participant alone;
+- `subscribe` to the order events and `subscribe_trades` to the market. These callbacks run on
+  whoever drives the clock, in order of arrival: let them put the event in an inbox, or
+  apply it to a store, and return. They must not wait for another participant;
+- let timers be `clock.call_at(time, lambda: inbox.put(...))`;
+- `play(tape)` on the main thread drives it all to the last trade; then `clock.run_until` a
+  little later for what is still under way, and the main thread itself may ask the exchange
+  for its final state; `clock.close()` (or the clock's ``with`` block) ends it, also after an
+  exception or Ctrl-C. Whoever is blocked then gets a `ClosedError`.
+
+On a `VirtualClock` all this happens on one thread and depends on the seed alone. On a
+`ThreadedClock` requests are sent from the participants' threads, but the engine is changed and
+callbacks are called on the driver's thread only; one lock guards the state for the rest.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
+
+from cowstate import ArgumentTypeError, ArgumentValueError, Record
+from cowstate.errors import ExchangeError, NetworkError
+
+from .clock import Clock
+from .exchange import OrderRequest
+from .line import Faults, Line
+from .matching import Limits, MatchingEngine
+from .model import OrderUpdate, PositionReport, Side, TradeReport, check_amount
+from .tape import Trade
+
+__all__ = ["Audit", "Faults", "Limits", "PaperExchange"]
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+class Audit(Record):
+    """What is so at a `PaperExchange` at one moment, whatever anybody has been told of it."""
+
+    time_ms: int
+    position: Decimal
+    orders: tuple[OrderUpdate, ...]
+    fills: tuple[TradeReport, ...]
+
+    @property
+    def open_orders(self) -> tuple[OrderUpdate, ...]:
+        """The orders that still work."""
+        return tuple(order for order in self.orders if not order.status.terminal)
+
+
+class PaperExchange:
+    """An `Exchange` for one symbol, whose market is the tape that it is played.
+
+    Thread-safe on a `ThreadedClock`. Calls block on the clock for twice the latency. Only
+    limit orders, and no fees, funding or margin.
+
+    Args:
+        clock: the time that all messages take theirs from.
+        symbol: the one market.
+        latency_ms: how long a message takes, in each direction.
+        limits: the least order that is taken.
+        faults: what goes wrong on the line; by default nothing.
+
+    >>> from cowstate.positions.clock import VirtualClock
+    >>> clock = VirtualClock()
+    >>> exchange = PaperExchange(clock, "BTCUSDT", latency_ms=50)
+    >>> exchange.subscribe(lambda event: print(clock.now_ms, event.status, event.filled))
+    >>> order = exchange.create_order("BTCUSDT", "limit", Side.BUY, Decimal(2), Decimal(100))
+    100 NEW 0
+    >>> exchange.play([Trade(200, 1, Decimal(100), Decimal("0.5"), buyer_is_maker=True)])
+    >>> exchange.cancel_order(order.order_id, "BTCUSDT").status
+    250 PARTIALLY_FILLED 0.5
+    300 CANCELED 0.5
+    <OrderStatus.CANCELED: 'CANCELED'>
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        symbol: str,
+        *,
+        latency_ms: int = 50,
+        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        faults: Faults = Faults(),  # noqa: B008 -- frozen
+    ) -> None:
+        if type(latency_ms) is not int or latency_ms < 0:
+            raise ArgumentValueError(f"latency_ms must be an int of 0 or more, not {latency_ms!r}")
+        self.symbol = symbol
+        self.latency_ms = latency_ms
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._engine = MatchingEngine(symbol, limits)
+        self._line = Line(latency_ms, faults)
+        self._order_callbacks: tuple[Callable[[OrderUpdate], object], ...] = ()
+        self._trade_callbacks: tuple[Callable[[Trade], object], ...] = ()
+
+    # The streams
+
+    def subscribe(self, callback: Callable[[OrderUpdate], object]) -> None:
+        """Call *callback* with every event of our orders that arrives, on the driver's thread."""
+        with self._lock:
+            self._order_callbacks += (callback,)
+
+    def subscribe_trades(self, callback: Callable[[Trade], object]) -> None:
+        """Call *callback* with every trade of the market, after the latency, never faulty."""
+        with self._lock:
+            self._trade_callbacks += (callback,)
+
+    # The market
+
+    def play(self, trades: Iterable[Trade]) -> None:
+        """Drive the clock through *trades*, each at its own time, to the last of them.
+
+        Takes one trade at a time, when the one before has happened; one that is stamped
+        earlier than the present happens at once. What is under way at the end stays so.
+        """
+        tape = iter(trades)
+        coming = next(tape, None)
+
+        def happen(trade: Trade) -> None:
+            nonlocal coming
+            self.on_trade(trade)
+            coming = next(tape, None)
+            if coming is not None:
+                self._clock.call_at(coming.time_ms, partial(happen, coming))
+
+        if coming is not None:
+            # The trades are events, so that they go on inside whatever blocks on the clock.
+            self._clock.call_at(coming.time_ms, partial(happen, coming))
+        while coming is not None:
+            self._clock.run_until(coming.time_ms)
+
+    def on_trade(self, trade: Trade) -> None:
+        """Let one trade happen now; to be called by the driver of the clock."""
+        now = self._clock.now_ms
+        with self._lock:
+            for order in self._engine.match(trade, now):
+                self._tell(order, now)
+            if self._trade_callbacks:
+                self._clock.call_at(
+                    now + self.latency_ms, partial(_call_all, self._trade_callbacks, trade)
+                )
+
+    def audit(self) -> Audit:
+        """Return what is so at the exchange now: no message, no time, no fault. O(orders).
+
+        No real exchange has this; it is for tests and for the final verdict of a replay.
+        """
+        with self._lock:
+            engine = self._engine
+            return Audit(
+                self._clock.now_ms, engine.position, tuple(engine.orders()), tuple(engine.fills())
+            )
+
+    # Requests
+
+    def fetch_open_orders(self, symbol: str) -> list[OrderUpdate]:
+        """See `Exchange.fetch_open_orders`."""
+        self._check_symbol(symbol)
+        return self._ask(
+            lambda now: [order.replace(time_ms=now) for order in self._engine.open_orders()]
+        )
+
+    def fetch_positions(self, symbols: Sequence[str]) -> list[PositionReport]:
+        """See `Exchange.fetch_positions`."""
+        if isinstance(symbols, str):
+            raise ArgumentTypeError(f"symbols is a sequence of symbols: give [{symbols!r}]")
+        for symbol in symbols:
+            self._check_symbol(symbol)
+        return self._ask(
+            lambda now: [PositionReport(symbol, self._engine.position, now) for symbol in symbols]
+        )
+
+    def fetch_order(
+        self, order_id: int | None, symbol: str, client_oid: str | None = None
+    ) -> OrderUpdate:
+        """See `Exchange.fetch_order`."""
+        self._check_symbol(symbol)
+        if order_id is None:
+            if client_oid is None:
+                raise ArgumentValueError("name the order: by order_id or by client_oid")
+            _check_type("client_oid", client_oid, str)
+        else:
+            _check_type("order_id", order_id, int)
+        return self._ask(lambda now: self._engine.order(order_id, client_oid).replace(time_ms=now))
+
+    def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[TradeReport]:
+        """See `Exchange.fetch_my_trades`."""
+        self._check_symbol(symbol)
+        if since_ms is not None:
+            _check_type("since_ms", since_ms, int)
+        return self._ask(lambda _: self._engine.fills(since_ms))
+
+    def create_order(
+        self,
+        symbol: str,
+        type: str,  # noqa: A002 -- ccxt's name
+        side: Side,
+        amount: Decimal,
+        price: Decimal,
+        params: Mapping[str, object] | None = None,
+    ) -> OrderUpdate:
+        """See `Exchange.create_order`."""
+        if type != "limit":
+            raise ExchangeError(f"orders of type {type!r} are not taken here; place a limit order")
+        extra = dict(params or {})
+        client_oid = extra.pop("clientOrderId", None)
+        post_only = _check_type("postOnly", extra.pop("postOnly", False), bool)
+        if extra:
+            raise ArgumentValueError(
+                f"unknown params: {', '.join(extra)}; known are clientOrderId and postOnly"
+            )
+        if client_oid is not None:
+            client_oid = _check_type("clientOrderId", client_oid, str)
+        request = OrderRequest(symbol, side, amount, price, client_oid, post_only)
+        return _only(self.create_orders([request]))
+
+    def create_orders(self, requests: Sequence[OrderRequest]) -> list[OrderUpdate | ExchangeError]:
+        """See `Exchange.create_orders`."""
+        for request in requests:
+            self._check_symbol(request.symbol)
+            check_amount("amount", request.amount, signed=True)
+            check_amount("price", request.price, signed=True)
+            _check_type("side", request.side, Side)
+            if request.client_oid is not None:
+                _check_type("client_oid", request.client_oid, str)
+        return self._ask_all([partial(self._place, request) for request in requests])
+
+    def cancel_order(self, order_id: int, symbol: str) -> OrderUpdate:
+        """See `Exchange.cancel_order`."""
+        return _only(self.cancel_orders([order_id], symbol))
+
+    def cancel_orders(
+        self, order_ids: Sequence[int], symbol: str
+    ) -> list[OrderUpdate | ExchangeError]:
+        """See `Exchange.cancel_orders`."""
+        self._check_symbol(symbol)
+        for order_id in order_ids:
+            _check_type("order_id", order_id, int)
+        return self._ask_all([partial(self._cancel, order_id) for order_id in order_ids])
+
+    # The exchange's side; called with the lock held
+
+    def _place(self, request: OrderRequest, now: int) -> OrderUpdate:
+        return self._tell(self._engine.place(request, now), now)
+
+    def _cancel(self, order_id: int, now: int) -> OrderUpdate:
+        return self._tell(self._engine.cancel(order_id, now), now)
+
+    def _tell(self, order: OrderUpdate, now: int) -> OrderUpdate:
+        for delay in self._line.event():
+            self._clock.call_at(now + delay, partial(self._deliver, order))
+        return order
+
+    # The line
+
+    def _deliver(self, order: OrderUpdate) -> None:
+        _call_all(self._order_callbacks, order)
+
+    def _ask(self, command: Callable[[int], T]) -> T:
+        return _only(self._ask_all([command]))
+
+    def _ask_all(self, commands: Sequence[Callable[[int], T]]) -> list[T | ExchangeError]:
+        if not commands:
+            return []
+        answers: list[T | ExchangeError] = [
+            NetworkError("no answer: the request was done, or not, or will be; ask again")
+            for _ in commands
+        ]
+        with self._lock:
+            passages = [self._line.request() for _ in commands]
+        sent = self._clock.now_ms
+        for number, (command, passage) in enumerate(zip(commands, passages, strict=True)):
+            if passage.arrives is not None:
+                # An answer that nobody waits for must not change the list once it is returned.
+                place = None if passage.answered is None else number
+                self._clock.call_at(
+                    sent + passage.arrives, partial(self._arrive, command, answers, place)
+                )
+        self._clock.wait_until(sent + max(passage.waited for passage in passages))
+        return answers
+
+    def _arrive(
+        self,
+        command: Callable[[int], T],
+        answers: list[T | ExchangeError],
+        place: int | None,
+    ) -> None:
+        answer: T | ExchangeError
+        with self._lock:
+            try:
+                answer = command(self._clock.now_ms)
+            except ExchangeError as error:
+                answer = error
+        if place is not None:
+            answers[place] = answer
+
+    def _check_symbol(self, symbol: str) -> None:
+        if symbol != self.symbol:
+            raise ExchangeError(f"there is no market {symbol!r} here, only {self.symbol!r}")
+
+
+def _check_type(name: str, value: object, wanted: type[T]) -> T:
+    # Here and not at the engine: there the error would be that of whoever drives the clock.
+    if type(value) is not wanted:
+        raise ArgumentTypeError(f"{name} must be of type {wanted.__name__}, and is {value!r}")
+    return value
+
+
+def _only(answers: list[T | ExchangeError]) -> T:
+    (answer,) = answers
+    if isinstance(answer, ExchangeError):
+        raise answer
+    return answer
+
+
+def _call_all(callbacks: tuple[Callable[[E], object], ...], event: E) -> None:
+    for callback in callbacks:
+        callback(event)

@@ -1,0 +1,78 @@
+"""The grid strategy at work: from a price to requests, and from their answers to the manager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from cowstate.errors import ExchangeError, NetworkError
+
+from .exchange import Exchange, OrderRequest
+from .manager import PositionManager
+from .model import ActionKind, ActionOutcome, ActionResult, OrderAction, OrderUpdate
+
+__all__ = ["GridStrategy"]
+
+
+class GridStrategy:
+    """Carries out at an exchange what `PositionManager.calculate_adjustments` wants done.
+
+    Decides nothing: what to do is `plan_grid`'s, what came of it is the manager's. One step at a
+    time; the manager and the exchange may be used by others meanwhile.
+
+    Args:
+        manager: whose grid it works on.
+        exchange: where the orders go.
+        time_ms: the clock, the same as the manager's.
+    """
+
+    def __init__(
+        self, manager: PositionManager, exchange: Exchange, time_ms: Callable[[], int]
+    ) -> None:
+        self._manager = manager
+        self._exchange = exchange
+        self._symbol = manager.config.symbol
+        self._time_ms = time_ms
+
+    def step(self, last_price: Decimal) -> int:
+        """Send what *last_price* asks for, wait for the answers, and return how many it was.
+
+        Cancellations go first. An order without an answer stays PENDING: the order stream or
+        the reconciler will tell what became of it.
+        """
+        actions = self._manager.calculate_adjustments(last_price)
+        cancels = [action for action in actions if action.kind is ActionKind.CANCEL]
+        places = [action for action in actions if action.kind is ActionKind.PLACE]
+        if cancels:
+            ids = [action.order_id for action in cancels if action.order_id is not None]
+            self._learn(cancels, self._exchange.cancel_orders(ids, self._symbol))
+        if places:
+            requests = [
+                OrderRequest(
+                    self._symbol,
+                    action.side,
+                    action.quantity,
+                    action.price,
+                    action.client_oid,
+                    post_only=True,
+                )
+                for action in places
+            ]
+            self._learn(places, self._exchange.create_orders(requests))
+        return len(actions)
+
+    def _learn(
+        self, actions: Sequence[OrderAction], answers: Sequence[OrderUpdate | ExchangeError]
+    ) -> None:
+        now = self._time_ms()
+        self._manager.apply_action_results(
+            _result(action, answer, now) for action, answer in zip(actions, answers, strict=True)
+        )
+
+
+def _result(action: OrderAction, answer: OrderUpdate | ExchangeError, now: int) -> ActionResult:
+    if isinstance(answer, NetworkError):
+        return ActionResult(action, ActionOutcome.UNKNOWN, reason=str(answer), time_ms=now)
+    if isinstance(answer, ExchangeError):
+        return ActionResult(action, ActionOutcome.REJECTED, reason=str(answer), time_ms=now)
+    return ActionResult(action, ActionOutcome.ACCEPTED, answer, time_ms=now)

@@ -1,0 +1,257 @@
+"""The laws of the join: any order of arrival ends in the same slot."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cowstate.positions.model import TAIL, OrderStatus, OrderUpdate, Side
+from cowstate.positions.orders import apply_order_update, fills_of, join_order
+from cowstate.positions.slots import InventorySlot, Order
+
+PRICE = Decimal(50000)
+EMPTY = InventorySlot(PRICE)
+QUANTITY = Decimal(3)
+
+
+def client_oid(sequence: int) -> str:
+    return f"g-50000-{'B' if sequence % 2 else 'S'}{sequence}"
+
+
+ONE_ORDER = st.just(1)
+SOME_ORDERS = st.integers(1, TAIL)
+
+
+@st.composite
+def facts(draw, sequences=SOME_ORDERS):
+    """Anything that may be said of one of the orders, however contradictory."""
+    sequence = draw(sequences)
+    status = draw(st.sampled_from(OrderStatus))
+    least = 3 if status is OrderStatus.FILLED else 0
+    filled = draw(st.integers(least, 5))
+    return OrderUpdate(
+        "BTCUSDT",
+        client_oid(sequence),
+        draw(st.sampled_from([None, 1000 + sequence])),
+        Side.BUY if sequence % 2 else Side.SELL,
+        PRICE,
+        QUANTITY,
+        status,
+        Decimal(filled),
+        Decimal(filled * 50000 - draw(st.integers(0, 2)) if filled else 0),
+        draw(st.integers(0, 4)),
+        draw(st.booleans()) if status is OrderStatus.REJECTED else False,
+    )
+
+
+def fold(slot: InventorySlot, updates) -> InventorySlot:
+    for update in updates:
+        slot = apply_order_update(slot, update)
+        check(slot)
+    return slot
+
+
+def check(slot: InventorySlot) -> None:
+    """Everything that is true of every slot."""
+    orders = slot.orders
+    sequences = [order.sequence for order in orders]
+    assert sequences == sorted(sequences)
+    assert [o.sequence for o in slot.tail] == sorted(o.sequence for o in slot.tail)
+    alive = [order for order in orders if not order.terminal]
+    assert slot.working is (alive[-1] if alive else None)
+    assert slot.last_sequence >= max([slot.retired_sequence, *sequences])
+    assert len(slot.closed) <= TAIL or len(alive) > 1
+
+
+def totals(updates) -> tuple[Decimal, Decimal]:
+    """Signed quantity and cash by the greatest that was said of each order: the plain model."""
+    last: dict[str, tuple[Decimal, Decimal]] = {}
+    signs = {}
+    for update in updates:
+        signs[update.client_oid] = update.side.sign
+        said = (update.filled, update.cost)
+        last[update.client_oid] = max(said, last.get(update.client_oid, said))
+    return (
+        sum((signs[oid] * filled for oid, (filled, _) in last.items()), Decimal(0)),
+        -sum((signs[oid] * cost for oid, (_, cost) in last.items()), Decimal(0)),
+    )
+
+
+@st.composite
+def shuffled(draw, sequences=SOME_ORDERS):
+    """Some facts, and the same again in another order with some of them doubled."""
+    updates = draw(st.lists(facts(sequences), max_size=12))
+    again = st.lists(st.sampled_from(updates), max_size=5) if updates else st.just([])
+    return updates, draw(st.permutations(updates + draw(again)))
+
+
+@given(shuffled(ONE_ORDER))
+def test_updates_of_one_order_end_in_one_state_in_any_order_and_number(two_ways):
+    one, other = two_ways
+    assert fold(EMPTY, one) == fold(EMPTY, other)
+
+
+@given(shuffled())
+def test_updates_of_several_orders_end_in_one_slot_in_any_order_and_number(two_ways):
+    one, other = two_ways
+    assert fold(EMPTY, one) == fold(EMPTY, other)
+
+
+@given(facts(), facts())
+def test_the_join_is_commutative(one, other):
+    assert fold(EMPTY, [one, other]) == fold(EMPTY, [other, one])
+
+
+@given(st.lists(facts(), max_size=10))
+def test_the_join_is_idempotent_and_says_so_by_identity(updates):
+    slot = fold(EMPTY, updates)
+    for update in updates:
+        assert apply_order_update(slot, update) is slot
+
+
+def summary(order: Order, update: OrderUpdate) -> OrderUpdate:
+    """What a query would answer of *order*."""
+    return update.replace(
+        order_id=order.order_id,
+        status=order.status,
+        filled=order.filled,
+        cost=order.cost,
+        time_ms=order.time_ms,
+        post_only_reject=order.post_only_reject,
+    )
+
+
+def timeless(slot: InventorySlot) -> InventorySlot:
+    """*slot* without the times, of which a summary can carry only one."""
+    orders = [order.replace(filled_ms=0, status_ms=0) for order in slot.orders]
+    working = next((order for order in reversed(orders) if not order.terminal), None)
+    return slot.replace(
+        working=working, tail=tuple(order for order in orders if order is not working)
+    )
+
+
+@given(facts(ONE_ORDER), facts(ONE_ORDER), facts(ONE_ORDER))
+def test_the_join_is_associative(first, second, third):
+    joined = fold(EMPTY, [second, third]).orders[0]
+    grouped = fold(EMPTY, [first, summary(joined, second)])
+    assert timeless(grouped) == timeless(fold(EMPTY, [first, second, third]))
+
+
+@given(st.lists(facts(), min_size=1, max_size=10))
+def test_a_summary_of_what_is_known_teaches_nothing(updates):
+    slot = fold(EMPTY, updates)
+    known = {order.client_oid: order for order in slot.orders}
+    for update in updates:
+        assert apply_order_update(slot, summary(known[update.client_oid], update)) is slot
+
+
+@given(st.lists(facts(), max_size=12))
+def test_position_is_the_signed_sum_of_the_final_cumulative_quantities(updates):
+    slot = fold(EMPTY, updates)
+    assert (slot.position_qty, slot.cash) == totals(updates)
+    by_orders = sum((o.side.sign * o.filled for o in slot.orders), Decimal(0))
+    assert slot.position_qty == by_orders
+
+
+@given(st.lists(facts(), max_size=12))
+def test_filled_never_falls_and_a_terminal_status_is_never_left(updates):
+    slot = EMPTY
+    for update in updates:
+        before = {order.client_oid: order for order in slot.orders}
+        slot = apply_order_update(slot, update)
+        after = {order.client_oid: order for order in slot.orders}
+        assert before.keys() <= after.keys()
+        for oid, order in before.items():
+            assert after[oid].filled >= order.filled
+            assert after[oid].status.rank >= order.status.rank
+            assert after[oid].terminal >= order.terminal
+            assert after[oid].order_id == (order.order_id or after[oid].order_id)
+            if oid != update.client_oid:
+                assert after[oid] is order
+
+
+@given(st.lists(facts(), max_size=12))
+def test_fills_tell_every_growth_once(updates):
+    slot, position = EMPTY, Decimal(0)
+    for update in updates:
+        grown = apply_order_update(slot, update)
+        for fill in fills_of(slot, grown):
+            assert fill.quantity > 0
+            assert (fill.slot, fill.client_oid) == ("50000", update.client_oid)
+            position += fill.side.sign * fill.quantity
+        slot = grown
+        assert position == slot.position_qty
+
+
+@given(st.lists(facts(), max_size=12), st.integers(1, 6))
+def test_the_precision_of_the_callers_thread_does_not_reach_the_money(updates, precision):
+    with localcontext() as context:
+        context.prec = precision
+        slot = fold(EMPTY, updates)
+        profit = slot.realized_profit
+    assert slot == fold(EMPTY, updates)
+    assert profit == slot.cash + slot.position_qty * PRICE
+
+
+NEW = OrderUpdate("BTCUSDT", client_oid(1), 1001, Side.BUY, PRICE, QUANTITY, OrderStatus.NEW)
+
+
+def test_a_fill_beyond_the_quantity_is_kept_and_flagged():
+    over = NEW.replace(status=OrderStatus.FILLED, filled=Decimal(4), cost=Decimal(200000))
+    slot = fold(EMPTY, [NEW, over])
+    assert slot.position_qty == 4
+    assert [order.client_oid for order in slot.overfilled] == [client_oid(1)]
+    assert slot.overfilled[0].remaining == 0
+    assert fold(EMPTY, [NEW]).overfilled == ()
+
+
+def test_a_fill_that_follows_canceled_still_counts():
+    canceled = NEW.replace(status=OrderStatus.CANCELED, time_ms=5)
+    late = NEW.replace(status=OrderStatus.PARTIALLY_FILLED, filled=Decimal(1), time_ms=4)
+    slot = fold(EMPTY, [NEW, canceled, late])
+    assert slot.position_qty == 1
+    assert slot.orders[0].status is OrderStatus.CANCELED
+    assert slot.working is None
+
+
+def test_an_event_of_an_old_order_cannot_touch_a_new_one():
+    newer = NEW.replace(client_oid=client_oid(3), order_id=1003)
+    slot = fold(EMPTY, [NEW.replace(status=OrderStatus.CANCELED), newer])
+    late = NEW.replace(status=OrderStatus.FILLED, filled=QUANTITY)
+    after = fold(slot, [late])
+    assert after.working is slot.working
+    assert after.position_qty == QUANTITY
+
+
+def test_a_cost_that_is_told_later_is_filled_in():
+    filled = NEW.replace(status=OrderStatus.FILLED, filled=QUANTITY)
+    slot = fold(EMPTY, [filled])
+    told = fold(slot, [filled.replace(cost=Decimal(150000))])
+    assert (slot.cash, told.cash) == (0, -150000)
+    assert told.position_qty == slot.position_qty
+    assert fills_of(slot, told) == ()
+
+
+def test_an_order_keeps_the_earliest_time_of_the_state_it_is_in():
+    filled = NEW.replace(status=OrderStatus.PARTIALLY_FILLED, filled=Decimal(1), time_ms=7)
+    order = fold(EMPTY, [NEW.replace(time_ms=3), filled, filled.replace(time_ms=9)]).orders[0]
+    assert order.time_ms == 7
+
+
+@given(facts(ONE_ORDER))
+def test_join_order_returns_the_very_order_when_nothing_is_new(update):
+    order = fold(EMPTY, [update]).orders[0]
+    assert join_order(order, update) is order
+
+
+@pytest.mark.parametrize("status", list(OrderStatus))
+def test_each_status_alone_gives_the_slot_its_state(status):
+    filled = QUANTITY if status is OrderStatus.FILLED else Decimal(0)
+    slot = fold(EMPTY, [NEW.replace(status=status, filled=filled)])
+    expected = {"PENDING": "PENDING", "NEW": "LOCKED", "PARTIALLY_FILLED": "LOCKED"}
+    assert slot.slot_status == expected.get(status, "FREE")
+    assert slot.order_id == (None if status.terminal else 1001)
+    assert slot.client_oid == (None if status.terminal else client_oid(1))
