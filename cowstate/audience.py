@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable
-from threading import Lock, RLock
+from threading import TIMEOUT_MAX, Lock, RLock
+from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
@@ -73,7 +74,10 @@ class Subscription(Generic[K, V]):
         return self._delivered
 
     def close(self) -> None:
-        """End it: no further call of the callback begins. May be called twice, and by it."""
+        """End it. May be called twice, from any thread, and by the callback.
+
+        No further call begins, but for one that another thread is about to make at this moment.
+        """
         self._closed = True
         self._leave(self)
 
@@ -91,13 +95,11 @@ class Subscription(Generic[K, V]):
     def _offer(self, commit: Commit[K, V]) -> None:
         if self._closed or commit.version <= self._delivered:
             return
-        if self._keys is not None and not touches(commit, self._keys):
-            self._delivered = commit.version
-            return
         try:
+            wanted = self._keys is None or touches(commit, self._keys)
             # On one line, and the mark first: whatever is raised inside or around the call, this
             # commit is never handed over a second time, and never passed over without a call.
-            self._delivered = commit.version; self._callback(commit)  # fmt: skip  # noqa: E702
+            self._delivered = commit.version; wanted and self._callback(commit)  # fmt: skip  # noqa: E702
         except Exception as error:
             self._failed(error, commit)
 
@@ -118,10 +120,18 @@ class Subscription(Generic[K, V]):
 
 
 class Bell(Protocol):
-    """Wakes one sleeper. Rung under the store's lock, so it must not block or raise."""
+    """Wakes who sleeps until the next commit.
+
+    Rung under the store's lock, by whichever thread writes, so it must not block or raise; and
+    rung as often as there are commits, whether or not anybody has woken up in between.
+    """
+
+    @property
+    def sleepers(self) -> int:
+        """How many threads or tasks it wakes."""
 
     def ring(self) -> None:
-        """Wake the sleeper; ring as often as you like."""
+        """Wake them."""
 
 
 class ThreadBell:
@@ -133,6 +143,11 @@ class ThreadBell:
         self._asleep = Lock()
         self._asleep.acquire()
 
+    @property
+    def sleepers(self) -> int:
+        """One."""
+        return 1
+
     def ring(self) -> None:
         """Wake the thread."""
         try:
@@ -140,9 +155,15 @@ class ThreadBell:
         except RuntimeError:  # rung before, and not heard yet
             pass
 
-    def wait(self, timeout: float | None) -> bool:
-        """Sleep until rung; False if that took longer than *timeout* seconds."""
-        return self._asleep.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+    def wait(self, deadline: float | None) -> bool:
+        """Sleep until rung; False if that took until *deadline* on the monotonic clock."""
+        while deadline is not None:
+            left = max(deadline - monotonic(), 0)
+            if self._asleep.acquire(timeout=min(left, TIMEOUT_MAX)):
+                return True
+            if left <= TIMEOUT_MAX:
+                return False
+        return self._asleep.acquire()
 
 
 class Audience(Generic[K, V]):
@@ -164,14 +185,26 @@ class Audience(Generic[K, V]):
     def __bool__(self) -> bool:
         return bool(self.subscriptions or self.bells)
 
+    @property
+    def sleepers(self) -> int:
+        """How many threads and tasks sleep until the next commit."""
+        return sum(bell.sleepers for bell in self.bells)
+
     def announce(self, commit: Commit[K, V]) -> None:
         """Note *commit* for the subscribers and wake the sleepers. Under the lock."""
         undelivered = self.undelivered
-        # What an earlier writer announced and then failed to publish.
-        while undelivered and undelivered[-1].version >= commit.version:
-            undelivered.pop()
+        try:
+            # What an earlier writer announced and then failed to publish.
+            while undelivered and undelivered[-1].version >= commit.version:
+                undelivered.pop()
+        except IndexError:  # whoever delivers took the last one, between the two looks at it
+            pass
         if self.subscriptions:
             undelivered.append(commit)
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake the sleepers. Under the lock."""
         for bell in self.bells:
             bell.ring()
 

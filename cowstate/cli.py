@@ -1,227 +1,128 @@
-"""The command ``cowstate``: ``cowstate replay`` runs the reference application on a tape."""
+"""The command ``cowstate``: its subcommands, exit statuses, and what it says when all is not well.
+
+A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``, which writes to
+standard output and returns the exit status. What goes wrong around it is dealt with here, for all
+of them: one line on standard error, never a traceback for what a user can cause.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn, Protocol, TextIO
 
 import cowstate
 from cowstate.errors import CowstateError
-from cowstate.positions.grid import GridConfig
-from cowstate.positions.line import Faults
-from cowstate.positions.replay import ReplayOptions, ReplayReport, replay
-from cowstate.positions.tape import read_tape, synthetic_tape
+from cowstate.positions import command as replay_command
 
-__all__ = ["main"]
+__all__ = ["BAD_USAGE", "INTERRUPTED", "UNREAD", "main"]
 
-AGREED, DIFFERED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+BAD_USAGE = 2
+"""Bad usage, a bad file, or nowhere to write to."""
+
+INTERRUPTED = 130
+"""Ctrl-C: 128 and the number of the signal, as the shells have it."""
+
+UNREAD = 141
+"""Whoever read the output went away before its end; likewise."""
+
+
+class _Command(Protocol):
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
+
+    def run(self, args: argparse.Namespace, /) -> int: ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with *argv* and return its exit status.
+    """Run the command with *argv* (by default the process's) and return its exit status.
 
-    0: done, and the two sides agree. 1: they differ. 2: bad usage, or a bad file. 130:
-    interrupted by Ctrl-C.
+    What the subcommand returned; or 2 for bad usage, a bad file or output that cannot be
+    written, 130 for Ctrl-C, 141 if nobody read to the end.
     """
-    parser = _parser()
-    args = parser.parse_args(argv)
+    name = "cowstate"
     try:
-        status: int = args.run(args)
+        if sys.stdout is None:
+            return _fail(name, "standard output is closed; there is nowhere to write to")
+        if hasattr(sys.stdout, "reconfigure"):
+            # The name of a file need not be text in the terminal's encoding.
+            sys.stdout.reconfigure(errors="backslashreplace")
+        args = _parse(argv)
+        if isinstance(args, int):
+            status = args
+        else:
+            name = f"cowstate {args.command}"
+            command: _Command = args.implementation
+            status = command.run(args)
         sys.stdout.flush()
     except CowstateError as error:
-        return _fail(args.command, str(error))
+        return _fail(name, str(error))
     except KeyboardInterrupt:
-        print(f"cowstate {args.command}: interrupted; nothing was kept", file=sys.stderr)
+        _say(f"{name}: interrupted; nothing was kept")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has seen enough. Python would complain at its own flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return AGREED
+        _forget(sys.stdout)
+        return UNREAD
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _fail(args.command, f"cannot write the report: {error.strerror or error}")
+        _forget(sys.stdout)
+        return _fail(name, f"cannot write the output: {error.strerror or error}")
     return status
 
 
-def _fail(command: str, why: str) -> int:
-    print(f"cowstate {command}: error: {why}", file=sys.stderr)
-    return BAD_USAGE
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace | int:
+    """Return the arguments, or the exit status if parsing them was all that there was to do."""
+    try:
+        return _parser().parse_args(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else BAD_USAGE
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"{self.prog}: error: {message}; see {self.prog} --help")
+        raise SystemExit(BAD_USAGE)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cowstate", description="Copy-on-write state: the reference application, measured."
+    parser = _Parser(
+        prog="cowstate",
+        description="Copy-on-write state: the reference application, at work.",
+        allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=cowstate.__version__)
+    parser.add_argument("--version", action="version", version=f"cowstate {cowstate.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_replay(commands.add_parser("replay", help="trade a grid over a tape of trades"))
+    _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
     return parser
 
 
-def _add_replay(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Trade a grid over a tape: strategy, paper exchange, order stream, position manager and "
-        "reconciler. Exit status 0 if both sides agree at the end, 1 if not."
-    )
-    parser.add_argument(
-        "trades",
-        nargs="?",
-        metavar="TRADES.csv[.gz]",
-        help="trades to replay; without it, a synthetic tape is made",
-    )
-    parser.add_argument("--symbol", default="BTCUSDT", help="the market (%(default)s)")
-    parser.add_argument(
-        "--step", type=_amount, default=Decimal(10), help="distance of the slots (%(default)s)"
-    )
-    parser.add_argument(
-        "--quantity", type=_amount, default=Decimal("0.05"), help="per order (%(default)s)"
-    )
-    parser.add_argument(
-        "--levels", type=int, default=10, help="purchases below the price (%(default)s)"
-    )
-    parser.add_argument(
-        "--reconcile", type=int, default=5_000, metavar="MS", help="between passes (%(default)s ms)"
-    )
-    parser.add_argument(
-        "--latency", type=int, default=50, metavar="MS", help="of each message (%(default)s ms)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the synthetic tape and the faults (%(default)s)"
-    )
-    parser.add_argument(
-        "--count", type=int, default=20_000, help="trades of the synthetic tape (%(default)s)"
-    )
-    parser.add_argument(
-        "--threads", action="store_true", help="feed, strategy and reconciler as real threads"
-    )
-    for name, what in (
-        ("lose", "order events never arrive"),
-        ("double", "order events arrive twice"),
-        ("delay", "order events come late and out of order"),
-        ("no-answer", "requests get no answer, though they were carried out"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=float, default=0.0, metavar="P", help=f"how often {what} (0 to 1)"
-        )
-    parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
-    parser.set_defaults(run=_replay)
+def _add(
+    commands: argparse._SubParsersAction[_Parser], name: str, what: str, command: _Command
+) -> None:
+    parser = commands.add_parser(name, help=what, allow_abbrev=False)
+    command.add_arguments(parser)
+    parser.set_defaults(implementation=command)
 
 
-def _amount(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a decimal number") from None
+def _fail(name: str, why: str) -> int:
+    _say(f"{name}: error: {why}")
+    return BAD_USAGE
 
 
-def _replay(args: argparse.Namespace) -> int:
-    options = ReplayOptions(
-        GridConfig(args.symbol, args.step, args.quantity, args.levels, "grid"),
-        reconcile_ms=args.reconcile,
-        latency_ms=args.latency,
-        threads=args.threads,
-        faults=Faults(
-            lose_event=args.lose,
-            double_event=args.double,
-            delay_event=args.delay,
-            lose_answer=args.no_answer,
-            seed=args.seed,
-        ),
-    )
-    if args.trades is None:
-        trades = synthetic_tape(seed=args.seed, count=args.count)
-        source = f"a synthetic tape of {args.count} trades, seed {args.seed} (no file was given)"
-    else:
-        trades = read_tape(args.trades)
-        source = args.trades
-    total = args.count if args.trades is None else None
-    with _progress(total, show=not args.json) as progress:
-        report = replay(trades, options, progress)
-    if args.json:
-        print(json.dumps(_as_json(report, source)))
-    else:
-        _show(report, source)
-    return AGREED if report.agrees else DIFFERED
-
-
-def _as_json(report: ReplayReport, source: str) -> dict[str, Any]:
-    fields = {name: getattr(report, name) for name in report.__struct_fields__}
-    fields.update(
-        position=str(report.position),
-        realized_profit=str(report.realized_profit),
-        corrections=dict(report.corrections),
-        differences=list(report.differences),
-        agrees=report.agrees,
-        tape=source,
-    )
-    return fields
-
-
-def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
-    corrections = ", ".join(f"{kind} {count}" for kind, count in report.corrections)
-    passes = str(report.passes)
-    if report.abandoned:
-        passes += f" (and {report.abandoned} without an answer)"
-    yield "trades", str(report.trades)
-    yield "orders placed", str(report.orders_placed)
-    yield "full fills", str(report.fills_full)
-    yield "partial fills", str(report.fills_partial)
-    yield "round trips", str(report.round_trips)
-    yield "position", str(report.position)
-    yield "realized profit", str(report.realized_profit)
-    yield "open orders", str(report.open_orders)
-    yield "versions committed", str(report.versions)
-    yield "snapshots taken", str(report.snapshots)
-    yield "reconcile passes", passes
-    yield "corrections", corrections or "none"
-    yield "wall time", f"{report.wall_seconds:.2f} s"
-
-
-def _show(report: ReplayReport, source: str) -> None:
-    rows = list(_rows(report))
-    print(f"tape: {source}")
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"  {name:<{width}}  {value}")
-    if report.agrees:
-        print("agrees: local orders and position are the exchange's")
-        return
-    print("DIFFERS from the exchange:")
-    for difference in report.differences:
-        print(f"  {difference}")
-
-
-@contextmanager
-def _progress(total: int | None, *, show: bool) -> Iterator[Callable[[int], object]]:
-    """Give a function that shows how many trades were read; silent if nobody can watch."""
-    if not (show and sys.stderr.isatty()):
-        yield lambda _: None
+def _say(line: str) -> None:
+    """Write one line to standard error; if that cannot be, the exit status has to do."""
+    if sys.stderr is None:
         return
     try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-    except ImportError:
-        yield lambda _: None
-        return
-    bar = Progress(
-        "replaying",
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("replaying", total=total)
+        print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
+    except OSError:
+        _forget(sys.stderr)
 
-        def advance(count: int) -> None:
-            if count % 256 == 0:
-                bar.update(task, completed=count)
 
-        yield advance
+def _forget(stream: TextIO) -> None:
+    # What is left in its buffer would be written, in vain and not in silence, when Python ends.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

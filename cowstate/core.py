@@ -4,37 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from threading import RLock
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from .audience import Audience, Bell, Subscription
+from .audience import Audience, Bell, OnError, Subscription
 from .changes import MISSING, Absent, Delta
 from .derived import Derivation
 from .errors import (
     ArgumentTypeError,
     ArgumentValueError,
     RecordNotFoundError,
-    ReentrantWriteError,
 )
-from .history import History, Retention
+from .history import History, Pin, Retention
 from .invariants import Invariant, Invariants
 from .maps import MapKind
 from .process import register
 from .records import check_immutable
 from .ring import Ring
-from .snapshot import Commit, Lineage, Snapshot
+from .snapshot import Commit, Lineage, Snapshot, Written, delta_of
 from .transaction import Draft, Transaction, ensure_hashable
 
-__all__ = ["Core"]
+__all__ = ["BY_FUNCTION", "Core"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+BY_FUNCTION: Final[Any] = object()
+"""Given to ``_write`` for a record that is yet to be made from the old one."""
 
 
 class Core(Generic[K, V]):
     """The reference, the lock and the commit of a store; `Store` is what users see of it.
 
-    Methods whose name starts with an underscore expect the lock to be held, but for
-    ``_refuse_reentry``, which comes before it.
+    Methods whose name starts with an underscore expect the lock to be held. Before taking it to
+    write, ask ``_owned()``: the lock itself knows who holds it, so there is no flag that an
+    exception at the wrong place could leave behind, and the answer cannot change under us, for
+    it is us or it is not.
 
     Kept in an instance dict, not in slots: on a free-threaded build another thread reads an
     instance attribute in about a third of the time of a slot.
@@ -50,12 +54,14 @@ class Core(Generic[K, V]):
     ) -> None:
         kind: MapKind = derivation.kind
         self._invariants = Invariants(invariants)
+        self._asks = bool(invariants)
         self._derivation = derivation
         self._derives = bool(derivation)
         self._put, self._drop, self._apply = kind.put, kind.drop, kind.apply
         self._accepted: set[type] = set()
         self._ring: Ring[Commit[K, V]] = Ring(history.versions)
         self._retention: Retention[K, V] = Retention(history, self._ring)
+        self._slots, self._capacity = self._ring.slots, self._ring.capacity
         self._aging = self._retention.aging
         self._lineage = Lineage(derivation, self._ring)
         start = _as_dict(records)
@@ -68,39 +74,80 @@ class Core(Generic[K, V]):
         self._current: Snapshot[K, V] = Snapshot(
             0, meta, kind.build(start), indexes, totals, self._lineage
         )
-        if self._invariants:
+        if self._asks:
             self._invariants.ask(self._current, delta)
         self._audience: Audience[K, V] = Audience(lambda: self._current)
         self._heard = False
+        self._note_more()
         self._undelivered = self._audience.undelivered
         self.ended = False
-        # Reentrant in kind, so that it knows its owner; never entered twice (_refuse_reentry).
+        # Reentrant in kind, so that it knows its owner; never entered twice to write (_owned).
         self._lock = RLock()
+        self._owned: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         register(self)
+
+    # Every entry into the lock and what is done in it stand on ONE line. A with statement gives
+    # its lock back whatever is raised inside it, but not if a trace function raises on the line
+    # event of its own exit; with a single line there is no such event. That is what lets the
+    # tests raise an exception at every line and still find the lock free.
 
     def join(self, member: Bell | Subscription[K, V]) -> None:
         """Let *member* know of every commit from now on. Takes the lock."""
-        audience = self._audience
-        with self._lock:
-            if isinstance(member, Subscription):
-                audience.subscriptions += (member,)
-            else:
-                audience.bells += (member,)
-            self._heard = True
+        with self._lock: self._join(member)  # fmt: skip  # noqa: E701
 
     def leave(self, member: Bell | Subscription[K, V]) -> None:
         """Undo `join`; no harm if it was undone before. Takes the lock."""
-        audience = self._audience
-        with self._lock:
-            audience.subscriptions = tuple(s for s in audience.subscriptions if s is not member)
-            audience.bells = tuple(b for b in audience.bells if b is not member)
-            self._heard = bool(audience)
+        with self._lock: self._leave(member)  # fmt: skip  # noqa: E701
 
     def wake_all(self) -> None:
         """Wake every sleeper, to look again at whether it should go on. Takes the lock."""
-        with self._lock:
-            for bell in self._audience.bells:
-                bell.ring()
+        # Whoever hangs a bell after this look sees why to go on before it sleeps. Without one there
+        # is nothing to wait for a lock for, which a daemon thread may hold for ever.
+        if self._audience.bells:
+            with self._lock: self._audience.wake()  # fmt: skip  # noqa: E701
+
+    def _release(self, pin: Pin[K, V]) -> None:
+        with self._lock: self._retention.unpin(pin)  # fmt: skip  # noqa: E701
+
+    def _subscribe(
+        self,
+        callback: Callable[[Commit[K, V]], object],
+        keys: frozenset[K] | None,
+        on_error: OnError,
+    ) -> Subscription[K, V]:
+        # In one step with the version: nothing in between is missed or doubled.
+        subscription: Subscription[K, V] = Subscription(
+            self._current.version, callback, keys, on_error, self._at, self.leave
+        )
+        self._join(subscription)
+        return subscription
+
+    def _at(self, version: int) -> Snapshot[K, V]:
+        return self._retention.at(version, self._current)
+
+    def _pin(self, version: int | Snapshot[K, V] | None, why: str) -> Pin[K, V]:
+        if version is None:
+            version = self._current
+        found = version if isinstance(version, Snapshot) else self._at(version)
+        pin = Pin(found, why, self._release)
+        self._retention.pins += (pin,)
+        return pin
+
+    def _join(self, member: Bell | Subscription[K, V]) -> None:
+        audience = self._audience
+        if isinstance(member, Subscription):
+            audience.subscriptions += (member,)
+        else:
+            audience.bells += (member,)
+        self._heard = True
+        self._note_more()
+
+    def _leave(self, member: Bell | Subscription[K, V]) -> None:
+        audience = self._audience
+        audience.subscriptions = tuple(s for s in audience.subscriptions if s is not member)
+        audience.bells = tuple(b for b in audience.bells if b is not member)
+        self._heard = bool(audience)
+        self._note_more()
 
     def _end_waits(self) -> None:
         self.ended = True
@@ -109,9 +156,14 @@ class Core(Generic[K, V]):
     def _after_fork_in_child(self) -> None:
         # A lock held by this very thread is in the middle of a write that goes on in the child
         # and will be given back by it. Any other owner does not exist here.
-        if not self._lock._is_owned():  # type: ignore[attr-defined]
+        if not self._owned():
             self._lock = RLock()
+            self._owned = self._lock._is_owned  # type: ignore[attr-defined]
         self._audience.after_fork_in_child()
+
+    def _note_more(self) -> None:
+        """Note whether a commit has more to do than to publish the records."""
+        self._more = self._derives or self._asks or self._heard or self._aging
 
     def _old(self, key: K) -> V | Absent:
         try:
@@ -120,14 +172,41 @@ class Core(Generic[K, V]):
             ensure_hashable(key)
             raise
 
-    def _set(self, key: K, record: V) -> Commit[K, V]:
-        return self._write(key, self._old(key), record)
+    def _write(self, key: K, record: V | Any, fn: Callable[[V], V] | None = None) -> Commit[K, V]:
+        """Set *key* to *record*, or where that is `BY_FUNCTION` to ``fn`` of the old one.
 
-    def _update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
-        old = self._old(key)
-        if old is MISSING:
-            raise RecordNotFoundError(key, self._current.version)
-        return self._write(key, old, fn(old))
+        The hot path, so in one piece: the common case calls nothing that it can do itself.
+        """
+        before = self._current
+        if record is BY_FUNCTION:
+            try:
+                old: V | Absent = before._map[key]
+            except KeyError:
+                raise RecordNotFoundError(key, before.version) from None
+            except TypeError:
+                ensure_hashable(key)
+                raise
+            try:
+                record = fn(old)  # type: ignore[misc, arg-type]
+            except TypeError:
+                if not callable(fn):
+                    raise ArgumentTypeError(f"update takes a function, not {fn!r}") from None
+                raise
+        else:
+            old = self._old(key)
+        if record is old:
+            return Commit(before, before, None)
+        if type(record) not in self._accepted:
+            self._accept(record)
+        records = self._put(before._map, key, record)
+        if self._more:
+            return self._publish(before, records, before.meta, (key, old, record))
+        version = before.version + 1
+        after = Snapshot(version, before.meta, records, (), (), self._lineage)
+        commit = Commit(before, after, (key, old, record))
+        self._slots[version % self._capacity] = commit
+        self._current = after  # the publication: see _publish
+        return commit
 
     def _delete(self, key: K) -> Commit[K, V]:
         old = self._old(key)
@@ -140,28 +219,19 @@ class Core(Generic[K, V]):
         if old is not expected:
             return None
         if record is not MISSING:
-            return self._write(key, old, record)
+            return self._write(key, record)
         return self._unchanged() if old is MISSING else self._remove(key, old)
-
-    def _write(self, key: K, old: V | Absent, record: V) -> Commit[K, V]:
-        if old is record:
-            return self._unchanged()
-        if type(record) not in self._accepted:
-            self._accept(record)
-        before = self._current
-        records = self._put(before._map, key, record)
-        return self._publish(before, records, before.meta, {key: (old, record)})
 
     def _remove(self, key: K, old: V) -> Commit[K, V]:
         before = self._current
         records = self._drop(before._map, key)
-        return self._publish(before, records, before.meta, {key: (old, MISSING)})
+        return self._publish(before, records, before.meta, (key, old, MISSING))
 
     def _unchanged(self) -> Commit[K, V]:
-        return Commit(self._current, self._current, {})
+        return Commit(self._current, self._current, None)
 
     def _transaction_body(self) -> Iterator[Transaction[K, V]]:
-        transaction = Transaction(self._current, self._accept)
+        transaction = Transaction(self._current, self._accepted, self._accept)
         try:
             yield transaction
             transaction._result = self._write_all(transaction)
@@ -179,36 +249,38 @@ class Core(Generic[K, V]):
         return commit
 
     def _write_all(self, work: Transaction[K, V] | Draft[K, V]) -> Commit[K, V]:
-        before = self._current
-        delta = work._delta()
-        if not delta and work._meta is work.base.meta:
-            return self._unchanged()
-        records = self._apply(before._map, delta) if delta else before._map
-        meta = before.meta if work._meta is work.base.meta else work._meta
-        return self._publish(before, records, meta, delta)
+        # A copy: the commit keeps it, and the work could be written on.
+        meta = self._current.meta if work._meta is work.base.meta else work._meta
+        return self._write_many(dict(work._writes), meta)
 
     def _revert(self, to: Snapshot[K, V]) -> Commit[K, V]:
+        delta = self._lineage.difference(self._current, to)
+        return self._write_many({key: new for key, (_, new) in delta.items()}, to.meta)
+
+    def _write_many(self, writes: dict[K, V | Absent], meta: Any) -> Commit[K, V]:
         before = self._current
-        delta = self._lineage.difference(before, to)
-        if not delta and to.meta is before.meta:
+        base = before._map
+        changes = any(base.get(key, MISSING) is not new for key, new in writes.items())
+        if not changes and meta is before.meta:
             return self._unchanged()
-        return self._publish(before, self._apply(before._map, delta), to.meta, delta)
+        records = self._apply(base, writes) if changes else base
+        return self._publish(before, records, meta, writes)
 
     def _publish(
-        self, before: Snapshot[K, V], records: Any, meta: Any, delta: Delta[K, V]
+        self, before: Snapshot[K, V], records: Any, meta: Any, written: Written[K, V]
     ) -> Commit[K, V]:
+        version = before.version + 1
         indexes, totals = before._indexes, before._totals
         if self._derives:
+            delta = delta_of(before._map, written)
             indexes, totals = self._derivation.step(indexes, totals, delta)
-        version = before.version + 1
         after = Snapshot(version, meta, records, indexes, totals, self._lineage)
-        if self._invariants:
-            self._invariants.ask(after, delta)
-        commit = Commit(before, after, delta)
+        commit = Commit(before, after, written)
+        if self._asks:
+            self._invariants.ask(after, commit._delta)
         if self._heard:
             self._audience.announce(commit)
-        ring = self._ring
-        ring.slots[version % ring.capacity] = commit
+        self._slots[version % self._capacity] = commit
         if self._aging:
             self._retention.age(version)
         # The publication. One store of one reference, which CPython does atomically, with or
@@ -228,18 +300,23 @@ class Core(Generic[K, V]):
         check_immutable(value)
         self._accepted.add(kind)
 
-    def _refuse_reentry(self) -> None:
-        # The lock itself knows who holds it, so there is no flag that an exception at the wrong
-        # place could leave behind. Its owner cannot change under us: it is us or it is not.
-        if self._lock._is_owned():  # type: ignore[attr-defined]
-            raise ReentrantWriteError
-
 
 def _as_dict(records: Any) -> dict[Any, Any]:
+    if records is None:
+        return {}
+    if isinstance(records, Mapping):
+        return dict(records)
     try:
-        return dict(records or ())
+        pairs = iter(records)
+    except TypeError as error:
+        raise ArgumentTypeError(_NO_RECORDS.format(error)) from None
+    found = list(pairs)  # what an iterable of the user's raises is the user's
+    try:
+        return dict(found)
     except (TypeError, ValueError) as error:
-        raise ArgumentTypeError(
-            f"records must be a mapping, or an iterable of (key, record) pairs with hashable "
-            f"keys: {error}"
-        ) from error
+        raise ArgumentTypeError(_NO_RECORDS.format(error)) from error
+
+
+_NO_RECORDS: Final = (
+    "records must be a mapping, or an iterable of (key, record) pairs with hashable keys: {}"
+)

@@ -260,6 +260,9 @@ class Derivation:
         indexes: Mapping[str, Index[Any]],
         aggregates: Mapping[str, Aggregate[Any, Any]],
     ) -> None:
+        for role, named in (("indexes", indexes), ("aggregates", aggregates)):
+            if not isinstance(named, Mapping):
+                raise ArgumentTypeError(f"{role} must be a mapping from names, not {named!r}")
         for name, index in indexes.items():
             if not isinstance(index, Index):
                 raise ArgumentTypeError(f"indexes[{name!r}] must be an Index, not {index!r}")

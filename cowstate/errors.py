@@ -46,6 +46,12 @@ __all__ = [
     "NetworkError",
     "TapeError",
     "ShortfallError",
+    "ScheduleError",
+    "DeadlockError",
+    "NondeterminismError",
+    "UnscheduledError",
+    "UnknownWorkloadError",
+    "InstructionCountError",
 ]
 
 
@@ -409,3 +415,56 @@ class ShortfallError(CowstateError, RuntimeError):
             "with a working order are not changed and others take one order's quantity each; "
             "cancel working orders and try again"
         )
+
+
+class ScheduleError(CowstateError, AssertionError):
+    """A program fails if its threads run in one certain order.
+
+    Attributes:
+        error: what it failed with: what a thread or the check raised, or a `DeadlockError`.
+        schedules: how many schedules had been run, this one included.
+        schedule: the order, for ``cowstate.testing.schedules.replay``.
+        trace: what happened in it, line by line; its ``str`` is made for reading.
+    """
+
+    def __init__(
+        self, error: BaseException, schedules: int, schedule: object, trace: object
+    ) -> None:
+        self.error = error
+        self.schedules = schedules
+        self.schedule = schedule
+        self.trace = trace
+        super().__init__(
+            f"schedule {schedules} fails with {type(error).__name__}: {error}\n{trace}\n"
+            f"To run it again: replay(program, {schedule!r})"
+        )
+
+
+class DeadlockError(CowstateError, RuntimeError):
+    """Every thread of a program waits for another one, for ever."""
+
+
+class NondeterminismError(CowstateError, RuntimeError):
+    """A program did not do the same again, although its threads ran in the same order."""
+
+
+class UnscheduledError(CowstateError, RuntimeError):
+    """A thread that runs by a schedule waits where the scheduler cannot see it, or never ends."""
+
+
+class UnknownWorkloadError(CowstateError, ValueError):
+    """A benchmark was asked for by a name that none has.
+
+    Attributes:
+        names: the names that were given and mean nothing.
+        known: those that do.
+    """
+
+    def __init__(self, names: Sequence[str], known: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self.known = tuple(known)
+        super().__init__(f"no workload {', '.join(map(repr, names))}; there are {', '.join(known)}")
+
+
+class InstructionCountError(CowstateError, RuntimeError):
+    """The instructions of the hot paths could not be counted."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
+from math import isnan
 from threading import Lock
 from time import monotonic
 from types import TracebackType
-from typing import Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 from .audience import ThreadBell
 from .changes import MISSING, ChangeSet, compose_all
 from .core import Core
-from .errors import ClosedError, ReentrantWriteError, WaitTimeoutError
+from .errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ClosedError,
+    ReentrantWriteError,
+    WaitTimeoutError,
+)
+from .process import register
 from .snapshot import Snapshot
 
 __all__ = ["Feed", "FeedMode", "Lagged", "wait_for"]
@@ -42,6 +50,7 @@ class Feed(Generic[K, V]):
     behind the ring yields one `Lagged` and goes on from the snapshot in it.
 
     Made by ``store.feed``. Several threads may share one feed: each item goes to one of them.
+    When the main thread has ended, and with it whatever the program was, every feed ends.
     """
 
     def __init__(
@@ -53,6 +62,7 @@ class Feed(Generic[K, V]):
         self._version = since
         self._closed = False
         self._taking = Lock()
+        register(self)
 
     @property
     def version(self) -> int:
@@ -70,15 +80,15 @@ class Feed(Generic[K, V]):
 
     @property
     def closed(self) -> bool:
-        """Whether it has been closed."""
-        return self._closed
+        """Whether it has ended."""
+        return self._closed or self._core.ended
 
     def poll(self) -> ChangeSet[K, V] | Lagged[K, V] | None:
         """Return the next item if there is one now, else None. Never waits.
 
         Costs O(keys changed) of what it returns; a feed with *keys* passes over the rest.
         """
-        if self._closed:
+        if self.closed:
             return None
         with self._taking: return self._take()  # fmt: skip  # noqa: E701
 
@@ -88,16 +98,14 @@ class Feed(Generic[K, V]):
         Raises:
             WaitTimeoutError: nothing came within *timeout* seconds.
             ClosedError: the feed was closed, here or by another thread.
+            ReentrantWriteError: it would have to wait, inside a write to this store.
+            SystemExit: the main thread has ended; see `wait_for`.
         """
-        deadline = None if timeout is None else monotonic() + timeout
-        while True:
-            seen = self._core._current
-            item = self.poll()
-            if item is not None:
-                return item
-            if self._closed:
-                raise ClosedError("the feed is closed; ask the store for another one")
-            await_change(self._core, seen, deadline, lambda: self._closed)
+        item = self._next(deadline_of(timeout, monotonic))
+        if item is None:
+            end_with_main_thread(self._core)
+            raise ClosedError(CLOSED)
+        return item
 
     def close(self) -> None:
         """End the feed, and wake whoever waits on it. May be called twice, from any thread."""
@@ -108,10 +116,10 @@ class Feed(Generic[K, V]):
         return self
 
     def __next__(self) -> ChangeSet[K, V] | Lagged[K, V]:
-        try:
-            return self.get()
-        except ClosedError:
-            raise StopIteration from None
+        item = self._next(None)
+        if item is None:
+            raise StopIteration
+        return item
 
     def __enter__(self) -> Self:
         return self
@@ -124,61 +132,49 @@ class Feed(Generic[K, V]):
     ) -> None:
         self.close()
 
-    def _take(self) -> ChangeSet[K, V] | Lagged[K, V] | None:
-        current = self._core._current
-        while self._version < current.version:
-            upto = current.version if self._latest else self._version + 1
-            commits = self._core._ring.span(self._version, upto)
-            if commits is None:
-                # Read the reference again: the later the snapshot, the less is missed next.
-                snapshot = self._core._current
-                missed_from, self._version = self._version + 1, snapshot.version
-                return Lagged(missed_from, snapshot)
-            self._version = upto
-            keys = self._keys
-            changes = ChangeSet._of(compose_all([commit._delta for commit in commits]))
-            if keys is None:
-                return changes
-            changes = changes.only(keys.__contains__)
-            if changes:
-                return changes
+    def _next(self, deadline: float | None) -> ChangeSet[K, V] | Lagged[K, V] | None:
+        while not self.closed:
+            seen = self._core._current
+            item = self.poll()
+            if item is not None:
+                return item
+            await_change(self._core, seen, deadline, ended=lambda: self._closed)
         return None
 
+    def _take(self) -> ChangeSet[K, V] | Lagged[K, V] | None:
+        item, version = next_item(self._core, self._version, self._latest, self._keys)
+        # On one line: whatever is raised, the feed has not moved past an item it did not yield.
+        self._version = version; return item  # fmt: skip  # noqa: E702
+
+    def _after_fork_in_child(self) -> None:
+        # The thread that was taking an item is not here, and a half taken item is not taken.
+        self._taking = Lock()
+
+    def _end_waits(self) -> None:
+        """Nothing: the store wakes whoever waits, and then `closed` is true."""
+
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"at version {self._version}"
+        state = "closed" if self.closed else f"at version {self._version}"
         return f"<Feed of {'latest' if self._latest else 'every'}, {state}>"
 
 
-def await_change(
-    core: Core[K, V],
-    seen: Snapshot[K, V],
-    deadline: float | None,
-    ended: Callable[[], bool] = lambda: False,
-) -> None:
-    """Sleep until the store has another version than *seen*, or ``ended()``.
-
-    No wake-up is lost: the bell hangs before the look, and both the look and every publication
-    are under the lock, so a commit that the look does not see finds the bell.
-    """
-    if core._lock._is_owned():  # type: ignore[attr-defined]
-        raise ReentrantWriteError(
-            "this thread is inside a write to this store, so nobody else could bring the change "
-            "that it wants to wait for; wait outside the transaction"
-        )
-    bell = ThreadBell()
-    try:
-        core.join(bell)
-        while True:
-            with core._lock:
-                changed = core._current is not seen
-            if changed or ended():
-                return
-            if core.ended:
-                raise ClosedError("the interpreter is shutting down; nothing more will come")
-            if not bell.wait(None if deadline is None else deadline - monotonic()):
-                raise WaitTimeoutError("nothing came within the timeout; ask again, or for longer")
-    finally:
-        core.leave(bell)
+def next_item(
+    core: Core[K, V], after: int, latest: bool, keys: Collection[K] | None
+) -> tuple[ChangeSet[K, V] | Lagged[K, V] | None, int]:
+    """Return what a feed at version *after* yields next, None for nothing, and where it then is."""
+    current = core._current
+    while after < current.version:
+        upto = current.version if latest else after + 1
+        commits = core._ring.span(after, upto)
+        if commits is None:
+            # Read the reference again: the later the snapshot, the less is missed next.
+            snapshot = core._current
+            return Lagged(after + 1, snapshot), snapshot.version
+        after = upto
+        changes = ChangeSet._of(compose_all([commit._delta for commit in commits]))
+        if keys is None or (changes := changes.only(keys.__contains__)):
+            return changes, after
+    return None, after
 
 
 def wait_for(
@@ -188,26 +184,77 @@ def wait_for(
     keys: Collection[K] | None,
 ) -> Snapshot[K, V]:
     """Sleep until *predicate* is true of the current snapshot; return that snapshot."""
-    deadline = None if timeout is None else monotonic() + timeout
-    snapshot = core._current
-    while not predicate(snapshot):
-        snapshot = _next_look(core, snapshot, deadline, keys)
+    deadline = deadline_of(timeout, monotonic)
+    while not predicate(snapshot := core._current):
+        end_with_main_thread(core)
+        await_change(core, snapshot, deadline, keys)
     return snapshot
 
 
-def _next_look(
-    core: Core[K, V], seen: Snapshot[K, V], deadline: float | None, keys: Collection[K] | None
-) -> Snapshot[K, V]:
-    latest = seen
-    while True:
-        await_change(core, latest, deadline)
-        latest = core._current
-        if concerns(seen, latest, keys):
-            return latest
+def await_change(
+    core: Core[K, V],
+    seen: Snapshot[K, V],
+    deadline: float | None,
+    keys: Collection[K] | None = None,
+    ended: Callable[[], bool] = lambda: False,
+) -> None:
+    """Sleep until the store differs from *seen*, in one of *keys* if given, or it is over.
+
+    No wake-up is lost: the bell hangs before the look, and both the look and every publication
+    are under the lock, so a commit that the look does not see finds the bell.
+    """
+    refuse_wait_inside_write(core)
+    bell = ThreadBell()
+    try:
+        core.join(bell)
+        while not (has_changed(core, seen, keys) or ended() or core.ended):
+            if not bell.wait(deadline):
+                raise WaitTimeoutError(NOTHING_CAME)
+    finally:
+        core.leave(bell)
 
 
-def concerns(older: Snapshot[K, V], newer: Snapshot[K, V], keys: Collection[K] | None) -> bool:
-    """Whether two snapshots differ in one of *keys*, or for None at all."""
+NOTHING_CAME = "nothing came within the timeout; ask again, or for longer"
+CLOSED = "the feed is closed; ask the store for another one"
+
+
+def has_changed(core: Core[K, V], seen: Snapshot[K, V], keys: Collection[K] | None) -> bool:
+    """Whether the store differs from *seen*, in one of *keys*, or for None at all."""
+    # Under the lock, so that a writer that has rung and not yet published is waited for.
+    with core._lock: current = core._current  # fmt: skip  # noqa: E701
     if keys is None:
-        return older is not newer
-    return any(older.get(key, MISSING) is not newer.get(key, MISSING) for key in keys)
+        return current is not seen
+    return any(seen.get(key, MISSING) is not current.get(key, MISSING) for key in keys)
+
+
+def deadline_of(timeout: float | None, clock: Callable[[], float]) -> float | None:
+    """Return when, on *clock*, a *timeout* that begins now is over; None for never."""
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float):
+        raise ArgumentTypeError(f"timeout must be a number of seconds, or None, not {timeout!r}")
+    # What is longer than anybody will live need not fit in a clock, or in a float.
+    if timeout > 1e10:
+        return None
+    if isnan(timeout):
+        raise ArgumentValueError("timeout must be a number of seconds, or None, not NaN")
+    return clock() + max(timeout, 0)
+
+
+def refuse_wait_inside_write(core: Core[Any, Any]) -> None:
+    """Raise if this thread holds the lock."""
+    if core._owned():
+        raise ReentrantWriteError(
+            "this thread is inside a write to this store, so nobody else could bring the change "
+            "that it wants to wait for; wait outside the transaction"
+        )
+
+
+def end_with_main_thread(core: Core[Any, Any]) -> None:
+    """Raise SystemExit, the quiet end of a thread, if the interpreter is going down.
+
+    It is not one of our errors, because a thread that handles those and waits again would keep
+    the process from ending.
+    """
+    if core.ended:
+        raise SystemExit("the main thread has ended; nothing more will come")

@@ -25,6 +25,8 @@ class Invariants:
     __slots__ = ("_named",)
 
     def __init__(self, named: Mapping[str, Invariant]) -> None:
+        if not isinstance(named, Mapping):
+            raise ArgumentTypeError(f"invariants must be a mapping from names, not {named!r}")
         for name, invariant in named.items():
             if not callable(invariant):
                 raise ArgumentTypeError(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pyrsistent import PMap, pmap
 
-from .changes import MISSING, Delta
+from .changes import MISSING
 from .errors import ArgumentValueError, MissingExtraError
 
 __all__ = ["MapKind", "PersistentMap", "available_maps", "map_kind"]
@@ -44,7 +44,8 @@ class MapKind(NamedTuple):
         build: a map of the items of a mapping. O(N).
         put: ``put(map, key, value)``, the map with one key set. O(log N).
         drop: ``drop(map, key)``, the map without a key; `KeyError` if it is absent. O(log N).
-        apply: ``apply(map, delta)``, the map with a whole delta applied. O(k log N).
+        apply: ``apply(map, writes)``, the map with several keys set, or absent where the value
+            is `MISSING`. O(k log N).
         large: the name of the implementation of a map that is not a plain dict.
     """
 
@@ -52,7 +53,7 @@ class MapKind(NamedTuple):
     build: Callable[[Mapping[Any, Any]], Any]
     put: Callable[[Any, Any, Any], Any]
     drop: Callable[[Any, Any], Any]
-    apply: Callable[[Any, Delta[Any, Any]], Any]
+    apply: Callable[[Any, Mapping[Any, Any]], Any]
     large: str
 
     def name_of(self, base: object) -> str:
@@ -60,13 +61,13 @@ class MapKind(NamedTuple):
         return "dict" if type(base) is dict else self.large
 
 
-def _pmap_apply(base: PMap[Any, Any], delta: Delta[Any, Any]) -> PMap[Any, Any]:
+def _pmap_apply(base: PMap[Any, Any], writes: Mapping[Any, Any]) -> PMap[Any, Any]:
     evolver = base.evolver()
-    for key, (_, new) in delta.items():
-        if new is MISSING:
+    for key, value in writes.items():
+        if value is not MISSING:
+            evolver.set(key, value)
+        elif key in base:
             evolver.remove(key)
-        else:
-            evolver.set(key, new)
     return evolver.persistent()
 
 
@@ -78,13 +79,15 @@ def _immutables() -> MapKind:
     # The C type, not the package's pure Python stand-in, which is slower than pyrsistent.
     from immutables._map import Map
 
-    def apply(base: Any, delta: Delta[Any, Any]) -> Any:
+    def apply(base: Any, writes: Mapping[Any, Any]) -> Any:
+        if not any(value is MISSING for value in writes.values()):
+            return base.update(writes)
         with base.mutate() as mutation:
-            for key, (_, new) in delta.items():
-                if new is MISSING:
+            for key, value in writes.items():
+                if value is not MISSING:
+                    mutation[key] = value
+                elif key in base:
                     del mutation[key]
-                else:
-                    mutation[key] = new
             return mutation.finish()
 
     return MapKind("immutables", Map, Map.set, Map.delete, apply, "immutables")
@@ -117,16 +120,15 @@ def _small_as_dict(large: MapKind, limit: int) -> MapKind:
         base = large_drop(base, key)
         return base if len(base) > limit // 2 else dict(base.items())
 
-    def apply(base: Any, delta: Delta[Any, Any]) -> Any:
+    def apply(base: Any, writes: Mapping[Any, Any]) -> Any:
         if type(base) is not dict:
-            base = large_apply(base, delta)
+            base = large_apply(base, writes)
             return base if len(base) > limit // 2 else dict(base.items())
         base = base.copy()
-        for key, (_, new) in delta.items():
-            if new is MISSING:
+        base.update(writes)
+        for key, value in writes.items():
+            if value is MISSING:
                 del base[key]
-            else:
-                base[key] = new
         return base if len(base) <= limit else large_build(base)
 
     return MapKind(f"dict+{large.name}", build, put, drop, apply, large.large)

@@ -19,12 +19,10 @@ from .errors import MutableRecordError, RecordFieldError
 __all__ = ["Record", "check_immutable", "why_mutable"]
 
 
+# Said of the class, not of a metaclass: type checkers take the nearest such decorator among the
+# bases, and msgspec has one on Struct, which says nothing of frozen.
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class _RecordMeta(msgspec.StructMeta):
-    """Tells type checkers that subclasses of `Record` are frozen without saying so again."""
-
-
-class Record(msgspec.Struct, frozen=True, metaclass=_RecordMeta):
+class Record(msgspec.Struct, frozen=True):
     """Base class for immutable records: declare fields as annotations, get a frozen class.
 
     A record is a frozen ``msgspec.Struct``: slots, ``__init__``, ``__eq__``, ``__hash__`` and

@@ -24,7 +24,7 @@ class Ring(Generic[C]):
     next version, where nobody looks yet and the next commit will lie.
     """
 
-    __slots__ = ("capacity", "slots")
+    __slots__ = ("__weakref__", "capacity", "slots")
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABCMeta
+import weakref
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from threading import Lock
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
 
 import msgspec
 
-from .changes import MISSING, ChangeSet, Delta, compose_all
+from .changes import MISSING, Absent, ChangeSet, Delta, compose_all
 from .derived import Derivation
 from .errors import (
     ForeignSnapshotError,
@@ -24,17 +23,20 @@ __all__ = ["Commit", "Lineage", "Snapshot"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+D = TypeVar("D")
 
 
-class _SnapshotMeta(msgspec.StructMeta, ABCMeta):
-    """A msgspec Struct that is also a real `Mapping`: cheap to make, complete to use."""
+if TYPE_CHECKING:
+    _MappingOf = Mapping
+else:
+    # A Mapping by registration, see below: as a base, its metaclass would make every commit
+    # slower. All its methods are here.
+    _MappingOf = Generic
 
 
 class Snapshot(
     msgspec.Struct,
-    Mapping[K, V],
-    Generic[K, V],
-    metaclass=_SnapshotMeta,
+    _MappingOf[K, V],
     frozen=True,
     eq=False,
     weakref=True,
@@ -76,7 +78,16 @@ class Snapshot(
     def __contains__(self, key: object) -> bool:
         return key in self._map
 
-    def get(self, key: K, default: Any = None) -> Any:
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+
+    @overload
+    def get(self, key: K, /, default: V) -> V: ...
+
+    @overload
+    def get(self, key: K, /, default: D) -> V | D: ...
+
+    def get(self, key: K, /, default: Any = None) -> Any:
         """Return the record under *key*, or *default*. Costs O(log N)."""
         return self._map.get(key, default)
 
@@ -102,6 +113,7 @@ class Snapshot(
         return dict(self.items()) == dict(other.items())
 
     __hash__ = None  # type: ignore[assignment]
+    __reversed__ = None
 
     def find(self, index: str, value: object) -> V | None:
         """Return the record with *value* in the unique *index*, or None.
@@ -111,11 +123,15 @@ class Snapshot(
         Raises:
             UnknownIndexError: no index of that name, or not a unique one.
         """
-        key = self.find_key(index, value)
-        return None if key is None else self._map[key]
+        key = self._holder(index, value)
+        return None if key is MISSING else self._map[key]
 
     def find_key(self, index: str, value: object) -> K | None:
         """Return the key of the record with *value* in the unique *index*, or None."""
+        key = self._holder(index, value)
+        return None if key is MISSING else key
+
+    def _holder(self, index: str, value: object) -> K | Absent:
         position = self._index_position(index)
         if not self._lineage.derivation.unique[position]:
             raise UnknownIndexError(
@@ -123,7 +139,7 @@ class Snapshot(
                 self._lineage.derivation.index_positions,
                 "it is not unique, so there may be several records; use find_all",
             )
-        return cast("K | None", self._indexes[position].get(value))
+        return self._indexes[position].get(value, MISSING)  # type: ignore[no-any-return]
 
     def find_all(self, index: str, value: object) -> dict[K, V]:
         """Return ``{key: record}`` of all records with *value* in *index*, unique or not.
@@ -195,6 +211,9 @@ class Snapshot(
         )
 
 
+Mapping.register(Snapshot)
+
+
 def _unpickled(
     version: int,
     meta: Any,
@@ -230,6 +249,24 @@ class _Items(ItemsView[K, V]):
         return iter(self._mapping._map.items())
 
 
+Written: TypeAlias = dict[K, V | Absent] | tuple[K, V | Absent, V | Absent] | None
+
+
+def delta_of(base: PersistentMap[K, V], written: Written[K, V]) -> Delta[K, V]:
+    """Return what writing *written* over *base* changes."""
+    if written is None:
+        return {}
+    if isinstance(written, tuple):
+        key, old, new = written
+        return {key: (old, new)}
+    delta: Delta[K, V] = {}
+    for key, new in written.items():
+        old = base.get(key, MISSING)
+        if old is not new:
+            delta[key] = (old, new)
+    return delta
+
+
 class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True):
     """What one successful write did.
 
@@ -244,7 +281,13 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
 
     before: Snapshot[K, V]
     after: Snapshot[K, V]
-    _delta: Delta[K, V]
+    # What was written: {key: record or MISSING}, None for nothing, or for one key the cheaper
+    # (key, old, new). Most commits are never asked for their changes.
+    _written: Written[K, V]
+
+    @property
+    def _delta(self) -> Delta[K, V]:
+        return delta_of(self.before._map, self._written)
 
     @property
     def version(self) -> int:
@@ -256,20 +299,29 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
         """What changed, as ``{key: Change(old, new)}``."""
         return ChangeSet._of(self._delta)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
     def __repr__(self) -> str:
         return f"<Commit version={self.version} {_short(repr(self.changes))}>"
 
 
 class Lineage:
-    """What the versions of one store have in common: what is derived, and the recent commits."""
+    """What the versions of one store have in common: what is derived, and the recent commits.
 
-    __slots__ = ("_scan_lock", "derivation", "ring", "scans")
+    The ring is the store's, and only referred to: a snapshot that outlives its store must not
+    keep every version in the ring alive.
+    """
+
+    __slots__ = ("_ring", "derivation", "scans")
 
     def __init__(self, derivation: Derivation, ring: Ring[Commit[Any, Any]]) -> None:
         self.derivation = derivation
-        self.ring = ring
+        self._ring = weakref.ref(ring)
         self.scans = 0
-        self._scan_lock = Lock()
 
     def difference(self, older: Snapshot[K, V], newer: Snapshot[K, V]) -> Delta[K, V]:
         """Return the delta from *older* to *newer*, from the ring if it reaches that far."""
@@ -277,11 +329,14 @@ class Lineage:
             return {}
         if older.version > newer.version:
             return {key: (old, new) for key, (new, old) in self.difference(newer, older).items()}
-        commits = self.ring.span(older.version, newer.version)
-        if commits is not None:
+        ring = self._ring()
+        commits = None if ring is None else ring.span(older.version, newer.version)
+        # A snapshot that an invariant was shown and vetoed has a version that became another's.
+        if commits and commits[0].before is older and commits[-1].after is newer:
             return compose_all([commit._delta for commit in commits])
-        with self._scan_lock:
-            self.scans += 1
+        # A figure for people: that two scans at one instant may count as one is no reason for a
+        # lock, which a fork could leave held.
+        self.scans += 1
         return _scan(older._map, newer._map)
 
 

@@ -8,9 +8,15 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from .audience import OnError, Subscription, checked_keys, checked_on_error
 from .changes import MISSING, Absent
-from .core import Core
+from .core import BY_FUNCTION, Core
 from .derived import Aggregate, Derivation, Index
-from .errors import ArgumentTypeError, ArgumentValueError, ConflictError, ForeignSnapshotError
+from .errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConflictError,
+    ForeignSnapshotError,
+    ReentrantWriteError,
+)
 from .feeds import Feed, FeedMode, wait_for
 from .history import History, Pin, checked_pin
 from .invariants import Invariant
@@ -24,6 +30,7 @@ __all__ = ["Store"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 class Store(Core[K, V], Generic[K, V]):
@@ -76,8 +83,14 @@ class Store(Core[K, V], Generic[K, V]):
         history = History() if history is None else history
         if not isinstance(history, History):
             raise ArgumentTypeError(f"history must be a History(versions=...), not {history!r}")
-        derivation = Derivation(map_kind(maps), indexes or {}, aggregates or {})
-        super().__init__(records, derivation, invariants or {}, meta, history)
+        derivation = Derivation(
+            map_kind(maps),
+            {} if indexes is None else indexes,
+            {} if aggregates is None else aggregates,
+        )
+        super().__init__(
+            records, derivation, {} if invariants is None else invariants, meta, history
+        )
 
     # Reading
 
@@ -95,11 +108,8 @@ class Store(Core[K, V], Generic[K, V]):
 
     # Writing
     #
-    # Each method enters the lock and does its work on ONE line. A with statement gives its lock
-    # back whatever is raised inside it, but not if a trace function raises on the line event of
-    # its own exit; with a single line there is no such event. That is what lets the tests raise
-    # an exception at every line of every write and still find the lock free. Callbacks come
-    # after it, outside the lock.
+    # Each method enters the lock and does its work on one line, for the reason told in Core.
+    # Callbacks come after it, outside the lock.
 
     def set(self, key: K, record: V) -> Commit[K, V]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).
@@ -109,8 +119,9 @@ class Store(Core[K, V], Generic[K, V]):
             UnhashableKeyError: the key cannot be a key.
             UniqueViolationError, InvariantError: the commit was refused.
         """
-        self._refuse_reentry()
-        with self._lock: commit = self._set(key, record)  # fmt: skip  # noqa: E701
+        if self._owned():
+            raise ReentrantWriteError
+        with self._lock: commit = self._write(key, record)  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
         return commit
@@ -124,8 +135,9 @@ class Store(Core[K, V], Generic[K, V]):
             RecordNotFoundError: there is no such record.
             MutableRecordError, UniqueViolationError, InvariantError: as for `set`.
         """
-        self._refuse_reentry()
-        with self._lock: commit = self._update(key, fn)  # fmt: skip  # noqa: E701
+        if self._owned():
+            raise ReentrantWriteError
+        with self._lock: commit = self._write(key, BY_FUNCTION, fn)  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
         return commit
@@ -137,7 +149,8 @@ class Store(Core[K, V], Generic[K, V]):
             RecordNotFoundError: there is no such record.
             InvariantError: the commit was refused.
         """
-        self._refuse_reentry()
+        if self._owned():
+            raise ReentrantWriteError
         with self._lock: commit = self._delete(key)  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
@@ -158,7 +171,8 @@ class Store(Core[K, V], Generic[K, V]):
         >>> store.compare_and_set("leader", MISSING, "me too") is None
         True
         """
-        self._refuse_reentry()
+        if self._owned():
+            raise ReentrantWriteError
         with self._lock: commit = self._set_if(key, expected, record)  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
@@ -184,7 +198,8 @@ class Store(Core[K, V], Generic[K, V]):
 
     @contextmanager
     def _transact(self) -> Iterator[Transaction[K, V]]:
-        self._refuse_reentry()
+        if self._owned():
+            raise ReentrantWriteError
         with self._lock: yield from self._transaction_body()  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
@@ -197,10 +212,11 @@ class Store(Core[K, V], Generic[K, V]):
         """
         if base is None:
             base = self._current
-        return Draft(self._own(base), self._accept, self._commit_draft)
+        return Draft(self._own(base), self._accepted, self._accept, self._commit_draft)
 
     def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
-        self._refuse_reentry()
+        if self._owned():
+            raise ReentrantWriteError
         with self._lock: commit = self._write_draft(draft, expected_version)  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
@@ -224,7 +240,8 @@ class Store(Core[K, V], Generic[K, V]):
                 return draft.commit()
             except ConflictError:
                 continue
-        self._refuse_reentry()
+        if self._owned():
+            raise ReentrantWriteError
         with self._lock: commit = self._run_draft(self.draft(), fn)  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
@@ -261,13 +278,7 @@ class Store(Core[K, V], Generic[K, V]):
         if not callable(callback):
             raise ArgumentTypeError(f"a subscriber is a function of a commit, not {callback!r}")
         wanted, on_error = checked_keys(keys), checked_on_error(on_error)
-        with self._lock:
-            # In one step with the snapshot: nothing in between is missed or doubled.
-            subscription = Subscription(
-                self._current.version, callback, wanted, on_error, self.at, self.leave
-            )
-            self.join(subscription)
-        return subscription
+        with self._lock: return self._subscribe(callback, wanted, on_error)  # fmt: skip  # noqa: E701
 
     def feed(
         self,
@@ -345,13 +356,9 @@ class Store(Core[K, V], Generic[K, V]):
 
         Use the pin in a ``with``, or pass it to `unpin`. *why* shows in ``statistics()``.
         """
-        with self._lock:
-            if version is None:
-                version = self._current
-            found = self._own(version) if isinstance(version, Snapshot) else self.at(version)
-            pin = Pin(found, why, self._unpin)
-            self._retention.pins += (pin,)
-        return pin
+        if isinstance(version, Snapshot):
+            self._own(version)
+        with self._lock: return self._pin(version, why)  # fmt: skip  # noqa: E701
 
     def unpin(self, pin: Pin[K, V]) -> None:
         """Let go what `pin` returned.
@@ -359,12 +366,7 @@ class Store(Core[K, V], Generic[K, V]):
         Raises:
             ClosedError: it was let go before.
         """
-        with self._lock:
-            self._retention.unpin(checked_pin(pin, self._retention))
-
-    def _unpin(self, pin: Pin[K, V]) -> None:
-        with self._lock:
-            self._retention.unpin(pin)
+        self._release(checked_pin(pin, self._retention))
 
     def undo(self, commit: Commit[K, V]) -> Commit[K, V]:
         """Take back what one *commit* changed, as a new commit.
@@ -387,7 +389,8 @@ class Store(Core[K, V], Generic[K, V]):
     def revert(self, to: int | Snapshot[K, V]) -> Commit[K, V]:
         """Make everything as it was in version *to*, as a new commit, whatever came since."""
         target = self._own(to) if isinstance(to, Snapshot) else self.at(to)
-        self._refuse_reentry()
+        if self._owned():
+            raise ReentrantWriteError
         with self._lock: commit = self._revert(target)  # fmt: skip  # noqa: E701
         if self._undelivered:
             self._audience.deliver()
@@ -407,3 +410,7 @@ class Store(Core[K, V], Generic[K, V]):
             "a store cannot be pickled or copied, for it is a place, not a value; "
             "pickle store.snapshot(), and make a new Store of it"
         )
+
+
+def _named(derived: Mapping[str, T] | None) -> Mapping[str, T]:
+    return {} if derived is None else derived

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Container, Iterator, MutableMapping
+from itertools import chain
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet, Delta
@@ -14,7 +15,7 @@ from .errors import (
     UnhashableKeyError,
     UnknownAggregateError,
 )
-from .snapshot import Commit, Snapshot
+from .snapshot import Commit, Snapshot, delta_of
 
 __all__ = ["Draft", "Transaction"]
 
@@ -42,11 +43,15 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     For one thread at a time.
     """
 
-    def __init__(self, base: Snapshot[K, V], check: Callable[[Any], None]) -> None:
+    def __init__(
+        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[[Any], None]
+    ) -> None:
         self._base = base
+        self._map = base._map
+        self._accepted = accepted
         self._check = check
         self._writes: dict[K, V | Absent] = {}
-        self._grown = 0
+        self._deletions = 0
         self._meta = base.meta
         self._closed: str | None = None
 
@@ -72,10 +77,17 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         return ChangeSet._of(self._delta())
 
     def __getitem__(self, key: K) -> V:
-        record = self._record(key)
+        # Written out, like __setitem__, because these two are what a transaction mostly does.
+        try:
+            record: Any = self._writes.get(key, _UNWRITTEN)
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        if record is _UNWRITTEN:
+            record = self._map.get(key, MISSING)
         if record is MISSING:
             raise RecordNotFoundError(key, self._base.version)
-        return record
+        return record  # type: ignore[no-any-return]
 
     @overload
     def get(self, key: K, /) -> V | None: ...
@@ -95,30 +107,45 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         return self._record(key) is not MISSING  # type: ignore[arg-type]
 
     def __setitem__(self, key: K, record: V) -> None:
-        self._ensure_open()
-        self._check(record)
-        self._write(key, record)
+        if self._closed is not None:
+            raise ClosedError(self._closed)
+        if type(record) not in self._accepted:
+            self._check(record)
+        try:
+            self._writes[key] = record
+        except TypeError:
+            ensure_hashable(key)
+            raise
 
     def __delitem__(self, key: K) -> None:
         self._ensure_open()
         if self._record(key) is MISSING:
             raise RecordNotFoundError(key, self._base.version)
-        self._write(key, MISSING)
+        self._writes[key] = MISSING
+        self._deletions += 1
 
     def __iter__(self) -> Iterator[K]:
-        writes = self._writes
-        size = len(self)
-        for key in self._base:
-            if writes.get(key) is not MISSING:
-                yield key
-                self._ensure_size(size)
-        for key, record in list(writes.items()):
-            if record is not MISSING and key not in self._base:
-                yield key
-                self._ensure_size(size)
+        writes, base = self._writes, self._map
+        size, shape = len(self), self._shape()
+        for key in chain(base, [key for key in writes if key not in base]):
+            if writes.get(key, _UNWRITTEN) is MISSING:
+                continue
+            yield key
+            if self._shape() != shape:
+                if len(self) != size:
+                    raise IterationError
+                shape = self._shape()
 
     def __len__(self) -> int:
-        return len(self._base) + self._grown
+        base = self._map
+        grown = 0
+        for key, record in self._writes.items():
+            grown += (record is not MISSING) - (key in base)
+        return len(base) + grown
+
+    def _shape(self) -> tuple[int, int]:
+        """Return what differs whenever a key may have been added or deleted."""
+        return len(self._writes), self._deletions
 
     def clear(self) -> None:
         """Delete every key. Costs O(N)."""
@@ -158,13 +185,8 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
             ensure_hashable(key)
             raise
         if record is _UNWRITTEN:
-            record = self._base.get(key, MISSING)
+            record = self._map.get(key, MISSING)
         return record  # type: ignore[no-any-return]
-
-    def _write(self, key: K, record: V | Absent) -> None:
-        before = self._record(key)
-        self._writes[key] = record
-        self._grown += (before is MISSING) - (record is MISSING)
 
     def _holder(self, index: str, value: object) -> K | Absent:
         self._base.find_key(index, value)  # refuses an index that is not unique
@@ -183,21 +205,11 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         return found
 
     def _delta(self) -> Delta[K, V]:
-        base = self._base._map
-        delta: Delta[K, V] = {}
-        for key, new in self._writes.items():
-            old = base.get(key, MISSING)
-            if old is not new:
-                delta[key] = (old, new)
-        return delta
+        return delta_of(self._map, self._writes)
 
     def _ensure_open(self) -> None:
         if self._closed is not None:
             raise ClosedError(self._closed)
-
-    def _ensure_size(self, size: int) -> None:
-        if len(self) != size:
-            raise IterationError
 
     def __repr__(self) -> str:
         name, count = type(self).__name__, len(self._writes)
@@ -240,10 +252,11 @@ class Draft(Workspace[K, V]):
     def __init__(
         self,
         base: Snapshot[K, V],
+        accepted: Container[type],
         check: Callable[[Any], None],
         commit: Callable[[Draft[K, V], int | None], Commit[K, V]],
     ) -> None:
-        super().__init__(base, check)
+        super().__init__(base, accepted, check)
         self._commit = commit
         self._keys_read: set[K] = set()
         self._entries_read: set[tuple[str, Any]] = set()
@@ -283,6 +296,15 @@ class Draft(Workspace[K, V]):
         self._meta_used = True
         self._meta = value
 
+    def __getitem__(self, key: K) -> V:
+        # Before the look: that there is no record is relied on, too.
+        try:
+            self._keys_read.add(key)
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        return super().__getitem__(key)
+
     def __iter__(self) -> Iterator[K]:
         self._key_set_read = True
         return super().__iter__()
@@ -314,7 +336,9 @@ class Draft(Workspace[K, V]):
             return
         then, now = base._map, current._map
         keys = [
-            key for key in self._keys_read if now.get(key, MISSING) is not then.get(key, MISSING)
+            key
+            for key in self._keys_read.union(self._writes)
+            if now.get(key, MISSING) is not then.get(key, MISSING)
         ]
         entries = [
             (index, value)

@@ -165,10 +165,9 @@ class PositionManager:
         if not callable(callback):
             raise ArgumentTypeError(f"a subscriber is a function of an update, not {callback!r}")
 
-        def deliver(commit: Commit[str, InventorySlot]) -> None:
-            callback(position_update(commit, self._time_ms()))
-
-        return self.store.subscribe(deliver)
+        return self.store.subscribe(
+            lambda commit: callback(position_update(commit, self._time_ms()))
+        )
 
     # Where it starts from
 
@@ -282,8 +281,8 @@ class PositionManager:
 
         ACCEPTED: the answer is joined in; without one the order counts as acknowledged.
         REJECTED: an order that was not placed is over, a cancellation may be asked for again.
-        UNKNOWN: a placed order stays PENDING until it is reconciled; for to ask for a
-        cancellation again does no harm, that may be done.
+        UNKNOWN: a placed order stays PENDING until it is reconciled; a cancellation may be asked
+        for again, which does no harm.
         """
         for result in results:
             if not isinstance(result, ActionResult):
@@ -330,10 +329,9 @@ class PositionManager:
         return actions
 
     def cancel_all_buy_orders(self) -> tuple[OrderAction, ...]:
-        """Return a CANCEL for every BUY that the exchange has acknowledged, each noted.
+        """Return a CANCEL for every BUY that has an exchange id, each noted; again if it was.
 
-        Orders that are still PENDING have no exchange id yet: ask again when they have. Orders
-        whose cancellation was requested before are in the result again.
+        An order that is still PENDING has none yet: call again when it has.
         """
         return self._cancel_all(Side.BUY)
 

@@ -211,7 +211,9 @@ class _Planner:
     def run(self) -> OrderPlan:
         now = self.view.time_ms
         for key, slot in self.after.items():
-            if slot.in_flight or self._age(slot.orders, now) < self.policy.grace_ms:
+            # In flight is what may or may not exist: an order not acknowledged, and those are
+            # found below. A cancellation under way can only end an order, which two looks show.
+            if self._age(slot.orders, now) < self.policy.grace_ms:
                 self.unsettled[key] = None
             for order in slot.orders:
                 if not order.terminal and order.client_oid not in self.listed:
@@ -333,7 +335,7 @@ def plan_orders(
     """Return what is to be done about orders, from the slots before and after the look.
 
     Facts are to be joined whatever moves meanwhile. Verdicts are passed on settled slots only:
-    the same object before and after, nothing in flight, older than the grace period. Pure;
+    the same object before and after, no order of unknown fate, older than the grace period. Pure;
     costs O(N) for N slots.
     """
     return _Planner(before, after, view, config, policy).run()

@@ -136,6 +136,7 @@ class Reconciler:
             if self._thread is not None and self._thread.is_alive():
                 return
             self._stopping = False
+            self._wake.clear()
             self._thread = threading.Thread(target=self._loop, name="reconciler", daemon=True)
             self._thread.start()
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import TypeAlias
 
 from cowstate.errors import ExchangeError, NetworkError
 
 from .exchange import Exchange, OrderRequest
+from .ids import parse_client_oid
 from .manager import PositionManager
 from .model import ActionKind, ActionOutcome, ActionResult, OrderAction, OrderUpdate
 
 __all__ = ["GridStrategy"]
+
+_Answers: TypeAlias = Sequence[OrderUpdate | ExchangeError]
 
 
 class GridStrategy:
@@ -38,14 +42,20 @@ class GridStrategy:
         """Send what *last_price* asks for, wait for the answers, and return how many it was.
 
         Cancellations go first. An order without an answer stays PENDING: the order stream or
-        the reconciler will tell what became of it.
+        the reconciler will tell what became of it. An `ExchangeError` for all requests at once
+        counts as the answer to each.
+
+        Raises:
+            AmountTypeError, AmountValueError: *last_price* is no positive `Decimal`.
+            ExchangeError: the exchange broke its contract: another number of answers than
+                of requests.
         """
         actions = self._manager.calculate_adjustments(last_price)
         cancels = [action for action in actions if action.kind is ActionKind.CANCEL]
         places = [action for action in actions if action.kind is ActionKind.PLACE]
         if cancels:
             ids = [action.order_id for action in cancels if action.order_id is not None]
-            self._learn(cancels, self._exchange.cancel_orders(ids, self._symbol))
+            self._learn(cancels, lambda: self._exchange.cancel_orders(ids, self._symbol))
         if places:
             requests = [
                 OrderRequest(
@@ -58,21 +68,36 @@ class GridStrategy:
                 )
                 for action in places
             ]
-            self._learn(places, self._exchange.create_orders(requests))
+            self._learn(places, lambda: self._exchange.create_orders(requests))
         return len(actions)
 
-    def _learn(
-        self, actions: Sequence[OrderAction], answers: Sequence[OrderUpdate | ExchangeError]
-    ) -> None:
+    def _learn(self, actions: Sequence[OrderAction], request: Callable[[], _Answers]) -> None:
+        answers: _Answers
+        try:
+            answers = request()
+        except ExchangeError as error:
+            # Noted as requested and never answered, a cancellation would not be asked for again.
+            answers = [error] * len(actions)
+        if len(answers) != len(actions):
+            raise ExchangeError(
+                f"the exchange gave {len(answers)} answers to {len(actions)} requests"
+            )
         now = self._time_ms()
         self._manager.apply_action_results(
-            _result(action, answer, now) for action, answer in zip(actions, answers, strict=True)
+            [
+                self._result(action, answer, now)
+                for action, answer in zip(actions, answers, strict=True)
+            ]
         )
 
-
-def _result(action: OrderAction, answer: OrderUpdate | ExchangeError, now: int) -> ActionResult:
-    if isinstance(answer, NetworkError):
-        return ActionResult(action, ActionOutcome.UNKNOWN, reason=str(answer), time_ms=now)
-    if isinstance(answer, ExchangeError):
-        return ActionResult(action, ActionOutcome.REJECTED, reason=str(answer), time_ms=now)
-    return ActionResult(action, ActionOutcome.ACCEPTED, answer, time_ms=now)
+    def _result(
+        self, action: OrderAction, answer: OrderUpdate | ExchangeError, now: int
+    ) -> ActionResult:
+        if isinstance(answer, NetworkError):
+            return ActionResult(action, ActionOutcome.UNKNOWN, reason=str(answer), time_ms=now)
+        if isinstance(answer, ExchangeError):
+            return ActionResult(action, ActionOutcome.REJECTED, reason=str(answer), time_ms=now)
+        if parse_client_oid(answer.client_oid, self._manager.config.prefix) is None:
+            # Some venues do not repeat our id; whose answer it is, its place says.
+            answer = answer.replace(client_oid=action.client_oid)
+        return ActionResult(action, ActionOutcome.ACCEPTED, answer, time_ms=now)

@@ -159,6 +159,14 @@ def test_an_error_comes_out_of_the_outermost_run_though_code_in_between_swallowe
         clock.settle()
 
 
+def test_an_error_passes_through_code_that_blocks_as_it_is():
+    clock = VirtualClock()
+    clock.call_at(10, lambda: clock.wait_until(20))
+    clock.call_at(15, lambda: {}["tape"])
+    with pytest.raises(KeyError, match="tape"):
+        clock.run_until(100)
+
+
 def test_a_participant_that_raises_stops_the_clock():
     clock = VirtualClock()
 

@@ -29,6 +29,8 @@ from cowstate.errors import (
 )
 from cowstate.positions import (
     ActionKind,
+    ActionOutcome,
+    ActionResult,
     CorrectionKind,
     GridConfig,
     InventorySlot,
@@ -50,20 +52,21 @@ from cowstate.positions import (
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.5"), 3, "grid")
 POLICY = ReconcilePolicy(
-    auto_correct_below=Decimal("0.6"), grace_ms=100, request_lifetime_ms=1_000, passes=2
+    auto_correct_below=Decimal("0.6"), grace_ms=100, request_lifetime_ms=1_000, passes=1
 )
 LOT = Decimal("0.1")
 ZERO = Decimal(0)
 Op = tuple[str, int]
 Distance = tuple[int, Decimal]
 OPS = (
-    ["reconcile"] * 5
+    ["reconcile"] * 8
     + ["plan"] * 3
     + ["arrive"] * 5
     + ["fill"] * 6
     + ["deliver"] * 8
     + ["double", "lose", "lose_request", "expire", "ours", "foreign", "cancel_all"]
-    + ["drift", "calm"] * 2
+    + ["drift"] * 2
+    + ["calm"] * 4
     + ["tick"] * 5
 )
 
@@ -96,7 +99,7 @@ class World:
 
     def step(self, name: str, number: int) -> None:
         if name == "reconcile":
-            self.reconcile(number % 4)
+            self.reconcile((0, 1, 1, 3)[number % 4])
         elif name == "tick":
             self.now += (20, 150, 400, 1_200)[number % 4]
         else:
@@ -144,8 +147,12 @@ class World:
     def arrive(self, number: int) -> None:
         if self.requests:
             sent, action = self.requests.pop(number % len(self.requests))
+            update = None
             if self.now <= sent + POLICY.request_lifetime_ms:
-                self.emit(arrived(self.orders, action, len(self.orders) + 1, self.now))
+                update = arrived(self.orders, action, len(self.orders) + 1, self.now)
+            if update is None:
+                self.no_answer(action)
+            self.emit(update)
 
     def fill(self, number: int) -> None:
         if resting := alive(self.orders.values()):
@@ -155,18 +162,7 @@ class World:
             filled = order.filled + quantity
             full = filled == order.quantity
             self.position += order.side.sign * quantity
-            self.trades.append(
-                TradeReport(
-                    len(self.trades),
-                    order.order_id or 0,
-                    order.client_oid,
-                    "X",
-                    order.side,
-                    order.price,
-                    quantity,
-                    self.now,
-                )
-            )
+            self.trades.append(order_trade(order, quantity, len(self.trades), self.now))
             self.emit(
                 order.replace(
                     status=OrderStatus.FILLED if full else OrderStatus.PARTIALLY_FILLED,
@@ -215,7 +211,10 @@ class World:
 
     def lose_request(self, number: int) -> None:
         if self.requests:
-            self.requests.pop(number % len(self.requests))
+            self.no_answer(self.requests.pop(number % len(self.requests))[1])
+
+    def no_answer(self, action: OrderAction) -> None:
+        self.manager.apply_action_results([ActionResult(action, ActionOutcome.UNKNOWN)])
 
     # The exchange, as the reconciler sees it: things happen before and after every answer
 
@@ -276,12 +275,9 @@ class World:
     def distance(self, slots: Mapping[str, InventorySlot]) -> Distance:
         """Return how far *slots* would be from the exchange, were everything delivered.
 
-        The position is compared by its causes, order by order and what no order explains: two
-        errors that happen to cancel out are two errors.
+        The position is compared cause by cause: errors that happen to cancel out are errors.
         """
-        local = dict(slots)
-        orders = dict(self.orders)
-        events = list(self.events)
+        local, orders, events = dict(slots), dict(self.orders), list(self.events)
         for sent, action in self.requests:
             if self.now <= sent + POLICY.request_lifetime_ms:
                 update = arrived(orders, action, len(orders) + 1, self.now)
@@ -317,6 +313,11 @@ class World:
 
 def alive(orders: Any) -> list[OrderUpdate]:
     return [order for order in orders if not order.status.terminal]
+
+
+def order_trade(order: OrderUpdate, quantity: Decimal, number: int, now: int) -> TradeReport:
+    order_id, side = order.order_id or 0, order.side
+    return TradeReport(number, order_id, order.client_oid, "X", side, order.price, quantity, now)
 
 
 def is_ours(order: OrderUpdate) -> bool:

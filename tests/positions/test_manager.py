@@ -221,6 +221,13 @@ def test_a_cancellation_that_failed_may_be_asked_for_again(outcome: ActionOutcom
     assert manager.cancel_all_sell_orders() == ()
 
 
+def test_a_result_for_a_slot_that_is_gone_changes_nothing() -> None:
+    action = OrderAction(ActionKind.CANCEL, "7", Side.BUY, Decimal(7), Decimal(1), "grid-7-B1", 1)
+    manager = PositionManager(CONFIG)
+    manager.apply_action_results([ActionResult(action, ActionOutcome.REJECTED)])
+    assert manager.snapshot().version == 0
+
+
 def test_cancel_all_leaves_out_what_the_exchange_has_not_acknowledged() -> None:
     manager = make()
     first, *_ = manager.calculate_adjustments(PRICE)

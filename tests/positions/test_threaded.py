@@ -216,6 +216,27 @@ def test_close_wakes_everybody():
         clock.participant("late", print)
 
 
+def test_a_participant_may_close_the_clock():
+    clock = ThreadedClock()
+    clock.participant("last", lambda _: clock.close()).put(1)
+    with pytest.raises(ClosedError):
+        clock.run_until(1_000)
+    clock.close()
+    join(*clock._threads)
+
+
+def test_a_driver_that_is_held_back_is_woken_by_close():
+    clock = ThreadedClock(lead_ms=0)
+    held_back = threading.Event()
+    clock._gate = Watched(clock._lock, held_back)
+    with clock.participating():
+        driver, raised = run(lambda: clock.run_until(1_000))
+        assert held_back.wait(SOON)
+        clock.close()
+        join(driver)
+    assert [type(error) for error in raised] == [ClosedError]
+
+
 def test_what_a_participant_raises_comes_out_of_the_driver():
     def handle(items):
         raise LookupError(items)
@@ -227,7 +248,7 @@ def test_what_a_participant_raises_comes_out_of_the_driver():
         clock.call_at(5, lambda: inbox.put("bad"))
         with pytest.raises(LookupError, match="bad"):
             clock.run_until(1_000)
-    assert not any(thread.is_alive() for thread in clock._threads)
+        join(*clock._threads)
 
 
 def test_what_a_participant_raises_when_nobody_drives_comes_out_of_the_with_block():
@@ -246,11 +267,12 @@ def test_an_error_of_an_event_wakes_the_participants_and_comes_out_of_the_driver
     def fail():
         raise LookupError("tape torn")
 
-    with pytest.raises(LookupError, match="tape torn"), ThreadedClock() as clock:
+    with ThreadedClock() as clock:
         clock.participant("waiting", lambda _: clock.wait_until(10**6)).put(1)
         clock.call_at(5, fail)
-        clock.run_until(1_000)
-    assert not any(thread.is_alive() for thread in clock._threads)
+        with pytest.raises(LookupError, match="tape torn"):
+            clock.run_until(1_000)
+        join(*clock._threads)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")

@@ -1,0 +1,308 @@
+"""Instruction counts of the hot paths: what CI compares, for seconds are not repeatable there.
+
+    python -m cowstate.bench.instructions           compare with the stored counts
+    python -m cowstate.bench.instructions --store   count and store, for this Python
+
+Valgrind's callgrind counts one process that runs each path, and beside it a hand-written baseline
+that does the same without what the store is for. Compared is the ratio of the two, so another
+patch release or build of the interpreter changes little; a ratio that has grown by more than the
+margin fails. The counts themselves are stored and shown for reading.
+
+The process calls ``getppid`` where a count begins and ends: callgrind writes down its count, and
+begins a new one, at each call of that function. So start-up, set-up and warm-up do not count. What
+an empty loop takes is subtracted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from timeit import Timer
+from typing import NamedTuple, TypeGuard
+
+from cowstate.errors import InstructionCountError
+from cowstate.maps import available_maps, map_kind
+
+from .measure import Operation
+from .orders import manager_operations
+from .report import print_table
+from .rivals import Bare
+from .variants import DEFAULT, LOCKED, Variant, variants
+
+__all__ = ["MARGIN", "Count", "Row", "compare", "count", "hot_paths", "main"]
+
+MARGIN = 0.05
+"""By which part a ratio may grow before the check fails."""
+
+_RUNS = 60
+_WARM_UP = 20
+_SIZE = 1_000
+_STORED = "instructions.json"
+_NOTHING = Operation("pass", {})
+_SUMMARY = re.compile(r"^summary: (\d+)", re.MULTILINE)
+
+
+class Count(NamedTuple):
+    """Instructions for one operation, and for the baseline beside it."""
+
+    path: float
+    baseline: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as many the path takes."""
+        return self.path / self.baseline
+
+
+class Row(NamedTuple):
+    """One path: what it takes now, what was stored, and what to say of it."""
+
+    name: str
+    now: Count
+    stored: Count | None
+    verdict: str
+
+    @property
+    def grown(self) -> bool:
+        """Whether the check fails for it."""
+        return self.verdict.startswith("GROWN")
+
+
+def hot_paths() -> dict[str, tuple[Operation, Operation]]:
+    """Return each hot path and its baseline, in the order in which they are counted."""
+    default, by_hand = _made(DEFAULT), _made(f"reference+lock/{map_kind().large}")
+    write = by_hand.operation("update")
+    locked = _made(LOCKED)
+    managers = manager_operations("on_order_update", 100)
+    found: dict[str, tuple[Operation | None, Operation | None]] = {
+        "snapshot": (
+            default.operation("snapshot"),
+            Operation("snapshot()", {"snapshot": Bare().get}),
+        ),
+        "iterate": (default.operation("iterate"), by_hand.operation("iterate")),
+        "diff": (default.operation("diff"), write),
+        "set": (_setting(default), write),
+        "compare_and_set": (default.operation("conditional"), by_hand.operation("conditional")),
+        "delivery": (default.operation("delivery"), write),
+        "update_indexed": (
+            default.operation("update_indexed"),
+            locked.operation("update_indexed"),
+        ),
+        "on_order_update": (managers["cowstate"], managers[LOCKED]),
+    }
+    for maps in available_maps():
+        store, beside = _made(f"cowstate/{maps}"), _made(f"reference+lock/{map_kind(maps).large}")
+        for name in ("update", "transaction"):
+            found[f"{name}/{maps}"] = (store.operation(name), beside.operation(name))
+    return {name: pair for name, pair in found.items() if _whole(pair)}
+
+
+def _made(variant: str) -> Variant:
+    return variants()[variant](_SIZE)
+
+
+def _whole(
+    pair: tuple[Operation | None, Operation | None],
+) -> TypeGuard[tuple[Operation, Operation]]:
+    return None not in pair
+
+
+def _setting(variant: Variant) -> Operation:
+    snapshot = variant.store.snapshot()
+    pairs = [
+        {key: snapshot[key].replace(quantity=quantity) for key in variant.keys}
+        for quantity in (1, 2)
+    ]
+    return Operation(
+        "for records in pairs:\n    for key in records: put(key, records[key])",
+        {"pairs": pairs, "put": variant.store.set},
+        per=20,
+    )
+
+
+def _run_all() -> None:
+    """Run everything, in the process that is counted; first nothing, to know what that costs."""
+    todo = [_NOTHING, *(operation for pair in hot_paths().values() for operation in pair)]
+    gc.collect()
+    gc.disable()
+    for operation in todo:
+        for runs in (_WARM_UP, _RUNS):
+            names = dict(operation.names)
+            if operation.fresh is not None:
+                # One pass over a stream is long enough, and there is no second on that state.
+                names |= operation.fresh()
+                runs = 1
+            timer = Timer(operation.statement, globals=names)
+            os.getppid()
+            timer.timeit(runs)
+        os.getppid()
+
+
+def _counted(directory: Path) -> Iterator[int]:
+    # Three calls for each operation: of what lies between them, the last is what counts.
+    place = 3
+    while (path := directory / f"out.{place}").exists():
+        found = _SUMMARY.search(path.read_text(encoding="utf-8"))
+        if found is None:
+            raise InstructionCountError(f"callgrind wrote no summary into {path.name}")
+        yield int(found[1])
+        place += 3
+
+
+def count() -> dict[str, Count]:
+    """Count every hot path of this interpreter; takes some tens of seconds.
+
+    Raises:
+        InstructionCountError: valgrind failed, or wrote something else than is known here.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        done = subprocess.run(
+            [
+                "valgrind",
+                "--tool=callgrind",
+                "--dump-before=getppid",
+                f"--callgrind-out-file={directory / 'out'}",
+                sys.executable,
+                "-c",
+                "from cowstate.bench.instructions import _run_all; _run_all()",
+            ],
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise InstructionCountError(f"valgrind ended with {done.returncode}: {done.stderr}")
+        counted = list(_counted(directory))
+    paths = hot_paths()
+    if len(counted) != 1 + 2 * len(paths):
+        raise InstructionCountError(
+            f"callgrind wrote {len(counted)} counts for {len(paths)} paths and as many baselines; "
+            "does this interpreter call getppid of a shared C library?"
+        )
+    nothing = counted[0] / _RUNS
+    result = {}
+    for (name, pair), two in zip(
+        paths.items(), zip(counted[1::2], counted[2::2], strict=True), strict=True
+    ):
+        result[name] = Count(
+            *(_for_one(op, taken, nothing) for op, taken in zip(pair, two, strict=True))
+        )
+    return result
+
+
+def _for_one(operation: Operation, taken: int, nothing: float) -> float:
+    runs = _RUNS if operation.fresh is None else 1
+    return (taken / runs - nothing) / operation.per
+
+
+def compare(now: Mapping[str, Count], stored: Mapping[str, Count]) -> list[Row]:
+    """Return what has become of each path. Pure.
+
+    >>> [row.verdict for row in compare({"a": Count(107, 50)}, {"a": Count(100, 50)})]
+    ['GROWN by 7.0 %']
+    """
+    rows = []
+    for name, counted in now.items():
+        before = stored.get(name)
+        if before is None:
+            rows.append(Row(name, counted, None, "not stored yet"))
+            continue
+        growth = counted.ratio / before.ratio - 1
+        if growth > MARGIN:
+            verdict = f"GROWN by {growth:.1%}".replace("%", " %")
+        elif growth < -MARGIN:
+            verdict = f"less by {-growth:.1%}: store it".replace("%", " %")
+        else:
+            verdict = "ok"
+        rows.append(Row(name, counted, before, verdict))
+    return rows
+
+
+def _version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def load(path: Path) -> dict[str, dict[str, Count]]:
+    """Return the stored counts by version of Python and path."""
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        version: {name: Count(*pair) for name, pair in counts.items()}
+        for version, counts in content.items()
+    }
+
+
+def store(path: Path, version: str, counts: Mapping[str, Count]) -> None:
+    """Store the *counts* for one version of Python, beside those for others."""
+    content = {**load(path), version: counts}
+    plain = {
+        known: {name: [round(part, 1) for part in each[name]] for name in sorted(each)}
+        for known, each in sorted(content.items())
+    }
+    path.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare or store; return 1 if a path has grown beyond the margin, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m cowstate.bench.instructions")
+    parser.add_argument("--store", action="store_true", help="store the counts for this Python")
+    parser.add_argument("--check", action="store_true", help="compare (what is done anyway)")
+    parser.add_argument(
+        "--file",
+        type=Path,
+        default=Path(str(files(__package__ or "cowstate.bench") / _STORED)),
+        help="where the stored counts are (default: in the package)",
+    )
+    args = parser.parse_args(argv)
+    if shutil.which("valgrind") is None:
+        print("skipped: instructions are counted by valgrind, which is not installed")
+        return 0
+    stored = load(args.file).get(_version(), {})
+    if not stored and not args.store:
+        print(f"skipped: no counts are stored for Python {_version()}; --store stores them")
+        return 0
+    counts = count()
+    if args.store:
+        store(args.file, _version(), counts)
+    rows = compare(counts, stored)
+    columns = ("what", "instructions", "baseline", "ratio", "stored ratio", "verdict")
+    print_table(f"Python {_version()}", columns, [_cells(row) for row in rows], sys.stdout)
+    if args.store:
+        return 0
+    grown = [row.name for row in rows if row.grown]
+    print(
+        f"grown by more than {MARGIN:.0%}: {', '.join(grown)}; if that is worth it, --store"
+        if grown
+        else "no hot path has grown"
+    )
+    return 1 if grown else 0
+
+
+def _cells(row: Row) -> list[str]:
+    before = "" if row.stored is None else f"{row.stored.ratio:.3f}"
+    now = row.now
+    return [
+        row.name,
+        f"{now.path:,.0f}",
+        f"{now.baseline:,.0f}",
+        f"{now.ratio:.3f}",
+        before,
+        row.verdict,
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

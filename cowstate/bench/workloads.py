@@ -1,0 +1,168 @@
+"""The workloads: what is measured, at which sizes, and how a run of one becomes figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from cowstate.errors import UnknownWorkloadError
+
+from .measure import Figure, Operation, Settings, time_all
+from .mixed import bytes_per_version, run_against_each_other
+from .orders import manager_operations
+from .variants import Variant, variants
+
+__all__ = ["Step", "Workload", "operations_of", "steps_of", "workloads"]
+
+_SIZES = (20, 100, 1_000, 10_000, 100_000)
+_LARGEST_QUICK = 1_000
+_CROWDS = ((1, 1), (2, 4))
+
+
+class Workload(NamedTuple):
+    """One thing to be measured, at several sizes."""
+
+    name: str
+    about: str
+    sizes: tuple[int, ...]
+    run: Callable[[int, Settings], list[Figure]]
+    quick_sizes: tuple[int, ...] = ()
+
+    def sizes_for(self, settings: Settings) -> tuple[int, ...]:
+        """Return the sizes that are measured with *settings*."""
+        if not settings.quick:
+            return self.sizes
+        return self.quick_sizes or tuple(size for size in self.sizes if size <= _LARGEST_QUICK)
+
+
+class Step(NamedTuple):
+    """One workload at one size, to be run."""
+
+    workload: Workload
+    size: int
+
+
+def operations_of(workload: str, made: Mapping[str, Variant]) -> dict[str, Operation]:
+    """Return the operation of *workload* for each variant of *made* that has one."""
+    found = {name: variant.operation(workload) for name, variant in made.items()}
+    return {name: operation for name, operation in found.items() if operation is not None}
+
+
+def _figures(
+    workload: str,
+    size: int,
+    operations: Mapping[str, Operation],
+    settings: Settings,
+) -> list[Figure]:
+    samples = time_all(operations, settings)
+    return [
+        Figure(workload, name, size, "time", "ns", taken, operations[name].note)
+        for name, taken in samples.items()
+    ]
+
+
+def _timed(
+    name: str,
+    about: str,
+    sizes: tuple[int, ...] = _SIZES,
+    quick_sizes: tuple[int, ...] = (),
+) -> Workload:
+    def run(size: int, settings: Settings) -> list[Figure]:
+        made = {variant: make(size) for variant, make in variants().items()}
+        try:
+            return _figures(name, size, operations_of(name, made), settings)
+        finally:
+            for variant in made.values():
+                variant.close()
+
+    return Workload(name, about, sizes, run, quick_sizes)
+
+
+def _managed(name: str, about: str, sizes: tuple[int, ...]) -> Workload:
+    def run(size: int, settings: Settings) -> list[Figure]:
+        return _figures(name, size, manager_operations(name, size), settings)
+
+    return Workload(name, about, sizes, run)
+
+
+def _run_mixed(size: int, settings: Settings) -> list[Figure]:
+    samples: dict[tuple[str, str], list[float]] = {}
+    notes = {}
+    for _ in range(max(1, settings.repeats // 2)):
+        for name, make in variants().items():
+            variant = make(size)
+            notes[name] = variant.note
+            for writers, readers in _CROWDS:
+                crowd = f"{writers}W {readers}R"
+                outcome = run_against_each_other(
+                    variant.writer, variant.reader, writers, readers, settings.mixed_s
+                )
+                for quantity, value in outcome.items():
+                    samples.setdefault((name, f"{crowd} {quantity}"), []).append(value)
+            variant.close()
+    return [
+        Figure(
+            "mixed",
+            name,
+            size,
+            quantity,
+            "per s" if quantity.endswith(("writes", "reads")) else "ns",
+            tuple(taken),
+            notes[name],
+        )
+        for (name, quantity), taken in samples.items()
+    ]
+
+
+def _run_memory(size: int, _settings: Settings) -> list[Figure]:
+    figures = []
+    for name, make in variants().items():
+        variant = make(size)
+        if variant.operation("snapshot") is not None:
+            taken = bytes_per_version(variant.retain(), _versions(size))
+            figures.append(Figure("memory", name, size, "size", "bytes", (taken,), variant.note))
+        variant.close()
+    return figures
+
+
+def _versions(size: int) -> int:
+    """Return how many versions are kept to weigh one, so that copies of all fit in memory."""
+    return max(4, min(200, 1_000_000 // size))
+
+
+def workloads() -> dict[str, Workload]:
+    """Return all workloads by name, in the order in which they are run."""
+    found = [
+        _timed("snapshot", "take everything as of now"),
+        _timed("read_all", "add up one field of all records, consistently"),
+        _timed("iterate", "go through the items of a snapshot at hand"),
+        _timed("update", "change one record"),
+        _timed("update_indexed", "change the field under a unique index, a total beside it"),
+        _timed("transaction", "change ten records at once"),
+        _timed("conditional", "change one record if it is still what was read"),
+        _timed("diff", "what differs between two snapshots one change apart"),
+        _timed("delivery", "change one record, one subscriber is called"),
+        _timed("feed", "change one record, and pull what changed"),
+        Workload("mixed", "readers of everything and writers at once", (100, 10_000), _run_mixed),
+        _managed("on_order_update", "one order update, no history", (20, 100, 1_000, 10_000)),
+        _managed("on_order_update_history", "the same, with history", (20, 100, 1_000, 10_000)),
+        _managed("reconcile", "a whole pass in which all agrees", (20, 100, 1_000, 10_000)),
+        Workload("memory", "one more retained version", _SIZES, _run_memory),
+        _timed("build", "make a store of a million", (1_000_000,), quick_sizes=(10_000,)),
+    ]
+    return {workload.name: workload for workload in found}
+
+
+def steps_of(names: tuple[str, ...], settings: Settings) -> Iterator[Step]:
+    """Yield what is to be run for the workloads of these *names*, all for none.
+
+    Raises:
+        UnknownWorkloadError: there is no workload of one of the names.
+    """
+    known = workloads()
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UnknownWorkloadError(unknown, tuple(known))
+    for name in names or tuple(known):
+        for size in known[name].sizes_for(settings):
+            yield Step(known[name], size)

@@ -1,0 +1,309 @@
+"""The command ``cowstate replay``: its options, its report for people and for machines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from cowstate import ArgumentValueError
+from cowstate.errors import AmountValueError, ClientIdError
+
+from .grid import GridConfig
+from .line import Faults
+from .model import check_amount
+from .replay import MAX_LEVELS, ReplayOptions, ReplayReport, replay
+from .tape import read_tape, synthetic_tape
+
+__all__ = ["add_arguments", "as_json", "as_text", "run"]
+
+_DESCRIPTION = """\
+Trade a grid over a tape of trades: strategy, paper exchange, order stream, position manager and
+reconciler. At the end the orders and the position here are compared with the exchange's.
+"""
+_EPILOG = """\
+A tape is a file of recorded trades or one of the exchange's daily dumps
+(id,price,qty,quote_qty,time,is_buyer_maker[,is_best_match], with header or
+without), plain or gzipped. Without --threads the same tape and options give
+the same report, apart from the wall time.
+
+--json prints one object. Prices, quantities and profits in it are strings,
+exact decimals; counts are integers, wall_seconds is a float, corrections maps
+each kind that occurred to how many.
+
+exit status: 0 both sides agree; 1 they differ, and the report says where;
+2 bad usage, a bad file, or output that cannot be written; 130 interrupted
+by Ctrl-C; 141 nobody read the output to its end.
+"""
+_COUNT = 20_000
+_BETWEEN_UPDATES = 256
+_DECIMALS = ("position", "realized_profit")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``cowstate replay`` to *parser*."""
+    parser.description = _DESCRIPTION
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "trades",
+        nargs="?",
+        metavar="TRADES.csv[.gz]",
+        help="trades to replay; without it, a synthetic tape is made",
+    )
+    grid = parser.add_argument_group("the grid")
+    grid.add_argument("--symbol", default="BTCUSDT", help="the market (%(default)s)")
+    grid.add_argument(
+        "--step", type=_amount, default=Decimal(10), help="distance of the slots (%(default)s)"
+    )
+    grid.add_argument(
+        "--quantity", type=_amount, default=Decimal("0.05"), help="per order (%(default)s)"
+    )
+    grid.add_argument(
+        "--levels",
+        type=_whole(1, MAX_LEVELS),
+        default=10,
+        metavar="N",
+        help="purchases below the price (%(default)s)",
+    )
+    run_group = parser.add_argument_group("the run")
+    run_group.add_argument(
+        "--reconcile",
+        type=_whole(1),
+        default=5_000,
+        metavar="MS",
+        help="milliseconds of the tape between two passes (%(default)s)",
+    )
+    run_group.add_argument(
+        "--latency",
+        type=_whole(0),
+        default=50,
+        metavar="MS",
+        help="milliseconds that each message takes, in each direction (%(default)s)",
+    )
+    run_group.add_argument(
+        "--threads", action="store_true", help="feed, strategy and reconciler as real threads"
+    )
+    run_group.add_argument(
+        "--seed",
+        type=_whole(),
+        default=0,
+        help="of the synthetic tape and of what goes wrong (%(default)s)",
+    )
+    run_group.add_argument(
+        "--count",
+        type=_whole(1),
+        metavar="N",
+        help=f"trades of the synthetic tape ({_COUNT})",
+    )
+    run_group.add_argument("--json", action="store_true", help="one JSON object, for machines")
+    faults = parser.add_argument_group("what goes wrong", "probabilities from 0 to 1, by default 0")
+    for option, field, what in (
+        ("--lose", "lose_event", "an order event never arrives"),
+        ("--double", "double_event", "an order event arrives twice"),
+        ("--delay", "delay_event", "an order event comes late, so that others overtake it"),
+        ("--no-answer", "lose_answer", "a request is carried out and its answer never arrives"),
+    ):
+        faults.add_argument(
+            option, dest=field, type=_probability, default=0.0, metavar="P", help=what
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay as *args* say, write the report to standard output, return 0 or 1.
+
+    Raises:
+        CowstateError: an option is bad (`ArgumentValueError`), or the file (`TapeError`).
+    """
+    options = _options(args)
+    if args.trades is None:
+        total: int | None = args.count or _COUNT
+        trades = synthetic_tape(seed=args.seed, count=args.count or _COUNT)
+        source = f"synthetic, {total} trades, seed {args.seed} (no file was given)"
+    elif args.count is not None:
+        raise ArgumentValueError(
+            f"--count is the length of a synthetic tape; leave it out to replay {args.trades}"
+        )
+    else:
+        total = None
+        trades = read_tape(args.trades)
+        source = args.trades
+    with _progress(args.trades, total, wanted=not args.json) as progress:
+        report = replay(trades, options, progress)
+    text = json.dumps(as_json(report, source)) if args.json else as_text(report, source)
+    print(text)
+    return 0 if report.agrees else 1
+
+
+def _options(args: argparse.Namespace) -> ReplayOptions:
+    try:
+        grid = GridConfig(args.symbol, args.step, args.quantity, args.levels, "grid")
+    except ClientIdError:
+        raise ArgumentValueError(
+            f"--step {args.step} has more decimals than a client order id has room for"
+        ) from None
+    faults = Faults(
+        lose_event=args.lose_event,
+        double_event=args.double_event,
+        delay_event=args.delay_event,
+        lose_answer=args.lose_answer,
+        seed=args.seed,
+    )
+    return ReplayOptions(grid, args.reconcile, args.latency, args.threads, faults)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        return check_amount("the amount", Decimal(text), positive=True)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a decimal number") from None
+    except AmountValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
+    limits = "" if least is None else f" of {least} or more"
+    if most is not None:
+        limits = f" from {least} to {most}"
+
+    def parse(text: str) -> int:
+        try:
+            number: int | None = int(text)
+        except ValueError:
+            number = None
+        if (
+            number is None
+            or (least is not None and number < least)
+            or (most is not None and number > most)
+        ):
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number{limits}")
+        return number
+
+    return parse
+
+
+def _probability(text: str) -> float:
+    try:
+        probability = float(text)
+    except ValueError:
+        probability = -1.0
+    if not 0 <= probability <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a probability, from 0 to 1")
+    return probability
+
+
+def as_json(report: ReplayReport, source: str) -> dict[str, Any]:
+    """Return *report* as an object for JSON: its fields, *agrees*, and the *tape*'s name.
+
+    Decimals are strings, so that nothing is rounded; counts are integers, *wall_seconds* is a
+    float, *corrections* maps kind to count, *differences* is a list of strings.
+    """
+    fields = {name: getattr(report, name) for name in report.__struct_fields__}
+    fields.update({name: f"{fields[name]:f}" for name in _DECIMALS})
+    fields.update(
+        corrections=dict(report.corrections),
+        differences=list(report.differences),
+        agrees=report.agrees,
+        tape=source,
+    )
+    return fields
+
+
+def as_text(report: ReplayReport, source: str) -> str:
+    """Return *report* as a table, and below it the verdict."""
+    rows = list(_rows(report))
+    left = max(len(name) for name, _ in rows)
+    right = max(len(value) for _, value in rows)
+    lines = [f"tape: {source}", ""]
+    lines += [f"  {name:<{left}}  {value:>{right}}" for name, value in rows]
+    lines += ["", *_verdict(report)]
+    return "\n".join(lines)
+
+
+def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
+    yield "trades", f"{report.trades:,}"
+    yield "orders placed", f"{report.orders_placed:,}"
+    yield "full fills", f"{report.fills_full:,}"
+    yield "partial fills", f"{report.fills_partial:,}"
+    yield "round trips", f"{report.round_trips:,}"
+    yield "position", f"{report.position:f}"
+    yield "realized profit", f"{report.realized_profit:f}"
+    yield "open orders", f"{report.open_orders:,}"
+    yield "versions committed", f"{report.versions:,}"
+    yield "snapshots taken", f"{report.snapshots:,}"
+    yield "reconcile passes", f"{report.passes:,}"
+    if report.abandoned:
+        yield "  and without an answer", f"{report.abandoned:,}"
+    yield "corrections", f"{sum(count for _, count in report.corrections):,}"
+    for kind, count in report.corrections:
+        yield f"  {kind}", f"{count:,}"
+    yield "wall time", f"{report.wall_seconds:.2f} s"
+
+
+def _verdict(report: ReplayReport) -> Iterator[str]:
+    if report.halted:
+        yield f"HALTED by the circuit breaker: {report.halted}"
+    elif not report.settled:
+        yield "NOT SETTLED: too few answers came for the reconciler to come to an end"
+    if not report.agrees:
+        yield "DIFFERS from the exchange:"
+        yield from (f"  {difference}" for difference in report.differences)
+    elif not report.orders_placed:
+        yield "agrees, but no order was placed: there was nothing to compare"
+    else:
+        yield (
+            f"agrees: the {report.open_orders:,} open orders and the position are the exchange's"
+        )
+
+
+@contextmanager
+def _progress(
+    path: str | None, total: int | None, *, wanted: bool
+) -> Iterator[Callable[[int], object]]:
+    """Give a function that shows how many trades were read; silent if nobody can watch."""
+    watched = wanted and sys.stderr is not None and sys.stderr.isatty()
+    if not watched or os.environ.get("TERM") == "dumb":
+        yield lambda _: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+    except ImportError:
+        yield lambda _: None
+        return
+    bar = Progress(
+        "replaying",
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("replaying", total=_count_lines(path) if total is None else total)
+
+        def advance(count: int) -> None:
+            if count % _BETWEEN_UPDATES == 0:
+                bar.update(task, completed=count)
+
+        yield advance
+
+
+def _count_lines(path: str | None) -> int | None:
+    """Return about how many trades a file holds; None if that is not quickly known."""
+    if path is None or path.endswith(".gz"):
+        return None
+    try:
+        # Only a regular file: what comes through a pipe can be read once.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with open(path, "rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except OSError:
+        return None  # read_tape says what is wrong with it

@@ -1,0 +1,1 @@
+"""For those who test what they build on a store: see `cowstate.testing.schedules`."""

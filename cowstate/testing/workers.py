@@ -1,0 +1,91 @@
+"""The pooled threads that a scheduler runs, each when it is given the baton."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from .tracing import TraceFunction
+
+__all__ = ["Aborted", "Worker"]
+
+
+_GRACE: Final = 1000
+
+
+class Aborted(BaseException):
+    """Raised in a thread whose schedule is over, to unwind it."""
+
+
+class Worker:
+    """One thread of the pool, which runs one function in each schedule.
+
+    Attributes:
+        number: its place among the threads of the program.
+        name: what the thread is called in this schedule.
+        over: whether its function has returned or raised.
+        begun: whether it has come to its first switch point.
+        fresh: whether it has used no lock since its latest one.
+        ready: what must become true before it can go on; None if nothing need.
+        timed: whether it may go on all the same, by a timeout.
+        expired: whether it does so.
+        awaited: what it waits for, in words.
+        grace: how many more switch points it may pass once the schedule is over.
+        lost: whether it did not come back in time, and is not to be given another function.
+    """
+
+    def __init__(
+        self, number: int, trace: TraceFunction, perform: Callable[[Worker], None]
+    ) -> None:
+        self.number = number
+        self.lost = False
+        self.awaited = ""
+        self.ident = -1
+        self._perform = perform
+        self._trace = trace
+        self._baton = threading.Lock()
+        self._baton.acquire()
+        self.begin("", None)
+        self._thread = threading.Thread(
+            target=self._work, name=f"cowstate-schedule-{number}", daemon=True
+        )
+        self._thread.start()
+
+    def begin(self, name: str, job: Callable[[], object] | None) -> None:
+        """Be called *name*, and run *job* when given the baton; end for None."""
+        self.name, self.job = name, job
+        self.over = self.fresh = self.begun = self.timed = self.expired = False
+        self.grace = _GRACE
+        self.ready: Callable[[], bool] | None = None
+
+    def go(self) -> None:
+        """Give it the baton."""
+        self._baton.release()
+
+    def park(self) -> None:
+        """Wait for the baton; called by the thread itself, which has handed it on."""
+        self._baton.acquire()
+
+    def close(self, patience: float) -> None:
+        """End the thread; it must be parked, or lost, which is given *patience* seconds."""
+        self.begin("", None)
+        if not self.lost:
+            self.go()
+        self._thread.join(patience if self.lost else None)
+
+    def _work(self) -> None:
+        self.ident = threading.get_ident()
+        before = sys.gettrace()
+        # Once for the life of the thread: from 3.12 on, each change makes the interpreter
+        # instrument all code anew.
+        sys.settrace(self._trace)
+        try:
+            while not self.lost:
+                self.park()
+                if self.job is None:
+                    return
+                self._perform(self)
+        finally:
+            sys.settrace(before)

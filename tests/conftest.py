@@ -1,0 +1,78 @@
+"""What all tests share: the hypothesis profile, the recorded data, a store over every map."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from cowstate import Store
+
+pytest.register_assert_rewrite("tests.properties.machine")
+
+# "ci" draws the same examples on every run and every machine, so that what is green stays green
+# until the code changes; "dev" draws new ones each time, which is how new failures are found.
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("dev", deadline=None, max_examples=100, print_blob=True)
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+settings.load_profile(PROFILE)
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_report_header() -> list[str]:
+    seed = "fixed (derandomized)" if settings.default.derandomize else "new on every run"
+    examples = settings.default.max_examples
+    choice = "choose with HYPOTHESIS_PROFILE=ci|dev"
+    return [
+        f"hypothesis profile: {PROFILE}, seed {seed}, {examples} examples; {choice}",
+        f"maps under test: {', '.join(map_choices())}",
+    ]
+
+
+def map_choices() -> list[str]:
+    """The kinds of map that a store can be told to use here; one where there is no choice."""
+    if "maps" not in inspect.signature(Store.__init__).parameters:
+        return ["default"]
+    from cowstate import maps
+
+    return list(maps.available_maps())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "map_choice" in metafunc.fixturenames:
+        metafunc.parametrize("map_choice", map_choices())
+
+
+@pytest.fixture
+def make_store(map_choice: str) -> Callable[..., Store[Any, Any]]:
+    """Make a store over one kind of map; a test that asks for it runs over every kind."""
+    if map_choice == "default":
+        return Store
+
+    def make(*args: Any, **kwargs: Any) -> Store[Any, Any]:
+        return Store(*args, maps=map_choice, **kwargs)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recorded data beside the project; the test is skipped where there is none."""
+    if not DATA.is_dir():
+        pytest.skip(f"no recorded data here: {DATA.name}/ is not beside the project")
+    return DATA

@@ -1,0 +1,199 @@
+"""Exceptions at every point of a piece of code in turn, and what must be true of a store after."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import cowstate
+from cowstate import ChangeSet, Store
+
+PACKAGE = str(Path(cowstate.__file__).parent)
+PATIENCE = 10.0
+"""Seconds after which a thread that should be done counts as hung; not waited when all is well."""
+
+Point = Callable[[CodeType], bool]
+
+
+Place = tuple[object, ...]
+"""Where an exception came up: the same place twice in a row leaves the same state twice."""
+
+
+def _place(error: BaseException) -> Place:
+    place: list[object] = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        place += (traceback.tb_frame.f_code, traceback.tb_lasti)
+        traceback = traceback.tb_next
+    return tuple(place)
+
+
+class Injected(BaseException):
+    """What is raised; no `Exception`, as little as KeyboardInterrupt is."""
+
+
+class InjectedError(Exception):
+    """The same as an ordinary error, which ``except Exception`` catches."""
+
+
+def in_package(code: CodeType) -> bool:
+    """Whether it is code of the package that somebody calls.
+
+    What a dying weak reference calls, in `cowstate.process`, has nobody to raise to.
+    """
+    finalizer = code.co_name == "<lambda>" and code.co_filename.endswith("process.py")
+    return code.co_filename.startswith(PACKAGE) and not finalizer
+
+
+@contextmanager
+def _tracing(trace: Any) -> Iterator[None]:
+    before = sys.gettrace()  # coverage, perhaps
+    # A store of an earlier run must not be collected, and its finalizers traced, in this one.
+    gc.disable()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+        gc.enable()
+
+
+def raise_at_line(
+    write: Callable[[], object],
+    number: int,
+    error: type[BaseException] = Injected,
+    where: Point = in_package,
+) -> Place | None:
+    """Do *write*, and raise *error* at its line event of that *number*; None if there is none."""
+    seen = 0
+
+    def local(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal seen
+        if event == "line":
+            seen += 1
+            if seen == number:
+                raise error
+        return local
+
+    def enter(frame: FrameType, *_: object) -> Any:
+        return local if where(frame.f_code) else None
+
+    try:
+        with _tracing(enter):
+            write()
+    except error as raised:
+        return _place(raised)
+    return ("caught",) if seen >= number else None
+
+
+class _Arm:
+    """``-arm`` sends this thread an asynchronous exception without running a line of Python.
+
+    The interpreter looks for one when it enters or leaves a call or jumps backward. An operator
+    whose method is a foreign function does none of these, so a trace function that ends with it
+    lets the exception come up in the traced code, at the next point where one really can.
+    """
+
+
+_set_async = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+
+def _arm() -> _Arm:
+    ident = ctypes.c_ulong(threading.get_ident())
+    call = partial(_set_async, ident, ctypes.py_object(Injected))
+    return type("_Armed", (_Arm,), {"__neg__": staticmethod(call)})()
+
+
+def interrupt_at_opcode(
+    write: Callable[[], object], number: int, where: Point = in_package
+) -> Place | None:
+    """Do *write*, with an asynchronous exception pending from its opcode *number* on."""
+    arm = _arm()
+    seen = 0
+    armed = False
+
+    def local(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal seen, armed
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            seen += 1
+            if seen == number:
+                armed = True
+                sys.settrace(None)
+                -arm
+                return None
+        return local
+
+    def enter(frame: FrameType, *_: object) -> Any:
+        if not where(frame.f_code):
+            return None
+        frame.f_trace_opcodes = True
+        return local
+
+    try:
+        with _tracing(enter):
+            write()
+        while armed:  # until it comes up, at a backward jump of this loop at the latest
+            pass
+    except Injected as raised:
+        return _place(raised)
+    return None
+
+
+def in_another_thread(fn: Callable[[], object]) -> None:
+    """Run *fn* in a thread; fail if it raises or hangs."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            fn()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), "a lock was left behind"
+    assert not failed, failed[0]
+
+
+def derived_values(snapshot: Any) -> dict[str, Any]:
+    """Everything that a snapshot derives from its records, in a form that can be compared."""
+    derivation = snapshot._lineage.derivation
+    indexes = {
+        name: {value: set(snapshot.find_all(name, value)) for value in snapshot._indexes[place]}
+        for name, place in derivation.index_positions.items()
+    }
+    totals = {name: snapshot.total(name) for name in derivation.total_positions}
+    return {"indexes": indexes, "totals": totals}
+
+
+def check_whole(store: Store[Any, Any], build: Callable[[Any], Store[Any, Any]]) -> None:
+    """The current version is consistent in itself, and the ring leads to it without a gap."""
+    current = store.snapshot()
+    records = dict(current.items())
+    assert len(current) == len(records)
+    assert derived_values(current) == derived_values(build(records).snapshot())
+    feed = store.feed(since=0)
+    changes: list[Any] = []
+    while (item := feed.poll()) is not None:
+        assert isinstance(item, ChangeSet), "a commit is not in the ring"
+        changes.append(item)
+    assert len(changes) == current.version == feed.version
+    whole = ChangeSet[Any, Any]()
+    for change in changes:
+        whole = whole.then(change)
+    start = store.at(0)
+    assert whole == current.diff(start)
+    replayed = {**start, **{key: change.new for key, change in whole.items()}}
+    assert {k: v for k, v in replayed.items() if v is not cowstate.MISSING} == records
+    for version in range(current.version + 1):
+        assert store.at(version).version == version

@@ -1,0 +1,184 @@
+"""The verdict of a replay can be the other one: what is broken on purpose differs at the end."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+
+from cowstate.cli import main
+from cowstate.errors import ShortfallError
+from cowstate.positions import (
+    Faults,
+    OrderStatus,
+    OrderUpdate,
+    PaperExchange,
+    PassOutcome,
+    PassReport,
+    PositionManager,
+    PositionPlan,
+    PositionVerdict,
+    Reconciler,
+    Side,
+    synthetic_tape,
+)
+from tests.positions.replaying import REPLAY, modes, options, run
+
+ZERO = Decimal(0)
+
+
+class Deaf(PositionManager):
+    """Drops every tenth event."""
+
+    heard = 0
+
+    def on_order_update(self, update):
+        self.heard += 1
+        if self.heard % 10 == 0:
+            return None
+        return super().on_order_update(update)
+
+
+class Idle(Reconciler):
+    """Reports passes in which all was well, and does not look."""
+
+    def _run(self):
+        agrees = PositionPlan(PositionVerdict.AGREES, ZERO, ZERO, None)
+        return PassReport(PassOutcome.DONE, self._time_ms(), position=agrees)
+
+
+class Original(Idle):
+    """The rule that ours replaces: what is not listed is cancelled, the position overwritten."""
+
+    def _run(self):
+        manager, symbol = self._manager, self._symbol
+        before = manager.snapshot()
+        listed = {order.client_oid for order in self._exchange.fetch_open_orders(symbol)}
+        for slot in before.values():
+            order = slot.working
+            if order is not None and order.client_oid not in listed:
+                names = ("client_oid", "order_id", "side", "price", "quantity")
+                facts = [getattr(order, name) for name in names]
+                manager.on_order_update(OrderUpdate(symbol, *facts, OrderStatus.CANCELED))
+        (position,) = self._exchange.fetch_positions([symbol])
+        with suppress(ShortfallError):
+            manager.force_sync(position.quantity)
+        return super()._run()
+
+
+class Silent(PaperExchange):
+    """Does not tell of every third event, if it is a fill."""
+
+    told = 0
+
+    def _tell(self, order, now):
+        self.told += 1
+        if order.filled and self.told % 3 == 0:
+            return order
+        return super()._tell(order, now)
+
+
+class Liquidating(PaperExchange):
+    """Once, takes something for which there was no order at all."""
+
+    amount = Decimal("0.5")
+
+    def on_trade(self, trade):
+        super().on_trade(trade)
+        if trade.trade_id == 1_000:
+            self._engine.position -= self.amount
+
+
+TWINS = {
+    "a manager that drops events": {"PositionManager": Deaf, "Reconciler": Idle},
+    "an exchange that fills in silence": {"PaperExchange": Silent, "Reconciler": Idle},
+    "a reconciler with the original rule": {"Reconciler": Original},
+    "a position that no order explains": {"PaperExchange": Liquidating},
+}
+
+
+def lively(*, threads=False):
+    # Requests overtake one another: an order sent before the look may arrive after it.
+    faults = Faults(delay_request=0.3)
+    return options(threads=threads, latency_ms=100, reconcile_ms=500, faults=faults)
+
+
+@modes
+def test_as_it_is_both_sides_agree(threads):
+    assert run(synthetic_tape(seed=1, count=4_000), lively(threads=threads)).report.agrees
+
+
+@modes
+@pytest.mark.parametrize("broken", TWINS.values(), ids=TWINS.keys())
+def test_what_is_broken_on_purpose_differs_at_the_end(broken, threads):
+    world = run(synthetic_tape(seed=1, count=4_000), lively(threads=threads), **broken)
+    assert not world.report.agrees
+    assert world.report.differences
+    assert all(" here" in line and " exchange" in line for line in world.report.differences)
+
+
+@pytest.mark.parametrize(
+    "broken", [b for b in TWINS.values() if b.get("Reconciler") is not Original]
+)
+def test_the_command_then_says_where_and_ends_with_1(monkeypatch, capsys, broken):
+    for name, kind in broken.items():
+        monkeypatch.setattr(f"{REPLAY}.{name}", kind)
+    command = ["replay", "--seed=1", "--count=4000", "--latency=100"]
+    assert main(command) == 1
+    table, differences = capsys.readouterr().out.split("DIFFERS from the exchange:\n")
+    assert "agrees" not in table
+    lines = differences.splitlines()
+    assert all(line.startswith(("  position: ", "  order grid-")) for line in lines)
+    assert main([*command, "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["agrees"] is False
+    assert [f"  {line}" for line in report["differences"]] == lines
+
+
+def test_the_reconciler_repairs_what_a_deaf_manager_and_a_silent_exchange_break():
+    for broken in ({"PositionManager": Deaf}, {"PaperExchange": Silent}):
+        world = run(synthetic_tape(seed=1, count=4_000), options(), **broken)
+        assert world.report.agrees
+        assert dict(world.report.corrections)["JOINED"] > 0
+
+
+def test_a_large_divergence_halts_the_trading_and_is_not_called_settled():
+    world = run(synthetic_tape(seed=1, count=4_000), options(), PaperExchange=Liquidating)
+    report = world.report
+    assert "at the exchange" in report.halted
+    assert not report.settled
+    assert dict(report.corrections)["BREAKER"] == 1
+    assert report.differences == (
+        f"position: {report.position} here, {report.position - Decimal('0.5')} at the exchange",
+    )
+
+
+def test_a_small_divergence_is_corrected_and_then_both_sides_agree():
+    class Leaking(Liquidating):
+        amount = Decimal("0.01")
+
+    world = run(synthetic_tape(seed=1, count=4_000), options(), PaperExchange=Leaking)
+    assert world.report.agrees
+    assert world.report.settled
+    assert dict(world.report.corrections)["POSITION"] == 1
+
+
+@pytest.mark.parametrize("field", ["order_id", "side", "price", "quantity", "filled"])
+def test_each_fact_of_a_working_order_is_compared(field):
+    false = {"order_id": 10**9, "side": Side.SELL, "filled": Decimal("0.001")}
+
+    class Lying(PaperExchange):
+        def audit(self):
+            audit = super().audit()
+            lie = audit.open_orders[0]
+            lie = lie.replace(**{field: false.get(field, Decimal(7))})
+            orders = (
+                o if o.order_id != audit.open_orders[0].order_id else lie for o in audit.orders
+            )
+            return audit.replace(orders=tuple(orders))
+
+    world = run(synthetic_tape(seed=1, count=500), options(), PaperExchange=Lying)
+    (difference,) = world.report.differences
+    assert f": {field} is " in difference

@@ -1,0 +1,458 @@
+"""The asyncio front: woken from anywhere, cancelled without a trace, one call into a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from cowstate import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ClosedError,
+    Commit,
+    History,
+    Lagged,
+    ReentrantWriteError,
+    Store,
+    WaitTimeoutError,
+    aio,
+)
+from cowstate.audience import Bell, Subscription
+from cowstate.feeds import has_changed
+
+PATIENCE = 30
+
+
+def nothing() -> None:
+    pass
+
+
+class Hooked(Store[str, int]):
+    """A store that calls back at the two moments that matter: a bell about to hang, and hung."""
+
+    before: Callable[[], object] = staticmethod(nothing)
+    after: Callable[[], object] = staticmethod(nothing)
+
+    def join(self, member: Bell | Subscription[str, int]) -> None:
+        self.before()
+        super().join(member)
+        self.after()
+
+
+class CountingLoop(asyncio.SelectorEventLoop):
+    """An event loop that counts the calls into it from outside, and fails at some if told to."""
+
+    calls = 0
+    failing = 0
+
+    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        if self.failing:
+            self.failing -= 1
+            raise KeyboardInterrupt
+        return super().call_soon_threadsafe(*args, **kwargs)
+
+
+async def asleep(store: Store[Any, Any], sleepers: int) -> None:
+    """Let the other tasks run until *sleepers* of them wait."""
+    while store._audience.sleepers != sleepers:
+        await asyncio.sleep(0)
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(main, PATIENCE))
+
+
+def test_a_task_is_woken_by_a_write_on_another_thread() -> None:
+    store = Hooked({"a": 0})
+    hung = threading.Event()
+    store.after = hung.set
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(run, aio.wait_for(store, lambda now: now["a"] == 2))
+        assert hung.wait(PATIENCE)
+        for n in (1, 2):
+            store.set("a", n)
+        assert waiting.result(PATIENCE).version == 2
+    assert not store._heard
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_commit_around_the_hanging_of_the_bell_wakes_the_task(moment: str) -> None:
+    store = Hooked({"a": 0})
+    setattr(store, moment, lambda: store.set("a", 1))
+    assert run(aio.wait_for(store, lambda now: now["a"] == 1, 0)).version == 1
+
+
+async def look_then_hang(store: Any, seen: Any, deadline: float) -> None:
+    """The seeded bug: `aio._change` with its two first steps exchanged."""
+    if has_changed(store, seen, None):
+        return
+    with aio._LoopBell.hung(store, asyncio.get_running_loop()) as bell:
+        if not await bell.heard(deadline):
+            raise WaitTimeoutError
+
+
+def test_the_same_schedule_finds_the_lost_wake_up_of_a_broken_twin() -> None:
+    async def schedule(wait: Any) -> None:
+        store = Hooked({"a": 0})
+        store.before = lambda: store.set("a", 1)
+        await wait(store, store.snapshot(), asyncio.get_running_loop().time())
+
+    run(schedule(aio._change))
+    with pytest.raises(WaitTimeoutError):
+        run(schedule(look_then_hang))
+
+
+def test_many_loops_in_many_threads_follow_one_store() -> None:
+    store = Store({"a": 0}, history=History(versions=500))
+    ready = threading.Barrier(5)
+
+    async def follow(mode: Any) -> list[int]:
+        async with aio.feed(store, mode) as feed:
+            await asyncio.to_thread(ready.wait, PATIENCE)
+            seen = []
+            async for change in feed:
+                assert not isinstance(change, Lagged)
+                seen.append(change["a"].new)
+                if seen[-1] == 300:
+                    break
+        assert feed.closed
+        return seen  # type: ignore[return-value]
+
+    async def both() -> list[list[int]]:
+        return await asyncio.gather(follow("every"), follow("latest"))
+
+    with ThreadPoolExecutor(2) as pool:
+        loops = [pool.submit(run, both()) for _ in range(2)]
+        ready.wait(PATIENCE)
+        for n in range(1, 301):
+            store.set("a", n)
+        for loop in loops:
+            every, latest = loop.result(PATIENCE)
+            assert every == list(range(1, 301))
+            assert latest == sorted(set(latest))
+    assert store.statistics().waiting == 0
+
+
+def test_each_item_of_a_feed_shared_by_two_loops_goes_to_one_task() -> None:
+    store = Store({"a": 0}, history=History(versions=2000))
+    feed = aio.feed(store)
+    taken = threading.Semaphore(0)
+
+    async def take() -> list[Any]:
+        return [(change["a"].new, taken.release())[0] async for change in feed]  # type: ignore[misc, index, func-returns-value]
+
+    async def takers() -> list[list[Any]]:
+        return await asyncio.gather(take(), take())
+
+    with ThreadPoolExecutor(2) as pool:
+        loops = [pool.submit(run, takers()) for _ in range(2)]
+        for n in range(1, 501):
+            store.set("a", n)
+        assert all(taken.acquire(timeout=PATIENCE) for _ in range(500))
+        feed.close()
+        items = [n for loop in loops for part in loop.result(PATIENCE) for n in part]
+    assert sorted(items) == list(range(1, 501))
+
+
+def test_a_thousand_waiting_tasks_cost_a_writer_one_call_and_nobody_a_thread() -> None:
+    store = Store({"a": 0})
+
+    async def main(loop: CountingLoop) -> None:
+        threads = threading.active_count()
+        tasks = [
+            asyncio.create_task(aio.wait_for(store, lambda now, n=n: now["a"] > n))  # type: ignore[misc]
+            for n in range(1000)
+        ]
+        await asleep(store, 1000)
+        assert len(store._audience.bells) == 1
+        assert threading.active_count() == threads
+        for n in range(1, 6):
+            store.set("a", n)
+        assert loop.calls == 1
+        await asleep(store, 995)
+        assert [task.done() for task in tasks].count(True) == 5
+        store.set("a", 10_000)
+        assert loop.calls == 2
+        await asyncio.gather(*tasks)
+
+    loop = CountingLoop()
+    loop.run_until_complete(main(loop))
+    loop.close()
+    assert not store._heard
+
+
+def test_a_cancelled_waiter_leaves_nothing_behind() -> None:
+    store = Store({"a": 0})
+
+    async def main() -> None:
+        waits = [
+            aio.wait_for(store, lambda now: False),
+            aio.wait_for(store, lambda now: False, 1000),
+            aio.feed(store).get(),
+            aio.feed(store).get(1000),
+        ]
+        tasks = [asyncio.create_task(wait) for wait in waits]
+        await asleep(store, 4)
+        bell = weakref.ref(store._audience.bells[0])
+        for left in (3, 2, 1, 0):
+            tasks[left].cancel()
+            await asyncio.wait([tasks[left]])
+            assert store._audience.sleepers == left
+        del tasks, waits
+        assert not store._heard
+        gc.collect()
+        assert bell() is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.parametrize("written_first", [True, False])
+def test_an_item_is_never_lost_to_a_cancelled_get(turns: int, written_first: bool) -> None:
+    store = Store({"a": 0})
+
+    async def main() -> None:
+        feed = aio.feed(store)
+        if written_first:
+            store.set("a", 1)
+        getting = asyncio.create_task(feed.get(PATIENCE))
+        for turn in range(turns):
+            if turn == 3 and not written_first:
+                store.set("a", 1)
+            await asyncio.sleep(0)
+        getting.cancel()
+        await asyncio.wait([getting])
+        if not written_first and turns < 4:
+            store.set("a", 1)
+        left = feed.poll()
+        item = left if getting.cancelled() else getting.result()
+        assert item == {"a": (0, 1)}
+        assert (left is None) == (not getting.cancelled())
+        assert store._audience.sleepers == 0
+
+    run(main())
+
+
+def test_timeouts_are_timeout_errors_of_ours() -> None:
+    store = Store({"a": 0})
+
+    async def main() -> None:
+        for late in (0, -1, 0.001):
+            with pytest.raises(WaitTimeoutError):
+                await aio.wait_for(store, lambda now: False, late)
+            with pytest.raises(TimeoutError, match="within the timeout"):
+                await aio.feed(store).get(late)
+        with pytest.raises(ArgumentTypeError):
+            await aio.feed(store).get("1")  # type: ignore[arg-type]
+        with pytest.raises(ArgumentValueError):
+            await aio.wait_for(store, lambda now: False, math.nan)
+        assert (await aio.wait_for(store, lambda now: True, math.inf)).version == 0
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await aio.wait_for(store, lambda now: False)
+
+    run(main())
+    assert store._audience.sleepers == 0
+
+
+def test_a_waiter_with_keys_is_asked_again_only_after_they_changed() -> None:
+    store = Store({"a": 0, "b": 0})
+    asked: list[int] = []
+
+    async def main() -> None:
+        waiting = asyncio.create_task(
+            aio.wait_for(store, lambda now: asked.append(now.version) or now["a"], keys=["a"])  # type: ignore[func-returns-value]
+        )
+        await asleep(store, 1)
+        for n in (1, 2):
+            store.set("b", n)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        (bell,) = store._audience.bells
+        assert isinstance(bell, aio._LoopBell)
+        assert len(bell._asleep) == bell.sleepers == 1
+        store.set("a", 1)
+        assert (await waiting).version == 3
+
+    run(main())
+    assert asked == [0, 3]
+
+
+def test_a_predicate_that_raises_raises_to_the_waiter() -> None:
+    store = Hooked({"a": 0})
+    store.after = lambda: store.delete("a")
+    with pytest.raises(KeyError):
+        run(aio.wait_for(store, lambda now: now["a"]))
+    assert store._audience.sleepers == 0
+
+
+def test_waiting_inside_a_write_is_refused_to_every_task_of_the_thread() -> None:
+    store = Store({"a": 0})
+
+    async def main() -> None:
+        with store.transaction():
+            with pytest.raises(ReentrantWriteError):
+                await aio.wait_for(store, lambda now: False)
+            with pytest.raises(ReentrantWriteError):
+                await asyncio.create_task(aio.feed(store).get())
+
+    run(main())
+
+
+def test_the_lock_is_free_while_tasks_wait() -> None:
+    store = Store({"a": 0})
+
+    async def main() -> None:
+        waiting = asyncio.create_task(aio.feed(store).get())
+        await asleep(store, 1)
+        await asyncio.to_thread(store.set, "a", 1)
+        assert await waiting == {"a": (0, 1)}
+
+    run(main())
+
+
+def test_close_ends_the_iterations_on_every_loop() -> None:
+    store = Hooked({"a": 0})
+    hung = threading.Semaphore(0)
+    store.after = hung.release
+    feed = aio.feed(store)
+
+    async def collect() -> list[Any]:
+        return [item async for item in feed]
+
+    with ThreadPoolExecutor(2) as pool:
+        loops = [pool.submit(run, collect()) for _ in range(2)]
+        for _ in range(2):
+            assert hung.acquire(timeout=PATIENCE)
+        feed.close()
+        assert [loop.result(PATIENCE) for loop in loops] == [[], []]
+    with pytest.raises(ClosedError):
+        run(feed.get())
+    assert repr(feed) == "<AsyncFeed of every, closed>"
+
+
+def test_tasks_that_share_a_feed_take_turns() -> None:
+    store = Store({"a": 0})
+    order: list[str] = []
+
+    async def take(feed: aio.AsyncFeed[str, int], name: str) -> None:
+        async for _ in feed:
+            order.append(name)
+
+    async def main() -> None:
+        feed = aio.feed(store)
+        takers = [asyncio.create_task(take(feed, name)) for name in "xyz"]
+        for n in range(1, 7):
+            await asleep(store, 3)
+            store.set("a", n)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asleep(store, 3)
+        feed.close()
+        await asyncio.gather(*takers)
+
+    run(main())
+    assert order == [*"xyzxyz"]
+
+
+def test_a_feed_that_always_has_an_item_gives_other_tasks_their_turn() -> None:
+    store = Store({"a": 0})
+    other_turns = 0
+
+    async def other() -> None:
+        nonlocal other_turns
+        while True:
+            other_turns += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(other())
+        feed = aio.feed(store)
+        for n in range(1, 101):
+            store.set("a", n)
+        for _ in range(100):
+            await feed.get()
+        task.cancel()
+
+    run(main())
+    assert other_turns >= 100
+
+
+def test_a_loop_closed_under_its_tasks_harms_no_writer_and_is_forgotten() -> None:
+    for rung_before in (False, True):
+        store = Store({"a": 0})
+        loop = asyncio.new_event_loop()
+        waiting = loop.create_task(aio.wait_for(store, lambda now: False))
+        while not store._heard:
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        if rung_before:
+            store.set("a", 1)
+        loop.close()
+        gone = weakref.ref(loop)
+        for n in (2, 3):
+            assert store.set("a", n).after["a"] == n
+        assert not store._heard
+        # The task itself is nobody's any more, which asyncio reports where nobody asked.
+        waiting._log_destroy_pending = False  # type: ignore[attr-defined]
+        del loop, waiting
+        gc.collect()
+        assert gone() is None
+
+
+def test_an_interrupted_ring_fails_the_write_and_the_next_one_wakes() -> None:
+    store = Store({"a": 0})
+
+    async def main(loop: CountingLoop) -> None:
+        waiting = asyncio.create_task(aio.wait_for(store, lambda now: now["a"] == 1))
+        await asleep(store, 1)
+        loop.failing = 1
+        with pytest.raises(KeyboardInterrupt):
+            store.set("a", 1)
+        assert store.snapshot()["a"] == 0
+        store.set("a", 1)
+        assert (await waiting).version == 1
+
+    loop = CountingLoop()
+    loop.run_until_complete(asyncio.wait_for(main(loop), PATIENCE))
+    loop.close()
+
+
+def test_a_sync_waiter_and_tasks_are_woken_by_the_same_commit() -> None:
+    store = Hooked({"a": 0})
+    seen: list[Commit[str, int]] = []
+    store.subscribe(seen.append)
+
+    async def main() -> None:
+        waiting = asyncio.create_task(aio.feed(store).get())
+        blocked = asyncio.create_task(asyncio.to_thread(store.feed().get, PATIENCE))
+        await asleep(store, 2)
+        store.set("a", 1)
+        assert await waiting == await blocked == seen[0].changes
+
+    run(main())
+
+
+def test_an_async_feed_tells_where_it_is() -> None:
+    store = Store({"a": 0}, history=History(versions=1))
+
+    async def main() -> None:
+        feed = aio.feed(store, "latest", keys=["a"])
+        assert (feed.version, feed.closed, feed.snapshot["a"]) == (0, False, 0)
+        for n in (1, 2):
+            store.set("a", n)
+        assert await feed.get() == Lagged(1, store.snapshot())
+        assert feed.poll() is None
+        assert feed.version == 2
+        assert repr(feed) == "<AsyncFeed of latest, at version 2>"
+
+    run(main())

@@ -1,0 +1,134 @@
+"""Change sets: the laws of composition."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cowstate import MISSING, Change, ChangeSet, ChangeSetMismatchError
+from cowstate.changes import Missing, compose_all
+
+Records = dict[str, Any]
+
+# Equal but not identical: changes go by identity.
+OBJECTS = [(1, 2), tuple(range(1, 3)), float("nan"), None, "a", MISSING]
+states = st.dictionaries(st.sampled_from("abcd"), st.sampled_from(OBJECTS[:-1]))
+
+
+def between(old: Records, new: Records) -> ChangeSet[str, Any]:
+    keys = {*old, *new}
+    return ChangeSet({key: (old.get(key, MISSING), new.get(key, MISSING)) for key in keys})
+
+
+def same(one: ChangeSet[str, Any], other: ChangeSet[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(
+        one[key].old is other[key].old and one[key].new is other[key].new for key in one
+    )
+
+
+@given(states, states, states)
+def test_a_change_set_then_the_next_is_the_one_from_end_to_end(
+    a: Records, b: Records, c: Records
+) -> None:
+    assert same(between(a, b).then(between(b, c)), between(a, c))
+
+
+@given(states, states, states, states)
+def test_then_is_associative(a: Records, b: Records, c: Records, d: Records) -> None:
+    ab, bc, cd = between(a, b), between(b, c), between(c, d)
+    assert same(ab.then(bc).then(cd), ab.then(bc.then(cd)))
+    assert same(ChangeSet(compose_all([ab._delta, bc._delta, cd._delta])), ab.then(bc).then(cd))
+
+
+@given(states, states)
+def test_the_empty_change_set_is_neutral_and_the_inverse_undoes(a: Records, b: Records) -> None:
+    changes, nothing = between(a, b), ChangeSet[str, Any]()
+    assert same(changes.then(nothing), changes)
+    assert same(nothing.then(changes), changes)
+    assert not changes.then(changes.inverse())
+    assert same(changes.inverse().inverse(), changes)
+    assert same(changes.inverse(), between(b, a))
+
+
+@given(states, states)
+def test_only_what_differs_by_identity_is_in_it(a: Records, b: Records) -> None:
+    changes = between(a, b)
+    expected = {k for k in {*a, *b} if a.get(k, MISSING) is not b.get(k, MISSING)}
+    assert set(changes) == expected
+    assert len(changes) == len(expected)
+    assert all(key in changes for key in expected)
+
+
+@given(states, states, st.sets(st.sampled_from("abcd")))
+def test_only_keeps_the_wanted_keys(a: Records, b: Records, wanted: set[str]) -> None:
+    changes = between(a, b)
+    kept = changes.only(wanted.__contains__)
+    assert set(kept) == set(changes) & wanted
+    assert all(kept[key] == changes[key] for key in kept)
+
+
+def test_change_sets_that_do_not_follow_one_upon_the_other_are_refused_with_the_keys() -> None:
+    first = ChangeSet({"a": (1, 2), "b": (1, 2)})
+    with pytest.raises(ChangeSetMismatchError, match="version order") as caught:
+        first.then(ChangeSet({"a": (3, 4), "b": (2, 1)}))
+    assert caught.value.keys == ("a",)
+
+
+def test_composing_changes_neither_of_the_two() -> None:
+    first, second = ChangeSet({"a": (1, 2)}), ChangeSet({"a": (2, 1), "b": (MISSING, 1)})
+    first.then(second)
+    assert dict(first) == {"a": (1, 2)}
+    assert dict(second) == {"a": (2, 1), "b": (MISSING, 1)}
+
+
+def test_a_change_set_is_an_immutable_mapping() -> None:
+    changes = ChangeSet({"a": (MISSING, 1)})
+    assert isinstance(changes, Mapping)
+    assert changes["a"] == Change(MISSING, 1) == (MISSING, 1)
+    assert changes.get("b") is None
+    assert changes == ChangeSet({"a": (MISSING, 1)}) == {"a": (MISSING, 1)}
+    with pytest.raises(KeyError):
+        changes["b"]
+    with pytest.raises(TypeError):
+        changes["a"] = Change(1, 2)  # type: ignore[index]
+    with pytest.raises(TypeError):
+        hash(changes)
+
+
+def test_it_does_not_follow_the_dict_that_it_was_made_from() -> None:
+    source: dict[str, Any] = {"a": (1, 2)}
+    changes = ChangeSet(source)
+    source["b"] = (1, 2)
+    assert set(changes) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
+)
+def test_copies_are_equal_and_missing_stays_missing(copied: Any) -> None:
+    changes = ChangeSet({"a": (MISSING, 1), "b": ("x", MISSING)})
+    again = copied(changes)
+    assert again == changes
+    assert again["a"].old is MISSING
+    assert again["b"].new is MISSING
+
+
+def test_missing_is_false_itself_and_short() -> None:
+    assert not MISSING
+    assert MISSING is Missing.MISSING
+    assert repr(MISSING) == "MISSING"
+    assert copy.deepcopy(MISSING) is pickle.loads(pickle.dumps(MISSING)) is MISSING
+
+
+def test_the_repr_stays_short() -> None:
+    few = ChangeSet({"a": (1, 2)})
+    many = ChangeSet({key: (MISSING, key) for key in range(100_000)})
+    assert repr(few) == "ChangeSet({'a': Change(old=1, new=2)})"
+    assert "99996 more" in repr(many)
+    assert len(repr(many)) < 400

@@ -1,0 +1,354 @@
+"""Indexes and aggregates: what they refuse, and that they round nothing and lose nothing."""
+
+from __future__ import annotations
+
+import decimal
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cowstate import (
+    Aggregate,
+    ArgumentTypeError,
+    ArgumentValueError,
+    CowstateError,
+    Index,
+    IndexValueError,
+    MutableRecordError,
+    Record,
+    Store,
+    UniqueViolationError,
+    UnknownAggregateError,
+    UnknownIndexError,
+)
+
+MakeStore = Callable[..., Store[Any, Any]]
+
+
+class Slot(Record):
+    order_id: Any = None
+    tags: Any = ()
+
+
+def by_order(make_store: MakeStore, records: Any) -> Store[Any, Any]:
+    return make_store(
+        records,
+        indexes={
+            "order": Index(lambda slot: slot.order_id, unique=True),
+            "tag": Index(lambda slot: slot.tags, many=True),
+        },
+    )
+
+
+def test_a_record_is_found_by_what_it_says_and_not_by_what_it_said(make_store: MakeStore) -> None:
+    store = by_order(make_store, {"a": Slot(1, ("x", "y")), "b": Slot()})
+    before = store.snapshot()
+    store.set("a", Slot(2, ("y", "z")))
+    now = store.snapshot()
+    assert before.find("order", 1) == Slot(1, ("x", "y"))
+    assert now.find("order", 1) is None
+    assert now.find_key("order", 2) == "a"
+    assert now.find_all("order", 2) == now.find_all("tag", "z") == {"a": now["a"]}
+    assert now.find_all("tag", "x") == now.find_all("order", 1) == {}
+    store.delete("a")
+    assert store.snapshot().find_all("tag", "y") == {}
+    assert dict(store.statistics().index_entries) == {"order": 0, "tag": 0}
+
+
+def test_a_record_without_a_value_is_not_in_the_index(make_store: MakeStore) -> None:
+    store = by_order(make_store, {"a": Slot(), "b": Slot()})
+    assert store.snapshot().find("order", None) is None
+
+
+@pytest.mark.parametrize("key", [None, False, 0, "", ()])
+def test_a_record_under_a_false_key_is_found_like_any_other(
+    make_store: MakeStore, key: Any
+) -> None:
+    store = by_order(make_store, {key: Slot(7)})
+    assert store.snapshot().find("order", 7) is store.snapshot()[key]
+    with store.transaction() as tx:
+        assert tx.find("order", 7) is tx[key]
+    draft = store.draft()
+    assert draft.find("order", 7) is store.snapshot()[key]
+
+
+def test_a_value_that_another_record_has_is_refused(make_store: MakeStore) -> None:
+    store = by_order(make_store, {"a": Slot(1), "b": Slot(2)})
+    before = store.snapshot()
+    with pytest.raises(UniqueViolationError, match="'order': 1 would belong to 'a', 'b'") as caught:
+        store.set("b", Slot(1))
+    assert (caught.value.index, caught.value.value) == ("order", 1)
+    assert set(caught.value.keys) == {"a", "b"}
+    with pytest.raises(UniqueViolationError):
+        by_order(make_store, {"a": Slot(1), "b": Slot(1)})
+    assert store.snapshot() is before
+
+
+def test_values_may_pass_each_other_within_a_transaction(make_store: MakeStore) -> None:
+    store = by_order(make_store, {"a": Slot(1), "b": Slot(2), "c": Slot(3)})
+    with store.transaction() as tx:
+        tx["a"], tx["b"], tx["c"] = tx["b"], tx["c"], tx["a"]
+    now = store.snapshot()
+    assert [now.find_key("order", n) for n in (1, 2, 3)] == ["c", "a", "b"]
+
+
+def test_a_violation_that_a_later_write_of_the_transaction_repairs_is_none(
+    make_store: MakeStore,
+) -> None:
+    store = by_order(make_store, {"a": Slot(1), "b": Slot(2)})
+    with store.transaction() as tx:
+        tx["b"] = Slot(1)
+        assert tx.find_key("order", 1) == "b"
+        assert set(tx.find_all("order", 1)) == {"a", "b"}
+        del tx["a"]
+        tx["c"] = Slot(1)
+        tx["b"] = Slot(5)
+        tx["d"] = Slot(2)
+    now = store.snapshot()
+    assert [now.find_key("order", n) for n in (1, 5, 2)] == ["c", "b", "d"]
+
+
+def test_a_violation_that_is_not_repaired_undoes_the_whole_transaction(
+    make_store: MakeStore,
+) -> None:
+    store = by_order(make_store, {"a": Slot(1)})
+    before = store.snapshot()
+    with pytest.raises(UniqueViolationError), store.transaction() as tx:
+        tx["z"] = Slot(9)
+        tx["b"] = Slot(1)
+    assert store.snapshot() is before
+
+
+@pytest.mark.parametrize(
+    ("fn", "many", "error"),
+    [
+        (lambda _: [], False, IndexValueError),
+        (lambda _: ([],), True, IndexValueError),
+        (lambda _: 5, True, IndexValueError),
+        (lambda _: float("nan"), False, IndexValueError),
+        (lambda _: (float("nan"),), True, IndexValueError),
+        (lambda _: Decimal("NaN"), False, IndexValueError),
+        (lambda record: record.nothing, False, AttributeError),
+        (lambda _: 1 // 0, False, ZeroDivisionError),
+    ],
+)
+@pytest.mark.parametrize("unique", [False, True])
+def test_an_index_function_that_fails_fails_the_write_and_says_where(
+    make_store: MakeStore, fn: Any, many: bool, error: type[Exception], unique: bool
+) -> None:
+    calls = [0]
+
+    def after_a_while(record: Any) -> Any:
+        calls[0] += 1
+        return None if record == "good" else fn(record)
+
+    store = make_store({"a": "good"}, indexes={"i": Index(after_a_while, unique, many)})
+    before = store.snapshot()
+    ways: list[Callable[[], Any]] = [
+        lambda: store.set("b", "bad"),
+        lambda: store.update("a", lambda _: "bad"),
+        lambda: make_store({"c": "bad"}, indexes={"i": Index(after_a_while, unique, many)}),
+    ]
+    for way in ways:
+        with pytest.raises(error) as caught:
+            way()
+        told = " ".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+        assert "'i'" in told
+        if isinstance(caught.value, IndexValueError):
+            assert caught.value.index == "i"
+            assert caught.value.key in ("a", "b", "c")
+    assert store.snapshot() is before
+    store.set("b", "good")
+
+
+def test_an_index_function_that_changes_its_mind_is_found_out(make_store: MakeStore) -> None:
+    values = iter([1, 2, 3, 4])
+    for unique in (False, True):
+        store = make_store({"a": "x"}, indexes={"i": Index(lambda _: next(values), unique)})
+        with pytest.raises(IndexValueError, match="the same value for the same record"):
+            store.delete("a")
+        assert "a" in store.snapshot()
+
+
+def test_equal_index_values_are_one_value(make_store: MakeStore) -> None:
+    store = make_store({"a": 1}, indexes={"i": Index(lambda record: record)})
+    store.set("a", True)
+    store.set("b", 1.0)
+    assert set(store.snapshot().find_all("i", Decimal(1))) == {"a", "b"}
+
+
+def test_a_value_twice_in_many_is_one_entry(make_store: MakeStore) -> None:
+    store = by_order(make_store, {"a": Slot(tags=("x", "x"))})
+    store.set("a", Slot(tags=iter(()) and ("x",)))
+    assert set(store.snapshot().find_all("tag", "x")) == {"a"}
+    store.delete("a")
+    assert store.snapshot().find_all("tag", "x") == {}
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "transaction", "draft"])
+def test_unknown_names_are_refused_with_the_known_ones(make_store: MakeStore, kind: str) -> None:
+    store = by_order(make_store, {"a": Slot(1)})
+    with store.transaction() as tx:
+        view: Any = {"snapshot": store.snapshot(), "transaction": tx, "draft": store.draft()}[kind]
+        with pytest.raises(UnknownIndexError, match="'order', 'tag'") as caught:
+            view.find_all("orders", 1)
+        assert (caught.value.name, caught.value.known) == ("orders", ("order", "tag"))
+        for find in (view.find, view.find_key):
+            with pytest.raises(UnknownIndexError, match="there is none"):
+                find("orders", 1)
+            with pytest.raises(UnknownIndexError, match="find_all"):
+                find("tag", "x")
+        with pytest.raises(UnknownAggregateError, match="none"):
+            view.total("sum")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Index("order_id"),
+        lambda: Aggregate.sum("quantity"),
+        lambda: Aggregate.count(5),
+        lambda: Aggregate.fold(0, None, lambda s, v: s),
+        lambda: Aggregate.fold(0, lambda s, v: s, 3),
+        lambda: Aggregate.sum(lambda v: v, start=0.0),
+        lambda: Store(indexes={"i": lambda record: record}),
+        lambda: Store(aggregates={"a": sum}),
+    ],
+)
+def test_what_is_no_function_or_no_index_is_refused(make: Callable[[], Any]) -> None:
+    with pytest.raises(ArgumentTypeError):
+        make()
+
+
+def test_an_index_that_is_told_a_field_name_says_what_to_write() -> None:
+    with pytest.raises(ArgumentTypeError, match="attrgetter"):
+        Index("order_id")  # type: ignore[arg-type]
+
+
+amounts = st.one_of(
+    st.integers(),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.decimals(-(10**6), 10**6, places=30),
+)
+
+
+@given(st.lists(amounts, min_size=1, max_size=8), st.lists(amounts, max_size=8))
+@example([Decimal("1." + "0" * 40 + "1")], [Decimal(1), 5])
+@example([Decimal(10) ** 30 + 1], [Decimal("1e-20")])
+def test_a_sum_is_exact_whatever_the_precision_of_the_writing_thread(
+    first: list[Any], then: list[Any]
+) -> None:
+    store = Store(dict(enumerate(first)), aggregates={"sum": Aggregate.sum(lambda amount: amount)})
+    with decimal.localcontext(prec=3):
+        for key, amount in enumerate(then):
+            store.set(key, amount)
+        for key in list(store.snapshot())[::2]:
+            store.delete(key)
+    exactly = sum(Fraction(amount) for amount in store.snapshot().values())
+    assert Fraction(store.snapshot().total("sum")) == exactly
+    for key in list(store.snapshot()):
+        store.delete(key)
+    assert store.snapshot().total("sum") == 0
+
+
+def test_a_sum_of_decimals_stays_exact_when_a_key_is_added_or_removed() -> None:
+    fine = Decimal("0." + "1" * 60)
+    store: Store[str, Any] = Store({"a": fine}, aggregates={"sum": Aggregate.sum(lambda d: d)})
+    store.set("b", 5)
+    store.set("c", Decimal(1))
+    assert Fraction(store.snapshot().total("sum")) == Fraction(fine) + 6
+    store.delete("b")
+    store.delete("c")
+    assert store.snapshot().total("sum") == fine
+
+
+@pytest.mark.parametrize(
+    "bad", [0.5, float("nan"), Decimal("NaN"), Decimal("sNaN"), Decimal("Inf")]
+)
+@pytest.mark.parametrize("others", [(), (1,), (Decimal(1),)])
+def test_an_amount_that_would_spoil_the_sum_for_ever_is_refused(bad: Any, others: Any) -> None:
+    store: Store[Any, Any] = Store(
+        dict(enumerate(others)), aggregates={"sum": Aggregate.sum(lambda amount: amount)}
+    )
+    before = store.snapshot()
+    with pytest.raises((ArgumentTypeError, ArgumentValueError)) as caught:
+        store.set("bad", bad)
+    assert "raised by aggregate 'sum'" in caught.value.__notes__[0]
+    assert store.snapshot() is before
+    store.set("good", 1)
+
+
+def test_a_sum_that_would_have_to_round_says_so() -> None:
+    store: Store[str, Decimal] = Store(
+        {"a": Decimal("1e-600")}, aggregates={"sum": Aggregate.sum(lambda amount: amount)}
+    )
+    with pytest.raises(ArgumentValueError, match="round"):
+        store.set("b", Decimal("1e600"))
+    assert store.snapshot().version == 0
+
+
+def test_threads_with_different_precisions_move_one_total_exactly() -> None:
+    store: Store[int, Decimal] = Store(aggregates={"sum": Aggregate.sum(lambda amount: amount)})
+
+    def write(precision: int) -> None:
+        decimal.getcontext().prec = precision
+        for number in range(50):
+            store.set(precision * 1000 + number, Decimal(f"0.{precision}{number:04}00001"))
+
+    threads = [threading.Thread(target=write, args=(precision,)) for precision in (1, 2, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    exactly = sum(Fraction(amount) for amount in store.snapshot().values())
+    assert Fraction(store.snapshot().total("sum")) == exactly
+
+
+def test_fractions_and_any_invertible_fold_will_do() -> None:
+    store: Store[str, Fraction] = Store(
+        {"a": Fraction(1, 3)},
+        aggregates={
+            "sum": Aggregate.sum(lambda value: value),
+            "product": Aggregate.fold(Fraction(1), lambda s, v: s * v, lambda s, v: s / v),
+            "made by hand": Aggregate(0, lambda s, v: s + 2, lambda s, v: s - 2),
+        },
+    )
+    store.set("b", Fraction(2, 5))
+    store.set("a", Fraction(1, 7))
+    now = store.snapshot()
+    assert now.total("sum") == Fraction(1, 7) + Fraction(2, 5)
+    assert now.total("product") == Fraction(2, 35)
+    assert now.total("made by hand") == 4
+
+
+def test_a_fold_whose_state_is_mutable_is_refused() -> None:
+    with pytest.raises(MutableRecordError):
+        Aggregate.fold([], lambda s, v: [*s, v], lambda s, v: s)
+    thaws = Aggregate.fold((), lambda s, v: [*s, v], lambda s, v: s)  # type: ignore[arg-type]
+    with pytest.raises(MutableRecordError):
+        Store({"a": 1}, aggregates={"list": thaws})
+
+
+def test_an_aggregate_function_that_raises_fails_the_write_and_is_named() -> None:
+    store: Store[str, Any] = Store(aggregates={"size": Aggregate.sum(len)})
+    with pytest.raises(TypeError) as caught:
+        store.set("a", 5)
+    assert "raised by aggregate 'size'" in caught.value.__notes__[0]
+    assert not isinstance(caught.value, CowstateError)
+    assert store.snapshot().version == 0
+
+
+def test_a_sum_does_not_ask_again_about_what_did_not_change() -> None:
+    amount = Decimal("1.5")
+    store: Store[str, Any] = Store(
+        {"a": (amount, 1)}, aggregates={"s": Aggregate.sum(lambda r: r[0])}
+    )
+    before = store.snapshot()
+    store.set("a", (amount, 2))
+    assert store.snapshot().total("s") is before.total("s")

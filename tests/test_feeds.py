@@ -1,0 +1,306 @@
+"""Feeds and wait_for: no wake-up lost, no gap, memory bounded by the ring."""
+
+from __future__ import annotations
+
+import gc
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from cowstate import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ChangeSet,
+    ClosedError,
+    Commit,
+    CompactedError,
+    History,
+    Lagged,
+    ReentrantWriteError,
+    Snapshot,
+    Store,
+    WaitTimeoutError,
+)
+from cowstate.audience import Bell, Subscription, ThreadBell
+from cowstate.feeds import NOTHING_CAME, await_change, has_changed
+
+PATIENCE = 30
+
+
+def nothing() -> None:
+    pass
+
+
+class Hooked(Store[str, int]):
+    """A store that calls back at the two moments that matter: a bell about to hang, and hung."""
+
+    before: Callable[[], object] = staticmethod(nothing)
+    after: Callable[[], object] = staticmethod(nothing)
+
+    def join(self, member: Bell | Subscription[str, int]) -> None:
+        self.before()
+        super().join(member)
+        self.after()
+
+
+def look_then_hang(core: Any, seen: Any, deadline: float | None) -> None:
+    """The seeded bug: `await_change` with its two first steps exchanged."""
+    if has_changed(core, seen, None):
+        return
+    bell = ThreadBell()
+    core.join(bell)
+    try:
+        if not bell.wait(deadline):
+            raise WaitTimeoutError(NOTHING_CAME)
+    finally:
+        core.leave(bell)
+
+
+def hang_without_a_look(core: Any, seen: Any, deadline: float | None) -> None:
+    """The other seeded bug: whatever came before the bell hung is slept through."""
+    bell = ThreadBell()
+    core.join(bell)
+    try:
+        if not bell.wait(deadline):
+            raise WaitTimeoutError(NOTHING_CAME)
+    finally:
+        core.leave(bell)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_commit_around_the_hanging_of_the_bell_wakes_the_waiter(moment: str) -> None:
+    store = Hooked({"a": 0})
+    setattr(store, moment, lambda: store.set("a", 1))
+    # A deadline that has passed: whoever sleeps at all does not wake up in time.
+    assert store.wait_for(lambda now: now["a"] == 1, timeout=0).version == 1
+    assert store.statistics().waiting == 0
+
+
+@pytest.mark.parametrize("broken", [look_then_hang, hang_without_a_look])
+def test_the_same_schedule_finds_the_lost_wake_up_of_a_broken_twin(broken: Any) -> None:
+    def schedule(wait: Any) -> None:
+        store = Hooked({"a": 0})
+        store.before = lambda: store.set("a", 1)
+        wait(store, store.snapshot(), 0.0)
+
+    schedule(await_change)
+    with pytest.raises(WaitTimeoutError):
+        schedule(broken)
+
+
+def test_a_sleeper_is_woken_by_a_write_on_another_thread() -> None:
+    store = Hooked({"a": 0})
+    hung = threading.Event()
+    store.after = hung.set
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(store.wait_for, lambda now: now["a"] == 2, PATIENCE)
+        getting = pool.submit(store.feed().get, PATIENCE)
+        assert hung.wait(PATIENCE)
+        for n in (1, 2):
+            store.set("a", n)
+        assert waiting.result(PATIENCE).version == 2
+        assert getting.result(PATIENCE) in ({"a": (0, 1)}, {"a": (1, 2)})
+
+
+def test_a_waiter_with_keys_is_asked_again_only_after_they_changed() -> None:
+    store = Hooked({"a": 0, "b": 0})
+    steps = iter([("b", 1), ("a", 1), ("b", 2), ("b", 3), ("a", 2)])
+    store.before = lambda: [store.set(*step) for step in steps]
+    asked: list[int] = []
+
+    def asks(now: Snapshot[str, int]) -> bool:
+        asked.append(now.version)
+        return now["a"] == 2
+
+    assert store.wait_for(asks, timeout=PATIENCE, keys=["a"]).version == 5
+    assert asked == [0, 5]
+    with pytest.raises(WaitTimeoutError):
+        store.after = lambda: store.set("b", 9)
+        store.wait_for(lambda now: now["b"] == 9, timeout=0, keys=["a"])
+
+
+def test_a_predicate_that_raises_raises_to_the_waiter_and_leaves_nothing_behind() -> None:
+    store = Hooked({"a": 0})
+    store.before = lambda: store.delete("a")
+    with pytest.raises(KeyError):
+        store.wait_for(lambda now: now["a"], timeout=PATIENCE)
+    with pytest.raises(StopIteration):
+        store.wait_for(lambda now: next(iter(())), timeout=PATIENCE)
+    assert store.statistics().waiting == 0
+    assert not store._heard
+
+
+def test_a_timeout_is_a_timeout_error_of_ours() -> None:
+    store: Store[str, int] = Store()
+    for late in (0, -1, 0.001):
+        with pytest.raises(TimeoutError, match="within the timeout"):
+            store.wait_for(lambda now: False, timeout=late)
+        with pytest.raises(WaitTimeoutError):
+            store.feed().get(late)
+    assert store.statistics().waiting == 0
+
+
+@pytest.mark.parametrize("endless", [None, math.inf, 1e300, 10**400, 9e9])
+def test_a_timeout_may_be_longer_than_a_clock_can_count(endless: float) -> None:
+    store = Hooked({"a": 0})
+    store.before = lambda: store.set("a", 1)
+    assert store.wait_for(lambda now: now["a"], endless).version == 1
+
+
+def test_what_is_no_timeout_is_refused() -> None:
+    feed = Store().feed()
+    with pytest.raises(ArgumentTypeError, match="seconds"):
+        feed.get("1")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentValueError, match="NaN"):
+        feed.get(math.nan)
+
+
+def test_waiting_inside_a_write_is_refused_and_polling_is_not() -> None:
+    store = Store({"a": 0})
+    feed = store.feed(since=0)
+    with store.transaction() as tx:
+        tx["a"] = 1
+        with pytest.raises(ReentrantWriteError, match="wait outside"):
+            store.wait_for(lambda now: now["a"] == 1)
+        with pytest.raises(ReentrantWriteError):
+            feed.get()
+        assert feed.poll() is None
+    with store.transaction():
+        assert feed.get() == {"a": (0, 1)}
+
+
+def test_close_wakes_whoever_is_blocked_on_the_feed() -> None:
+    store = Hooked({"a": 0})
+    hung = threading.Semaphore(0)
+    store.after = hung.release
+    feed = store.feed()
+    with ThreadPoolExecutor(2) as pool:
+        iterating, getting = pool.submit(list, feed), pool.submit(feed.get)
+        for _ in range(2):
+            assert hung.acquire(timeout=PATIENCE)
+        feed.close()
+        assert iterating.result(PATIENCE) == []
+        assert isinstance(getting.exception(PATIENCE), ClosedError)
+    assert feed.closed
+    assert feed.poll() is None
+    assert store.statistics().waiting == 0
+
+
+def test_each_item_of_a_shared_feed_goes_to_one_thread() -> None:
+    store = Store({"a": 0}, history=History(versions=2000))
+    feed = store.feed()
+    start, taken = threading.Barrier(4), threading.Semaphore(0)
+
+    def take() -> list[int]:
+        start.wait(PATIENCE)
+        return [(change["a"].new, taken.release())[0] for change in feed]  # type: ignore[misc, index, func-returns-value]
+
+    with ThreadPoolExecutor(3) as pool:
+        takers = [pool.submit(take) for _ in range(3)]
+        start.wait(PATIENCE)
+        for n in range(1, 1001):
+            store.set("a", n)
+        assert all(taken.acquire(timeout=PATIENCE) for _ in range(1000))
+        feed.close()
+        items = [n for taker in takers for n in taker.result(PATIENCE)]
+    assert sorted(items) == list(range(1, 1001))
+
+
+def test_what_a_commit_takes_out_of_the_ring_is_reported_never_skipped() -> None:
+    store = Store({"a": 0}, history=History(versions=2))
+    every, latest = store.feed(), store.feed("latest")
+    for n in (1, 2):
+        store.set("a", n)
+    assert every.snapshot.version == 0
+    assert latest.poll() == {"a": (0, 2)}
+    store.set("a", 3)
+    with pytest.raises(CompactedError):
+        every.snapshot
+    lagged = every.poll()
+    assert lagged == Lagged(1, store.snapshot())
+    assert every.version == every.snapshot.version == 3
+    assert (every.poll(), latest.poll()) == (None, {"a": (2, 3)})
+
+
+def test_a_commit_of_meta_alone_is_an_item_and_concerns_no_key() -> None:
+    store = Store({"a": 0})
+    feed, of_a = store.feed(), store.feed(keys=["a"])
+    with store.transaction() as tx:
+        tx.meta = 1
+    assert feed.poll() == ChangeSet()
+    assert of_a.poll() is None
+    assert of_a.version == 1
+
+
+class Fickle(str):
+    """A key that fails to be hashed when told to."""
+
+    __slots__ = ()
+    fails = False
+
+    def __hash__(self) -> int:
+        if Fickle.fails:
+            raise RuntimeError("not now")
+        return str.__hash__(self)
+
+
+@pytest.mark.parametrize("mode", ["every", "latest"])
+def test_an_item_that_could_not_be_made_is_not_lost(mode: Any) -> None:
+    store: Store[str, int] = Store()
+    feed = store.feed(mode)
+    store.set(Fickle("a"), 1)
+    Fickle.fails = True
+    try:
+        with pytest.raises(RuntimeError, match="not now"):
+            feed.poll()
+    finally:
+        Fickle.fails = False
+    changes = feed.poll()
+    assert isinstance(changes, ChangeSet)
+    assert [*changes] == ["a"]
+
+
+def test_a_thousand_feeds_keep_no_version_alive() -> None:
+    store = Store({"a": 0}, history=History(versions=3))
+    feeds = [store.feed(mode) for mode in ("every", "latest") for _ in range(500)]
+    versions = [weakref.ref(store.snapshot())]
+    for n in range(1, 21):
+        versions.append(weakref.ref(store.set("a", n).after))
+    gc.collect()
+    alive = [number for number, version in enumerate(versions) if version() is not None]
+    assert alive == [17, 18, 19, 20]
+    for feed in feeds:
+        assert not [held for held in gc.get_referents(feed) if isinstance(held, Snapshot | Commit)]
+    # And a writer does not know of them at all.
+    assert not store._heard
+
+
+def test_a_feed_that_nobody_holds_is_gone() -> None:
+    store = Store({"a": 0})
+    feed = weakref.ref(store.feed())
+    assert feed() is None
+
+
+def test_a_bell_rung_twice_is_heard_once_and_at_once() -> None:
+    bell = ThreadBell()
+    bell.ring()
+    bell.ring()
+    assert bell.wait(None)
+    assert not bell.wait(0.0)
+    assert bell.sleepers == 1
+
+
+def test_what_is_no_feed_is_refused() -> None:
+    store = Store({"a": 0})
+    for wrong in (1, -1, "0", 0.0):
+        with pytest.raises(ArgumentValueError, match="since must be a version from 0 to 0"):
+            store.feed(since=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentValueError, match="mode"):
+        store.feed("all")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match=r"\['a'\]"):
+        store.feed(keys="a")

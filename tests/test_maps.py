@@ -1,0 +1,173 @@
+"""One test class for every map: each is held against a plain dict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cowstate import MISSING, ArgumentValueError, MissingExtraError, Store, maps
+from cowstate.maps import MapKind, available_maps, map_kind
+
+
+class Colliding:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __hash__(self) -> int:
+        return 42
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Colliding) and self.name == other.name
+
+    def __repr__(self) -> str:
+        return f"Colliding({self.name!r})"
+
+
+KEYS: list[Any] = [*(Colliding(name) for name in "abcd"), 1, "1", None, (), -1, -2]
+keys = st.sampled_from(KEYS)
+values = st.integers() | st.none() | st.just(float("nan"))
+contents = st.dictionaries(keys, values)
+kinds = pytest.mark.parametrize("name", available_maps())
+
+
+def same(one: Any, other: dict[Any, Any]) -> bool:
+    return (
+        len(one) == len(other)
+        and set(one) == set(other)
+        and all(one[key] is other[key] and one.get(key) is other[key] for key in other)
+        and {key: id(value) for key, value in one.items()}
+        == {key: id(value) for key, value in other.items()}
+        and sorted(map(id, one.values())) == sorted(map(id, other.values()))
+        and all((key in one) == (key in other) for key in KEYS)
+    )
+
+
+@pytest.fixture(params=available_maps())
+def kind(request: pytest.FixtureRequest) -> MapKind:
+    return map_kind(request.param)
+
+
+@kinds
+@given(contents, keys, values)
+def test_putting_and_dropping_a_key_give_the_next_map_and_leave_the_last(
+    name: str, content: dict[Any, Any], key: Any, value: Any
+) -> None:
+    kind = map_kind(name)
+    base = kind.build(content)
+    assert same(base, content)
+    assert same(kind.put(base, key, value), {**content, key: value})
+    if key in content:
+        rest = {k: v for k, v in content.items() if k != key}
+        assert same(kind.drop(base, key), rest)
+    else:
+        with pytest.raises(KeyError):
+            kind.drop(base, key)
+    assert same(base, content)
+
+
+@kinds
+@given(contents, contents, st.sets(keys))
+@example({"1": 1}, {}, {"1"})
+def test_applying_a_delta_is_putting_and_dropping_one_by_one(
+    name: str, content: dict[Any, Any], puts: dict[Any, Any], drops: set[Any]
+) -> None:
+    kind = map_kind(name)
+    writes: dict[Any, Any] = {**puts, **dict.fromkeys(drops, MISSING)}
+    base, one_by_one = kind.build(content), kind.build(content)
+    for key, new in writes.items():
+        if new is not MISSING:
+            one_by_one = kind.put(one_by_one, key, new)
+        elif key in content:
+            one_by_one = kind.drop(one_by_one, key)
+    expected = {key: value for key, value in {**content, **puts}.items() if key not in drops}
+    assert same(kind.apply(base, writes), expected)
+    assert same(one_by_one, expected)
+    assert same(base, content)
+
+
+@pytest.mark.parametrize("size", [0, 1, 41, 42, 43, 84, 169, 170, 171, 400])
+def test_a_map_of_any_size_grows_shrinks_and_applies_alike(kind: MapKind, size: int) -> None:
+    content = dict.fromkeys(range(size), "x")
+    base = grown = kind.build(content)
+    for key in range(size, size + 3):
+        grown = kind.put(grown, key, "y")
+    assert same(grown, content | dict.fromkeys(range(size, size + 3), "y"))
+    shrunk = grown
+    for key in range(size + 3):
+        shrunk = kind.drop(shrunk, key)
+    assert len(shrunk) == 0
+    assert same(kind.apply(grown, dict.fromkeys(range(size + 3), MISSING)), {})
+    assert same(kind.apply(shrunk, dict.fromkeys(range(size), "x")), content)
+    assert same(base, content)
+    assert kind.name_of(base) in ("dict", kind.large)
+
+
+def test_what_a_key_raises_comes_through_and_changes_nothing(kind: MapKind) -> None:
+    class Raises(Colliding):
+        def __eq__(self, other: object) -> bool:
+            raise LookupError("do not compare me")
+
+        __hash__ = Colliding.__hash__
+
+    content = {Colliding("a"): 1, Colliding("b"): 2}
+    base = kind.build(content)
+    with pytest.raises(LookupError, match="compare"):
+        kind.put(base, Raises("c"), 3)
+    with pytest.raises(LookupError, match="compare"):
+        kind.apply(base, {"new": 1, Raises("c"): 3})
+    assert same(base, content)
+    with pytest.raises(TypeError):
+        kind.put(base, [], 1)
+
+
+def test_a_store_is_told_the_map_and_says_which_one_it_has(kind: MapKind) -> None:
+    small = Store({"a": 1}, maps=kind.name).statistics().map
+    large = Store(dict.fromkeys(range(1000), 1), maps=kind.name).statistics().map
+    assert large == kind.large
+    assert small == ("dict" if kind.name.startswith("dict+") else kind.large)
+
+
+def test_the_reference_is_always_there_and_comes_first() -> None:
+    assert available_maps()[0] == "pyrsistent"
+    assert {"pyrsistent", "dict+pyrsistent"} <= set(available_maps())
+
+
+def test_an_unknown_map_is_refused_with_the_choices() -> None:
+    with pytest.raises(ArgumentValueError, match="dict\\+pyrsistent"):
+        Store(maps="btree")
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
+    maps.map_kind.cache_clear()
+    yield monkeypatch
+    maps.map_kind.cache_clear()
+
+
+def test_without_the_extra_the_fast_map_is_refused_and_auto_does_without(fresh: Any) -> None:
+    def not_installed() -> MapKind:
+        raise ImportError("No module named 'immutables'")
+
+    fresh.setitem(maps._KINDS, "immutables", not_installed)
+    fresh.setitem(maps._KINDS, "dict+immutables", not_installed)
+    with pytest.raises(MissingExtraError, match="fast"):
+        Store(maps="immutables")
+    assert map_kind("auto").name == "dict+pyrsistent"
+    assert available_maps() == ("pyrsistent", "dict+pyrsistent")
+
+
+def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(fresh: Any) -> None:
+    fresh.setattr(maps, "_switches_gil_on", lambda: True)
+    assert map_kind("auto").name == "dict+pyrsistent"
+
+
+def test_a_hundred_thousand_records_are_built_at_once_and_read_alike(kind: MapKind) -> None:
+    content = {number: str(number) for number in range(100_000)}
+    base = kind.build(content)
+    assert len(base) == 100_000
+    assert base[99_999] == "99999"
+    assert kind.put(base, 5, "five")[5] == "five"
+    assert base[5] == "5"

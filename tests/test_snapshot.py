@@ -1,0 +1,305 @@
+"""Snapshots and commits as values: equality, copies, pickles, reprs, differences."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import weakref
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cowstate import (
+    MISSING,
+    Aggregate,
+    ForeignSnapshotError,
+    History,
+    Index,
+    InvariantError,
+    Record,
+    RecordNotFoundError,
+    Snapshot,
+    Store,
+)
+
+MakeStore = Callable[..., Store[Any, Any]]
+
+
+class Slot(Record):
+    order_id: int | None = None
+    tags: tuple[str, ...] = ()
+    quantity: Decimal = Decimal(0)
+
+
+def order_of(slot: Slot) -> int | None:
+    return slot.order_id
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> Store[str, Slot]:
+    return make_store(
+        {"a": Slot(1, ("x",), Decimal(2)), "b": Slot(None, ("x", "y"))},
+        indexes={
+            "order": Index(lambda slot: slot.order_id, unique=True),
+            "tag": Index(lambda slot: slot.tags, many=True),
+        },
+        aggregates={"quantity": Aggregate.sum(lambda slot: slot.quantity)},
+        meta="meta",
+    )
+
+
+def reads_alike(one: Snapshot[str, Slot], other: Snapshot[str, Slot]) -> bool:
+    return (
+        one == other
+        and one.version == other.version
+        and one.meta == other.meta
+        and one.find("order", 1) == other.find("order", 1)
+        and one.find_key("order", 1) == other.find_key("order", 1)
+        and all(one.find_all("tag", t) == other.find_all("tag", t) for t in "xyz")
+        and one.total("quantity") == other.total("quantity")
+    )
+
+
+def test_a_snapshot_keeps_what_it_showed_whatever_is_written_later(store: Store[str, Slot]) -> None:
+    before = store.snapshot()
+    copied = pickle.loads(pickle.dumps(before))
+    store.set("a", Slot(2, ("z",), Decimal(9)))
+    store.delete("b")
+    with store.transaction() as tx:
+        tx.meta = "other"
+    assert reads_alike(before, copied)
+
+
+def test_taking_a_snapshot_makes_nothing(store: Store[str, Slot]) -> None:
+    assert store.snapshot() is store.snapshot()
+
+
+def test_snapshots_are_equal_as_mappings_are(make_store: MakeStore) -> None:
+    one, other = make_store({"a": Slot(1)}), make_store({"a": Slot(1)}, meta="x")
+    assert one.snapshot() == other.snapshot() == {"a": Slot(1)}
+    assert {"a": Slot(1)} == one.snapshot()
+    assert one.snapshot() != {"a": Slot(2)}
+    assert one.snapshot() != {"b": Slot(1)}
+    assert one.snapshot() != {}
+    assert one.snapshot() != [("a", Slot(1))]
+    assert one.snapshot() != 5
+    before = one.snapshot()
+    with one.transaction() as tx:
+        tx.meta = "only the meta"
+    assert one.snapshot() == before
+    with pytest.raises(TypeError):
+        hash(before)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickled_snapshot_reads_like_the_original_and_belongs_to_no_store(
+    store: Store[str, Slot], protocol: int
+) -> None:
+    now = store.snapshot()
+    again = pickle.loads(pickle.dumps(now, protocol))
+    assert again is not now
+    assert reads_alike(again, now)
+    assert reads_alike(pickle.loads(pickle.dumps(again)), now)
+    assert isinstance(again, Mapping)
+    assert repr(again) == repr(now)
+    with pytest.raises(ForeignSnapshotError, match="unpickled"):
+        now.diff(again)
+    with pytest.raises(ForeignSnapshotError):
+        again.diff(now)
+    with pytest.raises(ForeignSnapshotError):
+        store.draft(again)
+    assert not again.diff(again)
+
+
+def test_copies_of_a_snapshot_and_of_a_commit_are_themselves(store: Store[str, Slot]) -> None:
+    now = store.snapshot()
+    assert copy.copy(now) is copy.deepcopy(now) is now
+    commit = store.set("a", Slot(5))
+    for again in (copy.copy(commit), copy.deepcopy(commit)):
+        assert again.before is commit.before
+        assert again.after is commit.after
+        # The law of a commit: what its changes name is what its snapshots hold.
+        assert again.changes["a"].new is again.after["a"]
+
+
+def test_a_pickled_commit_says_what_it_said(store: Store[str, Slot]) -> None:
+    for commit in (store.set("c", Slot(5)), store.delete("a"), store.update("b", lambda s: s)):
+        again = pickle.loads(pickle.dumps(commit))
+        assert again.changes == commit.changes
+        assert reads_alike(again.before, commit.before)
+        assert reads_alike(again.after, commit.after)
+        assert again.version == commit.version
+        for key, change in again.changes.items():
+            assert change.new is again.after.get(key, MISSING)
+
+
+def test_a_snapshot_cannot_be_changed(store: Store[str, Slot]) -> None:
+    now: Any = store.snapshot()
+    with pytest.raises(AttributeError):
+        now.version = 5
+    with pytest.raises(AttributeError):
+        now.other = 5
+    with pytest.raises(TypeError):
+        now["a"] = Slot()
+    with pytest.raises(TypeError):
+        del now["a"]
+
+
+def test_a_missing_key_is_a_key_error_that_names_it(store: Store[str, Slot]) -> None:
+    with pytest.raises(KeyError) as caught:
+        store.snapshot()["c"]
+    assert isinstance(caught.value, RecordNotFoundError)
+    assert (caught.value.key, caught.value.version) == ("c", 0)
+    assert store.snapshot().get("c") is None
+    assert store.snapshot().get("c", 5) == 5
+
+
+def test_it_reads_as_every_mapping_does(store: Store[str, Slot]) -> None:
+    now = store.snapshot()
+    assert len(now) == 2
+    assert set(now) == set(now.keys()) == {"a", "b"}
+    assert now.keys() & {"a", "z"} == {"a"}
+    assert ("a", now["a"]) in now.items()
+    assert ("a", Slot()) not in now.items()
+    assert now["b"] in now.values()
+    assert dict(now) == {**now} == dict(now.items())
+    assert len(now.items()) == len(now.values()) == 2
+    match now:
+        case {"a": Slot(order_id=order_id)}:
+            assert order_id == 1
+        case _:
+            pytest.fail("a snapshot is a mapping for match, too")
+
+
+def test_reprs_stay_short_at_a_hundred_thousand_records() -> None:
+    store: Store[int, Any] = Store({number: Slot(number) for number in range(100_000)})
+    draft = store.draft()
+    draft.clear()
+    commit = draft.commit()
+    for thing in (commit.before, commit, commit.changes, draft, store, store.statistics()):
+        assert len(repr(thing)) < 500, type(thing)
+    assert repr(commit.before).startswith("<Snapshot version=0 records=100000 {")
+    assert repr(store) == "<Store version=1 records=0>"
+    store.set(1, "x" * 10_000)
+    assert len(repr(store.snapshot())) < 500
+    assert len(repr(store.set(2, "y" * 10_000))) < 500
+
+
+def test_a_diff_is_by_identity_and_goes_both_ways(store: Store[str, Slot]) -> None:
+    before = store.snapshot()
+    equal = before["a"].replace()
+    store.set("a", equal)
+    store.set("c", Slot(3))
+    store.delete("b")
+    now = store.snapshot()
+    changes = now.diff(before)
+    assert set(changes) == {"a", "b", "c"}
+    assert changes["a"].old is before["a"]
+    assert changes["a"].new is equal
+    assert changes["c"].old is changes["b"].new is MISSING
+    assert before.diff(now) == changes.inverse()
+    assert not now.diff(now)
+
+
+def test_what_comes_back_is_no_difference_unless_it_is_another_object(
+    store: Store[str, Slot],
+) -> None:
+    before = store.snapshot()
+    slot = before["a"]
+    store.delete("a")
+    store.set("a", slot)
+    assert not store.snapshot().diff(before)
+    store.set("a", slot.replace())
+    assert set(store.snapshot().diff(before)) == {"a"}
+
+
+def test_a_diff_beyond_the_ring_scans_says_so_and_is_the_same(make_store: MakeStore) -> None:
+    store = make_store({"a": 0, "b": (1,), "gone": 1}, history=History(versions=5))
+    start = store.snapshot()
+    store.delete("gone")
+    store.set("new", 1)
+    versions = [store.set("a", number).after for number in range(1, 10)]
+    assert store.statistics().diff_scans == 0
+    changes = versions[-1].diff(start)
+    assert store.statistics().diff_scans == 1
+    assert dict(changes) == {"a": (0, 9), "gone": (1, MISSING), "new": (MISSING, 1)}
+    assert start.diff(versions[-1]) == changes.inverse()
+    assert store.statistics().diff_scans == 2
+    assert set(versions[-1].diff(versions[-5])) == {"a"}
+    assert store.statistics().diff_scans == 2
+
+
+def test_a_diff_with_something_else_is_refused(store: Store[str, Slot]) -> None:
+    other = Store({"a": Slot()})
+    for thing in (other.snapshot(), {"a": Slot()}, None, 0):
+        with pytest.raises(ForeignSnapshotError, match="one store"):
+            store.snapshot().diff(thing)  # type: ignore[arg-type]
+
+
+def test_a_version_that_was_vetoed_is_never_taken_for_the_one_in_its_place(
+    make_store: MakeStore,
+) -> None:
+    """An invariant is shown the version that would be; whoever keeps it may still compare it."""
+    shown: list[Snapshot[str, int]] = []
+
+    def veto(snapshot: Snapshot[str, int], changes: Any) -> bool:
+        shown.append(snapshot)
+        return "vetoed" not in snapshot
+
+    store = make_store({"a": 1}, invariants={"veto": veto})
+    with pytest.raises(InvariantError):
+        store.set("vetoed", 1)
+    store.set("b", 1)
+    vetoed, now = shown[1], store.snapshot()
+    assert vetoed.version == now.version
+    assert set(now.diff(vetoed)) == {"vetoed", "b"}
+    assert set(vetoed.diff(shown[0])) == {"vetoed"}
+
+
+def test_an_invariant_may_ask_for_the_difference_to_an_older_version(make_store: MakeStore) -> None:
+    asked: list[set[str]] = []
+    stores: list[Store[str, int]] = []
+
+    def look(snapshot: Snapshot[str, int], changes: Any) -> None:
+        if stores:
+            asked.append(set(snapshot.diff(stores[0].at(0))))
+
+    stores.append(make_store({"a": 1}, invariants={"look": look}))
+    stores[0].set("b", 1)
+    stores[0].set("a", 2)
+    assert asked == [{"b"}, {"a", "b"}]
+
+
+def test_a_commit_keeps_its_two_snapshots_alive_and_no_others(make_store: MakeStore) -> None:
+    store = make_store({"a": 1}, history=History(versions=1))
+    commit = store.set("a", 2)
+    third = store.set("a", 3).after
+    gone = weakref.ref(third)
+    del third
+    for number in range(4, 8):
+        store.set("a", number)
+    assert gone() is None
+    assert (commit.before["a"], commit.after["a"]) == (1, 2)
+    assert commit.version == 1
+    assert repr(commit) == "<Commit version=1 ChangeSet({'a': Change(old=1, new=2)})>"
+
+
+def test_records_equal_but_not_identical_are_different_records(make_store: MakeStore) -> None:
+    one, other = Slot(1), Slot(1)
+    store = make_store({"a": one})
+    assert store.set("a", one).version == 0
+    assert store.set("a", other).version == 1
+    assert store.snapshot()["a"] is other
+
+
+def test_a_nan_is_a_record_like_any_other(make_store: MakeStore) -> None:
+    nan = float("nan")
+    store = make_store({"a": nan})
+    assert store.set("a", nan).version == 0
+    assert store.set("a", float("nan")).version == 1
+    assert store.compare_and_set("a", nan, 1.0) is None
+    assert store.at(0)["a"] is nan
+    assert store.at(0) == {"a": nan}
+    assert set(store.snapshot().diff(store.at(0))) == {"a"}

@@ -1,0 +1,385 @@
+"""The store: one key at a time, awkward keys, bad arguments, several threads."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import itertools
+import pickle
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cowstate import (
+    MISSING,
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConflictError,
+    CowstateError,
+    ForeignSnapshotError,
+    Index,
+    Record,
+    RecordNotFoundError,
+    Store,
+    UnhashableKeyError,
+)
+
+MakeStore = Callable[..., Store[Any, Any]]
+
+
+class Slot(Record):
+    n: int = 0
+
+
+# One key
+
+
+def test_a_write_is_one_version_and_returns_what_it_did(make_store: MakeStore) -> None:
+    store = make_store({"a": 1})
+    commits = [
+        store.set("b", 2),
+        store.set("b", 3),
+        store.update("a", lambda n: n + 10),
+        store.delete("b"),
+    ]
+    assert [commit.version for commit in commits] == [1, 2, 3, 4]
+    assert [dict(commit.changes) for commit in commits] == [
+        {"b": (MISSING, 2)},
+        {"b": (2, 3)},
+        {"a": (1, 11)},
+        {"b": (3, MISSING)},
+    ]
+    for commit, following in itertools.pairwise(commits):
+        assert commit.after is following.before
+    assert store.snapshot() == {"a": 11}
+
+
+def test_a_write_that_changes_nothing_makes_no_version(make_store: MakeStore) -> None:
+    slot = Slot(1)
+    store = make_store({"a": slot})
+    now = store.snapshot()
+    for commit in (
+        store.set("a", slot),
+        store.update("a", lambda record: record),
+        store.compare_and_set("a", slot, slot),
+        store.compare_and_set("nowhere", MISSING, MISSING),
+        store.retry(lambda draft: draft["a"]),
+        store.revert(0),
+    ):
+        assert commit is not None
+        assert commit.before is commit.after is now
+        assert not commit.changes
+        assert commit.version == 0
+    assert store.snapshot() is now
+
+
+def test_what_is_not_there_cannot_be_updated_or_deleted(make_store: MakeStore) -> None:
+    store = make_store({"a": 1})
+    ran: list[Any] = []
+    for write in (lambda: store.update("b", ran.append), lambda: store.delete("b")):
+        with pytest.raises(RecordNotFoundError, match="'b' in version 0"):
+            write()
+    assert not ran
+
+
+def test_compare_and_set_goes_by_identity(make_store: MakeStore) -> None:
+    slot, equal = Slot(1), Slot(1)
+    store = make_store({"a": slot})
+    assert store.compare_and_set("a", equal, Slot(2)) is None
+    assert store.compare_and_set("a", MISSING, Slot(2)) is None
+    assert store.compare_and_set("b", slot, Slot(2)) is None
+    assert store.snapshot().version == 0
+    assert dict(store.compare_and_set("a", slot, equal).changes) == {"a": (slot, equal)}  # type: ignore[union-attr]
+    assert store.compare_and_set("b", MISSING, Slot(3)) is not None
+    assert store.compare_and_set("a", equal, MISSING) is not None
+    assert store.snapshot() == {"b": Slot(3)}
+
+
+def test_what_an_update_function_raises_comes_through_and_nothing_is_written(
+    make_store: MakeStore,
+) -> None:
+    store = make_store({"a": 1})
+    for error in (ZeroDivisionError, KeyboardInterrupt, GeneratorExit):
+
+        def fn(_: Any, error: type[BaseException] = error) -> Any:
+            raise error
+
+        with pytest.raises(error):
+            store.update("a", fn)
+    assert store.snapshot().version == 0
+    assert store.set("a", 2).version == 1
+
+
+def test_a_key_that_goes_and_comes_back_is_seen_by_who_looked_at_it_before(
+    make_store: MakeStore,
+) -> None:
+    slot = Slot(1)
+    store = make_store({"a": slot}, indexes={"n": Index(lambda slot: slot.n)})
+    seen, drafted = store.draft(), store.draft()
+    seen["a"]
+    drafted["a"] = Slot(5)
+    store.delete("a")
+    store.set("a", slot.replace())
+    for draft in (seen, drafted):
+        with pytest.raises(ConflictError):
+            draft.commit()
+    # The very same object is the same state of that key: then nothing has happened to it.
+    same = store.draft()
+    record = same["a"]
+    store.delete("a")
+    store.set("a", record)
+    same["a"] = Slot(6)
+    same.commit()
+    assert store.snapshot().find_all("n", 6) == {"a": Slot(6)}
+
+
+# Awkward keys
+
+
+class Awkward:
+    """A key that collides with all of its kind and raises when told to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.raises: set[str] = set()
+
+    def __hash__(self) -> int:
+        if "hash" in self.raises:
+            raise LookupError("no hash")
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Awkward):
+            return False
+        if "eq" in self.raises | other.raises:
+            raise LookupError("no eq")
+        return other.name == self.name
+
+
+def writes_of(store: Store[Any, Any], key: Any) -> Iterator[Callable[[], Any]]:
+    yield lambda: store.set(key, 1)
+    yield lambda: store.update(key, lambda n: n)
+    yield lambda: store.delete(key)
+    yield lambda: store.compare_and_set(key, MISSING, 1)
+
+    def transact() -> None:
+        with store.transaction() as tx:
+            tx[key] = 1
+
+    yield transact
+
+    def draft() -> None:
+        work = store.draft()
+        work[key] = 1
+        work.commit()
+
+    yield draft
+
+
+def test_keys_that_collide_are_kept_apart(make_store: MakeStore) -> None:
+    keys = [Awkward(str(number)) for number in range(20)]
+    store = make_store(dict.fromkeys(keys, 0))
+    for number, key in enumerate(keys):
+        store.set(Awkward(key.name), number)
+    assert {key.name: n for key, n in store.snapshot().items()} == {str(n): n for n in range(20)}
+    for key in keys[::2]:
+        store.delete(Awkward(key.name))
+    assert len(store.snapshot()) == 10
+    assert keys[0] not in store.snapshot()
+    assert store.snapshot()[Awkward("1")] == 1
+
+
+@pytest.mark.parametrize("way", ["hash", "eq"])
+def test_what_a_key_raises_comes_through_and_the_store_goes_on(
+    make_store: MakeStore, way: str
+) -> None:
+    store = make_store({Awkward("a"): 1, Awkward("b"): 2}, indexes={"n": Index(lambda n: n)})
+    before = store.snapshot()
+    bad = Awkward("c")
+    bad.raises.add(way)
+    for write in writes_of(store, bad):
+        with pytest.raises(LookupError, match=f"no {way}"):
+            write()
+    assert store.snapshot() is before
+    bad.raises.clear()
+    assert store.set(bad, 3).version == 1
+    assert len(store.snapshot()) == 3
+
+
+@pytest.mark.parametrize("key", [[], {}, set(), ([],), slice(1, [])])
+def test_a_key_that_cannot_be_hashed_is_refused(make_store: MakeStore, key: Any) -> None:
+    store = make_store({"a": 1})
+    for write in writes_of(store, key):
+        with pytest.raises(UnhashableKeyError, match=type(key).__name__) as caught:
+            write()
+        assert caught.value.key_type is type(key)
+    assert store.snapshot().version == 0
+
+
+def test_a_type_error_out_of_a_comparison_is_not_taken_for_an_unhashable_key(
+    make_store: MakeStore,
+) -> None:
+    class Incomparable:
+        def __hash__(self) -> int:
+            return hash("a")
+
+        def __eq__(self, other: object) -> bool:
+            raise TypeError("compare me not")
+
+    store = make_store({"a": 1})
+    for write in writes_of(store, Incomparable()):
+        with pytest.raises(TypeError, match="compare me not") as caught:
+            write()
+        assert not isinstance(caught.value, CowstateError)
+
+
+# Bad arguments
+
+
+@pytest.mark.parametrize("records", [5, ["a", "b"], [1, 2], [("a", 1, 2)], [([], 1)], True])
+def test_what_is_no_mapping_and_no_pairs_is_refused(records: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match="mapping"):
+        Store(records)
+
+
+@pytest.mark.parametrize("records", [0, False, "", 0.0])
+def test_what_is_empty_and_no_collection_of_records_is_refused_too(records: Any) -> None:
+    if records == "":
+        assert len(Store(records).snapshot()) == 0  # an iterable of no pairs
+        return
+    with pytest.raises(ArgumentTypeError, match="mapping"):
+        Store(records)
+
+
+def test_what_an_iterable_of_records_raises_comes_through() -> None:
+    def records() -> Iterator[tuple[str, int]]:
+        yield "a", 1
+        raise ValueError("line 7 is no record")
+
+    with pytest.raises(ValueError, match=r"^line 7 is no record$") as caught:
+        Store(records())
+    assert not isinstance(caught.value, CowstateError)
+
+
+@pytest.mark.parametrize("name", ["indexes", "aggregates", "invariants"])
+def test_what_is_derived_is_given_by_name(name: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=name):
+        Store({}, **{name: [lambda record: record]})
+
+
+def test_records_may_be_pairs_a_mapping_or_a_snapshot(make_store: MakeStore) -> None:
+    first = make_store([("a", 1), ("b", 2)])
+    assert first.snapshot() == {"a": 1, "b": 2}
+    assert make_store(first.snapshot()).snapshot() == first.snapshot()
+    source = {"a": 1}
+    store = make_store(source)
+    source["b"] = 2
+    assert store.snapshot() == {"a": 1}
+    assert make_store().snapshot() == make_store(None).snapshot() == {}
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 1.5, "3", None])
+def test_retry_wants_at_least_one_attempt(attempts: Any) -> None:
+    with pytest.raises(ArgumentValueError, match="attempts"):
+        Store({"a": 1}).retry(lambda draft: None, attempts=attempts)
+
+
+def test_a_draft_is_over_a_snapshot_of_this_very_store(make_store: MakeStore) -> None:
+    store, other = make_store({"a": 1}), make_store({"a": 1})
+    for base in (other.snapshot(), {"a": 1}, 0, "a"):
+        with pytest.raises(ForeignSnapshotError, match="this very store"):
+            store.draft(base)
+
+
+def test_a_store_is_a_place_and_cannot_be_copied(make_store: MakeStore) -> None:
+    store = make_store({"a": 1})
+    for way in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(ArgumentTypeError, match="a place, not a value"):
+            way(store)
+    again = make_store(pickle.loads(pickle.dumps(store.snapshot())))
+    assert again.snapshot() == store.snapshot()
+
+
+def test_a_store_that_nobody_holds_is_collected(make_store: MakeStore) -> None:
+    store = make_store({"a": 1})
+    store.set("a", 2)
+    gone = weakref.ref(store)
+    kept = store.snapshot()
+    del store
+    gc.collect()
+    assert gone() is None
+    assert kept["a"] == 2
+
+
+def test_statistics_show_one_version_and_the_map(make_store: MakeStore) -> None:
+    store = make_store({"a": 1, "b": 1}, indexes={"n": Index(lambda n: n)})
+    store.set("c", 2)
+    statistics = store.statistics()
+    assert (statistics.version, statistics.records) == (1, 3)
+    assert statistics.index_entries == (("n", 2),)
+    assert statistics.diff_scans == 0
+    assert "records=3" in repr(statistics)
+
+
+# Several threads
+
+
+def test_no_update_of_several_threads_is_lost(make_store: MakeStore) -> None:
+    store = make_store({"n": 0, "m": 0})
+    start = threading.Barrier(4)
+
+    def write(how: int) -> None:
+        start.wait()
+        for _ in range(50):
+            if how == 0:
+                store.update("n", lambda n: n + 1)
+            elif how == 1:
+                with store.transaction() as tx:
+                    tx["n"] += 1
+                    tx["m"] += 1
+            elif how == 2:
+                store.retry(lambda draft: draft.update(n=draft["n"] + 1))
+            else:
+                while True:
+                    old = store.snapshot()["n"]
+                    if store.compare_and_set("n", old, old + 1) is not None:
+                        break
+
+    threads = [threading.Thread(target=write, args=(how,)) for how in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.snapshot() == {"n": 200, "m": 50}
+    assert store.snapshot().version == 200
+
+
+def test_whoever_reads_sees_versions_that_only_grow_and_are_whole(make_store: MakeStore) -> None:
+    store = make_store({"a": 0, "b": 0}, indexes={"n": Index(lambda n: n)})
+    done = threading.Event()
+    problems: list[str] = []
+
+    def read() -> None:
+        last = -1
+        while not done.is_set():
+            now = store.snapshot()
+            if now.version < last:
+                problems.append("backwards")
+            if now["a"] != now["b"] or set(now.find_all("n", now["a"])) != {"a", "b"}:
+                problems.append(f"torn at {now.version}")
+            last = now.version
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(1, 200):
+        with store.transaction() as tx:
+            tx["a"] = number
+            tx["b"] = number
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not problems

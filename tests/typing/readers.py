@@ -1,0 +1,119 @@
+"""What a type checker infers for the readers and writers of a ``Store[str, Slot]``.
+
+Checked by mypy, and never run for its effects.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal, assert_type
+
+from cowstate import (
+    MISSING,
+    Change,
+    ChangeSet,
+    Commit,
+    Draft,
+    Index,
+    Observation,
+    Record,
+    Snapshot,
+    Statistics,
+    Store,
+    Transaction,
+)
+from cowstate.changes import Missing
+
+
+class Slot(Record):
+    price: Decimal
+    order_id: int | None = None
+
+
+store = Store(
+    {"50000": Slot(Decimal(50000))},
+    indexes={"order_id": Index(lambda slot: slot.order_id, unique=True)},
+)
+assert_type(store, Store[str, Slot])
+
+
+def readers(store: Store[str, Slot]) -> None:
+    now = store.snapshot()
+    assert_type(now, Snapshot[str, Slot])
+    assert_type(now["50000"], Slot)
+    assert_type(now["50000"].order_id, int | None)
+    assert_type(now.get("50000"), Slot | None)
+    assert_type(now.get("50000", Slot(Decimal(0))), Slot)
+    assert_type(now.get("50000", 0), Slot | int)
+    assert_type(now.find("order_id", 42), Slot | None)
+    assert_type(now.find_key("order_id", 42), str | None)
+    assert_type(now.find_all("order_id", 42), dict[str, Slot])
+    assert_type(dict(now), dict[str, Slot])
+    assert_type([*now.keys()], list[str])
+    assert_type([*now.values()], list[Slot])
+    for key, slot in now.items():
+        assert_type(key, str)
+        assert_type(slot, Slot)
+    for key in now:
+        assert_type(key, str)
+    assert_type(now.diff(now), ChangeSet[str, Slot])
+    assert_type(now.version, int)
+    assert_type(store.statistics(), Statistics)
+
+
+def writers(store: Store[str, Slot]) -> None:
+    commit = store.update("50000", lambda slot: slot.replace(order_id=42))
+    assert_type(commit, Commit[str, Slot])
+    assert_type(commit.after, Snapshot[str, Slot])
+    assert_type(commit.changes, ChangeSet[str, Slot])
+    change = commit.changes["50000"]
+    assert_type(change, Change[Slot])
+    assert_type(change.new, Slot | Literal[Missing.MISSING])
+    if change.new is not MISSING:
+        assert_type(change.new, Slot)
+        assert_type(change.new.replace(order_id=1), Slot)
+    assert_type(commit.changes.then(commit.changes.inverse()), ChangeSet[str, Slot])
+    assert_type(store.set("50000", Slot(Decimal(1))), Commit[str, Slot])
+    assert_type(store.delete("50000"), Commit[str, Slot])
+    assert_type(store.compare_and_set("50000", MISSING, Slot(Decimal(1))), Commit[str, Slot] | None)
+    store.update("50000", lambda slot: "no slot")  # type: ignore[arg-type, return-value]
+    store.set(50000, Slot(Decimal(1)))  # type: ignore[arg-type]
+    store.set("50000", "no slot")  # type: ignore[arg-type]
+    commit.after["50000"].order_id = 5  # type: ignore[misc]
+
+
+def workspaces(store: Store[str, Slot]) -> None:
+    with store.transaction() as tx:
+        assert_type(tx, Transaction[str, Slot])
+        assert_type(tx["50000"], Slot)
+        assert_type(tx.get("50000"), Slot | None)
+        assert_type(tx.get("50000", 0), Slot | int)
+        assert_type(tx.find("order_id", 42), Slot | None)
+        assert_type(tx.pop("50000"), Slot)
+        assert_type(tx.base, Snapshot[str, Slot])
+        tx["50000"] = "no slot"  # type: ignore[assignment]
+    assert_type(tx.result, Commit[str, Slot])
+    draft = store.draft(tx.result.before)
+    assert_type(draft, Draft[str, Slot])
+    assert_type(draft["50000"], Slot)
+    assert_type(draft.commit(), Commit[str, Slot])
+    assert_type(draft.commit(expected_version=3), Commit[str, Slot])
+    assert_type(store.retry(lambda draft: draft.clear()), Commit[str, Slot])
+
+
+def observations(store: Store[str, Slot]) -> None:
+    with store.observe() as window:
+        assert_type(window, Observation[str, Slot])
+    assert_type(window.stable, frozenset[str])
+    assert_type(window.changes, ChangeSet[str, Slot])
+    assert_type(window.draft(), Draft[str, Slot])
+
+
+def following(store: Store[str, Slot]) -> None:
+    with store.subscribe(lambda commit: print(commit.after["50000"].price)) as subscription:
+        assert_type(subscription.snapshot, Snapshot[str, Slot])
+    assert_type(store.wait_for(lambda now: now["50000"].order_id == 1), Snapshot[str, Slot])
+    assert_type(store.at(0), Snapshot[str, Slot])
+    with store.pin() as pin:
+        assert_type(pin.snapshot, Snapshot[str, Slot])
+    assert_type(store.revert(0), Commit[str, Slot])
