@@ -272,8 +272,11 @@ class Core(Generic[K, V]):
         version = before.version + 1
         indexes, totals = before._indexes, before._totals
         if self._derives:
-            delta = delta_of(before._map, written)
-            indexes, totals = self._derivation.step(indexes, totals, delta)
+            if isinstance(written, tuple):
+                indexes, totals = self._derivation.step_one(indexes, totals, *written)
+            else:
+                delta = delta_of(before._map, written)
+                indexes, totals = self._derivation.step(indexes, totals, delta)
         after = Snapshot(version, meta, records, indexes, totals, self._lineage)
         commit = Commit(before, after, written)
         if self._asks:

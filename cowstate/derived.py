@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from .changes import MISSING, Delta
+from .changes import MISSING, Absent, Delta
 from .errors import ArgumentTypeError, ArgumentValueError, IndexValueError, UniqueViolationError
 from .maps import MapKind, PersistentMap, map_kind
 from .records import check_immutable
@@ -148,14 +148,19 @@ class Aggregate(Generic[V, S]):
             raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {predicate!r}")
         return _Sum(lambda record: 1 if predicate(record) else 0, 0)
 
+    def move(self, state: S, old: V | Absent, new: V | Absent) -> S:
+        """Return the state after one record has become another."""
+        if old is not MISSING:
+            state = self._remove(state, old)
+        if new is not MISSING:
+            state = self._add(state, new)
+        check_immutable(state)
+        return state
+
     def step(self, state: S, delta: Delta[Any, V]) -> S:
         """Return the state after *delta*. Costs O(keys in it)."""
         for old, new in delta.values():
-            if old is not MISSING:
-                state = self._remove(state, old)
-            if new is not MISSING:
-                state = self._add(state, new)
-        check_immutable(state)
+            state = self.move(state, old, new)
         return state
 
 
@@ -168,14 +173,10 @@ class _Sum(Aggregate[V, Any]):
         self._amount = amount
         self.start = self._checked(start)
 
-    def step(self, state: Any, delta: Delta[Any, V]) -> Any:
-        amount = self._amount
-        for old, new in delta.values():
-            was = 0 if old is MISSING else amount(old)
-            now = 0 if new is MISSING else amount(new)
-            if was is not now:
-                state = _move(state, was, self._checked(now))
-        return state
+    def move(self, state: Any, old: V | Absent, new: V | Absent) -> Any:
+        was = 0 if old is MISSING else self._amount(old)
+        now = 0 if new is MISSING else self._amount(new)
+        return state if was is now else _move(state, was, self._checked(now))
 
     @staticmethod
     def _checked(amount: Any) -> Any:
@@ -192,6 +193,28 @@ class _Sum(Aggregate[V, Any]):
         return amount
 
 
+def _moved(
+    name: str, index: Index[Any], key: Any, old: Any, new: Any
+) -> tuple[dict[Any, None], dict[Any, None]] | None:
+    """Return the values that a record leaves and takes; None if it stays where it is."""
+    fn = index.fn
+    try:
+        was = None if old is MISSING else fn(old)
+        now = None if new is MISSING else fn(new)
+        if was is now or was == now:
+            return None
+        gone, come = index.entries(was), index.entries(now)
+    except IndexValueError as error:
+        raise error.within(name, key) from None
+    except Exception as error:
+        error.add_note(f"raised by index {name!r} at {key!r}; nothing was committed")
+        raise
+    return (
+        {value: None for value in gone if value not in come},
+        {value: None for value in come if value not in gone},
+    )
+
+
 def _step_index(
     kind: MapKind, name: str, index: Index[Any], state: PersistentMap[Any, Any], delta: AnyDelta
 ) -> PersistentMap[Any, Any]:
@@ -200,35 +223,28 @@ def _step_index(
     The state of a unique index maps value to key; that of another maps value to a persistent
     map whose keys are the keys.
     """
-    fn, unique = index.fn, index.unique
     added: list[tuple[Any, Any]] = []
     for key, (old, new) in delta.items():
-        try:
-            was = None if old is MISSING else fn(old)
-            now = None if new is MISSING else fn(new)
-            if was is now or was == now:
-                continue
-            gone = index.entries(was)
-            come = index.entries(now)
-        except IndexValueError as error:
-            raise error.within(name, key) from None
-        except Exception as error:
-            error.add_note(f"raised by index {name!r} at {key!r}; nothing was committed")
-            raise
-        for value in gone:
-            if value not in come:
-                state = _remove_entry(kind, name, unique, state, value, key)
-        added += [(value, key) for value in come if value not in gone]
+        moved = _moved(name, index, key, old, new)
+        if moved is not None:
+            for value in moved[0]:
+                state = _remove_entry(kind, name, index.unique, state, value, key)
+            added += [(value, key) for value in moved[1]]
     for value, key in added:
-        if not unique:
-            bucket = state.get(value)
-            bucket = kind.build({key: None}) if bucket is None else kind.put(bucket, key, None)
-            state = kind.put(state, value, bucket)
-        elif value in state:
-            raise UniqueViolationError(name, value, (state[value], key))
-        else:
-            state = kind.put(state, value, key)
+        state = _add_entry(kind, name, index.unique, state, value, key)
     return state
+
+
+def _add_entry(
+    kind: MapKind, name: str, unique: bool, state: PersistentMap[Any, Any], value: Any, key: Any
+) -> PersistentMap[Any, Any]:
+    if not unique:
+        bucket = state.get(value)
+        bucket = kind.build({key: None}) if bucket is None else kind.put(bucket, key, None)
+        return kind.put(state, value, bucket)  # type: ignore[no-any-return]
+    if value in state:
+        raise UniqueViolationError(name, value, (state[value], key))
+    return kind.put(state, value, key)  # type: ignore[no-any-return]
 
 
 def _remove_entry(
@@ -303,11 +319,10 @@ class Derivation:
         self, indexes: tuple[Any, ...], totals: tuple[Any, ...], delta: AnyDelta
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Return ``(indexes, totals)`` after *delta*; costs O(keys in it) for each."""
-        kind = self.kind
         if indexes:
             indexes = tuple(
                 [
-                    _step_index(kind, name, index, state, delta)
+                    _step_index(self.kind, name, index, state, delta)
                     for (name, index), state in zip(self._indexes, indexes, strict=True)
                 ]
             )
@@ -315,6 +330,30 @@ class Derivation:
             totals = tuple(
                 [self.step_total(position, state, delta) for position, state in enumerate(totals)]
             )
+        return indexes, totals
+
+    def step_one(
+        self, indexes: tuple[Any, ...], totals: tuple[Any, ...], key: Any, old: Any, new: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return the same as `step` of one key: most records stay where they are in an index."""
+        for place, (name, index) in enumerate(self._indexes):
+            moved = _moved(name, index, key, old, new)
+            if moved is not None:
+                state = indexes[place]
+                for value in moved[0]:
+                    state = _remove_entry(self.kind, name, index.unique, state, value, key)
+                for value in moved[1]:
+                    state = _add_entry(self.kind, name, index.unique, state, value, key)
+                indexes = (*indexes[:place], state, *indexes[place + 1 :])
+        if totals:
+            moved_totals = []
+            for (name, aggregate), total in zip(self._aggregates, totals, strict=True):
+                try:
+                    moved_totals.append(aggregate.move(total, old, new))
+                except Exception as error:
+                    error.add_note(f"raised by aggregate {name!r}; nothing was committed")
+                    raise
+            totals = tuple(moved_totals)
         return indexes, totals
 
     def step_total(self, position: int, state: Any, delta: AnyDelta) -> Any:

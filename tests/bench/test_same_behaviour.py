@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from cowstate import MISSING, RecordNotFoundError, ReentrantWriteError, UniqueViolationError
 from cowstate.bench import LockedStore
-
 from tests.bench.kits import KITS, Kit, plain
 
 both = pytest.mark.parametrize("kit", KITS, ids=lambda kit: kit.name)

@@ -195,6 +195,32 @@ def test_snapshots_are_what_the_report_says_they_are(monkeypatch, threads):
     assert taken["compared"] == report.passes
 
 
+# When the strategy looks
+
+
+def quotes(*prices, buyer_is_maker=False):
+    """One trade a second at each of *prices*, by buyers (who fill no BUY) unless told otherwise."""
+    return [
+        Trade(1_000 * n, n, Decimal(price), Decimal(1), buyer_is_maker=buyer_is_maker)
+        for n, price in enumerate(prices, 1)
+    ]
+
+
+def test_a_price_at_a_slot_is_below_it_so_the_window_moves():
+    one = options(grid=grid(levels=1))
+    assert [o.price for o in run(quotes("60005"), one).exchange.audit().open_orders] == [60_000]
+    moved = run(quotes("60005", "60000"), one).exchange.audit()
+    assert [order.price for order in moved.open_orders] == [59_990]
+
+
+def test_what_only_the_reconciler_learns_is_acted_upon_without_a_move_of_the_price():
+    prices = ["60005", *["60000"] * 20]
+    deaf = options(faults=Faults(lose_event=1), reconcile_ms=3_000)
+    world = run(quotes(*prices, buyer_is_maker=True), deaf)
+    assert Side.SELL in {order.side for order in world.exchange.audit().orders}
+    assert world.report.agrees
+
+
 # What a user may get wrong
 
 

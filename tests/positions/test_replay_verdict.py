@@ -182,3 +182,39 @@ def test_each_fact_of_a_working_order_is_compared(field):
     world = run(synthetic_tape(seed=1, count=500), options(), PaperExchange=Lying)
     (difference,) = world.report.differences
     assert f": {field} is " in difference
+
+
+def test_an_order_that_only_one_side_knows_is_named():
+    class Hiding(PaperExchange):
+        def audit(self):
+            audit = super().audit()
+            hidden, *_, shown = audit.open_orders
+            extra = shown.replace(client_oid="grid-1-B1", order_id=10**9)
+            orders = [o for o in audit.orders if o.order_id != hidden.order_id]
+            return audit.replace(orders=(*orders, extra))
+
+    world = run(synthetic_tape(seed=1, count=500), options(), PaperExchange=Hiding)
+    only_here, only_there = world.report.differences
+    assert only_here.startswith("order grid-")
+    assert only_here.endswith(" works here and not at the exchange")
+    assert only_there == "order grid-1-B1 works at the exchange and not here"
+
+
+def test_when_the_breaker_has_opened_no_order_is_placed_any_more():
+    placed, opened = [], []
+
+    class Watched(Liquidating):
+        def create_orders(self, requests):
+            placed.append(self._clock.now_ms)
+            return super().create_orders(requests)
+
+    class Noting(Reconciler):
+        def _break(self, why):
+            corrections = super()._break(why)
+            opened.append(self.breaker.state(self._symbol).opened_ms)
+            return corrections
+
+    tape = list(synthetic_tape(seed=1, count=8_000))
+    run(tape, options(reconcile_ms=1_000), PaperExchange=Watched, Reconciler=Noting)
+    assert placed
+    assert max(placed) <= opened[0] < tape[-1].time_ms - 20_000
