@@ -36,12 +36,11 @@ LAYERS = [
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
 # Applications see what every user sees, and nothing else of the core: the names that the package
-# exports, and the module in which every error is.
+# exports.
 ON_THE_PUBLIC_SURFACE = {"positions"}
 CORE = {unit for unit, level in LEVEL.items() if level >= LEVEL["store"]}
 LONGEST = 420
-# A list, not a concept: every error of the package is here, by design.
-LONGEST_BY_UNIT = {"errors": 600}
+
 
 # What the core may import from outside, by unit; the rest of it, the standard library alone.
 OUTSIDE = {
@@ -95,7 +94,7 @@ def faults_of(source: str, path: Path) -> list[str]:
                 faults.append("the core imports the whole package, which imports the core")
         elif target not in LEVEL:
             faults.append(f"it imports {name}, which is in no layer of this test: give it one")
-        elif unit in ON_THE_PUBLIC_SURFACE and target in CORE - {"errors"}:
+        elif unit in ON_THE_PUBLIC_SURFACE and target in CORE:
             faults.append(f"{unit} imports {name}; it may only use `from cowstate import ...`")
         elif LEVEL[target] <= LEVEL[unit]:
             faults.append(f"{unit} imports {name}, which is not below it")
@@ -115,9 +114,7 @@ def test_a_module_imports_only_from_the_layers_below_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_a_module_is_no_longer_than_one_concept(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LONGEST_BY_UNIT.get(unit_of(path), LONGEST), (
-        "this wants to be two modules"
-    )
+    assert len(path.read_text().splitlines()) <= LONGEST, "this wants to be two modules"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from threading import Lock
 from typing import Any, cast
 
 from cowstate import ArgumentTypeError, ArgumentValueError
-from cowstate.errors import OrderMismatchError, RetiredOrderError
 from cowstate.positions import (
     ActionKind,
     ActionOutcome,
@@ -35,6 +34,7 @@ from cowstate.positions import (
     plan_grid,
     plan_restore,
 )
+from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
 from cowstate.positions.manager import wall_clock_ms
 from cowstate.positions.model import EXACT
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cowstate.errors import OrderMismatchError, RetiredOrderError
+from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
 from cowstate.positions.ids import price_key, split_client_oid
 from cowstate.positions.model import (
     EXACT,

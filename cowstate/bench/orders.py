@@ -39,13 +39,13 @@ _NOW_MS = 10_000_000
 def _told(
     slot: int, side: Side, sequence: int, order_id: int, status: OrderStatus, filled: str
 ) -> OrderUpdate:
-    price = Decimal(slot)
+    price = Decimal(slot + 10 if side is Side.SELL else slot)
     return OrderUpdate(
         "BTCUSDT",
-        client_order_id("grid", price, side, sequence),
+        client_order_id("grid", slot, side, sequence),
         order_id,
         side,
-        price + 10 * (side is Side.SELL),
+        price,
         Decimal("0.5"),
         status,
         Decimal(filled),

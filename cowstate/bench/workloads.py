@@ -114,20 +114,20 @@ def _run_mixed(size: int, settings: Settings) -> list[Figure]:
     ]
 
 
-def _run_memory(size: int, _settings: Settings) -> list[Figure]:
+def _run_memory(size: int, settings: Settings) -> list[Figure]:
     figures = []
     for name, make in variants().items():
         variant = make(size)
         if variant.operation("snapshot") is not None:
-            taken = bytes_per_version(variant.retain(), _versions(size))
+            taken = bytes_per_version(variant.retain(), _versions(size, settings))
             figures.append(Figure("memory", name, size, "size", "bytes", (taken,), variant.note))
         variant.close()
     return figures
 
 
-def _versions(size: int) -> int:
+def _versions(size: int, settings: Settings) -> int:
     """Return how many versions are kept to weigh one, so that copies of all fit in memory."""
-    return max(4, min(200, 1_000_000 // size))
+    return max(4, min(10 if settings.quick else 200, 1_000_000 // size))
 
 
 def workloads() -> dict[str, Workload]:

@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cowstate import ArgumentValueError
-from cowstate.errors import AmountValueError, ClientIdError
 
+from .errors import AmountValueError, ClientIdError
 from .grid import GridConfig
 from .line import Faults
 from .model import check_amount

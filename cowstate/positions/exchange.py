@@ -19,8 +19,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from cowstate import Record
-from cowstate.errors import ExchangeError
 
+from .errors import ExchangeError
 from .model import OrderUpdate, PositionReport, Side, TradeReport
 
 __all__ = ["Exchange", "OrderRequest"]

@@ -7,8 +7,8 @@ from decimal import Decimal
 from operator import itemgetter
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
-from cowstate.errors import ClientIdError
 
+from .errors import ClientIdError
 from .ids import MAX_CLIENT_OID, MAX_SEQUENCE, check_prefix, client_order_id, price_key
 from .model import EXACT, TAIL, ActionKind, OrderAction, Side, check_amount
 from .slots import InventorySlot, Order

@@ -20,10 +20,10 @@ from cowstate import (
     Subscription,
     UniqueViolationError,
 )
-from cowstate.errors import OrderMismatchError, RetiredOrderError
 
 from .blotter import Blotter, PositionUpdate, position_update
 from .book import Slots, new_book
+from .errors import OrderMismatchError, RetiredOrderError
 from .grid import GridConfig, plan_grid
 from .ids import parse_client_oid
 from .model import (

@@ -18,8 +18,8 @@ from bisect import bisect_left, insort
 from decimal import Decimal
 
 from cowstate import Record
-from cowstate.errors import ExchangeError, OrderNotFoundError
 
+from .errors import ExchangeError, OrderNotFoundError
 from .exchange import OrderRequest
 from .model import EXACT, OrderStatus, OrderUpdate, Side, TradeReport, check_amount
 from .tape import Trade

@@ -12,7 +12,8 @@ from decimal import Context, Decimal
 from enum import StrEnum
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
-from cowstate.errors import AmountTypeError, AmountValueError
+
+from .errors import AmountTypeError, AmountValueError
 
 __all__ = [
     "EXACT",
@@ -144,7 +145,7 @@ def check_amount(
     >>> check_amount("price", 0.1)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    cowstate.errors.AmountTypeError: price is a float (0.1); give a decimal.Decimal ...
+    cowstate.positions.errors.AmountTypeError: price is a float (0.1); give a decimal.Decimal ...
     """
     if not isinstance(value, Decimal):
         raise AmountTypeError(name, value)
@@ -200,7 +201,7 @@ class OrderUpdate(Record):
     ...             OrderStatus.FILLED)
     Traceback (most recent call last):
         ...
-    cowstate.errors.AmountValueError: filled is 0: a FILLED order of 0.5 has filled 0.5 or more; ...
+    cowstate.positions.errors.AmountValueError: filled is 0: a FILLED order of 0.5 ...
     """
 
     symbol: str

@@ -14,13 +14,13 @@ from bisect import insort
 from decimal import Decimal
 
 from cowstate import ArgumentValueError
-from cowstate.errors import (
+
+from .errors import (
     ClientIdError,
     OrderMismatchError,
     RetiredOrderError,
     SlotBusyError,
 )
-
 from .ids import split_client_oid
 from .model import EXACT, TAIL, Fill, OrderStatus, OrderUpdate, Side, check_amount
 from .slots import InventorySlot, Order, by_sequence

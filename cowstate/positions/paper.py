@@ -35,9 +35,9 @@ from functools import partial
 from typing import TypeVar
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
-from cowstate.errors import ExchangeError, NetworkError
 
 from .clock import Clock
+from .errors import ExchangeError, NetworkError
 from .exchange import OrderRequest
 from .line import Faults, Line
 from .matching import Limits, MatchingEngine

@@ -13,9 +13,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
-from cowstate.errors import OrderMismatchError
 
 from .book import Slots
+from .errors import OrderMismatchError
 from .grid import GridConfig
 from .ids import parse_client_oid
 from .model import EXACT, OrderStatus, OrderUpdate, TradeReport, check_amount

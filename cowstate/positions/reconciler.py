@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from cowstate import ArgumentValueError, ConflictError, Observation
-from cowstate.errors import ExchangeError, OrderNotFoundError, ShortfallError
 
 from .book import Slots
 from .breaker import CircuitBreaker
+from .errors import ExchangeError, OrderNotFoundError, ShortfallError
 from .exchange import Exchange
 from .ids import parse_client_oid
 from .manager import PositionManager, UpdateOutcome, wall_clock_ms

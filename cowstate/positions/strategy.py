@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
-from cowstate.errors import ExchangeError, NetworkError
-
+from .errors import ExchangeError, NetworkError
 from .exchange import Exchange, OrderRequest
 from .ids import parse_client_oid
 from .manager import PositionManager

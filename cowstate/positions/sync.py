@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from operator import attrgetter
 
-from cowstate.errors import AmountValueError, ShortfallError
-
+from .errors import AmountValueError, ShortfallError
 from .grid import GridConfig
 from .ids import price_key
 from .model import EXACT, check_amount

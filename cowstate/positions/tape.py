@@ -21,8 +21,8 @@ from random import Random
 from typing import NamedTuple, NoReturn
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
-from cowstate.errors import TapeError
 
+from .errors import TapeError
 from .model import check_amount
 
 __all__ = ["BACKWARDS_MS", "Trade", "read_tape", "synthetic_tape"]

@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from cowstate import ArgumentValueError, ClosedError
-from cowstate.errors import ClockError
 
 from .clock import Event, Inbox, Queue, check_time, closed_error
+from .errors import ClockError
 
 __all__ = ["ThreadedClock"]
 

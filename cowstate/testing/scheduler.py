@@ -98,7 +98,7 @@ class Scheduler:
         self._path = 0
         self._plan = plan
         self._budget = plan.budget
-        self.trace.cold = False
+        self.trace.start()
         if self.log is not None:
             self.log.clear()
         self._upcoming = iter(plan.switches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeAlias
@@ -61,6 +62,14 @@ class Tracer:
             self._locals[id(code)] = local
             self.cold = True
         return local
+
+    def start(self) -> None:
+        """Prepare for a schedule."""
+        self.cold = False
+        # The interpreter stops reporting an instruction once a thread without this trace function
+        # has run it, as the one that sets up and checks does.
+        if self._instructions and sys.version_info >= (3, 12):
+            sys.monitoring.restart_events()
 
     def _by_line(self, points: CodePoints) -> TraceFunction:
         lines, code, file = points.lines, id(points.code), points.code.co_filename

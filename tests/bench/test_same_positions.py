@@ -7,11 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate.bench import LockedPositionManager
-from cowstate.errors import ShortfallError
 from cowstate.positions import (
     ActionOutcome,
     ActionResult,
@@ -25,6 +24,7 @@ from cowstate.positions import (
     Side,
     UpdateOutcome,
 )
+from cowstate.positions.errors import ShortfallError
 
 CONFIG = GridConfig("BTCUSDT", Decimal(10), Decimal("0.5"), 3, "grid")
 PRICE = Decimal("50005")
@@ -192,6 +192,16 @@ def call(manager: Any, name: str, argument: Any, actions: list[OrderAction]) -> 
 
 
 @given(st.lists(calls, max_size=14))
+@example(
+    # Found: the cancellation that is taken back is the working order's, not the last order's.
+    [
+        ("on_order_update", told("grid-49980-S1", OrderStatus.PENDING, order_id=None)),
+        ("on_order_update", told("grid-49980-S1", OrderStatus.NEW, order_id=5)),
+        ("cancel_all_sell_orders", None),
+        ("on_order_update", told("grid-49980-B2", OrderStatus.REJECTED, order_id=None)),
+        ("answer", ActionOutcome.REJECTED),
+    ]
+)
 def test_in_lockstep_both_answer_and_hold_the_same(sequence: list[tuple[str, Any]]) -> None:
     managers = [make(kind) for kind in KINDS]
     heard: list[list[PositionUpdate]] = [[], []]

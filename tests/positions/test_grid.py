@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError
-from cowstate.errors import AmountTypeError, AmountValueError, ClientIdError
+from cowstate.positions.errors import AmountTypeError, AmountValueError, ClientIdError
 from cowstate.positions.grid import GridConfig, plan_grid
 from cowstate.positions.ids import MAX_CLIENT_OID, MAX_SEQUENCE, client_order_id, price_key
 from cowstate.positions.model import ActionKind, OrderAction, OrderStatus, OrderUpdate, Side

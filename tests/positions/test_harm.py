@@ -20,13 +20,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import Commit
-from cowstate.errors import (
-    NetworkError,
-    OrderMismatchError,
-    OrderNotFoundError,
-    RetiredOrderError,
-    ShortfallError,
-)
 from cowstate.positions import (
     ActionKind,
     ActionOutcome,
@@ -48,6 +41,13 @@ from cowstate.positions import (
     TradeReport,
     apply_order_update,
     parse_client_oid,
+)
+from cowstate.positions.errors import (
+    NetworkError,
+    OrderMismatchError,
+    OrderNotFoundError,
+    RetiredOrderError,
+    ShortfallError,
 )
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.5"), 3, "grid")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cowstate.errors import AmountTypeError, AmountValueError, ClientIdError
+from cowstate.positions.errors import AmountTypeError, AmountValueError, ClientIdError
 from cowstate.positions.ids import (
     MAX_CLIENT_OID,
     MAX_SEQUENCE,

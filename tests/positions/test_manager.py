@@ -10,7 +10,6 @@ from decimal import Decimal
 import pytest
 
 from cowstate import ArgumentTypeError, ArgumentValueError, ConflictError
-from cowstate.errors import AmountTypeError, AmountValueError, ShortfallError
 from cowstate.positions import (
     ActionKind,
     ActionOutcome,
@@ -26,6 +25,7 @@ from cowstate.positions import (
     SlotStatus,
     UpdateOutcome,
 )
+from cowstate.positions.errors import AmountTypeError, AmountValueError, ShortfallError
 
 CONFIG = GridConfig("BTCUSDT", Decimal(10), Decimal("0.5"), 3, "grid")
 PRICE = Decimal("50005")

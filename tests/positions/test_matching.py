@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate.errors import (
+from cowstate.positions.errors import (
     AmountTypeError,
     AmountValueError,
     ExchangeError,

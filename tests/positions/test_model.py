@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError, CowstateError
-from cowstate.errors import AmountTypeError, AmountValueError
+from cowstate.positions.errors import AmountTypeError, AmountValueError
 from cowstate.positions.model import (
     EXACT,
     Fill,

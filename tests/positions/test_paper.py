@@ -9,14 +9,14 @@ from itertools import pairwise
 import pytest
 
 from cowstate import ArgumentTypeError, ArgumentValueError, ClosedError
-from cowstate.errors import (
+from cowstate.positions.clock import VirtualClock
+from cowstate.positions.errors import (
     AmountTypeError,
     ExchangeError,
     NetworkError,
     OrderNotFoundError,
     TapeError,
 )
-from cowstate.positions.clock import VirtualClock
 from cowstate.positions.exchange import Exchange, OrderRequest
 from cowstate.positions.model import OrderStatus, Side
 from cowstate.positions.paper import Faults, Limits, PaperExchange

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cowstate.errors import ExchangeError, NetworkError
 from cowstate.positions import paper
 from cowstate.positions.clock import VirtualClock
+from cowstate.positions.errors import ExchangeError, NetworkError
 from cowstate.positions.exchange import OrderRequest
 from cowstate.positions.matching import MatchingEngine
 from cowstate.positions.model import EXACT, Side

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from cowstate import ArgumentTypeError, ArgumentValueError
-from cowstate.errors import AmountTypeError
 from cowstate.positions import (
     Divergence,
     ExchangeView,
@@ -25,6 +24,7 @@ from cowstate.positions import (
     plan_orders,
     plan_position,
 )
+from cowstate.positions.errors import AmountTypeError
 from cowstate.positions.reconcile import Answer, Look, OrderQuery
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.5"), 2, "grid")

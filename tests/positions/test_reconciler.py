@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cowstate import ArgumentValueError
-from cowstate.errors import NetworkError, OrderNotFoundError
 from cowstate.positions import (
     ActionKind,
     CorrectionKind,
@@ -30,6 +29,7 @@ from cowstate.positions import (
     Trade,
     VirtualClock,
 )
+from cowstate.positions.errors import NetworkError, OrderNotFoundError
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.5"), 2, "grid")
 POLICY = ReconcilePolicy(grace_ms=100, request_lifetime_ms=1_000, passes=2)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import ArgumentValueError, CowstateError
-from cowstate.errors import (
+from cowstate.positions.errors import (
     AmountTypeError,
     AmountValueError,
     ClientIdError,

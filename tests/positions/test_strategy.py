@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import CowstateError
-from cowstate.errors import ExchangeError, NetworkError, OrderNotFoundError
 from cowstate.positions import (
     GridConfig,
     OrderStatus,
@@ -20,6 +19,7 @@ from cowstate.positions import (
     VirtualClock,
     plan_grid,
 )
+from cowstate.positions.errors import ExchangeError, NetworkError, OrderNotFoundError
 from cowstate.positions.strategy import GridStrategy
 
 CONFIG = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 3, "grid")

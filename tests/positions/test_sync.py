@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate.errors import AmountTypeError, AmountValueError, ShortfallError
 from cowstate.positions import (
     GridConfig,
     InventorySlot,
@@ -19,6 +18,7 @@ from cowstate.positions import (
     plan_force_sync,
     plan_restore,
 )
+from cowstate.positions.errors import AmountTypeError, AmountValueError, ShortfallError
 
 CONFIG = GridConfig("BTCUSDT", Decimal(10), Decimal("0.5"), 3, "grid")
 ONE = Decimal(1)

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate import CowstateError
-from cowstate.errors import TapeError
+from cowstate.positions.errors import TapeError
 from cowstate.positions.tape import Trade, read_tape, synthetic_tape
 
 RECORDING = "local_ts_ns,event_time_ms,trade_time_ms,trade_id,price,qty,is_buyer_maker"

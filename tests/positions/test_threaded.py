@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError, ClosedError
-from cowstate.errors import ClockError
+from cowstate.positions.errors import ClockError
 from cowstate.positions.threaded import ThreadedClock
 
 SOON = 10  # seconds; only a test that fails waits for so long

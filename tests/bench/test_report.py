@@ -1,0 +1,128 @@
+"""Tables, JSON, plots, and from which share of reads on the store pays."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cowstate.bench import report
+from cowstate.bench.measure import Figure
+from cowstate.bench.variants import DEFAULT, LOCKED
+from cowstate.errors import MissingExtraError
+
+WHERE = {"python": "CPython", "gil": "on", "machine": "one"}
+
+
+def figure(workload: str, variant: str, *samples: float, size: int = 100) -> Figure:
+    return Figure(workload, variant, size, "time", "ns", samples, "a note")
+
+
+FIGURES = [
+    figure("update", LOCKED, 400.0, 500.0),
+    figure("update", DEFAULT, 1_000.0, 1_100.0),
+    figure("read_all", LOCKED, 20_000.0, 21_000.0),
+    figure("read_all", DEFAULT, 8_000.0, 8_400.0),
+]
+
+
+def test_a_row_has_the_least_the_median_and_the_ratio_to_the_locked_twin() -> None:
+    (title, rows), _ = report.figure_rows(FIGURES)
+    assert title == "update: time"
+    assert rows[0][1:] == [LOCKED, "400 ns", "450 ns", "1.00", "1.00 to 1.00", "a note"]
+    assert rows[1][1:5] == [f"{DEFAULT} (default)", "1.00 us", "1.05 us", "2.50"]
+    assert rows[1][5] == "2.28 to 2.42"
+
+
+@pytest.mark.parametrize("rich", [True, False])
+def test_a_table_in_a_pipe_is_plain_text_with_every_cell(
+    rich: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if rich:
+        pytest.importorskip("rich")
+    else:
+        monkeypatch.setattr(report, "find_spec", lambda name: None)
+    out = io.StringIO()
+    for title, rows in report.figure_rows(FIGURES):
+        report.print_table(title, report.COLUMNS, rows, out)
+    text = out.getvalue()
+    assert "\x1b" not in text
+    for cell in ("update: time", LOCKED, "2.28 to 2.42", "a note", "variant"):
+        assert cell in text
+
+
+@given(st.floats(1, 1e12))
+def test_an_amount_is_right_to_three_digits(value: float) -> None:
+    text, unit = report.amount(value, "ns").split()
+    scale = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}[unit]
+    assert float(text) * scale == pytest.approx(value, rel=0.006)
+
+
+def test_json_holds_the_conditions_and_all_samples(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    report.write_json(path, WHERE, FIGURES)
+    content = json.loads(path.read_text())
+    assert content["conditions"] == WHERE
+    assert [Figure(**each)._replace(samples=()) for each in content["figures"]] == [
+        each._replace(samples=()) for each in FIGURES
+    ]
+    assert content["figures"][0]["samples"] == [400.0, 500.0]
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_a_plot_is_drawn_in_the_format_of_its_suffix(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"out.{suffix}"
+    report.plot(path, WHERE, [*FIGURES, figure("update", DEFAULT, 2_000.0, size=1_000)])
+    start = path.read_bytes()[:200]
+    assert (b"<svg" in path.read_bytes()) if suffix == "svg" else start.startswith(b"\x89PNG")
+
+
+def test_a_plot_without_its_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="bench"):
+        report.require_plotting()
+
+
+@given(
+    st.tuples(*[st.floats(1, 1e6)] * 4),
+    st.floats(0.001, 0.999),
+)
+def test_at_the_crossover_both_cost_the_same_and_beyond_it_the_store_less(
+    costs: tuple[float, float, float, float], share: float
+) -> None:
+    write, other_write, read, other_read = costs
+    figures = [
+        figure("update", DEFAULT, write),
+        figure("update", LOCKED, other_write),
+        figure("read_all", DEFAULT, read),
+        figure("read_all", LOCKED, other_read),
+    ]
+    ours = share * read + (1 - share) * write
+    theirs = share * other_read + (1 - share) * other_write
+    said: Any = report.crossovers(figures)[0][2]
+    if said == "always":
+        assert ours <= theirs
+    elif said == "never":
+        assert ours >= theirs
+    else:
+        at = float(said.split()[2].rstrip("%")) / 100
+        if abs(share - at) > 0.001:
+            assert (ours < theirs) is ((share > at) == said.startswith("from"))
+
+
+def test_no_share_is_told_where_figures_are_missing() -> None:
+    assert report.crossovers(FIGURES[:2]) == []
+    assert report.crossovers([]) == []
+
+
+def test_there_is_no_progress_bar_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with report.progress(2) as tell:
+        tell("one")
+        tell("two")
+    assert capsys.readouterr().err == ""
