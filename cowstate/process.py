@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from functools import partial
 from typing import Protocol
 
 __all__ = ["Living", "register"]
@@ -27,7 +28,9 @@ _living: dict[int, weakref.ref[Living]] = {}
 def register(thing: Living) -> None:
     """Have the two methods of *thing* called at their time, as long as it lives."""
     number = id(thing)
-    _living[number] = weakref.ref(thing, lambda _: _living.pop(number, None))
+    # A partial of a C method, in which nothing can be raised half way: called with the dead
+    # reference, which serves as the default.
+    _living[number] = weakref.ref(thing, partial(_living.pop, number))
 
 
 def _each() -> list[Living]:

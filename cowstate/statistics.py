@@ -57,6 +57,6 @@ def statistics_of(core: Core[Any, Any]) -> Statistics:
         pinned=tuple((pin.version, pin.why) for pin in retention.pins),
         subscriptions=len(audience.subscriptions),
         undelivered=len(audience.undelivered),
-        waiting=len(audience.bells),
+        waiting=audience.sleepers,
         diff_scans=core._lineage.scans,
     )
