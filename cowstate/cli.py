@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import NoReturn, Protocol, TextIO
 
 import cowstate
+from cowstate.bench import command as bench_command
 from cowstate.errors import CowstateError
 from cowstate.positions import command as replay_command
 
@@ -90,12 +91,13 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="cowstate",
-        description="Copy-on-write state: the reference application, at work.",
+        description="Copy-on-write state: the reference application at work, and what it costs.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"cowstate {cowstate.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
+    _add(commands, "bench", "measure the store against locks and peers", bench_command)
     return parser
 
 
