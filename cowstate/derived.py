@@ -251,7 +251,7 @@ def _remove_entry(
     kind: MapKind, name: str, unique: bool, state: PersistentMap[Any, Any], value: Any, key: Any
 ) -> PersistentMap[Any, Any]:
     entry = state.get(value, MISSING)
-    if entry is MISSING or (entry != key if unique else key not in entry):
+    if entry is MISSING or ((entry is not key and entry != key) if unique else key not in entry):
         raise IndexValueError(
             f"{value!r} was not the value of this record when it was stored; an index function "
             "must give the same value for the same record every time"

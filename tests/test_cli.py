@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import re
@@ -304,3 +306,63 @@ def test_a_pipe_gets_no_bar():
     done = run("replay", "--count=500")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
+
+
+# The same in this process, where coverage can see it
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Closed(io.StringIO):
+    """A stream that takes everything until it is flushed."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def flush(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "plain", "gzipped", "missing"])
+def test_the_bar_never_changes_the_report(capsys, monkeypatch, tmp_path, kind):
+    path = tmp_path / ("trades.csv.gz" if kind == "gzipped" else "trades.csv")
+    text = "".join(islice(rows(), 600)).encode()
+    if kind != "missing":
+        path.write_bytes(gzip.compress(text) if kind == "gzipped" else text)
+    argv = ["replay", "--count=600"] if kind == "synthetic" else ["replay", str(path)]
+    plain = main(argv), re.sub(r"\S+ s\n", "", capsys.readouterr().out)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert (main(argv), re.sub(r"\S+ s\n", "", capsys.readouterr().out)) == plain
+    assert ("replaying" in sys.stderr.getvalue()) or kind == "missing"
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    assert main(argv) == plain[0]
+    assert "replaying" not in sys.stderr.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (BrokenPipeError(), 141, ""),
+        (OSError(28, "No space left on device"), 2, "cannot write the output: No space left"),
+        (KeyboardInterrupt(), 130, "interrupted; nothing was kept"),
+    ],
+)
+def test_what_happens_to_the_output_decides_the_status(capsys, monkeypatch, error, status, said):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Closed(error))
+        assert main(["replay", "--count=20"]) == status
+    assert said in capsys.readouterr().err
+
+
+def test_without_standard_streams_the_status_still_tells(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["replay", "--count=20"]) == 2
+    monkeypatch.setattr(sys, "stderr", Closed(OSError(28, "No space left on device")))
+    assert main(["replay", "--count=20"]) == 2

@@ -113,6 +113,20 @@ def test_what_an_update_function_raises_comes_through_and_nothing_is_written(
     assert store.set("a", 2).version == 1
 
 
+@pytest.mark.parametrize("fn", [None, 5, "fn"])
+def test_an_update_takes_a_function(make_store: MakeStore, fn: Any) -> None:
+    store = make_store({"a": 1})
+    with pytest.raises(ArgumentTypeError, match="function"):
+        store.update("a", fn)
+
+    def wrong(_: Any) -> Any:
+        raise TypeError("of its own")
+
+    with pytest.raises(TypeError, match="of its own") as caught:
+        store.update("a", wrong)
+    assert not isinstance(caught.value, CowstateError)
+
+
 def test_a_key_that_goes_and_comes_back_is_seen_by_who_looked_at_it_before(
     make_store: MakeStore,
 ) -> None:

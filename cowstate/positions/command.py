@@ -15,10 +15,10 @@ from typing import Any
 from cowstate import ArgumentValueError
 
 from .errors import AmountValueError, ClientIdError
-from .grid import GridConfig
+from .grid import MAX_LEVELS, GridConfig
 from .line import Faults
 from .model import check_amount
-from .replay import MAX_LEVELS, ReplayOptions, ReplayReport, replay
+from .replay import ReplayOptions, ReplayReport, replay
 from .tape import read_tape, synthetic_tape
 
 __all__ = ["add_arguments", "as_json", "as_text", "run"]

@@ -13,10 +13,13 @@ from .ids import MAX_CLIENT_OID, MAX_SEQUENCE, check_prefix, client_order_id, pr
 from .model import EXACT, TAIL, ActionKind, OrderAction, Side, check_amount
 from .slots import InventorySlot, Order
 
-__all__ = ["GridConfig", "plan_grid"]
+__all__ = ["MAX_LEVELS", "GridConfig", "plan_grid"]
 
 # Client ids must fit for every price that may come; no quoted instrument has more digits.
 _INTEGER_DIGITS = 10
+MAX_LEVELS = 1_000
+"""How many purchases a grid may have: a plan costs time for each of them."""
+
 _SLOT_PRICE = itemgetter(0)
 
 
@@ -27,7 +30,7 @@ class GridConfig(Record):
         symbol: the instrument.
         price_step: distance between slots; slots lie at its multiples.
         quantity: base quantity of each purchase.
-        levels: how many slots below the last price have a BUY.
+        levels: how many slots below the last price have a BUY, from 1 to 1,000.
         prefix: what our client order ids begin with; it tells our orders from others'.
         post_only_limit: after more post-only refusals in a row than this, a slot's orders
             keep half a step away from the last price.
@@ -57,7 +60,7 @@ class GridConfig(Record):
             raise ArgumentTypeError(f"symbol is a {type(self.symbol).__name__}, not a str")
         if not self.symbol:
             raise ArgumentValueError("symbol is empty")
-        _check_count("levels", self.levels, 1, None)
+        _check_count("levels", self.levels, 1, MAX_LEVELS)
         # The count of refusals is taken over the tail, so it goes no higher.
         _check_count("post_only_limit", self.post_only_limit, 0, TAIL - 1)
         check_prefix(self.prefix)
@@ -72,12 +75,11 @@ class GridConfig(Record):
             )
 
 
-def _check_count(name: str, value: object, least: int, most: int | None) -> None:
+def _check_count(name: str, value: object, least: int, most: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ArgumentTypeError(f"{name} is a {type(value).__name__}, not an int")
-    if value < least or (most is not None and value > most):
-        limits = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise ArgumentValueError(f"{name} is {value}; it must be {limits}")
+    if not least <= value <= most:
+        raise ArgumentValueError(f"{name} is {value}; it must be from {least} to {most}")
 
 
 def plan_grid(
@@ -95,7 +97,8 @@ def plan_grid(
     - A slot whose orders were refused as post-only more than ``config.post_only_limit`` times
       in a row keeps half a step away from the last price: a BUY waits, a SELL goes higher.
 
-    Pure and deterministic: a plan carried out in full leaves nothing to plan at that price.
+    Pure and deterministic: a plan carried out in full leaves nothing to plan at that price,
+    unless it cancelled a purchase that was partly filled: what that holds is then for sale.
     Cost: one look at each slot (about 0.2 microseconds) and some microseconds per action.
 
     Raises:

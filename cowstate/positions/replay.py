@@ -29,10 +29,7 @@ from .strategy import GridStrategy
 from .tape import Trade
 from .threaded import ThreadedClock
 
-__all__ = ["MAX_GAP_MS", "MAX_LEVELS", "ReplayOptions", "ReplayReport", "replay"]
-
-MAX_LEVELS = 1_000
-"""The most levels that a replay takes; venues take some hundreds of open orders."""
+__all__ = ["MAX_GAP_MS", "ReplayOptions", "ReplayReport", "replay"]
 
 MAX_GAP_MS = 86_400_000
 """The longest pause between two trades of a tape. A pass comes every few seconds, also through a
@@ -61,7 +58,7 @@ class ReplayOptions(Record):
 
     Raises:
         ArgumentTypeError: a field is of the wrong type.
-        ArgumentValueError: a time is too small, or the grid has more than `MAX_LEVELS` levels.
+        ArgumentValueError: a time is too small.
     """
 
     grid: GridConfig
@@ -90,10 +87,6 @@ class ReplayOptions(Record):
         ):
             if value < least:
                 raise ArgumentValueError(f"{name} is {value}; it must be {least} or more")
-        if self.grid.levels > MAX_LEVELS:
-            raise ArgumentValueError(
-                f"levels is {self.grid.levels}; a replay takes {MAX_LEVELS} at most"
-            )
 
 
 class ReplayReport(Record):

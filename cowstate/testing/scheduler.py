@@ -18,7 +18,7 @@ from .workers import Aborted, Worker
 
 __all__ = ["Decision", "Plan", "Scheduler"]
 
-_STEPS_AT_MOST: Final = 100_000
+_STEPS_AT_MOST: Final = 20_000
 _NEVER: Final = sys.maxsize
 _HERE: Final = __file__.removesuffix("scheduler.py")
 
@@ -98,7 +98,7 @@ class Scheduler:
         self._path = 0
         self._plan = plan
         self._budget = plan.budget
-        self.trace.start()
+        self.trace.cold = False
         if self.log is not None:
             self.log.clear()
         self._upcoming = iter(plan.switches)

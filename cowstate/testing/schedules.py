@@ -244,7 +244,8 @@ def _run(
     program: Program, scheduler: Scheduler, plan: Plan
 ) -> tuple[Hashable, BaseException | None]:
     while True:
-        threads, check = program()
+        with scheduler.trace.elsewhere():
+            threads, check = program()
         scheduler.run(list(zip(_names(threads), threads, strict=True)), plan)
         if scheduler.aborting or not scheduler.trace.cold:
             break
@@ -253,7 +254,8 @@ def _run(
     if check is None:
         return None, None
     try:
-        outcome = check()
+        with scheduler.trace.elsewhere():
+            outcome = check()
         hash(outcome)
     except Exception as error:
         return None, error

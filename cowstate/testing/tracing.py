@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeAlias
 
@@ -33,9 +34,8 @@ class Tracer:
         instructions: make every instruction a switch point, not only every line.
 
     Attributes:
-        cold: set when code is met for the first time. What is filled on first use may then have
-            been filled, and from 3.12 on the interpreter reports instructions only from the
-            second call on; so what has been seen is not what will be seen from now on.
+        cold: set when code is met for the first time, which may have filled what is filled on
+            first use, so that the same code takes another path from now on.
     """
 
     def __init__(
@@ -63,13 +63,26 @@ class Tracer:
             self.cold = True
         return local
 
-    def start(self) -> None:
-        """Prepare for a schedule."""
-        self.cold = False
-        # The interpreter stops reporting an instruction once a thread without this trace function
-        # has run it, as the one that sets up and checks does.
-        if self._instructions and sys.version_info >= (3, 12):
-            sys.monitoring.restart_events()
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Let another thread run what belongs to the territory, without points, meanwhile."""
+        # From 3.12 on the interpreter stops reporting the instructions of code for good when a
+        # thread that asks for none runs it.
+        if not self._instructions:
+            yield
+            return
+        before = sys.gettrace()
+        sys.settrace(self._pass)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def _pass(self, frame: FrameType, _event: str, _arg: object) -> TraceFunction | None:
+        if frame.f_code.co_filename not in self._territory.files:
+            return None
+        frame.f_trace_opcodes = True
+        return self._pass
 
     def _by_line(self, points: CodePoints) -> TraceFunction:
         lines, code, file = points.lines, id(points.code), points.code.co_filename

@@ -48,7 +48,7 @@ def test_a_quick_run_prints_conditions_tables_and_crossovers(
 )
 def test_the_other_workloads_run_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = command.Settings.quickly(2)._replace(mixed_s=0.001, budget_s=0.001)
-    figures = workloads()[name].run(50, quick)
+    figures = workloads()[name].run(20, quick)
     assert {figure.workload for figure in figures} == {name}
     assert all(sample > 0 for figure in figures for sample in figure.samples if figure.unit == "ns")
 

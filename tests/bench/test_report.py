@@ -111,7 +111,7 @@ def test_at_the_crossover_both_cost_the_same_and_beyond_it_the_store_less(
     elif said == "never":
         assert ours >= theirs
     else:
-        at = float(said.split()[2].rstrip("%")) / 100
+        at = next(float(word[:-1]) for word in said.split() if word.endswith("%")) / 100
         if abs(share - at) > 0.001:
             assert (ours < theirs) is ((share > at) == said.startswith("from"))
 

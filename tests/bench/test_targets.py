@@ -42,9 +42,9 @@ def test_targets_are_measured_in_ratios_of_one_run() -> None:
             at_least=True,
         ),
         Target(
-            "ten by one",
-            5,
-            (Part("update", DEFAULT, 100, 10), Part("update", DEFAULT, 100)),
+            "a thousand by one",
+            20,
+            (Part("update", DEFAULT, 100, 1_000), Part("update", DEFAULT, 100)),
             at_least=True,
         ),
         Target("absent", 1, (Part("update", DEFAULT, 100), Part("update", "nobody", 100))),

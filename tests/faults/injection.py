@@ -6,8 +6,7 @@ import ctypes
 import gc
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
@@ -53,17 +52,18 @@ def in_package(code: CodeType) -> bool:
     return code.co_filename.startswith(PACKAGE) and not finalizer
 
 
-@contextmanager
-def _tracing(trace: Any) -> Iterator[None]:
-    before = sys.gettrace()  # coverage, perhaps
+def _start(trace: Any) -> Any:
+    """Begin to trace; returns what to give to `_stop`: the tracer before, coverage perhaps."""
+    before = sys.gettrace()
     # A store of an earlier run must not be collected, and its finalizers traced, in this one.
     gc.disable()
     sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
-        gc.enable()
+    return before
+
+
+def _stop(before: Any) -> None:
+    sys.settrace(before)
+    gc.enable()
 
 
 def raise_at_line(
@@ -86,11 +86,13 @@ def raise_at_line(
     def enter(frame: FrameType, *_: object) -> Any:
         return local if where(frame.f_code) else None
 
+    before = _start(enter)
     try:
-        with _tracing(enter):
-            write()
+        write()
     except error as raised:
         return _place(raised)
+    finally:
+        _stop(before)
     return ("caught",) if seen >= number else None
 
 
@@ -138,13 +140,15 @@ def interrupt_at_opcode(
         frame.f_trace_opcodes = True
         return local
 
+    before = _start(enter)
     try:
-        with _tracing(enter):
-            write()
+        write()
         while armed:  # until it comes up, at a backward jump of this loop at the latest
             pass
     except Injected as raised:
         return _place(raised)
+    finally:
+        _stop(before)
     return None
 
 

@@ -285,6 +285,7 @@ def test_the_last_price_is_a_positive_decimal(last, error):
         ("quantity", 0.05, AmountTypeError),
         ("quantity", Decimal("-1"), AmountValueError),
         ("levels", 0, ArgumentValueError),
+        ("levels", 1_001, ArgumentValueError),
         ("levels", 2.0, ArgumentTypeError),
         ("levels", True, ArgumentTypeError),
         ("symbol", "", ArgumentValueError),

@@ -14,7 +14,9 @@ from tests.properties.machine import StoreMachine
 from tests.properties.model import make_store
 
 LOCKSTEP = settings(
-    stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=settings.default.max_examples // 2,
+    stateful_step_count=30,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import pickle
 import threading
 from threading import Condition, Event, Lock, RLock
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from cowstate.errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
     DeadlockError,
     NondeterminismError,
     ScheduleError,
-    UnscheduledError,
 )
-from cowstate.testing.points import Territory
-from cowstate.testing.scheduler import Scheduler
 from cowstate.testing.schedules import Exploration, Program, Trace, explore, replay
 
 HERE = [__name__]
@@ -307,184 +300,3 @@ def test_a_bug_that_takes_two_preemptions_is_found_with_two_and_not_with_one() -
 def test_given_up_early_it_says_that_it_is_not_complete() -> None:
     result = exploring(adding("add_in_two_lines"), max_schedules=3)
     assert (result.schedules, result.complete) == (3, False)
-
-
-RUNS: list[None] = []
-
-
-def test_a_program_that_does_something_else_each_time_is_found_out() -> None:
-    def program() -> Any:
-        RUNS.append(None)
-        odd = len(RUNS) % 2
-
-        def fickle() -> None:
-            RUNS.copy()
-            if odd:
-                RUNS.copy()
-            RUNS.copy()
-
-        return [fickle, fickle], None
-
-    with pytest.raises(NondeterminismError):
-        exploring(program)
-
-
-def test_a_failure_that_does_not_come_again_is_found_out() -> None:
-    def program() -> Any:
-        RUNS.append(None)
-        number = len(RUNS)
-
-        def check() -> None:
-            assert number != start + 1
-
-        return [RUNS.copy], check
-
-    start = len(RUNS)
-    with pytest.raises(NondeterminismError, match="run again"):
-        exploring(program)
-
-
-def test_a_loop_that_never_ends_is_a_failure() -> None:
-    def program() -> Any:
-        counter = Counter()
-
-        def spin() -> None:
-            while not counter.n:
-                pass
-
-        return [spin, counter.add_in_one_line], None
-
-    with pytest.raises(ScheduleError, match="has not ended after"):
-        exploring(program, preemptions=0)
-
-
-def test_a_thread_stuck_at_an_unknown_lock_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(Scheduler.__init__.__kwdefaults__, "patience", 0.1)
-    unknown = threading.Lock()
-
-    def program() -> Any:
-        def holder() -> None:
-            with unknown:
-                RUNS.copy()
-
-        return [holder, holder], None
-
-    with pytest.raises(ScheduleError, match=r"holder-. does not go on at .*with unknown") as caught:
-        exploring(program)
-    assert isinstance(caught.value.error, UnscheduledError)
-    assert not unknown.locked()
-
-
-def test_a_thread_that_nobody_scheduled_is_refused() -> None:
-    def program() -> Any:
-        lock, errors = Lock(), []
-
-        def meddle() -> None:
-            with pytest.raises(UnscheduledError):
-                lock.acquire()
-            errors.append(None)
-
-        def body() -> None:
-            thread = threading.Thread(target=meddle)
-            thread.start()
-            thread.join()
-
-        return [body], lambda: len(errors)
-
-    assert set(exploring(program).outcomes) == {1}
-
-
-def failing_programs() -> list[Program]:
-    def swallows() -> Any:
-        lock = Lock()
-        lock.acquire()
-
-        def stubborn() -> None:
-            for _ in range(3):
-                try:
-                    lock.acquire()
-                except BaseException:
-                    continue
-
-        return [stubborn, stubborn], None
-
-    return [must_add("add_in_two_lines"), crossed("Lock"), flag_and_wait(False), swallows]
-
-
-@pytest.mark.parametrize("place", range(4))
-def test_nothing_is_left_behind_by_a_failure(place: int) -> None:
-    before = threading.enumerate()
-    with pytest.raises(ScheduleError):
-        exploring(failing_programs()[place])
-    assert threading.enumerate() == before
-    assert (Lock, RLock, Condition) == (threading.Lock, threading.RLock, threading.Condition)
-    assert isinstance(threading, ModuleType)
-    assert threading.__name__ == "threading"
-    assert gc.isenabled()
-
-
-def test_threads_that_take_no_part_make_real_locks_meanwhile() -> None:
-    kinds: list[type] = []
-
-    def program() -> Any:
-        def body() -> None:
-            thread = threading.Thread(target=lambda: kinds.append(type(Lock())))
-            thread.start()
-            thread.join()
-
-        return [body], None
-
-    exploring(program)
-    assert set(kinds) == {type(threading.Lock())}
-
-
-def test_clean_ups_run_in_the_threads_that_a_failure_ends() -> None:
-    cleaned: list[str] = []
-
-    def program() -> Any:
-        lock = Lock()
-        lock.acquire()
-
-        def waits() -> None:
-            try:
-                lock.acquire()
-            finally:
-                cleaned.append("waits")
-
-        return [waits], None
-
-    with pytest.raises(ScheduleError, match="DeadlockError"):
-        exploring(program)
-    assert cleaned
-
-
-def test_lines_that_touch_locals_alone_are_no_switch_points() -> None:
-    def mixed(shared: Any) -> Any:
-        a = None
-        b = a
-        c = shared.x
-        if c is b:
-            return a
-        c = Counter
-        return c()
-
-    first = mixed.__code__.co_firstlineno
-    lines = Territory(HERE).points(mixed.__code__).lines
-    assert {line - first for line in lines} == {3, 7}
-
-
-def test_bad_arguments_are_named() -> None:
-    program = adding("add_locked")
-    for wrong in ({"preemptions": -1}, {"max_schedules": 0}, {"every": "word"}):
-        with pytest.raises(ArgumentValueError):
-            exploring(program, **wrong)
-    with pytest.raises(ArgumentTypeError, match="preemptions"):
-        exploring(program, preemptions=1.5)
-    with pytest.raises(ArgumentTypeError, match="for one write"):
-        explore(program, modules=__name__)
-    with pytest.raises(ArgumentTypeError):
-        explore(program, modules=[3])  # type: ignore[list-item]
-    with pytest.raises(ArgumentValueError, match="at least one"):
-        explore(program, modules=[])
-    with pytest.raises(ArgumentValueError, match="sys is not made of Python lines"):
-        explore(program, modules=["sys"])
