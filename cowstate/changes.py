@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from .errors import ChangeSetMismatchError
+from .errors import ArgumentTypeError, ChangeSetMismatchError
 
 __all__ = ["MISSING", "Change", "ChangeSet", "Delta", "Missing"]
 
@@ -67,9 +67,13 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
     _delta: Delta[K, V]
 
     def __init__(self, changes: Mapping[K, tuple[V | Absent, V | Absent]] | None = None) -> None:
-        self._delta = {
-            key: (old, new) for key, (old, new) in (changes or {}).items() if old is not new
-        }
+        try:
+            pairs = {key: (old, new) for key, (old, new) in dict(changes or {}).items()}
+        except (TypeError, ValueError) as error:
+            raise ArgumentTypeError(
+                f"a change set is made of a mapping from keys to (old, new) pairs: {error}"
+            ) from None
+        self._delta = {key: pair for key, pair in pairs.items() if pair[0] is not pair[1]}
 
     @classmethod
     def _of(cls, delta: Delta[K, V]) -> ChangeSet[K, V]:

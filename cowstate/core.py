@@ -21,7 +21,7 @@ from .process import register
 from .records import check_immutable
 from .ring import Ring
 from .snapshot import Commit, Lineage, Snapshot, Written, delta_of
-from .transaction import Draft, Transaction, ensure_hashable
+from .transaction import Draft, Transaction, ensure_findable, ensure_hashable
 
 __all__ = ["BY_FUNCTION", "Core"]
 
@@ -65,6 +65,8 @@ class Core(Generic[K, V]):
         self._aging = self._retention.aging
         self._lineage = Lineage(derivation, self._ring)
         start = _as_dict(records)
+        for key in start:
+            ensure_findable(key)
         for record in start.values():
             if type(record) not in self._accepted:
                 self._accept(record)
@@ -194,6 +196,8 @@ class Core(Generic[K, V]):
                 raise
         else:
             old = self._old(key)
+            if old is MISSING:
+                ensure_findable(key)
         if record is old:
             return Commit(before, before, None)
         if type(record) not in self._accepted:

@@ -59,6 +59,10 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
         """Return, as the keys of a dict, the values that a *result* of ``fn`` stands for."""
         if result is None:
             return {}
+        if self.many and isinstance(result, str | bytes):
+            raise IndexValueError(
+                f"{result!r} would be indexed letter by letter; return a tuple of values"
+            )
         try:
             found = dict.fromkeys(result) if self.many else {result: None}
         except TypeError as error:

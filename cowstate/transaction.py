@@ -8,6 +8,8 @@ from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet, Delta
 from .errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
     ClosedError,
     ConflictError,
     IterationError,
@@ -34,6 +36,15 @@ def ensure_hashable(key: object) -> None:
         hash(key)
     except TypeError:
         raise UnhashableKeyError(key) from None
+
+
+def ensure_findable(key: object) -> None:
+    """Raise `ArgumentValueError` for a key that is not equal to itself.
+
+    Maps disagree upon whether such a key can be found again: pyrsistent's cannot.
+    """
+    if key != key:  # noqa: PLR0124
+        raise ArgumentValueError(f"{key!r} cannot be a key: it equals nothing, itself included")
 
 
 class Workspace(MutableMapping[K, V], Generic[K, V]):
@@ -111,6 +122,8 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
             raise ClosedError(self._closed)
         if type(record) not in self._accepted:
             self._check(record)
+        if key != key:  # noqa: PLR0124
+            ensure_findable(key)
         try:
             self._writes[key] = record
         except TypeError:
@@ -281,6 +294,8 @@ class Draft(Workspace[K, V]):
             ClosedError: the draft was committed before.
         """
         self._ensure_open()
+        if not isinstance(expected_version, int | None):
+            raise ArgumentTypeError(f"a version is a whole number, not {expected_version!r}")
         return self._commit(self, expected_version)
 
     @property

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate import MISSING, Change, ChangeSet, ChangeSetMismatchError
+from cowstate import MISSING, ArgumentTypeError, Change, ChangeSet, ChangeSetMismatchError
 from cowstate.changes import Missing, compose_all
 
 Records = dict[str, Any]
@@ -132,3 +132,9 @@ def test_the_repr_stays_short() -> None:
     assert repr(few) == "ChangeSet({'a': Change(old=1, new=2)})"
     assert "99996 more" in repr(many)
     assert len(repr(many)) < 400
+
+
+@pytest.mark.parametrize("changes", [{"a": 1}, {"a": (1, 2, 3)}, ["a"], 5])
+def test_what_is_no_mapping_to_pairs_is_no_change_set(changes: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match="pairs"):
+        ChangeSet(changes)

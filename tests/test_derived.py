@@ -78,18 +78,6 @@ def test_a_record_under_a_false_key_is_found_like_any_other(
     assert draft.find("order", 7) is store.snapshot()[key]
 
 
-def test_a_record_under_a_nan_is_indexed_as_long_as_the_map_finds_it() -> None:
-    # pyrsistent finds no key that does not equal itself, be it the same object.
-    nan = float("nan")
-    store = Store({nan: Slot(7)}, indexes={"order": Index(lambda s: s.order_id, unique=True)})
-    if nan not in store.snapshot():
-        pytest.skip("the map in use here finds no NaN")
-    store.set(nan, Slot(8))
-    assert store.snapshot().find("order", 8) == Slot(8)
-    store.delete(nan)
-    assert store.snapshot().find("order", 8) is None
-
-
 def test_a_value_that_another_record_has_is_refused(make_store: MakeStore) -> None:
     store = by_order(make_store, {"a": Slot(1), "b": Slot(2)})
     before = store.snapshot()
@@ -364,3 +352,10 @@ def test_a_sum_does_not_ask_again_about_what_did_not_change() -> None:
     before = store.snapshot()
     store.set("a", (amount, 2))
     assert store.snapshot().total("s") is before.total("s")
+
+
+def test_a_text_is_no_collection_of_index_values() -> None:
+    store = Store({}, indexes={"tag": Index(lambda record: record, many=True)})
+    with pytest.raises(IndexValueError, match="letter by letter"):
+        store.set("a", "abc")
+    assert store.snapshot().version == 0

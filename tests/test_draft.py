@@ -9,6 +9,7 @@ import pytest
 
 from cowstate import (
     Aggregate,
+    ArgumentTypeError,
     ClosedError,
     ConflictError,
     Draft,
@@ -258,3 +259,9 @@ def test_what_a_function_of_retry_raises_ends_it(store: Store[str, Slot]) -> Non
             store.retry(fn, attempts)
         assert runs == [1]
     assert store.set("a", Slot(5)).version == 1
+
+
+def test_an_expected_version_is_a_whole_number() -> None:
+    draft = Store({"a": 1}).draft()
+    with pytest.raises(ArgumentTypeError, match="whole number"):
+        draft.commit(expected_version="1")  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pickle
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -397,3 +398,20 @@ def test_whoever_reads_sees_versions_that_only_grow_and_are_whole(make_store: Ma
     for reader in readers:
         reader.join()
     assert not problems
+
+
+@pytest.mark.parametrize("nan", [float("nan"), Decimal("nan")])
+def test_a_key_that_equals_nothing_is_refused(make_store: MakeStore, nan: Any) -> None:
+    """Not every map would find it again."""
+    store = make_store({"a": 1})
+    with pytest.raises(ArgumentValueError, match="itself"):
+        make_store({nan: 1})
+    with pytest.raises(ArgumentValueError, match="itself"):
+        store.set(nan, 1)
+    with pytest.raises(ArgumentValueError, match="itself"):
+        store.compare_and_set(nan, MISSING, 1)
+    with pytest.raises(ArgumentValueError, match="itself"):
+        store.draft()[nan] = 1
+    with pytest.raises(ArgumentValueError, match="itself"), store.transaction() as tx:
+        tx[nan] = 1
+    assert store.snapshot().version == 0

@@ -8,7 +8,7 @@ depth of one key in one tree says nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.util import find_spec
 from itertools import count
 from operator import attrgetter
@@ -101,10 +101,14 @@ class Variant:
     without: frozenset[str] = frozenset()
     change: Callable[[Any], Any] = staticmethod(add_one)
 
-    def __init__(self, size: int, store: Any) -> None:
+    def __init__(self, size: int) -> None:
         self.size = size
-        self.store = store
         self.keys = ten_keys(size)
+
+    @cached_property
+    def store(self) -> Any:
+        """The store that the operations work on; not made where none does."""
+        return self.fresh()
 
     def operation(self, workload: str) -> Operation | None:
         """Return the operation of *workload*, or None if the variant cannot do it."""
@@ -196,7 +200,7 @@ class Variant:
 
     def do_build(self) -> Operation:
         """Make a store of all records."""
-        return self._do("fresh()", fresh=self.fresh)
+        return Operation("fresh()", {"fresh": self.fresh}, note=self.note)
 
 
 class _WithChanges(Variant):
@@ -239,17 +243,15 @@ class _Cowstate(_WithChanges):
     def __init__(self, maps: str, size: int) -> None:
         self.name = f"cowstate/{maps}"
         self._maps = maps
-        super().__init__(size, self.fresh_of(size))
-
-    def fresh_of(self, size: int, **derived: Any) -> Store[str, Level]:
-        return Store(records_of(size), maps=self._maps, **derived)
+        super().__init__(size)
 
     def fresh(self) -> Store[str, Level]:
-        return self.fresh_of(self.size)
+        return Store(records_of(self.size), maps=self._maps)
 
     def indexed(self) -> Store[str, Level]:
-        return self.fresh_of(
-            self.size,
+        return Store(
+            records_of(self.size),
+            maps=self._maps,
             indexes={"order_id": Index(_ORDER_ID, unique=True)},
             aggregates={"quantity": Aggregate.sum(_QUANTITY)},
         )
@@ -272,9 +274,6 @@ class _Locked(_WithChanges):
     name = LOCKED
     change = staticmethod(add_one_in_place)
     indexed_change = staticmethod(set_order_id_in_place)
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size, locked_store(mutable_records(size)))
 
     def fresh(self) -> LockedStore[str, MutableLevel]:
         return locked_store(mutable_records(self.size))
@@ -314,7 +313,7 @@ class _Locked(_WithChanges):
 
     def do_build(self) -> Operation:
         records = mutable_records(self.size)
-        return self._do("make(records)", make=locked_store, records=records)
+        return Operation("make(records)", {"make": locked_store, "records": records})
 
 
 class _ReadInPlace(_Locked):
@@ -346,7 +345,7 @@ class _Rival(Variant):
         self.name = name
         self.note = note
         self._make = make
-        super().__init__(size, make(records_of(size)))
+        super().__init__(size)
 
     def fresh(self) -> Rival:
         return self._make(records_of(self.size))
@@ -354,9 +353,8 @@ class _Rival(Variant):
 
 class _Nimbus(_Rival):
     def close(self) -> None:
-        close = getattr(self.store, "close", None)
-        if close is not None:
-            close()
+        if "store" in self.__dict__ and hasattr(self.store, "close"):
+            self.store.close()
 
     def do_conditional(self) -> Operation:
         return self._do(

@@ -121,6 +121,25 @@ def test_what_was_saved_is_restored(kind: Any) -> None:
     assert list(other.snapshot()) == ["7"]
 
 
+def test_orders_beyond_the_tail_are_forgotten_alike() -> None:
+    ends = []
+    for kind in KINDS:
+        manager = make(kind)
+        oids = [f"grid-50000-B{number}" for number in range(1, 12)]
+        for number, oid in enumerate(oids, start=1):
+            manager.on_order_update(told(oid, OrderStatus.FILLED, order_id=number))
+        outcomes = [
+            manager.on_order_update(told(oid, OrderStatus.FILLED, "0.7", order_id=number))
+            for number, oid in enumerate(oids, start=1)
+        ]
+        assert outcomes[:3] == [UpdateOutcome.RETIRED] * 3
+        assert outcomes[3:] == [UpdateOutcome.OVERFILLED] * 8
+        assert manager.snapshot().find_key("order_id", 1) is None
+        assert manager.snapshot().find_key("client_oid", oids[0]) is None
+        ends.append(state(manager))
+    assert ends[0] == ends[1]
+
+
 @both
 def test_updates_from_many_threads_all_count(kind: Any) -> None:
     manager = make(kind)
