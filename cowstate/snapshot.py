@@ -93,15 +93,19 @@ class Snapshot(
 
     def keys(self) -> KeysView[K]:
         """Return a view of the keys."""
-        return _Keys(self)
+        # A dict's own views do all that a view must, and cannot be written through.
+        records: Any = self._map
+        return records.keys() if type(records) is dict else _Keys(self)
 
     def values(self) -> ValuesView[V]:
         """Return a view of the records."""
-        return _Values(self)
+        records: Any = self._map
+        return records.values() if type(records) is dict else _Values(self)
 
     def items(self) -> ItemsView[K, V]:
         """Return a view of the ``(key, record)`` pairs."""
-        return _Items(self)
+        records: Any = self._map
+        return records.items() if type(records) is dict else _Items(self)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
