@@ -27,6 +27,7 @@ __all__ = [
     "Ratio",
     "Settings",
     "conditions",
+    "gil_enabled",
     "quantile",
     "ratio_of",
     "time_all",
@@ -190,6 +191,12 @@ def time_all(
     return {name: tuple(taken) for name, taken in samples.items()}
 
 
+def gil_enabled() -> bool:
+    """Return whether the interpreter runs one thread at a time."""
+    enabled: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return enabled
+
+
 def conditions() -> dict[str, Any]:
     """Return what the figures depend on: machine, interpreter, GIL, packages, load."""
     packages = {}
@@ -199,12 +206,11 @@ def conditions() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     free = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}"
         + (" free-threaded" if free else ""),
-        "gil": "on" if gil else "off",
+        "gil": "on" if gil_enabled() else "off",
         "packages": packages,
         "load": [round(part, 2) for part in os.getloadavg()] if hasattr(os, "getloadavg") else None,
     }

@@ -143,7 +143,8 @@ def crossovers(figures: Sequence[Figure]) -> list[list[str]]:
     }
     rows = []
     sizes = sorted({figure.size for figure in figures if figure.workload == "update"})
-    others = dict.fromkeys(figure.variant for figure in figures if "lock" in figure.variant)
+    names = dict.fromkeys(figure.variant for figure in figures)
+    others = [name for name in names if name.startswith((LOCKED, "one lock"))]
     for size in sizes:
         for variant in others:
             shares = [_share(times, size, variant, reading) for reading in ("read_all", "snapshot")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import groupby
@@ -10,14 +9,13 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from cowstate import Store
-from cowstate.maps import available_maps
 
 from .levels import records_of
-from .measure import Operation, Ratio, Settings, ratio_of, time_all
+from .measure import Operation, Ratio, Settings, gil_enabled, ratio_of, time_all
 from .mixed import bytes_per_version, run_against_each_other, throughput
 from .orders import manager_operations
 from .rivals import Bare
-from .variants import DEFAULT, LOCKED, Variant, variants
+from .variants import DEFAULT, LOCKED, Variant, maps_here, variants
 
 __all__ = ["Part", "Target", "Verdict", "judge", "targets"]
 
@@ -172,7 +170,7 @@ def _slowest_writes(variant: str, settings: Settings) -> Ratio:
 
 def _two_readers(settings: Settings) -> Ratio | str:
     """Return the throughput of snapshot and read of two threads, by that of one."""
-    if getattr(sys, "_is_gil_enabled", lambda: True)():
+    if gil_enabled():
         return "needs an interpreter without a GIL"
     store = Store(records_of(1_000))
     snapshot, key = store.snapshot, "50500"
@@ -198,7 +196,7 @@ def targets(settings: Settings) -> list[Target]:
             4096,
             measure=partial(_retained, maps),
         )
-        for maps in available_maps()
+        for maps in maps_here()
     ]
     beside = "p99.9 of a write beside a reader of 10,000, by that beside one of 100"
     found.append(Target(beside, 2, measure=partial(_slowest_writes, DEFAULT)))

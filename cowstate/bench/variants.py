@@ -30,7 +30,7 @@ from .levels import (
     ten_keys,
 )
 from .locked import LockedStore
-from .measure import Operation
+from .measure import Operation, gil_enabled
 from .rivals import (
     AtomicReference,
     AtomReference,
@@ -47,6 +47,7 @@ __all__ = [
     "LOCKED",
     "WORKLOADS",
     "Variant",
+    "maps_here",
     "variants",
 ]
 
@@ -75,6 +76,12 @@ WORKLOADS = (
 _QUANTITY = attrgetter("quantity")
 _ORDER_ID = attrgetter("order_id")
 _UPDATE = "for key in keys: update(key, change)"
+
+
+def maps_here() -> tuple[str, ...]:
+    """Return the maps that are compared: all there are, but for those that turn a GIL on."""
+    # The C map does so when it is imported, for the whole process, and with it nimbuskv.
+    return available_maps() if gil_enabled() else ("pyrsistent", "dict+pyrsistent")
 
 
 def _ignore(commit: object) -> None:
@@ -384,7 +391,7 @@ def _rivals() -> dict[str, Callable[[int], Variant]]:
             _Rival, "one lock, copied to write", "no versions or checks", CopyOnWrite
         ),
     }
-    for maps in available_maps():
+    for maps in maps_here():
         kind = map_kind(maps)
         if kind.name == kind.large:
             name = f"reference+lock/{maps}"
@@ -397,7 +404,7 @@ def _rivals() -> dict[str, Callable[[int], Variant]]:
         ("cereggii", "cereggii AtomicRef", "may run the function again", _Rival, AtomicReference),
     )
     for module, name, note, kind_of, store in peers:
-        if find_spec(module) is not None:
+        if find_spec(module) is not None and (gil_enabled() or module != "nimbuskv"):
             found[name] = partial(kind_of, name, note, store)
     return found
 
@@ -406,6 +413,6 @@ def _rivals() -> dict[str, Callable[[int], Variant]]:
 def variants() -> Mapping[str, Callable[[int], Variant]]:
     """Return what makes each variant that can be had here, by name, for a size."""
     found: dict[str, Callable[[int], Variant]] = {LOCKED: _Locked, _ReadInPlace.name: _ReadInPlace}
-    for maps in available_maps():
+    for maps in maps_here():
         found[f"cowstate/{maps}"] = partial(_Cowstate, maps)
     return found | _rivals()
