@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sysconfig
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -18,10 +19,16 @@ from pyrsistent import PMap, pmap
 from .changes import MISSING
 from .errors import ArgumentValueError, MissingExtraError
 
+_pure_vector: Any = None
+with suppress(ImportError):  # a later release may have moved it, or have no other
+    from pyrsistent._pvector import python_pvector as _pure_vector
+
 __all__ = ["MapKind", "PersistentMap", "available_maps", "map_kind"]
 
 K = TypeVar("K", bound=Hashable)
 V_co = TypeVar("V_co", covariant=True)
+
+_PURE = None if _pure_vector is None else type(_pure_vector())
 
 
 class PersistentMap(Protocol[K, V_co]):
@@ -61,18 +68,37 @@ class MapKind(NamedTuple):
         return "dict" if type(base) is dict else self.large
 
 
-def _pmap_apply(base: PMap[Any, Any], writes: Mapping[Any, Any]) -> PMap[Any, Any]:
-    evolver = base.evolver()
-    for key, value in writes.items():
-        if value is not MISSING:
-            evolver.set(key, value)
-        elif key in base:
-            evolver.remove(key)
-    return evolver.persistent()
+def _pure(made: PMap[Any, Any]) -> PMap[Any, Any]:
+    """Return *made* over a bucket vector that is pure Python.
+
+    The garbage collector cannot see into the C one: for each new version that is kept, it walks
+    through all of the vector, shared or not, twice. A store keeps its recent versions, so a
+    write would cost O(N). A node of the pure one is seen once in its life.
+    """
+    if _PURE is None or type(made._buckets) is _PURE:
+        return made
+    rebuilt: Any = PMap
+    return rebuilt(len(made), _pure_vector(made._buckets))  # type: ignore[no-any-return]
 
 
 def _pyrsistent() -> MapKind:
-    return MapKind("pyrsistent", pmap, PMap.set, PMap.remove, _pmap_apply, "pyrsistent")
+    def build(records: Mapping[Any, Any]) -> PMap[Any, Any]:
+        return _pure(pmap(records))
+
+    # A map that outgrows its buckets comes back with new ones, in C again.
+    def put(base: PMap[Any, Any], key: Any, value: Any) -> PMap[Any, Any]:
+        return _pure(base.set(key, value))
+
+    def apply(base: PMap[Any, Any], writes: Mapping[Any, Any]) -> PMap[Any, Any]:
+        evolver = base.evolver()
+        for key, value in writes.items():
+            if value is not MISSING:
+                evolver.set(key, value)
+            elif key in base:
+                evolver.remove(key)
+        return _pure(evolver.persistent())
+
+    return MapKind("pyrsistent", build, put, PMap.remove, apply, "pyrsistent")
 
 
 def _immutables() -> MapKind:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable
 from typing import Any
 
+import pyrsistent
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -171,3 +174,46 @@ def test_a_hundred_thousand_records_are_built_at_once_and_read_alike(kind: MapKi
     assert base[99_999] == "99999"
     assert kind.put(base, 5, "five")[5] == "five"
     assert base[5] == "5"
+
+
+def test_a_kept_version_gives_the_garbage_collector_no_work_that_grows_with_the_map(
+    kind: MapKind,
+) -> None:
+    """The collector walks through what each new object refers to, and a store keeps versions.
+
+    pyrsistent's C vector fails this: every version shows the collector all of its buckets.
+    """
+    base = kind.build({n: n for n in range(20_000)})
+    assert _new_to_the_collector(lambda: kind.put(base, 5, -1)) < 2_000
+    assert _new_to_the_collector(lambda: kind.drop(base, 5)) < 2_000
+    assert _new_to_the_collector(lambda: kind.apply(base, {5: -1, 6: MISSING})) < 2_000
+    grown = base
+    for n in range(20_000, 28_000):  # past the load that makes pyrsistent build new buckets
+        grown = kind.put(grown, n, n)
+    assert _new_to_the_collector(lambda: kind.put(grown, 5, -1)) < 2_000
+
+
+def test_the_test_sees_what_a_c_vector_does_to_the_collector() -> None:
+    vector = pyrsistent.pvector(range(20_000))
+    if "pvectorc" not in type(vector).__module__:
+        pytest.skip("this pyrsistent has no C vector")
+    boxed = pyrsistent.pvector([(n,) for n in range(20_000)])
+    assert _new_to_the_collector(lambda: boxed.set(5, (-1,))) >= 20_000
+
+
+def _new_to_the_collector(make: Callable[[], object]) -> int:
+    """How many references the collector follows from the objects that *make* leaves behind."""
+    gc.collect()
+    gc.disable()
+    try:
+        known: set[int] = set()
+        known.update(id(thing) for thing in gc.get_objects())
+        known.add(id(known))
+        made = make()
+        new = [thing for thing in gc.get_objects() if id(thing) not in known]
+        references = sum(len(gc.get_referents(thing)) for thing in new if type(thing) is not list)
+        lists = [len(thing) for thing in new if type(thing) is list and thing is not new]
+        assert made is not None
+        return references + sum(lists)
+    finally:
+        gc.enable()

@@ -176,15 +176,14 @@ def time_all(
     if slowest:
         rounds = min(rounds, max(2, int(settings.budget_s / slowest)))
     samples: dict[str, list[float]] = {name: [] for name in operations}
-    # The collector leaves alone what is there by now, so that one variant does not pay for
-    # going through the records of the others, only for garbage of its own.
-    gc.collect()
-    gc.freeze()
     try:
         for _ in range(rounds):
             order = list(samplers)
             rng.shuffle(order)
             for name in order:
+                # The collector leaves alone what is there by now, so that a variant pays for
+                # going through what it makes itself, not through what the others keep.
+                gc.freeze()
                 samples[name].append(samplers[name].sample())
     finally:
         gc.unfreeze()
