@@ -216,7 +216,7 @@ class Audience(Generic[K, V]):
         finds the turn taken by itself, so its commit comes after the current one.
         """
         turn = self._turn
-        while self._next() is not None and not turn._is_owned():  # type: ignore[attr-defined]
+        while self._ready() and not turn._is_owned():  # type: ignore[attr-defined]
             # Twice, so that an exception raised on the way into the inner one's cleanup does not
             # leave the turn taken for ever.
             try:
@@ -231,21 +231,27 @@ class Audience(Generic[K, V]):
                 if turn._is_owned():  # type: ignore[attr-defined]
                     turn.release()
 
-    def _next(self) -> Commit[K, V] | None:
-        # The published version first: were it read second, a commit that was noted and not
-        # published could pass for the one that was published in its place meanwhile.
+    def _ready(self) -> bool:
         published = self._published().version
         try:
-            commit = self.undelivered[0]
+            return self.undelivered[0].version <= published
         except IndexError:
-            return None
-        return commit if commit.version <= published else None
+            return False
 
     def _drain(self) -> None:
-        while (commit := self._next()) is not None:
-            for subscription in self.subscriptions:
-                subscription._offer(commit)
-            self.undelivered.popleft()
+        undelivered = self.undelivered
+        delivered = True
+        while delivered:
+            delivered = False
+            # The published version first: were it read after a commit, one that was noted and
+            # not published could pass for the one that was published in its place meanwhile.
+            published = self._published().version
+            # Only who has the turn takes from this end, and what is published stays noted.
+            while undelivered and undelivered[0].version <= published:
+                for subscription in self.subscriptions:
+                    subscription._offer(undelivered[0])
+                undelivered.popleft()
+                delivered = True
 
     def after_fork_in_child(self) -> None:
         """Forget the sleepers and the turn of threads that are not in the child."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from threading import RLock
 from typing import Any, Final, Generic, TypeVar
 
@@ -234,13 +234,11 @@ class Core(Generic[K, V]):
     def _unchanged(self) -> Commit[K, V]:
         return Commit(self._current, self._current, None)
 
-    def _transaction_body(self) -> Iterator[Transaction[K, V]]:
-        transaction = Transaction(self._current, self._accepted, self._accept)
-        try:
-            yield transaction
-            transaction._result = self._write_all(transaction)
-        finally:
-            transaction._closed = "the transaction is over; open another one"
+    def _begin(self) -> Transaction[K, V]:
+        return Transaction(self._current, self._accepted, self._accept)
+
+    def _finish(self, transaction: Transaction[K, V]) -> None:
+        transaction._result = self._write_all(transaction)
 
     def _run_draft(self, draft: Draft[K, V], fn: Callable[[Draft[K, V]], object]) -> Commit[K, V]:
         fn(draft)
@@ -264,7 +262,11 @@ class Core(Generic[K, V]):
     def _write_many(self, writes: dict[K, V | Absent], meta: Any) -> Commit[K, V]:
         before = self._current
         base = before._map
-        changes = any(base.get(key, MISSING) is not new for key, new in writes.items())
+        changes = False
+        for key, new in writes.items():
+            if base.get(key, MISSING) is not new:
+                changes = True
+                break
         if not changes and meta is before.meta:
             return self._unchanged()
         records = self._apply(base, writes) if changes else base

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Generic, NoReturn, TypeVar
 
 from .audience import OnError, Subscription, checked_keys, checked_on_error
@@ -24,7 +24,7 @@ from .maps import map_kind
 from .observation import Observation
 from .snapshot import Commit, Snapshot
 from .statistics import Statistics, statistics_of
-from .transaction import Draft, Transaction
+from .transaction import Draft, Transaction, TransactionBlock
 
 __all__ = ["Store"]
 
@@ -194,13 +194,17 @@ class Store(Core[K, V], Generic[K, V]):
         >>> store.snapshot().version, dict(store.snapshot()) == {"a": 2, "b": 3}
         (1, True)
         """
-        return self._transact()
+        return TransactionBlock(self._transact())
 
-    @contextmanager
-    def _transact(self) -> Iterator[Transaction[K, V]]:
+    def _transact(self) -> Generator[Transaction[K, V]]:
         if self._owned():
             raise ReentrantWriteError
-        with self._lock: yield from self._transaction_body()  # fmt: skip  # noqa: E701
+        tx: Transaction[K, V] | None = None
+        try:
+            with self._lock: tx = self._begin(); yield tx; self._finish(tx)  # fmt: skip  # noqa: E701, E702
+        finally:
+            if tx is not None:
+                tx._closed = "the transaction is over; open another one"
         if self._undelivered:
             self._audience.deliver()
 
