@@ -216,7 +216,9 @@ class Audience(Generic[K, V]):
         finds the turn taken by itself, so its commit comes after the current one.
         """
         turn = self._turn
-        while self._ready() and not turn._is_owned():  # type: ignore[attr-defined]
+        if turn._is_owned():  # type: ignore[attr-defined]
+            return
+        while True:
             # Twice, so that an exception raised on the way into the inner one's cleanup does not
             # leave the turn taken for ever.
             try:
@@ -230,6 +232,8 @@ class Audience(Generic[K, V]):
             finally:
                 if turn._is_owned():  # type: ignore[attr-defined]
                     turn.release()
+            if not self._ready():
+                return
 
     def _ready(self) -> bool:
         published = self._published().version
@@ -240,18 +244,14 @@ class Audience(Generic[K, V]):
 
     def _drain(self) -> None:
         undelivered = self.undelivered
-        delivered = True
-        while delivered:
-            delivered = False
-            # The published version first: were it read after a commit, one that was noted and
-            # not published could pass for the one that was published in its place meanwhile.
-            published = self._published().version
-            # Only who has the turn takes from this end, and what is published stays noted.
-            while undelivered and undelivered[0].version <= published:
-                for subscription in self.subscriptions:
-                    subscription._offer(undelivered[0])
-                undelivered.popleft()
-                delivered = True
+        # The published version first: were it read after a commit, one that was noted and not
+        # published could pass for the one that was published in its place meanwhile.
+        published = self._published().version
+        # Only who has the turn takes from this end, and what is published stays noted.
+        while undelivered and undelivered[0].version <= published:
+            for subscription in self.subscriptions:
+                subscription._offer(undelivered[0])
+            undelivered.popleft()
 
     def after_fork_in_child(self) -> None:
         """Forget the sleepers and the turn of threads that are not in the child."""
