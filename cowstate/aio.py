@@ -40,6 +40,7 @@ from .feeds import (
     deadline_of,
     end_with_main_thread,
     has_changed,
+    refuse_no_predicate,
     refuse_wait_inside_write,
 )
 from .snapshot import Snapshot
@@ -76,6 +77,7 @@ async def wait_for(
         asyncio.CancelledError: the main thread has ended, so nobody is left to wait for; the
             event loop stops, as by ``sys.exit()``.
     """
+    refuse_no_predicate(predicate)
     wanted = checked_keys(keys)
     deadline = deadline_of(timeout, asyncio.get_running_loop().time)
     while not predicate(snapshot := store._current):

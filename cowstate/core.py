@@ -48,7 +48,7 @@ class Core(Generic[K, V]):
         self,
         records: Mapping[K, V] | Iterable[tuple[K, V]] | None,
         derivation: Derivation,
-        invariants: Mapping[str, Invariant],
+        invariants: Mapping[str, Invariant] | None,
         meta: Any,
         history: History,
     ) -> None:

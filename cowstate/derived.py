@@ -277,9 +277,11 @@ class Derivation:
     def __init__(
         self,
         kind: MapKind,
-        indexes: Mapping[str, Index[Any]],
-        aggregates: Mapping[str, Aggregate[Any, Any]],
+        indexes: Mapping[str, Index[Any]] | None,
+        aggregates: Mapping[str, Aggregate[Any, Any]] | None,
     ) -> None:
+        indexes = {} if indexes is None else indexes
+        aggregates = {} if aggregates is None else aggregates
         for role, named in (("indexes", indexes), ("aggregates", aggregates)):
             if not isinstance(named, Mapping):
                 raise ArgumentTypeError(f"{role} must be a mapping from names, not {named!r}")

@@ -184,6 +184,7 @@ def wait_for(
     keys: Collection[K] | None,
 ) -> Snapshot[K, V]:
     """Sleep until *predicate* is true of the current snapshot; return that snapshot."""
+    refuse_no_predicate(predicate)
     deadline = deadline_of(timeout, monotonic)
     while not predicate(snapshot := core._current):
         end_with_main_thread(core)
@@ -239,6 +240,12 @@ def deadline_of(timeout: float | None, clock: Callable[[], float]) -> float | No
     if isnan(timeout):
         raise ArgumentValueError("timeout must be a number of seconds, or None, not NaN")
     return clock() + max(timeout, 0)
+
+
+def refuse_no_predicate(predicate: object) -> None:
+    """Raise if *predicate* cannot be asked."""
+    if not callable(predicate):
+        raise ArgumentTypeError(f"a predicate is a function of a snapshot, not {predicate!r}")
 
 
 def refuse_wait_inside_write(core: Core[Any, Any]) -> None:

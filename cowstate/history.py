@@ -40,6 +40,8 @@ class History(Record):
             raise ArgumentTypeError(f"versions must be a whole number, not {self.versions!r}")
         if self.versions < 1:
             raise ArgumentValueError(f"versions must be at least 1, not {self.versions}")
+        if not isinstance(self.seconds, int | float | None):
+            raise ArgumentTypeError(f"seconds must be a number, or None, not {self.seconds!r}")
         if self.seconds is not None and not self.seconds > 0:
             raise ArgumentValueError(f"seconds must be above 0, or None, not {self.seconds!r}")
 

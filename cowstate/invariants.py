@@ -24,7 +24,8 @@ class Invariants:
 
     __slots__ = ("_named",)
 
-    def __init__(self, named: Mapping[str, Invariant]) -> None:
+    def __init__(self, named: Mapping[str, Invariant] | None) -> None:
+        named = {} if named is None else named
         if not isinstance(named, Mapping):
             raise ArgumentTypeError(f"invariants must be a mapping from names, not {named!r}")
         for name, invariant in named.items():

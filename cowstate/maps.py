@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pyrsistent import PMap, pmap
 
 from .changes import MISSING
-from .errors import ArgumentValueError, MissingExtraError
+from .errors import ArgumentTypeError, ArgumentValueError, MissingExtraError
 
 _pure_vector: Any = None
 with suppress(ImportError):  # a later release may have moved it, or have no other
@@ -179,14 +179,21 @@ def _switches_gil_on() -> bool:
     return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
-@cache
 def map_kind(name: str = "auto") -> MapKind:
     """Return a kind of map by *name*; ``"auto"`` is the fastest that is fit for this interpreter.
 
     Raises:
         ArgumentValueError: there is no such kind.
         MissingExtraError: it needs the extra ``fast``, which is not installed.
+        ArgumentTypeError: *name* is no str.
     """
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"maps is the name of a kind of map, not {name!r}")
+    return _kind(name)
+
+
+@cache
+def _kind(name: str) -> MapKind:
     if name == "auto":
         if not _switches_gil_on():
             try:

@@ -30,7 +30,6 @@ __all__ = ["Store"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-T = TypeVar("T")
 
 
 class Store(Core[K, V], Generic[K, V]):
@@ -237,6 +236,8 @@ class Store(Core[K, V], Generic[K, V]):
         """
         if not isinstance(attempts, int) or attempts < 1:
             raise ArgumentValueError(f"attempts must be a whole number from 1, not {attempts!r}")
+        if not callable(fn):
+            raise ArgumentTypeError(f"retry runs a function of a draft, not {fn!r}")
         for _ in range(attempts - 1):
             draft = self.draft()
             fn(draft)
@@ -414,7 +415,3 @@ class Store(Core[K, V], Generic[K, V]):
             "a store cannot be pickled or copied, for it is a place, not a value; "
             "pickle store.snapshot(), and make a new Store of it"
         )
-
-
-def _named(derived: Mapping[str, T] | None) -> Mapping[str, T]:
-    return {} if derived is None else derived

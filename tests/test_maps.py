@@ -145,9 +145,9 @@ def test_an_unknown_map_is_refused_with_the_choices() -> None:
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
-    maps.map_kind.cache_clear()
+    maps._kind.cache_clear()
     yield monkeypatch
-    maps.map_kind.cache_clear()
+    maps._kind.cache_clear()
 
 
 def test_without_the_extra_the_fast_map_is_refused_and_auto_does_without(fresh: Any) -> None:

@@ -21,6 +21,7 @@ from cowstate import (
     ConflictError,
     CowstateError,
     ForeignSnapshotError,
+    History,
     Index,
     Record,
     RecordNotFoundError,
@@ -415,3 +416,18 @@ def test_a_key_that_equals_nothing_is_refused(make_store: MakeStore, nan: Any) -
     with pytest.raises(ArgumentValueError, match="itself"), store.transaction() as tx:
         tx[nan] = 1
     assert store.snapshot().version == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda store: store.retry(None),
+        lambda store: store.wait_for(None),
+        lambda _: Store(maps=[]),  # type: ignore[arg-type]
+        lambda _: History(seconds="x"),  # type: ignore[arg-type]
+    ],
+    ids=["retry", "wait_for", "maps", "history"],
+)
+def test_what_is_of_no_use_as_an_argument_is_refused_by_an_error_of_ours(wrong: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match="not "):
+        wrong(Store({"a": 1}))
