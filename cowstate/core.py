@@ -13,6 +13,7 @@ from .errors import (
     ArgumentTypeError,
     ArgumentValueError,
     RecordNotFoundError,
+    ReentrantWriteError,
 )
 from .history import History, Pin, Retention
 from .invariants import Invariant, Invariants
@@ -27,6 +28,7 @@ __all__ = ["BY_FUNCTION", "Core"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+C = TypeVar("C")
 
 BY_FUNCTION: Final[Any] = object()
 """Given to ``_write`` for a record that is yet to be made from the old one."""
@@ -87,6 +89,26 @@ class Core(Generic[K, V]):
         self._lock = RLock()
         self._owned: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
         register(self)
+
+    def _commit(self, write: Callable[..., C], *args: Any) -> C:
+        """Run ``write(*args)`` under the lock, and then, outside it, deliver what it did."""
+        if self._owned():
+            raise ReentrantWriteError
+        try:
+            with self._lock: commit = write(*args)  # fmt: skip  # noqa: E701
+        except BaseException:
+            self._give_back()
+            raise
+        if self._undelivered:
+            self._audience.deliver()
+        return commit
+
+    def _give_back(self) -> None:
+        # For after a write. From CPython 3.14 on an asynchronous exception, such as Ctrl-C, may
+        # come between the lock's __enter__ and the block that it is for, whose __exit__ is then
+        # never called. Before the write the lock was not ours, so if it is now, this is why.
+        if self._owned():
+            self._lock.release()
 
     # Every entry into the lock and what is done in it stand on ONE line. A with statement gives
     # its lock back whatever is raised inside it, but not if a trace function raises on the line
@@ -240,7 +262,10 @@ class Core(Generic[K, V]):
     def _finish(self, transaction: Transaction[K, V]) -> None:
         transaction._result = self._write_all(transaction)
 
-    def _run_draft(self, draft: Draft[K, V], fn: Callable[[Draft[K, V]], object]) -> Commit[K, V]:
+    def _run_draft(
+        self, new_draft: Callable[[], Draft[K, V]], fn: Callable[[Draft[K, V]], object]
+    ) -> Commit[K, V]:
+        draft = new_draft()
         fn(draft)
         return self._write_draft(draft, None)
 

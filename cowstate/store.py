@@ -107,8 +107,7 @@ class Store(Core[K, V], Generic[K, V]):
 
     # Writing
     #
-    # Each method enters the lock and does its work on one line, for the reason told in Core.
-    # Callbacks come after it, outside the lock.
+    # `set` and `update` are `_commit` written out, for their speed.
 
     def set(self, key: K, record: V) -> Commit[K, V]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).
@@ -120,7 +119,11 @@ class Store(Core[K, V], Generic[K, V]):
         """
         if self._owned():
             raise ReentrantWriteError
-        with self._lock: commit = self._write(key, record)  # fmt: skip  # noqa: E701
+        try:
+            with self._lock: commit = self._write(key, record)  # fmt: skip  # noqa: E701
+        except BaseException:
+            self._give_back()
+            raise
         if self._undelivered:
             self._audience.deliver()
         return commit
@@ -136,7 +139,11 @@ class Store(Core[K, V], Generic[K, V]):
         """
         if self._owned():
             raise ReentrantWriteError
-        with self._lock: commit = self._write(key, BY_FUNCTION, fn)  # fmt: skip  # noqa: E701
+        try:
+            with self._lock: commit = self._write(key, BY_FUNCTION, fn)  # fmt: skip  # noqa: E701
+        except BaseException:
+            self._give_back()
+            raise
         if self._undelivered:
             self._audience.deliver()
         return commit
@@ -148,12 +155,7 @@ class Store(Core[K, V], Generic[K, V]):
             RecordNotFoundError: there is no such record.
             InvariantError: the commit was refused.
         """
-        if self._owned():
-            raise ReentrantWriteError
-        with self._lock: commit = self._delete(key)  # fmt: skip  # noqa: E701
-        if self._undelivered:
-            self._audience.deliver()
-        return commit
+        return self._commit(self._delete, key)
 
     def compare_and_set(
         self, key: K, expected: V | Absent, record: V | Absent
@@ -170,12 +172,7 @@ class Store(Core[K, V], Generic[K, V]):
         >>> store.compare_and_set("leader", MISSING, "me too") is None
         True
         """
-        if self._owned():
-            raise ReentrantWriteError
-        with self._lock: commit = self._set_if(key, expected, record)  # fmt: skip  # noqa: E701
-        if self._undelivered:
-            self._audience.deliver()
-        return commit
+        return self._commit(self._set_if, key, expected, record)
 
     def transaction(self) -> AbstractContextManager[Transaction[K, V]]:
         """Open a transaction: ``with store.transaction() as tx``, a mutable mapping.
@@ -202,6 +199,7 @@ class Store(Core[K, V], Generic[K, V]):
         try:
             with self._lock: tx = self._begin(); yield tx; self._finish(tx)  # fmt: skip  # noqa: E701, E702
         finally:
+            self._give_back()
             if tx is not None:
                 tx._closed = "the transaction is over; open another one"
         if self._undelivered:
@@ -218,12 +216,7 @@ class Store(Core[K, V], Generic[K, V]):
         return Draft(self._own(base), self._accepted, self._accept, self._commit_draft)
 
     def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
-        if self._owned():
-            raise ReentrantWriteError
-        with self._lock: commit = self._write_draft(draft, expected_version)  # fmt: skip  # noqa: E701
-        if self._undelivered:
-            self._audience.deliver()
-        return commit
+        return self._commit(self._write_draft, draft, expected_version)
 
     def retry(self, fn: Callable[[Draft[K, V]], object], attempts: int = 5) -> Commit[K, V]:
         """Run ``fn(draft)`` and commit, again from a new snapshot after each conflict.
@@ -245,12 +238,7 @@ class Store(Core[K, V], Generic[K, V]):
                 return draft.commit()
             except ConflictError:
                 continue
-        if self._owned():
-            raise ReentrantWriteError
-        with self._lock: commit = self._run_draft(self.draft(), fn)  # fmt: skip  # noqa: E701
-        if self._undelivered:
-            self._audience.deliver()
-        return commit
+        return self._commit(self._run_draft, self.draft, fn)
 
     # Following
 
@@ -394,12 +382,7 @@ class Store(Core[K, V], Generic[K, V]):
     def revert(self, to: int | Snapshot[K, V]) -> Commit[K, V]:
         """Make everything as it was in version *to*, as a new commit, whatever came since."""
         target = self._own(to) if isinstance(to, Snapshot) else self.at(to)
-        if self._owned():
-            raise ReentrantWriteError
-        with self._lock: commit = self._revert(target)  # fmt: skip  # noqa: E701
-        if self._undelivered:
-            self._audience.deliver()
-        return commit
+        return self._commit(self._revert, target)
 
     def _own(self, snapshot: Snapshot[K, V]) -> Snapshot[K, V]:
         if not isinstance(snapshot, Snapshot) or snapshot._lineage is not self._lineage:

@@ -8,7 +8,7 @@ the exchange, all at the latency of a real line.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from decimal import Decimal
 from itertools import chain
 from time import perf_counter
@@ -152,7 +152,8 @@ def replay(
     when the threads, if there are any, have ended.
 
     Args:
-        trades: the tape, in order of time; it is read once, a trade at a time.
+        trades: the tape, in order of time; it is read once, a trade at a time, and a
+            generator is closed at the end.
         options: how.
         progress: called with the number of trades read, once for each.
 
@@ -170,21 +171,26 @@ def replay(
     """
     started = perf_counter()
     tape = iter(trades)
-    first = next(tape, None)
-    if first is None:
-        raise ArgumentValueError("the tape has no trades; give one with at least one")
-    _check_step(options.grid, _checked(first, None))
-    clock: Clock
-    if options.threads:
-        clock = ThreadedClock(first.time_ms, lead_ms=max(1, options.latency_ms))
-    else:
-        clock = VirtualClock(first.time_ms)
-    with clock:
-        run = _Run(clock, options)
-        run.start()
-        run.exchange.play(_counted(chain([first], tape), run, progress))
-        run.settle()
-        return run.report(perf_counter() - started)
+    try:
+        first = next(tape, None)
+        if first is None:
+            raise ArgumentValueError("the tape has no trades; give one with at least one")
+        _check_step(options.grid, _checked(first, None))
+        clock: Clock
+        if options.threads:
+            clock = ThreadedClock(first.time_ms, lead_ms=max(1, options.latency_ms))
+        else:
+            clock = VirtualClock(first.time_ms)
+        with clock:
+            run = _Run(clock, options)
+            run.start()
+            run.exchange.play(_counted(chain([first], tape), run, progress))
+            run.settle()
+            return run.report(perf_counter() - started)
+    finally:
+        # A tape that reads a file has it open until then; not every interpreter closes it soon.
+        if isinstance(tape, Generator):
+            tape.close()
 
 
 def _counted(
