@@ -267,17 +267,21 @@ class ThreadedClock:
 class _ThreadInbox(Generic[T]):
     """An inbox that marks its owner busy in the same step in which it gets an item.
 
-    Were the owner marked only when its thread wakes up, the driver could be far ahead by then.
+    Were the owner marked only when its thread wakes up, the driver could be far ahead by then. For
+    the same reason the mark is the time of the oldest item, not that of taking it.
     """
 
     def __init__(self, clock: ThreadedClock) -> None:
         self._clock = clock
         self._arrived = threading.Condition(clock._lock)
         self._items: list[T] = []
+        self._given_ms = 0  # when the oldest of the items was put
 
     def put(self, item: T) -> None:
         clock = self._clock
         with clock._lock:
+            if not self._items:
+                self._given_ms = clock._now
             self._items.append(item)
             clock._busy_since.setdefault(self, clock._now)
             self._arrived.notify()
@@ -292,5 +296,5 @@ class _ThreadInbox(Generic[T]):
             if clock._closed:
                 return ()
             items, self._items = tuple(self._items), []
-            clock._busy_since[self] = clock._now
+            clock._busy_since[self] = self._given_ms
             return items

@@ -132,6 +132,28 @@ def test_the_driver_runs_ahead_of_a_busy_participant_by_the_lead_at_most(lead, f
     assert furthest_lead(ThreadedClock(lead_ms=lead)) == furthest
 
 
+def test_a_participant_is_busy_since_it_was_given_work_however_late_it_takes_it():
+    clock = ThreadedClock(lead_ms=20)
+    taken = []
+    with clock:
+        release, entered = threading.Event(), threading.Event()
+
+        def handle(items):
+            entered.set()
+            assert release.wait(SOON)
+            with clock._lock:
+                taken.append((items, clock._busy_since[inbox]))
+
+        inbox = clock.participant("p", handle)
+        inbox.put("first")
+        assert entered.wait(SOON)
+        inbox.put("second")  # at 0, while it works on the first
+        clock.run_until(15)
+        release.set()
+        clock.settle()
+    assert taken == [(("first",), 0), (("second",), 0)]
+
+
 def test_that_test_catches_a_clock_that_runs_away():
     assert furthest_lead(RunsAway(lead_ms=5)) > 5
 
