@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from .locks import OwnedLock
+from .snapshot import Commit
 
 __all__ = ["Members", "numbers"]
 
@@ -53,6 +54,16 @@ class Members(Generic[K, M]):
         self._flat.pop(number, None)
         if keys is not None:
             self._indexing.attempt(0, self._unindex, number, keys)
+
+    def concerns_nobody(self, commit: Commit[K, Any]) -> bool:
+        """Whether it is plain that *commit*, of one key, concerns no member. O(1)."""
+        changed = commit._changed
+        if self._flat or type(changed) is not tuple:
+            return False
+        try:
+            return changed[0] not in self._by_key
+        except Exception:  # out of a key's own comparison
+            return False
 
     def concerned(self, keys: Collection[K]) -> list[M]:
         """Return the members that a change of *keys* concerns, in the order of their arrival.
