@@ -252,10 +252,11 @@ class Committer(Generic[K, V]):
         inside.set((*before, reservation))
         try:
             self._run(self._lock.reserve, reservation, self.timeline, None, timeout)
+            transaction = self._transaction(reservation.base)  # type: ignore[arg-type]
         except BaseException:
+            reservation.done = True
             inside.set(before)
             raise
-        transaction = self._transaction(reservation.base)  # type: ignore[arg-type]
         reservation.work = transaction
         return transaction
 

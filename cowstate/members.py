@@ -66,8 +66,9 @@ class Members(Generic[K, M]):
             return False
 
     def concerned(self, keys: Collection[K]) -> list[M]:
-        """Return the members that a change of *keys* concerns, in the order of their arrival.
+        """Return the members that a change of *keys* may concern, in the order of their arrival.
 
+        Among them is nobody who is in the index by other keys.
         Costs O(keys, or keys that somebody listens to, whichever is less, and members found).
         """
         found = dict(self._flat)

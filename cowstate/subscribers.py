@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
@@ -53,7 +53,7 @@ class Subscription(Scoped, Generic[K, V]):
     def __init__(
         self,
         callback: Callable[[Commit[K, V]], object],
-        keys: Collection[K] | None,
+        keys: frozenset[K] | None,
         on_error: OnError,
         on_lagged: Callable[[Lagged[K, V]], object] | None,
         group: Group[K, V],
@@ -284,10 +284,13 @@ class Group(Generic[K, V]):
 
     def _hand_over(self, commit: Commit[K, V]) -> BaseException | None:
         kept = None
-        for member in self.members.concerned(commit._delta):
+        delta = commit._delta
+        for member in self.members.concerned(delta):
             if member._closed or (member._entered and member.torn()):
                 member.close()  # once more: the first time may have been interrupted
                 continue
+            if member.keys is not None and member.keys.isdisjoint(delta):
+                continue  # it was not in the index, so was asked as if it listened to all
             error = member.offer(commit, self.timeline.current.version)
             kept = kept or error
         return kept
