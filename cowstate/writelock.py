@@ -102,7 +102,8 @@ class WriteLock(OwnedLock):
         # The rules of `cowstate.locks` hold here. Whatever is raised, if the lock is ours in the
         # handler then it was taken here, for it was not ours before.
         try:
-            if timeout is None and self.acquire(True, self.patience):
+            # At once, if it can be had: with a time CPython looks at the clock first.
+            if timeout is None and (self.acquire(False) or self.acquire(True, self.patience)):
                 if self.reserved is holder:
                     result = work(a, b)
                     self.release()
