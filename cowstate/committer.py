@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from itertools import count
-from types import FrameType
 from typing import Any, Generic, TypeVar
-from weakref import ref
 
 from .changes import MISSING, Absent
 from .delivery import Delivery, debts, settle

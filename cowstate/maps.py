@@ -53,8 +53,8 @@ class MapKind(NamedTuple):
         build: a map of the items of a mapping. O(N).
         put: ``put(map, key, value)``, the map with one key set. O(log N).
         drop: ``drop(map, key)``, the map without a key; `KeyError` if it is absent. O(log N).
-        apply: ``apply(map, writes, deletes=True)``, the map with several keys set, or absent where the
-            value is `MISSING`; *deletes* False says that none is. O(k log N).
+        apply: ``apply(map, writes, deletes=True)``, the map with several keys set, or absent where
+            the value is `MISSING`; *deletes* False says that none is. O(k log N).
         large: the name of the implementation of a map that is not a plain dict.
         path_bytes: ``path_bytes(map, k)``, an estimate of the bytes that the map does not share
             with the one before k of its keys were set.
