@@ -89,6 +89,7 @@ def feed(
 
     The arguments are those of `Store.feed`.
 
+    >>> from cowstate import Store
     >>> store = Store({"a": 1})
     >>> async def main():
     ...     async with feed(store, since=0) as changes:
@@ -313,7 +314,8 @@ class _TaskWaiter:
             self._notified = False
             return True
         loop = self.bell.loop
-        self._future = future = loop.create_future()
+        future: Future[bool] = loop.create_future()
+        self._future = future
         if deadline is not None:
             alarm = loop.call_at(deadline, _settle, future, False)
             future.add_done_callback(lambda _: alarm.cancel())

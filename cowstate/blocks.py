@@ -66,7 +66,8 @@ class JointBlock(Scoped):
         if self._made is not None:
             raise ClosedError(ENTERED)
         self._enter_scope()
-        self._made = made = []
+        made: list[Reserved] = []
+        self._made = made
         try:
             return self._open_all(made, _opener())
         except BaseException:

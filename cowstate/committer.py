@@ -57,9 +57,12 @@ class Committer(Generic[K, V]):
         self._lock = lock
         self._delivery = delivery
         self._waiters = waiters
+        # Bound once, for they are looked at in every write, and never change.
+        self._subscribed = delivery.all
         self._run = lock.run
-        self._put = schema.kind.put
-        self._accepted = schema.accepted
+        self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
+        self._lineage, self._bounded = schema.lineage, timeline.bounded
+        self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
     def write(
         self,
@@ -70,33 +73,49 @@ class Committer(Generic[K, V]):
         timeout: float | None = None,
     ) -> Any:
         """Return ``work(a, b)``, done as by `WriteLock.run`; then deliver."""
+        lock = self._lock
+        if lock.owned():
+            raise lock.reentrant()
         try:
-            commit = self._run(work, a, b, holder, timeout)
+            # `WriteLock.run` written out, for one call less in every write: see there.
+            if timeout is None and lock.acquire(True, lock.patience):
+                if lock.reserved is holder:
+                    commit = work(a, b)
+                    lock.release()
+                else:
+                    lock.release()
+                    commit = lock.wait(work, a, b, holder, timeout)
+            else:
+                commit = lock.wait(work, a, b, holder, timeout)
         except BaseException:
+            try:
+                for _ in lock.unlock:
+                    break
+            except RuntimeError:  # it is not ours
+                pass
             # It may have come after the publication.
             if self._delivery.all:
-                self._delivery.after(self.timeline.current.version)
+                self._delivery.catch_up()
             if debts:
                 settle()
             raise
-        if self._delivery.all and commit is not None:
-            self._delivery.after(commit.after.version)
+        if self._subscribed and commit is not None:
+            self._delivery.after(commit)
         if debts:
             settle()
         return commit
 
     def _publish(self, commit: Commit[K, V]) -> Commit[K, V]:
-        if commit.after is commit.before:
-            return commit
-        self._prepare(commit)
-        self.timeline.publish(commit)
+        if commit.after is not commit.before:
+            if self._bounded or self._waiters.parked.all:
+                self._prepare(commit)
+            self.timeline.publish(commit)
         return commit
 
     def _prepare(self, commit: Commit[K, V]) -> None:
         """Do what goes before the publication, and does no harm if that fails."""
-        if self._waiters.parked.all:
-            self._waiters.notify(commit)
-        if self.timeline.bounded:
+        self._waiters.notify(commit)
+        if self._bounded:
             self.timeline.expire(commit, self._delivery.needed())
 
     # The work of one-key writes. `_store` is the hot path, so in one piece: the common case calls
@@ -105,7 +124,11 @@ class Committer(Generic[K, V]):
     def set(self, key: K, record: V) -> Commit[K, V]:
         """Set *key*. As the work of `write`."""
         before = self.timeline.current
-        old = _old(before, key)
+        try:
+            old: V | Absent = before._map.get(key, MISSING)
+        except TypeError:
+            ensure_hashable(key)
+            raise
         if old is MISSING:
             ensure_findable(key)
         return self._store(before, key, old, record)
@@ -133,20 +156,18 @@ class Committer(Generic[K, V]):
             return Commit(before, before, {})
         if type(record) not in self._accepted:
             self._schema.accept(record)
-        timeline, schema = self.timeline, self._schema
-        if schema.plain and old is not MISSING:
-            version = before.version + 1
+        version = before.version + 1
+        if self._plain and old is not MISSING:
             records = self._put(before._map, key, record)
-            after = Snapshot(version, before.meta, records, (), (), before._key_set, schema.lineage)
+            after = Snapshot(version, before.meta, records, (), (), before._key_set, self._lineage)
             commit = Commit(before, after, (key, old, record))
         else:
-            commit = schema.advance_one(before, key, old, record)
+            commit = self._schema.advance_one(before, key, old, record)
             after = commit.after
-        if self._waiters.parked.all or timeline.bounded:
+        if self._bounded or self._waiters.parked.all:
             self._prepare(commit)
-        ring = timeline.ring
-        ring.slots[after.version % ring.capacity] = commit
-        timeline.current = after  # the publication: see Timeline.publish
+        self._slots[version % self._capacity] = commit
+        self.timeline.current = after  # the publication: see Timeline.publish
         return commit
 
     def delete(self, key: K, _: None = None) -> Commit[K, V]:
@@ -174,8 +195,9 @@ class Committer(Generic[K, V]):
         """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""
         current = self.timeline.current
         draft.conflicts_with(current, expected_version)
-        delta, meta = draft.delta_over(current), draft.meta_over(current)
-        commit = self._publish(self._schema.advance(current, delta, meta))
+        commit = self._publish(
+            self._schema.advance(current, draft.writes, draft.meta_over(current))
+        )
         draft.close(f"the draft was committed as version {commit.version}; make another one")
         return commit
 
@@ -191,7 +213,8 @@ class Committer(Generic[K, V]):
         """Make everything as in *to*. As the work of `write`."""
         current = self.timeline.current
         delta = self._schema.lineage.difference(current, to)
-        return self._publish(self._schema.advance(current, delta, to.meta))
+        writes = {key: new for key, (_, new) in delta.items()}
+        return self._publish(self._schema.advance(current, writes, to.meta))
 
     def run_transaction(
         self, fn: Callable[[Transaction[K, V]], object], answer: list[Any]
@@ -211,8 +234,8 @@ class Committer(Generic[K, V]):
 
     def _commit_of(self, transaction: Transaction[K, V]) -> Commit[K, V]:
         base = transaction.base
-        delta, meta = transaction.delta_over(base), transaction.meta_over(base)
-        return self._publish(self._schema.advance(base, delta, meta))
+        meta = transaction.meta_over(base)
+        return self._publish(self._schema.advance(base, transaction.writes, meta))
 
     # Blocks. See `cowstate.blocks` for who calls this, `cowstate.reservation` for why.
 
@@ -223,19 +246,19 @@ class Committer(Generic[K, V]):
     def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
         """Wait for the reservation, and return a transaction over it."""
         # Known to be inside before it is made: a call that comes in between is a call from inside.
-        before = tuple([r for r in inside.get() if not r.over()])
+        before = inside.get()
+        if before:
+            before = tuple([r for r in before if not r.over()])
         inside.set((*before, reservation))
         try:
-            self._run(self._reserve, reservation, None, None, timeout)
+            self._run(self._lock.reserve, reservation, self.timeline, None, timeout)
+            transaction = self._transaction(reservation.base)  # type: ignore[arg-type]
         except BaseException:
+            reservation.done = True
             inside.set(before)
             raise
-        transaction = self._transaction(reservation.base)  # type: ignore[arg-type]
         reservation.work = transaction
         return transaction
-
-    def _reserve(self, reservation: Reservation, _: None) -> None:
-        self._lock.reserve(reservation, self.timeline.current)
 
     def leave(self, reservation: Reservation, commits: bool) -> None:
         """End *reservation*, after the commit if *commits*. From any thread."""
@@ -249,13 +272,16 @@ class Committer(Generic[K, V]):
     def let_go(self, reservation: Reservation) -> None:
         """End *reservation*; no harm if it is over. From any thread."""
         self._lock.cancel(reservation, OVER)
-        inside.set(tuple([r for r in inside.get() if not r.over()]))
+        within = inside.get()
+        if within:
+            inside.set(tuple([r for r in within if not r.over()]))
         if debts:
             settle(reservation.thread)
 
     def _finish(self, reservation: Reservation, _: None) -> Commit[K, V]:
         transaction = _work_of(reservation)
         commit = self._commit_of(transaction)
+        self._lock.reserved = None  # it is over; this only spares the next write a look
         transaction.committed(commit)
         return commit
 
@@ -270,9 +296,7 @@ class Committer(Generic[K, V]):
         """Return the commit of *reservation*'s transaction, but for the publication."""
         transaction = _work_of(reservation)
         base = transaction.base
-        commit = self._schema.advance(
-            base, transaction.delta_over(base), transaction.meta_over(base)
-        )
+        commit = self._schema.advance(base, transaction.writes, transaction.meta_over(base))
         if commit.after is not base:
             self._prepare(commit)
             self.timeline.place(commit)
@@ -282,7 +306,7 @@ class Committer(Generic[K, V]):
     def deliver(self, commit: Commit[K, V]) -> None:
         """Deliver *commit*, which was published by other means than `write`."""
         if self._delivery.all:
-            self._delivery.after(commit.after.version)
+            self._delivery.after(commit)
         if debts:
             settle()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 from weakref import ref
 
 from .errors import ArgumentValueError, shown
+from .snapshot import Commit
 from .subscribers import Group, Subscription
 from .timeline import BACKLOG, Timeline
 from .writelock import is_writing
@@ -177,14 +178,19 @@ class Delivery(Generic[K, V]):
         """Whether the calling thread is inside a callback of the store's."""
         return any(group.is_turn_here() for group in self.groups())
 
-    def after(self, version: int) -> None:
-        """Do what *version* calls for. By its writer, which is out of the write itself."""
-        if self.by_writer.members.all and not self.by_writer.takes_up(version):
+    def after(self, commit: Commit[K, V]) -> None:
+        """Do what *commit* calls for. By its writer, which is out of the write itself."""
+        group = self.by_writer
+        if (
+            group.members.all
+            and not group.passes_over(commit)
+            and not group.takes_up(commit.after.version)
+        ):
             self._deliver_as_writer()
-        if self.by_thread.members.all:
+        if self.by_thread.members.all and not self.by_thread.passes_over(commit):
             self.wake()
         if self._by_loop:
-            self._call_loops()
+            self._call_loops(commit)
 
     def _deliver_as_writer(self) -> None:
         if is_writing():
@@ -201,14 +207,25 @@ class Delivery(Generic[K, V]):
         if more:
             self.wake()
 
-    def _call_loops(self) -> None:
+    def _call_loops(self, commit: Commit[K, V]) -> None:
         for group in list(self._by_loop.values()):
-            if group.members.all:
+            if group.members.all and not group.passes_over(commit):
+                group.call()
+
+    def catch_up(self) -> None:
+        """Do what `after` left undone, or was not called for, because something was raised."""
+        if self.by_writer.waiting() and not self.by_writer.is_turn_here():
+            self._deliver_as_writer()
+        if self.by_thread.waiting():
+            self.wake()
+        for group in list(self._by_loop.values()):
+            if group.waiting():
                 group.call()
 
     def wake(self) -> None:
         """Have the store's thread deliver what there is; start it if it is not there."""
-        self._bell.put(None)
+        if self._bell.empty():  # who is about to hear the one in it looks only then
+            self._bell.put(None)
         token = object()
         arguments = (ref(self), self._bell, self._running, token)
         try:

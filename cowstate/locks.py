@@ -9,7 +9,7 @@ docs/explanation/interruptions.md tells them with their reasons.
 1. Code without a call and without a backward jump is a *straight line*: its own thread cannot be
    interrupted in it.
 2. ``for x in iterator:`` calls the C function behind the iterator without the look that follows
-   an ordinary call. ``for _ in self._unlock: break``, with ``_unlock = iter(lock.release, 0)``,
+   an ordinary call. ``for _ in self.unlock: break``, with ``unlock = iter(lock.release, 0)``,
    gives the lock back, and nothing can come between that and what follows.
 3. A handler that must give something back does so in a straight line, first of all.
 4. Nothing loops while it holds something: from 3.12 on the backward jump of a loop is not covered
@@ -51,9 +51,9 @@ class OwnedLock:
     """
 
     owned: Callable[[], bool]
-    _acquire: Callable[..., bool]
-    _release: Callable[[], None]
-    _unlock: Iterator[object]
+    acquire: Callable[..., bool]
+    release: Callable[[], None]
+    unlock: Iterator[object]
 
     def __init__(self) -> None:
         self.renew()
@@ -63,8 +63,8 @@ class OwnedLock:
         lock = RLock()
         self._lock = lock
         self.owned = lock._is_owned  # type: ignore[attr-defined]
-        self._acquire, self._release = lock.acquire, lock.release
-        self._unlock = iter(lock.release, 0)
+        self.acquire, self.release = lock.acquire, lock.release
+        self.unlock = iter(lock.release, 0)
 
     def after_fork_in_child(self) -> None:
         """Renew it, unless the thread that forked holds it: that one goes on in the child."""
@@ -82,14 +82,14 @@ class OwnedLock:
         if self.owned():
             return BUSY
         try:
-            if not self._acquire(True, seconds):
+            if not self.acquire(True, seconds):
                 return BUSY
             result = work(a, b)
-            self._release()
+            self.release()
         except BaseException:
             # It was not ours before, so if it is now, it was taken here.
             try:
-                for _ in self._unlock:
+                for _ in self.unlock:
                     break
             except RuntimeError:  # it is not ours
                 pass

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from .locks import OwnedLock
+from .snapshot import Commit
 
 __all__ = ["Members", "numbers"]
 
@@ -54,9 +55,20 @@ class Members(Generic[K, M]):
         if keys is not None:
             self._indexing.attempt(0, self._unindex, number, keys)
 
-    def concerned(self, keys: Collection[K]) -> list[M]:
-        """Return the members that a change of *keys* concerns, in the order of their arrival.
+    def concerns_nobody(self, commit: Commit[K, Any]) -> bool:
+        """Whether it is plain that *commit*, of one key, concerns no member. O(1)."""
+        changed = commit._changed
+        if self._flat or type(changed) is not tuple:
+            return False
+        try:
+            return changed[0] not in self._by_key
+        except Exception:  # out of a key's own comparison
+            return False
 
+    def concerned(self, keys: Collection[K]) -> list[M]:
+        """Return the members that a change of *keys* may concern, in the order of their arrival.
+
+        Among them is nobody who is in the index by other keys.
         Costs O(keys, or keys that somebody listens to, whichever is less, and members found).
         """
         found = dict(self._flat)

@@ -195,6 +195,7 @@ class ReadStore(Generic[K, V]):
             keys: only changes of these keys; None for all.
             since: the version, or snapshot, after which to start; None for the current one.
 
+        >>> from cowstate import Store
         >>> store = Store({"a": 1})
         >>> start = store.snapshot()
         >>> for n in (2, 3):

@@ -109,6 +109,10 @@ class Reservation:
             f"{monotonic() - self.since:.3g} s ago"
         )
 
+    def is_around(self) -> bool:
+        """Whether this call is inside it."""
+        return self in inside.get() and self.concerns(get_ident())
+
     def concerns(self, thread: int) -> bool:
         """Whether code of *thread*, in a context that it was made in, is inside it.
 
@@ -140,4 +144,4 @@ def _threads() -> dict[int, Any]:
     # `threading.enumerate` takes a lock that is not reentrant, and this may be called in the middle
     # of anything.
     threading = sys.modules["threading"]
-    return getattr(threading, "_active", {})  # type: ignore[no-any-return]
+    return getattr(threading, "_active", {})

@@ -70,16 +70,29 @@ class Schema(Generic[K, V]):
         self._invariants.ask(snapshot, delta)
         return snapshot
 
-    def advance(self, before: Snapshot[K, V], delta: Delta[K, V], meta: object) -> Commit[K, V]:
-        """Return the commit that changes *delta*, and *meta*, in *before*. O(k log N)."""
+    def advance(
+        self, before: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object
+    ) -> Commit[K, V]:
+        """Return the commit that writes *writes* and *meta* over *before*. O(k log N).
+
+        Args:
+            before: the last version.
+            writes: a record for each key, or `MISSING` for none.
+            meta: the meta value.
+        """
+        old_map = before._map
+        delta: Delta[K, V] = {}
+        key_set = before._key_set
+        for key, new in writes.items():
+            old = old_map.get(key, MISSING)
+            if old is not new:
+                delta[key] = (old, new)
+                if old is MISSING or new is MISSING:
+                    key_set = object()
         if not delta and meta is before.meta:
             return self.unchanged(before)
         version = before.version + 1
-        records, key_set = before._map, before._key_set
-        if delta:
-            records = self.kind.apply(records, {key: new for key, (_, new) in delta.items()})
-            if any(old is MISSING or new is MISSING for old, new in delta.values()):
-                key_set = object()
+        records = self.kind.apply(old_map, writes) if delta else old_map
         indexes, totals = before._indexes, before._totals
         if self._derives:
             indexes, totals = self.derivation.step(indexes, totals, delta)

@@ -90,7 +90,9 @@ class Store(ReadStore[K, V], Generic[K, V]):
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
         super().__init__(schema, timeline, lock)
         self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)
+        # Bound once, for they are called in every write.
         self._write = self._committer.write
+        self._set, self._update = self._committer.set, self._committer.update
 
     # Writing
 
@@ -108,7 +110,7 @@ class Store(ReadStore[K, V], Generic[K, V]):
         >>> store.set("b", 2).changes
         ChangeSet({'b': Change(old=MISSING, new=2)})
         """
-        return self._write(self._committer.set, key, record)  # type: ignore[no-any-return]
+        return self._write(self._set, key, record)  # type: ignore[no-any-return]
 
     def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
         """Replace the record under *key* by ``fn(record)``. Costs O(log N).
@@ -124,7 +126,7 @@ class Store(ReadStore[K, V], Generic[K, V]):
         >>> store.update("a", lambda n: n + 1).after["a"]
         2
         """
-        return self._write(self._committer.update, key, fn)  # type: ignore[no-any-return]
+        return self._write(self._update, key, fn)  # type: ignore[no-any-return]
 
     def delete(self, key: K) -> Commit[K, V]:
         """Remove the record under *key*. Costs O(log N).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
@@ -53,7 +53,7 @@ class Subscription(Scoped, Generic[K, V]):
     def __init__(
         self,
         callback: Callable[[Commit[K, V]], object],
-        keys: Collection[K] | None,
+        keys: frozenset[K] | None,
         on_error: OnError,
         on_lagged: Callable[[Lagged[K, V]], object] | None,
         group: Group[K, V],
@@ -69,7 +69,7 @@ class Subscription(Scoped, Generic[K, V]):
         self._owner = ref(owner)
         # Where it begins, fixed once, by whoever comes first: see `fix`.
         self._since: dict[int, int] = {}
-        self._seen = 0
+        self._seen = -1
         self._closed = False
 
     def fix(self, version: int) -> int:
@@ -121,7 +121,9 @@ class Subscription(Scoped, Generic[K, V]):
     def offer(self, commit: Commit[K, V], current: int) -> BaseException | None:
         """Call the callback with *commit*, if it has not had it; return what goes to the writer."""
         version = commit.after.version
-        if self.fix(current) >= version or self._seen >= version:
+        if self._seen < 0:
+            self._seen = self.fix(current)
+        if self._seen >= version:
             return None
         callback = self._callback
         try:
@@ -220,6 +222,18 @@ class Group(Generic[K, V]):
         """Return how many commits wait to be delivered."""
         return self.timeline.current.version - self.position if self.members.all else 0
 
+    def passes_over(self, commit: Commit[K, V]) -> bool:
+        """Pass over *commit*, by its writer, if it is the next one and concerns nobody.
+
+        Needs no turn: the position is where it was, or, if somebody delivers at this moment, falls
+        back by a few commits that are then found to have been handed over.
+        """
+        version = commit.after.version
+        if self.position != version - 1 or not self.members.concerns_nobody(commit):
+            return False
+        self.position = version
+        return True
+
     def is_turn_here(self) -> bool:
         """Whether the calling thread has the turn."""
         return self._turn.owned()
@@ -270,10 +284,13 @@ class Group(Generic[K, V]):
 
     def _hand_over(self, commit: Commit[K, V]) -> BaseException | None:
         kept = None
-        for member in self.members.concerned(commit._delta):
-            if member.closed:
+        delta = commit._delta
+        for member in self.members.concerned(delta):
+            if member._closed or (member._entered and member.torn()):
                 member.close()  # once more: the first time may have been interrupted
                 continue
+            if member.keys is not None and member.keys.isdisjoint(delta):
+                continue  # it was not in the index, so was asked as if it listened to all
             error = member.offer(commit, self.timeline.current.version)
             kept = kept or error
         return kept

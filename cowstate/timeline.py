@@ -146,7 +146,8 @@ class Timeline(Generic[K, V]):
     # In the hot path the committer does the same, written out.
     def publish(self, commit: Commit[K, V]) -> None:
         """Put *commit* in its place, and publish what it led to."""
-        self.place(commit)
+        ring = self.ring
+        ring.slots[commit.after.version % ring.capacity] = commit
         # The publication. One store of one reference, which CPython does atomically, with or
         # without the GIL: a reader gets the old snapshot or the new one, and each is complete
         # and never written again. All that may fail lies above this line, on objects nobody

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from os.path import dirname
-from types import MethodType
+from types import FrameType, MethodType
 from typing import Any
 
 from .reservation import Reservation
@@ -35,23 +35,31 @@ def was_left_by_an_exception(reservation: Reservation) -> bool:
     return False
 
 
-_EXITS = ("__exit__", "__aexit__")
-_OUR_EXITS = ("_leave", "_end", "leave")
 _PACKAGE = dirname(__file__)
+_EXITS = ("__exit__", "__aexit__", "_leave", "_end", "leave")
+_ENTRIES = ("__enter__", "enter_context", "_push_cm_exit", "_push_exit_callback")
 
 
 def _tore(error: BaseException, reservation: Reservation) -> bool:
     traceback = error.__traceback__
     while traceback is not None:
-        frame = traceback.tb_frame
-        file, name = frame.f_code.co_filename, frame.f_code.co_name
-        is_exit = (file == contextlib.__file__ and name in _EXITS) or (
-            file.startswith(_PACKAGE) and name in _OUR_EXITS
-        )
-        if is_exit and any(_leads_to(v, reservation) for v in list(frame.f_locals.values())):
+        if any(_leads_to(manager, reservation) for manager in _lost_in(traceback.tb_frame)):
             return True
         traceback = traceback.tb_next
     return False
+
+
+def _lost_in(frame: FrameType) -> list[object]:
+    """Return what is over, or was never entered, because *frame* was left by an exception."""
+    code = frame.f_code
+    if code.co_filename != contextlib.__file__ and not code.co_filename.startswith(_PACKAGE):
+        return []
+    if code.co_name not in _EXITS + _ENTRIES:
+        return []
+    held = dict(frame.f_locals)
+    if code.co_name in _ENTRIES and hasattr(held.get("self"), "_exit_callbacks"):
+        del held["self"]  # a stack that could not enter one more still holds the others
+    return list(held.values())
 
 
 def _leads_to(manager: Any, reservation: Reservation) -> bool:

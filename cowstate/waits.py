@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 
 from .changes import MISSING
 from .errors import ArgumentTypeError, ArgumentValueError, ReentrantWriteError, WaitTimeoutError
-from .reservation import inside
 from .snapshot import Snapshot
 from .timeline import Timeline
 from .waiters import ThreadWaiter, Waiters
@@ -112,7 +111,7 @@ class Source(Generic[K, V]):
     def refuse_wait_inside_write(self) -> None:
         """Raise if this call is inside a write to the store."""
         reserved = self.lock.holder()
-        if self.lock.owned() or (reserved is not None and reserved in inside.get()):
+        if self.lock.owned() or (reserved is not None and reserved.is_around()):
             raise ReentrantWriteError(
                 "this is inside a write to this store, so nobody else could bring the change "
                 "that it wants to wait for; wait outside the transaction"

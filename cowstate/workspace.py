@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterator, MutableMapping
 from itertools import chain, islice
 from typing import Any, Final, Generic, TypeVar, overload
 
-from .changes import MISSING, Absent, ChangeSet, Delta
+from .changes import MISSING, Absent, ChangeSet
 from .errors import (
     ArgumentValueError,
     ClosedError,
@@ -68,7 +68,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         self._counted = 0
         self._meta = base.meta
         self._closed: str | None = None
-        self._left: Iterator[K] = iter(())
+        self._left: Iterator[K] | None = None
 
     @property
     def base(self) -> Snapshot[K, V]:
@@ -89,7 +89,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     @property
     def changes(self) -> ChangeSet[K, V]:
         """What a commit would change now."""
-        return ChangeSet._of(self.delta_over(self._base))
+        return ChangeSet._of(delta_of(self._map, self._writes))
 
     def __getitem__(self, key: K) -> V:
         # Written out, like __setitem__, because these two are what a transaction mostly does.
@@ -183,7 +183,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
 
         Costs O(log N) on average, if not each is stored again before the next one is asked for.
         """
-        for key in chain(islice(reversed(self._writes), 1), self._left, self._rest()):
+        for key in chain(islice(reversed(self._writes), 1), self._left or (), self._rest()):
             record = self._record(key)
             if record is not MISSING:
                 del self[key]
@@ -195,9 +195,10 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         self._left = chain(self._map, list(self._writes))
         yield from self._left
 
-    def delta_over(self, current: Snapshot[K, V]) -> Delta[K, V]:
-        """Return what the changes made here change in *current*. Costs O(k log N)."""
-        return delta_of(current._map, self._writes)
+    @property
+    def writes(self) -> dict[K, V | Absent]:
+        """What was written: a record for each key, or `MISSING`. Not to be changed."""
+        return self._writes
 
     def meta_over(self, current: Snapshot[K, V]) -> Any:
         """Return the meta value set here, or *current*'s if none was."""
@@ -231,7 +232,9 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         position = derivation.total_positions.get(aggregate)
         if position is None:
             raise UnknownAggregateError(aggregate, derivation.total_positions)
-        return derivation.step_total(position, base._totals[position], self.delta_over(base))
+        return derivation.step_total(
+            position, base._totals[position], delta_of(self._map, self._writes)
+        )
 
     def _record(self, key: K) -> V | Absent:
         try:

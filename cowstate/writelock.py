@@ -17,7 +17,7 @@ from weakref import ref
 from .errors import ClosedError, DeadlockError, LockTimeoutError, ReentrantWriteError
 from .locks import BUSY, Busy, OwnedLock
 from .reservation import Reservation, inside, place_of, thread_named
-from .snapshot import Snapshot
+from .timeline import Timeline
 from .torn import was_left_by_an_exception
 from .waiters import ThreadWaiter
 
@@ -64,7 +64,7 @@ class WriteLock(OwnedLock):
         super().__init__()
         self.reserved: Reservation | None = None
         self.timeout = timeout
-        self._patience = PATIENCE if timeout is None else min(PATIENCE, timeout)
+        self.patience = PATIENCE if timeout is None else min(PATIENCE, timeout)
         self._queue: dict[int, ThreadWaiter] = {}
         # A partial of a C method, in which nothing can be raised half way; see `cowstate.process`.
         self._registered = ref(self, partial(_owners.pop, id(self)))
@@ -98,20 +98,20 @@ class WriteLock(OwnedLock):
             ClosedError: *holder* is over.
         """
         if self.owned():
-            raise self._reentrant()
+            raise self.reentrant()
         # The rules of `cowstate.locks` hold here. Whatever is raised, if the lock is ours in the
         # handler then it was taken here, for it was not ours before.
         try:
-            if timeout is None and self._acquire(True, self._patience):
+            if timeout is None and self.acquire(True, self.patience):
                 if self.reserved is holder:
                     result = work(a, b)
-                    self._release()
+                    self.release()
                     return result
-                self._release()
-            result = self._wait(work, a, b, holder, timeout)
+                self.release()
+            result = self.wait(work, a, b, holder, timeout)
         except BaseException:
             try:
-                for _ in self._unlock:
+                for _ in self.unlock:
                     break
             except RuntimeError:  # it is not ours
                 pass
@@ -125,17 +125,18 @@ class WriteLock(OwnedLock):
         """
         return self.attempt(seconds, _nothing) is not BUSY
 
-    def reserve(self, reservation: Reservation, base: Snapshot[Any, Any]) -> None:
-        """Make *reservation*, over *base*, the store's. As the work of `run`."""
+    def reserve(self, reservation: Reservation, timeline: Timeline[Any, Any]) -> None:
+        """Make *reservation*, over what is current in *timeline*, the store's. As work of `run`."""
+        reservation.base = timeline.current
         _reservations[id(reservation)] = reservation
-        reservation.base = base
         self.reserved = reservation
 
     def cancel(self, reservation: Reservation, why: str) -> None:
         """End *reservation*; no harm if it is over. From any thread."""
         reservation.end(why)
         _reservations.pop(id(reservation), None)
-        self._wake()
+        if self._queue:
+            self._wake()
 
     def holder(self) -> Reservation | None:
         """Return the reservation that is in the way of others now, if there is one."""
@@ -153,7 +154,7 @@ class WriteLock(OwnedLock):
 
     # The slow way: somebody is in the way.
 
-    def _wait(
+    def wait(
         self,
         work: Callable[[Any, Any], R],
         a: Any,
@@ -161,6 +162,7 @@ class WriteLock(OwnedLock):
         holder: Reservation | None,
         timeout: float | None,
     ) -> R:
+        """Return ``work(a, b)``, done when nobody is in the way any more. The rest of `run`."""
         me, ticket, waiter = get_ident(), next(_tickets), ThreadWaiter()
         before = _waits.get(me)
         _waits[me] = (ticket, self, inside.get())
@@ -189,7 +191,7 @@ class WriteLock(OwnedLock):
         while True:
             waited = monotonic() - began
             left = PATIENCE if timeout is None else min(PATIENCE, max(timeout - waited, 0))
-            result = self.attempt(left, self._turn, work, holder)
+            result: R | Busy = self.attempt(left, self._turn, work, holder)
             if result is not BUSY:
                 return result
             reserved = self.holder()
@@ -235,7 +237,7 @@ class WriteLock(OwnedLock):
 
     def _refuse(self, reserved: Reservation) -> None:
         """Raise if this call is inside *reserved*, so that to wait for its end is to hang."""
-        if reserved in inside.get() and reserved.concerns(get_ident()):
+        if reserved.is_around():
             raise ReentrantWriteError(opened=str(reserved))
         asyncio = sys.modules.get("asyncio")
         if reserved.thread == get_ident() and asyncio is not None and asyncio._get_running_loop():
@@ -246,7 +248,8 @@ class WriteLock(OwnedLock):
                 str(reserved),
             )
 
-    def _reentrant(self) -> ReentrantWriteError:
+    def reentrant(self) -> ReentrantWriteError:
+        """Return the error for a write inside a write of the same thread."""
         frame = sys._getframe(1)
         while frame is not None and frame.f_code not in _HOLDS:
             frame = frame.f_back  # type: ignore[assignment]
