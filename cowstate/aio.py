@@ -207,17 +207,28 @@ async def _change(
     parked = source.waiters.parked
     try:
         parked.add(waiter.number, waiter, keys)
-        while not (ended() or source.ended):
-            await _pass(source, deadline)
-            if source.has_changed(seen, keys):
-                return
-            if not await waiter.sleep(deadline):
-                raise WaitTimeoutError(NOTHING_CAME)
+        await _sleep(source, waiter, seen, deadline, keys, ended)
     finally:
         # The first step in C: whatever comes after it, the waiter is gone.
         parked.all.pop(waiter.number, None)
         parked.discard(waiter.number, keys)
         waiter.bell.retire(source)
+
+
+async def _sleep(
+    source: Source[K, V],
+    waiter: _TaskWaiter,
+    seen: Snapshot[K, V],
+    deadline: float | None,
+    keys: Collection[K] | None,
+    ended: Callable[[], bool],
+) -> None:
+    while not (ended() or source.ended):
+        await _pass(source, deadline)
+        if source.has_changed(seen, keys):
+            return
+        if not await waiter.sleep(deadline):
+            raise WaitTimeoutError(NOTHING_CAME)
 
 
 async def _pass(source: Source[Any, Any], deadline: float | None) -> None:
@@ -268,7 +279,8 @@ class _LoopBell:
         self._rung = False
         due = self._due
         while due:
-            due.popleft().wake()
+            due[0].wake()
+            due.popleft()  # only now: an interruption wakes it once more
 
     def retire(self, source: Source[Any, Any]) -> None:
         """Let go of the loop, if no task of it waits any more."""

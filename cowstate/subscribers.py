@@ -63,6 +63,7 @@ class Subscription(Scoped, Generic[K, V]):
         self.keys = keys
         self._callback = callback
         self._on_error = on_error
+        self._stops = on_error == "stop"
         self._on_lagged = on_lagged
         # Weak, so that a store that nobody holds is freed at once, subscriptions and all.
         self._group = ref(group)
@@ -131,6 +132,7 @@ class Subscription(Scoped, Generic[K, V]):
             self._seen = version
             callback(commit)
         except Exception as error:
+            self._closed = self._closed or self._stops  # before anything can come up
             self._failed(error, commit)
         except BaseException as error:
             return error
@@ -172,7 +174,7 @@ class Subscription(Scoped, Generic[K, V]):
                 _log.exception("the error handler of a subscriber failed at %r", commit)
             return
         _log.error("a subscriber failed at %r", commit, exc_info=error)
-        if self._on_error == "stop":
+        if self._stops:
             self.close()
 
     def __repr__(self) -> str:
