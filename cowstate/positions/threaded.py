@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -109,7 +109,7 @@ class ThreadedClock:
         return inbox
 
     @contextmanager
-    def participating(self) -> Iterator[None]:
+    def participating(self) -> Generator[None]:
         """Make the calling thread a participant that counts as busy for as long as this lasts.
 
         For a thread that has its own loop, and waits on this clock between its rounds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import get_ident
 from types import ModuleType
@@ -224,7 +224,7 @@ class _Threading(ModuleType):
 
 
 @contextmanager
-def known_to(scheduler: Scheduler, modules: tuple[ModuleType, ...]) -> Iterator[None]:
+def known_to(scheduler: Scheduler, modules: tuple[ModuleType, ...]) -> Generator[None]:
     """Have *modules* make the locks of this room, by whatever name they know `threading`'s.
 
     Threads that do not take part go on making real ones.
