@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gc
-import sys
 import weakref
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -25,6 +22,7 @@ from cowstate import (
     Lagged,
     Store,
 )
+from tests.steps import steps_of
 
 
 @given(versions=st.integers(1, 5), commits=st.integers(0, 12))
@@ -66,25 +64,6 @@ def test_a_version_is_let_go_when_it_was_superseded_too_long_ago() -> None:
     assert feed.poll() == Lagged(1, store.snapshot())
     now += 1000
     assert store.at(3)["a"] == 3
-
-
-def steps_of(fn: Callable[[], object]) -> int:
-    """How many instructions of Python *fn* executes, whatever they cost."""
-    steps = 0
-
-    def trace(frame: FrameType, event: str, arg: object) -> Any:
-        nonlocal steps
-        frame.f_trace_opcodes = True
-        steps += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        fn()
-    finally:
-        sys.settrace(before)
-    return steps
 
 
 def test_a_write_costs_no_more_the_more_versions_have_been_let_go_by_age() -> None:
