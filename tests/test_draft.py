@@ -263,6 +263,35 @@ def test_what_a_function_of_retry_raises_ends_it(store: Store[str, Slot]) -> Non
     assert store.set("a", Slot(5)).version == 1
 
 
+class Incomparable:
+    """A key that cannot be compared."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("compare me not")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda draft, key: draft[key],
+        lambda draft, key: draft.get(key),
+        lambda draft, key: key in draft,
+    ],
+    ids=["reads", "gets", "looks for"],
+)
+def test_a_look_that_cannot_be_noted_raises_what_the_key_raised(
+    make_store: MakeStore, look: Any
+) -> None:
+    draft = make_store().draft()
+    assert Incomparable() not in draft
+    with pytest.raises(TypeError, match="compare me not") as caught:
+        look(draft, Incomparable())
+    assert type(caught.value) is TypeError
+
+
 def test_an_expected_version_is_a_whole_number() -> None:
     draft = Store({"a": 1}).draft()
     with pytest.raises(ArgumentTypeError, match="whole number"):
