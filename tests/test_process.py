@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import threading
 
-from cowstate import ReentrantWriteError, Store, process
+import pytest
+
+from cowstate import ClosedError, ReentrantWriteError, Store, process
 
 
 def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None:
@@ -16,7 +18,8 @@ def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None
     inside, go_on = threading.Event(), threading.Event()
 
     def write() -> None:
-        with store.transaction() as tx:
+        # This thread is not in the child, so neither is its reservation.
+        with pytest.raises(ClosedError, match="given up"), store.transaction() as tx:
             inside.set()
             assert go_on.wait(30)
             tx["b"] = 2
