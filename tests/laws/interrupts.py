@@ -219,7 +219,7 @@ class Interrupts:
         for first in firsts:
             # A second point that is never reached: to count those that there are.
             strike = self._try(first, 1_000_000)
-            if self._place == place:
+            if self._place is not None and self._place == place:
                 continue
             place = self._place
             for second in sample(f"{name} {first}", range(1, strike.after + 1), most_after):

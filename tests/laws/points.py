@@ -26,7 +26,9 @@ from tests.standing import HungError, stacks
 T = TypeVar("T")
 
 PACKAGE = str(Path(cowstate.__file__).parent) + os.sep
-EVERYTHING = os.environ.get("COWSTATE_LAWS") == "all"
+HOW_MUCH = os.environ.get("COWSTATE_LAWS", "1")
+"""``all`` for every point, else how many times as many as usual."""
+EVERYTHING = HOW_MUCH == "all"
 FEW = 3
 """How many violations are shown of one test."""
 
@@ -126,10 +128,15 @@ def count_points(act: Callable[[], object], where: Where = in_package) -> int:
     return count
 
 
-def sample(name: str, points: Sequence[T], most: int) -> list[T]:
-    """All *points* if everything is asked for, or else *most* of them, the same each time."""
+def sample(name: str, points: Sequence[T], most: int) -> Sequence[T]:
+    """Some of the *points*, the same each time; all of them if everything is asked for.
+
+    *most* of them, or, with ``COWSTATE_LAWS=10``, ten times as many.
+    """
+    if not EVERYTHING:
+        most *= int(HOW_MUCH)
     if EVERYTHING or len(points) <= most:
-        return list(points)
+        return points
     chosen = random.Random(zlib.crc32(f"{SEED} {name}".encode())).sample(range(len(points)), most)
     return [points[number] for number in sorted(chosen)]
 

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 
 from tests import standing
+from tests.laws.calls import Calls
 from tests.laws.interrupts import Interrupts
 from tests.laws.operations import OPERATIONS, Operation
-from tests.laws.points import Violations, watched
+from tests.laws.points import Violations, sample, watched
 
 
 def once(operation: Operation, violations: Violations) -> int:
@@ -28,7 +29,23 @@ def twice(operation: Operation, violations: Violations) -> int:
     return interrupts.struck
 
 
-KINDS: dict[str, Callable[[Operation, Violations], int]] = {"once": once, "twice": twice}
+def calls(operation: Operation, violations: Violations) -> int:
+    inside = Calls(operation, violations)
+    pairs = [
+        (inner, point)
+        for inner in inside.inners(list(OPERATIONS.values()))
+        for point in range(1, inside.points + 1)
+    ]
+    for inner, point in sample(f"calls inside {operation}", pairs, most=100):
+        inside.try_call(inner, point)
+    return inside.refused.total()
+
+
+KINDS: dict[str, Callable[[Operation, Violations], int]] = {
+    "once": once,
+    "twice": twice,
+    "calls": calls,
+}
 
 
 def main(kind: str, *names: str) -> None:
