@@ -71,8 +71,8 @@ NO_PUBLIC_NAME = {
     "_register_atexit": "threading: atexit comes after the threads that it would have to wake",
 }
 
-# Fields of values that users hold. With a public name they would be part of what users may rely
-# on, and one of them is the very dict that other readers look at. The core shares them, nobody else.
+# Fields of values that users hold, for the core alone. With a public name they would be part of
+# what users may rely on, and one of them is the very dict that other readers look at.
 OF_SHARED_VALUES = {
     "_changed": "Commit: what changed, in the form that was cheapest to make",
     "_delta": "Commit: what changed, as a bare dict",
