@@ -321,8 +321,12 @@ def is_writing() -> bool:
     if not _reservations:
         return False
     me = get_ident()
-    found = [reservation() for reservation in list(_reservations)]
-    return any(r is not None and r.thread == me and not r.over() for r in found)
+    within = inside.get()
+    # What a task has open at an await is in the way of the whole loop, so of its thread.
+    return any(
+        r is not None and r.thread == me and (r.in_task or r in within) and not r.over()
+        for r in [reservation() for reservation in list(_reservations)]
+    )
 
 
 def _nothing(_: None, __: None) -> None:
