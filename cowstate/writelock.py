@@ -151,6 +151,7 @@ class WriteLock(OwnedLock):
         self._queue = {}
         reserved = self.reserved
         if reserved is not None and reserved.thread != get_ident() and reserved not in inside.get():
+            reserved.end(GIVEN_UP)
             self.reserved = None
 
     # The slow way: somebody is in the way.
