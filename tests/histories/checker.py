@@ -194,28 +194,23 @@ def _changed(
 ) -> Iterator[object]:
     """Yield what the operation relied on that is another in the last state than in the first.
 
-    An index entry that several records share is an object of its own in each version that changed
-    it, so if it was changed and changed back, both to see that and not to see it is right: it is
-    yielded unless only what is *sure* is asked for.
+    An index entry that several records share, and the set of keys, are objects of their own in
+    each version that changed them, so if one was changed and changed back, both to see that and
+    not to see it is right: it is yielded unless only what is *sure* is asked for.
     """
     relied, then, now = operation.relied, since[0], since[-1]
     for key in relied.keys:
         if then.records.get(key) is not now.records.get(key):
             yield key
+    steps = [(then, now)] if sure else list(pairwise(since))
     for index, value in relied.entries:
-        if sure or index == "owner":
-            changed = then.holders(index, value) != now.holders(index, value)
-        else:
-            changed = any(
-                one.holders(index, value) != other.holders(index, value)
-                for one, other in pairwise(since)
-            )
-        if changed:
+        ends = [(then, now)] if index == "owner" else steps
+        if any(one.holders(index, value) != two.holders(index, value) for one, two in ends):
             yield index, value
     for name in relied.totals:
         if then.total(name) != now.total(name):
             yield f"total:{name}"
-    if relied.key_set and then.records.keys() != now.records.keys():
+    if relied.key_set and any(one.records.keys() != two.records.keys() for one, two in steps):
         yield "keys"
     if relied.meta and then.meta is not now.meta:
         yield "meta"
