@@ -231,7 +231,8 @@ def check_delivery(
     """
     calls: SimpleQueue[AnyCommit] = SimpleQueue()
     before = store.statistics().subscriptions
-    with store.subscribe(calls.put) as probe:
+    # By another thread, and before anything else that may need a lock: it may hang, we must not.
+    with in_another_thread(partial(store.subscribe, calls.put), patience) as probe:
         since = probe.since
         assert store.statistics().subscriptions == before + 1
         made = [commit.version for commit in check_writable(store, probes, patience)]
@@ -291,6 +292,6 @@ def check_store(
     if pinned is not None:
         assert sorted(figures.pinned) == sorted(pinned), f"pinned: {figures.pinned}"
     assert waiting is None or figures.waiting == waiting, f"{figures.waiting} wait, not {waiting}"
+    check_delivery(store, probes, patience)
     check_history(store, since)
     check_derived(store, indexes, aggregates)
-    check_delivery(store, probes, patience)

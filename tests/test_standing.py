@@ -74,7 +74,7 @@ def test_a_thread_that_sleeps_is_expected_or_found() -> None:
         check_store(store)
     store.set("d", 5)
     thread.join()
-    check_store(store)
+    check_store(store, subscriptions=None)
 
 
 class Stand:
@@ -171,7 +171,7 @@ def test_a_lock_that_is_held_is_found_with_the_stacks_of_all_threads() -> None:
         check_store(store, patience=0.1)
     leave.set()
     thread.join()
-    check_store(store)
+    check_store(store, subscriptions=None)
 
 
 def test_what_another_thread_raises_is_raised_here_and_what_it_returns_returned() -> None:

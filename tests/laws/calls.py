@@ -64,6 +64,7 @@ class Calls:
         world = self._prepared()
         self.points = count_points(partial(outer.act, world, world.outer), where)
         world.check()
+        world.leave()
         self.refused: Counter[str] = Counter()
         """How often an inner operation was refused, by its name."""
 
@@ -77,19 +78,20 @@ class Calls:
         violations.points += 1
         if violations.points % 200 == 0:
             gc.collect()
+        world = self._prepared()
         violations.now = f"{inner}, called inside {self._outer} at {point}"
         try:
-            self._try(inner, point)
+            self._try(world, inner, point)
         except Exception as error:
             violations.add(violations.now, error)
+        world.leave()
 
     def _prepared(self) -> World:
         world = World(self._make)
         self._outer.prepare(world, world.outer)
         return world
 
-    def _try(self, inner: Operation, point: int) -> None:
-        world = self._prepared()
+    def _try(self, world: World, inner: Operation, point: int) -> None:
         inner.prepare(world, world.inner)
         ended: list[BaseException | None] = []
 
@@ -109,7 +111,10 @@ class Calls:
             )
         except BaseException as error:
             outcome = error
-        assert ended, f"the point was not reached; the outer one ended with {outcome!r}"
+        if not ended:
+            assert outcome is None, f"undisturbed, it failed with {outcome!r}"
+            self._violations.missed += 1
+            return
         try:
             self._check_inner(inner, ended[0])
             self._check_outer(inner, outcome)

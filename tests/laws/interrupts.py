@@ -36,6 +36,8 @@ class Struck(KeyboardInterrupt):
     """The exception: like Ctrl-C, so that asyncio and others let it through as they do that."""
 
 
+CAN_GO_ASTRAY = sys.version_info < (3, 12)
+
 Place = tuple[object, ...]
 """Where an exception came up: the same place twice in a row leaves the same state twice."""
 
@@ -84,24 +86,42 @@ class Strike:
     says that it came up: the interpreter makes an asynchronous exception of the class that it
     was given when it raises it, or, until 3.11, when the first handler is entered, and from the
     one to the other no code of the package runs. Tracing begins again from there.
+
+    Until 3.11, a thread that was started, and has not begun to run, counts as the one that
+    started it, and may be sent the exception in its place. So a strike may go *astray*, and must
+    be tried again, patiently: threads are let begin before the exception is armed.
     """
 
-    def __init__(self, first: int, second: int | None, where: Where) -> None:
+    def __init__(self, first: int, second: int | None, where: Where, patient: bool = False) -> None:
         self.armed = False
         self.came_up = False
         self.second_armed = False
+        self.second_came_up = False
         self.after = 0
         """How many points there were after the first exception had come up."""
         self._first, self._second = first, second
         self._where = where
+        self._patient = patient
         self._seen = 0
+        ident = threading.get_ident()
 
         class First(Struck):
             def __init__(this) -> None:  # noqa: N805
-                self._on_first()
+                if threading.get_ident() == ident:
+                    self._on_first()
+
+        class Second(Struck):
+            def __init__(this) -> None:  # noqa: N805
+                if threading.get_ident() == ident:
+                    self.second_came_up = True
 
         self._arm_first = _arm(First)
-        self._arm_second = _arm(Struck)
+        self._arm_second = _arm(Second)
+
+    @property
+    def astray(self) -> bool:
+        """Whether an exception that was armed did not come up in this thread."""
+        return self.armed > self.came_up or self.second_armed > self.second_came_up
 
     def run(self, act: Callable[[], object]) -> None:
         """Do *act*; an exception that is pending comes up in here, at the latest."""
@@ -126,8 +146,10 @@ class Strike:
         self._seen += 1
         if self._seen != self._first:
             return False
-        self.armed = True
         sys.settrace(None)
+        if self._patient:
+            _let_threads_begin()
+        self.armed = True
         arm = self._arm_first
         -arm
         return True
@@ -148,11 +170,17 @@ class Strike:
         self.after += 1
         if self.after != self._second:
             return False
-        self.second_armed = True
         sys.settrace(None)
+        if self._patient:
+            _let_threads_begin()
+        self.second_armed = True
         arm = self._arm_second
         -arm
         return True
+
+
+def _let_threads_begin() -> None:
+    threading.Event().wait(0.005)
 
 
 def _let_it_come() -> None:
@@ -160,6 +188,10 @@ def _let_it_come() -> None:
     # the try statement that the loop stands in. A bounded one, for it may have been swallowed.
     for _ in range(1000):
         pass
+
+
+def _in_a_finalizer() -> bool:
+    return any(isinstance(error, Struck) for error in unraisable)
 
 
 @dataclass
@@ -176,6 +208,7 @@ class Course:
         current = world.store.snapshot().version
         versions = [dict(world.store.at(version)) for version in range(current + 1)]
         world.check()
+        world.leave()
         return cls(points, versions)
 
 
@@ -232,18 +265,31 @@ class Interrupts:
         violations.points += 1
         if violations.points % 200 == 0:
             gc.collect()
-        world = _prepared(self._operation, self._make)
-        strike = Strike(first, second, self._where)
         what = f"{self._operation}, struck at {first}" + (f" and {second} later" if second else "")
         violations.now = what
-        unraisable.clear()
-        try:
-            reached = self._strike(world, strike)
-            if reached is not None:
-                world.check(self._course.versions, reached)
-        except Exception as error:
-            violations.add(what, error)
+        for patient in (False, True, True, True):
+            unraisable.clear()
+            world = _prepared(self._operation, self._make)
+            strike = Strike(first, second, self._where, patient)
+            failed: Exception | None = None
+            try:
+                self._strike_and_check(world, strike)
+            except Exception as error:
+                failed = error
+            world.leave()
+            if not (strike.astray and CAN_GO_ASTRAY) or _in_a_finalizer():
+                if failed is not None:
+                    violations.add(what, failed)
+                return strike
+        violations.add(what, AssertionError("the exception went astray, time and again"))
         return strike
+
+    def _strike_and_check(self, world: World, strike: Strike) -> None:
+        reached = self._strike(world, strike)
+        if not strike.armed:
+            self._violations.missed += 1
+        elif reached is not None and not (strike.astray and CAN_GO_ASTRAY):
+            world.check(self._course.versions, reached)
 
     def _strike(self, world: World, strike: Strike) -> int | None:
         """Run; return the version that was reached, or None if there is nothing new to check."""
@@ -266,9 +312,10 @@ class Interrupts:
                     f"{type(failed).__name__}: {failed}"
                 ) from None
             return reached
-        assert strike.armed, "the point was not reached"
+        if not strike.armed:
+            return None
         # In a dying generator, whose close has nobody to raise to, the store can do nothing.
-        assert any(isinstance(error, Struck) for error in unraisable), (
+        assert _in_a_finalizer(), (
             f"the exception {'was swallowed' if strike.came_up else 'never came up'}"
         )
         self._place = None

@@ -205,11 +205,11 @@ def _generator(world: World, hand: Hand) -> None:
 
 @write("generator dropped in its transaction")
 def _dropped_generator(world: World, hand: Hand) -> None:
-    steps = _steps(world.store)
-    for tx in steps:
+    # Held by the loop alone: in a variable it would live on in the traceback, and rightly hold
+    # its transaction.
+    for tx in _steps(world.store):
         tx[hand.a] = hand.slot(2)
         break
-    del steps
 
 
 unit_of_work = contextmanager(_steps)
@@ -442,8 +442,8 @@ def _failing_subscriber(world: World, hand: Hand) -> None:
     # A failure in C, handled in C: an exception that comes in the middle of a handler in Python,
     # or in the module logging, would be theirs and not the store's.
     failed: dict[Exception, Any] = {}
-    handle = world.store.subscribe(len, on_error=failed.setdefault)  # type: ignore[arg-type]
-    with handle:
+    listener = hand.listen(callback=len)
+    with world.store.subscribe(listener.callback, on_error=failed.setdefault) as listener.handle:
         hand.commits[0] = world.store.set(hand.a, hand.slot(2))
 
 
