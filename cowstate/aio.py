@@ -35,6 +35,7 @@ from .members import numbers
 from .readstore import ReadStore
 from .snapshot import Snapshot
 from .subscribers import Lagged
+from .waiters import Waiters
 from .waits import NOTHING_CAME, Source, checked_keys, checked_predicate, deadline_of
 
 __all__ = ["AsyncFeed", "feed", "wait_for"]
@@ -203,7 +204,7 @@ async def _change(
 ) -> None:
     """Wait as `Source.await_change` does, for the same reason without losing a wake-up."""
     source.refuse_wait_inside_write()
-    waiter = _TaskWaiter(_bell_of(source, asyncio.get_running_loop()))
+    waiter = _TaskWaiter(_bell_of(source, asyncio.get_running_loop()), keys)
     parked = source.waiters.parked
     try:
         parked.add(waiter.number, waiter, keys)
@@ -253,8 +254,9 @@ class _LoopBell:
     many commits come before the loop gets round to it.
     """
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: AbstractEventLoop, waiters: Waiters[Any]) -> None:
         self.loop = loop
+        self._waiters = waiters
         self.sleepers = 0
         self._rung = False
         self._due: deque[_TaskWaiter] = deque()
@@ -268,11 +270,20 @@ class _LoopBell:
             self._rung = True
             self.loop.call_soon_threadsafe(self._wake)
         except RuntimeError:
-            # The loop was closed under its tasks, which will never run again.
             self._rung = False
+            self._give_up()
         except BaseException:
             self._rung = False
             raise
+
+    def _give_up(self) -> None:
+        """Forget the tasks of a loop that was closed under them: they will never run again."""
+        parked = self._waiters.parked
+        for waiter in list(parked.all.values()):
+            if isinstance(waiter, _TaskWaiter) and waiter.bell is self:
+                parked.discard(waiter.number, waiter.keys)
+        self._due.clear()
+        self._waiters.bells.pop(id(self.loop), None)
 
     def _wake(self) -> None:
         # Before the looks that follow: a commit too late for them rings anew.
@@ -293,7 +304,7 @@ def _bell_of(source: Source[Any, Any], loop: AbstractEventLoop) -> _LoopBell:
     bell = source.waiters.bells.get(id(loop))
     if not isinstance(bell, _LoopBell) or bell.loop is not loop:
         # A closed loop's number may have become another one's.
-        bell = source.waiters.bells[id(loop)] = _LoopBell(loop)
+        bell = source.waiters.bells[id(loop)] = _LoopBell(loop, source.waiters)
     bell.sleepers += 1
     return bell
 
@@ -301,11 +312,12 @@ def _bell_of(source: Source[Any, Any], loop: AbstractEventLoop) -> _LoopBell:
 class _TaskWaiter:
     """Wakes one task, or tells it that it was notified before it lay down."""
 
-    __slots__ = ("_future", "_notified", "bell", "number")
+    __slots__ = ("_future", "_notified", "bell", "keys", "number")
 
-    def __init__(self, bell: _LoopBell) -> None:
+    def __init__(self, bell: _LoopBell, keys: Collection[Any] | None) -> None:
         self.number = next(numbers)
         self.bell = bell
+        self.keys = keys
         self._notified = False
         self._future: Future[bool] | None = None
 

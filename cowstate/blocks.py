@@ -40,8 +40,9 @@ class TransactionBlock(Scoped, Generic[K, V]):
             raise ClosedError(ENTERED)
         self._enter_scope()
         committer = self._committer
-        self._reservation = reservation = committer.reservation(self, self._scope, _opener())
-        return committer.open(reservation, self._timeout)
+        opener = _past_contextlib(sys._getframe(1))
+        self._reservation = Reservation(committer.timeline, self, self._scope, opener)
+        return committer.open(self._reservation, self._timeout)
 
     def _end(self, exc_type: type[BaseException] | None) -> None:
         if self._reservation is None:
@@ -69,7 +70,7 @@ class JointBlock(Scoped):
         made: list[Reserved] = []
         self._made = made
         try:
-            return self._open_all(made, _opener())
+            return self._open_all(made, _past_contextlib(sys._getframe(1)))
         except BaseException:
             _let_go_all(made)
             raise
@@ -79,7 +80,7 @@ class JointBlock(Scoped):
     ) -> tuple[Transaction[Any, Any], ...]:
         opened: dict[int, Transaction[Any, Any]] = {}
         for committer in sorted(self._committers, key=lambda each: each.rank):
-            reservation = committer.reservation(self, self._scope, opener)
+            reservation = Reservation(committer.timeline, self, self._scope, opener)
             made.append((committer, reservation))
             opened[committer.rank] = committer.open(reservation, self._timeout)
         return tuple([opened[committer.rank] for committer in self._committers])
@@ -126,9 +127,8 @@ def _deliver_all(made: list[Reserved], commits: list[Commit[Any, Any]]) -> None:
         committer.deliver(commit)
 
 
-def _opener() -> FrameType:
-    """Return the frame that the ``with`` stands in, past those of contextlib."""
-    frame = sys._getframe(2)
+def _past_contextlib(frame: FrameType) -> FrameType:
+    """Return the frame that the ``with`` stands in, which called *frame* by way of contextlib."""
     while frame.f_code.co_filename == contextlib.__file__ and frame.f_back is not None:
         frame = frame.f_back
     return frame

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from itertools import count
-from types import FrameType
 from typing import Any, Generic, TypeVar
-from weakref import ref
 
 from .changes import MISSING, Absent
 from .delivery import Delivery, debts, settle
@@ -78,7 +76,7 @@ class Committer(Generic[K, V]):
             raise lock.reentrant()
         try:
             # `WriteLock.run` written out, for one call less in every write: see there.
-            if timeout is None and lock.acquire(True, lock.patience):
+            if timeout is None and (lock.acquire(False) or lock.acquire(True, lock.patience)):
                 if lock.reserved is holder:
                     commit = work(a, b)
                     lock.release()
@@ -109,7 +107,9 @@ class Committer(Generic[K, V]):
         if commit.after is not commit.before:
             if self._bounded or self._waiters.parked.all:
                 self._prepare(commit)
-            self.timeline.publish(commit)
+            after = commit.after
+            self._slots[after.version % self._capacity] = commit
+            self.timeline.current = after  # the publication: see Timeline.publish
         return commit
 
     def _prepare(self, commit: Commit[K, V]) -> None:
@@ -239,10 +239,6 @@ class Committer(Generic[K, V]):
 
     # Blocks. See `cowstate.blocks` for who calls this, `cowstate.reservation` for why.
 
-    def reservation(self, block: object, scope: ref[Any] | None, opener: FrameType) -> Reservation:
-        """Return a reservation for *block*, in the ``with`` of *scope*, that is not made yet."""
-        return Reservation(self.timeline, block, scope, opener)
-
     def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
         """Wait for the reservation, and return a transaction over it."""
         # Known to be inside before it is made: a call that comes in between is a call from inside.
@@ -274,7 +270,8 @@ class Committer(Generic[K, V]):
         self._lock.cancel(reservation, OVER)
         within = inside.get()
         if within:
-            inside.set(tuple([r for r in within if not r.over()]))
+            open_ = () if within == (reservation,) else tuple([r for r in within if not r.over()])
+            inside.set(open_)
         if debts:
             settle(reservation.thread)
 

@@ -53,8 +53,8 @@ class MapKind(NamedTuple):
         build: a map of the items of a mapping. O(N).
         put: ``put(map, key, value)``, the map with one key set. O(log N).
         drop: ``drop(map, key)``, the map without a key; `KeyError` if it is absent. O(log N).
-        apply: ``apply(map, writes)``, the map with several keys set, or absent where the value
-            is `MISSING`. O(k log N).
+        apply: ``apply(map, writes, deletes=True)``, the map with several keys set, or absent where
+            the value is `MISSING`; *deletes* False says that none is. O(k log N).
         large: the name of the implementation of a map that is not a plain dict.
         path_bytes: ``path_bytes(map, k)``, an estimate of the bytes that the map does not share
             with the one before k of its keys were set.
@@ -64,7 +64,7 @@ class MapKind(NamedTuple):
     build: Callable[[Mapping[Any, Any]], Any]
     put: Callable[[Any, Any, Any], Any]
     drop: Callable[[Any, Any], Any]
-    apply: Callable[[Any, Mapping[Any, Any]], Any]
+    apply: Callable[..., Any]
     large: str
     path_bytes: Callable[[Any, int], int]
 
@@ -94,7 +94,9 @@ def _pyrsistent() -> MapKind:
     def put(base: PMap[Any, Any], key: Any, value: Any) -> PMap[Any, Any]:
         return _pure(base.set(key, value))
 
-    def apply(base: PMap[Any, Any], writes: Mapping[Any, Any]) -> PMap[Any, Any]:
+    def apply(
+        base: PMap[Any, Any], writes: Mapping[Any, Any], _deletes: bool = True
+    ) -> PMap[Any, Any]:
         evolver = base.evolver()
         for key, value in writes.items():
             if value is not MISSING:
@@ -112,8 +114,8 @@ def _immutables() -> MapKind:
     # The C type, not the package's pure Python stand-in, which is slower than pyrsistent.
     from immutables._map import Map
 
-    def apply(base: Any, writes: Mapping[Any, Any]) -> Any:
-        if not any(value is MISSING for value in writes.values()):
+    def apply(base: Any, writes: Mapping[Any, Any], deletes: bool = True) -> Any:
+        if not deletes:
             return base.update(writes)
         with base.mutate() as mutation:
             for key, value in writes.items():
@@ -164,14 +166,14 @@ def _small_as_dict(large: MapKind, limit: int) -> MapKind:
         base = large_drop(base, key)
         return base if len(base) > limit // 2 else dict(base.items())
 
-    def apply(base: Any, writes: Mapping[Any, Any]) -> Any:
+    def apply(base: Any, writes: Mapping[Any, Any], deletes: bool = True) -> Any:
         if type(base) is not dict:
-            base = large_apply(base, writes)
+            base = large_apply(base, writes, deletes)
             return base if len(base) > limit // 2 else dict(base.items())
         base = base.copy()
         base.update(writes)
-        for key, value in writes.items():
-            if value is MISSING:
+        if deletes:
+            for key in [key for key, value in writes.items() if value is MISSING]:
                 del base[key]
         return base if len(base) <= limit else large_build(base)
 

@@ -77,7 +77,9 @@ class Reservation:
         self.alive: Callable[[], object] = self.block if scope is None else scope
         self.work: Workspace[Any, Any] | None = None
         self.thread = get_ident()
-        self.in_task = _in_task()
+        # Who has not imported it runs no event loop.
+        asyncio = sys.modules.get("asyncio")
+        self.in_task = asyncio is not None and asyncio._get_running_loop() is not None
         self.since = monotonic()
         # Which line that is, is worked out when somebody asks.
         # The frame's number, not the frame: that would keep all its locals.
@@ -120,11 +122,6 @@ class Reservation:
         is waited for by the task's own helpers in other threads.
         """
         return self.thread == thread or self.in_task
-
-
-def _in_task() -> bool:
-    asyncio = sys.modules.get("asyncio")  # who has not imported it runs no event loop
-    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def place_of(frame: FrameType | None, package: str) -> str:

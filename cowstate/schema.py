@@ -82,9 +82,12 @@ class Schema(Generic[K, V]):
         """
         old_map = before._map
         delta: Delta[K, V] = {}
+        deletes = False
         key_set = before._key_set
         for key, new in writes.items():
             old = old_map.get(key, MISSING)
+            if new is MISSING:
+                deletes = True
             if old is not new:
                 delta[key] = (old, new)
                 if old is MISSING or new is MISSING:
@@ -92,7 +95,7 @@ class Schema(Generic[K, V]):
         if not delta and meta is before.meta:
             return self.unchanged(before)
         version = before.version + 1
-        records = self.kind.apply(old_map, writes) if delta else old_map
+        records = self.kind.apply(old_map, writes, deletes) if delta else old_map
         indexes, totals = before._indexes, before._totals
         if self._derives:
             indexes, totals = self.derivation.step(indexes, totals, delta)

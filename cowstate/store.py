@@ -93,6 +93,7 @@ class Store(ReadStore[K, V], Generic[K, V]):
         # Bound once, for they are called in every write.
         self._write = self._committer.write
         self._set, self._update = self._committer.set, self._committer.update
+        self._transact = self._committer.run_transaction
 
     # Writing
 
@@ -187,8 +188,8 @@ class Store(ReadStore[K, V], Generic[K, V]):
         if not callable(fn):
             raise ArgumentTypeError(f"transact runs a function of a transaction, not {shown(fn)}")
         answer: list[R] = []
-        limit = checked_timeout(timeout)
-        self._write(self._committer.run_transaction, fn, answer, None, limit)
+        limit = None if timeout is None else checked_timeout(timeout)
+        self._write(self._transact, fn, answer, None, limit)
         return answer[0]
 
     def transaction(
@@ -217,7 +218,8 @@ class Store(ReadStore[K, V], Generic[K, V]):
         >>> store.snapshot().version, dict(store.snapshot()) == {"a": 2, "b": 3}
         (1, True)
         """
-        return TransactionBlock(self._committer, checked_timeout(timeout))
+        limit = None if timeout is None else checked_timeout(timeout)
+        return TransactionBlock(self._committer, limit)
 
     def draft(self, base: Snapshot[K, V] | None = None) -> Draft[K, V]:
         """Return a draft over *base*, any snapshot of this store, or the current one. O(1).

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
+from .changes import Delta
 from .errors import ClosedError, LaggedError
 from .locks import BUSY, OwnedLock
 from .members import Members, numbers
@@ -119,14 +120,28 @@ class Subscription(Scoped, Generic[K, V]):
         if owner is not None:
             owner.discard(self)
 
-    def offer(self, commit: Commit[K, V], current: int) -> BaseException | None:
-        """Call the callback with *commit*, if it has not had it; return what goes to the writer."""
+    def offer(self, commit: Commit[K, V], delta: Delta[K, V], current: int) -> BaseException | None:
+        """Call the callback with *commit*, if it has not had it; return what goes to the writer.
+
+        Args:
+            commit: what to hand over.
+            delta: what that changed.
+            current: the version that is current now.
+        """
         version = commit.after.version
         if self._seen < 0:
             self._seen = self.fix(current)
         if self._seen >= version:
             return None
         callback = self._callback
+        try:
+            # Not in the index, it is asked as if it listened to all.
+            if self.keys is not None and self.keys.isdisjoint(delta):
+                return None
+        except Exception as error:  # out of a key's own comparison
+            self._seen = version
+            self._failed(error, commit)
+            return None
         try:
             # A straight line: marked and called, or neither.
             self._seen = version
@@ -288,12 +303,10 @@ class Group(Generic[K, V]):
         kept = None
         delta = commit._delta
         for member in self.members.concerned(delta):
-            if member._closed or (member._entered and member.torn()):
+            if member.closed:
                 member.close()  # once more: the first time may have been interrupted
                 continue
-            if member.keys is not None and member.keys.isdisjoint(delta):
-                continue  # it was not in the index, so was asked as if it listened to all
-            error = member.offer(commit, self.timeline.current.version)
+            error = member.offer(commit, delta, self.timeline.current.version)
             kept = kept or error
         return kept
 

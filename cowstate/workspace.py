@@ -52,6 +52,14 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     For one thread at a time.
     """
 
+    # What most never need is in the class, and costs nothing to make.
+    _closed: str | None = None
+    _deletions = 0
+    # How many more keys there are than in the base, as far as the first `_counted` writes go.
+    _grown = 0
+    _counted = 0
+    _left: Iterator[K] | None = None
+
     def __init__(
         self, base: Snapshot[K, V], accepted: Container[type], check: Callable[[Any], None]
     ) -> None:
@@ -62,13 +70,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         # A key that was written once stays here, `MISSING` if it was deleted since, so the keys
         # stand in the order in which they were first written.
         self._writes: dict[K, V | Absent] = {}
-        self._deletions = 0
-        # How many keys there are, as far as the first `_counted` of the writes go.
-        self._size = len(base._map)
-        self._counted = 0
         self._meta = base.meta
-        self._closed: str | None = None
-        self._left: Iterator[K] | None = None
 
     @property
     def base(self) -> Snapshot[K, V]:
@@ -131,7 +133,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         try:
             if self._deletions and self._writes.get(key, _UNWRITTEN) is MISSING:
                 self._count()
-                self._size += 1
+                self._grown += 1
             self._writes[key] = record
         except TypeError:
             ensure_hashable(key)
@@ -144,7 +146,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         self._count()
         self._writes[key] = MISSING
         self._counted = len(self._writes)
-        self._size -= 1
+        self._grown -= 1
         self._deletions += 1
 
     def __iter__(self) -> Iterator[K]:
@@ -169,9 +171,9 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         if fresh:
             base = self._map
             # Written only once, so these hold what that wrote: to delete one counts it.
-            self._size += sum(key not in base for key in islice(reversed(writes), fresh))
+            self._grown += sum(key not in base for key in islice(reversed(writes), fresh))
             self._counted += fresh
-        return self._size
+        return len(self._map) + self._grown
 
     def clear(self) -> None:
         """Delete every key. Costs O(N)."""

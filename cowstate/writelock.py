@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 from operator import call
 from os.path import dirname
@@ -34,11 +33,14 @@ WORRY: Final = 10.0
 GIVEN_UP = "the transaction was given up before its block ended; nothing was written"
 OVER = "the transaction is over; open another one"
 
-_owners: dict[int, Callable[[], bool]] = {}
+_owners: dict[ref[WriteLock], Callable[[], bool]] = {}
 """Of each living store, whether the calling thread holds its lock."""
 
-_reservations: dict[int, Reservation] = {}
-"""The reservations that were made and not yet seen to be over."""
+_reservations: dict[ref[Reservation], None] = {}
+"""The reservations that were made and not yet seen to be over.
+
+Each key takes itself out when what it refers to dies: it is called back by a C method, in which
+nothing can be raised half way. Two references to one living object are the same key."""
 
 _log = logging.getLogger("cowstate")
 _PACKAGE = dirname(__file__)
@@ -66,13 +68,11 @@ class WriteLock(OwnedLock):
         self.timeout = timeout
         self.patience = PATIENCE if timeout is None else min(PATIENCE, timeout)
         self._queue: dict[int, ThreadWaiter] = {}
-        # A partial of a C method, in which nothing can be raised half way; see `cowstate.process`.
-        self._registered = ref(self, partial(_owners.pop, id(self)))
 
     def renew(self) -> None:
         """Take a new lock in place of one whose owner does not exist (in the child of a fork)."""
         super().renew()
-        _owners[id(self)] = self.owned
+        _owners[ref(self, _owners.pop)] = self.owned
 
     def run(
         self,
@@ -102,7 +102,8 @@ class WriteLock(OwnedLock):
         # The rules of `cowstate.locks` hold here. Whatever is raised, if the lock is ours in the
         # handler then it was taken here, for it was not ours before.
         try:
-            if timeout is None and self.acquire(True, self.patience):
+            # At once, if it can be had: with a time CPython looks at the clock first.
+            if timeout is None and (self.acquire(False) or self.acquire(True, self.patience)):
                 if self.reserved is holder:
                     result = work(a, b)
                     self.release()
@@ -128,13 +129,13 @@ class WriteLock(OwnedLock):
     def reserve(self, reservation: Reservation, timeline: Timeline[Any, Any]) -> None:
         """Make *reservation*, over what is current in *timeline*, the store's. As work of `run`."""
         reservation.base = timeline.current
-        _reservations[id(reservation)] = reservation
+        _reservations[ref(reservation, _reservations.pop)] = None
         self.reserved = reservation
 
     def cancel(self, reservation: Reservation, why: str) -> None:
         """End *reservation*; no harm if it is over. From any thread."""
         reservation.end(why)
-        _reservations.pop(id(reservation), None)
+        _reservations.pop(ref(reservation), None)
         if self._queue:
             self._wake()
 
@@ -229,7 +230,7 @@ class WriteLock(OwnedLock):
         self.reserved = None
         if reserved is not None:
             reserved.end(OVER if reserved.done else GIVEN_UP)
-            _reservations.pop(id(reserved), None)
+            _reservations.pop(ref(reserved), None)
 
     def _wake(self) -> None:
         for waiter in list(self._queue.values()):
@@ -320,7 +321,8 @@ def is_writing() -> bool:
     if not _reservations:
         return False
     me = get_ident()
-    return any(r.thread == me and not r.over() for r in list(_reservations.values()))
+    found = [reservation() for reservation in list(_reservations)]
+    return any(r is not None and r.thread == me and not r.over() for r in found)
 
 
 def _nothing(_: None, __: None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pyrsistent
@@ -131,6 +132,65 @@ def test_a_store_is_told_the_map_and_says_which_one_it_has(kind: MapKind) -> Non
     large = Store(dict.fromkeys(range(1000), 1), maps=kind.name).statistics().map
     assert large == kind.large
     assert small == ("dict" if kind.name.startswith("dict+") else kind.large)
+
+
+SMALL_AS_DICT = [name for name in available_maps() if name.startswith("dict+")]
+small_as_dict = pytest.mark.parametrize("name", SMALL_AS_DICT)
+
+
+def limit_of(name: str) -> int:
+    """The most records that a store holds in a dict, as it tells itself."""
+    for size in count():
+        if Store(dict.fromkeys(range(size + 1)), maps=name).statistics().map != "dict":
+            return size
+    raise AssertionError
+
+
+def map_when_grown(name: str, size: int, how: str) -> str:
+    """Which map holds *size* records of a store that had one, or was built of them."""
+    records = dict.fromkeys(range(size), 0)
+    store = Store(records if how == "built" else {0: 0}, maps=name)
+    if how == "key by key":
+        for key in records:
+            store.set(key, 0)
+    elif how == "at once":
+        with store.transaction() as tx:
+            tx.update(records)
+    assert store.snapshot() == records
+    return store.statistics().map
+
+
+def map_when_shrunk(name: str, size: int, how: str) -> str:
+    """Which map holds *size* records of a store that had a thousand."""
+    store = Store(dict.fromkeys(range(1_000), 0), maps=name)
+    if how == "key by key":
+        for key in range(size, 1_000):
+            store.delete(key)
+    else:
+        with store.transaction() as tx:
+            for key in range(size, 1_000):
+                del tx[key]
+    assert store.snapshot() == dict.fromkeys(range(size), 0)
+    return store.statistics().map
+
+
+@small_as_dict
+@pytest.mark.parametrize("how", ["built", "key by key", "at once"])
+def test_a_store_is_held_in_a_dict_up_to_its_limit_and_never_above(name: str, how: str) -> None:
+    limit, large = limit_of(name), map_kind(name).large
+    assert map_when_grown(name, limit, how) == "dict"
+    assert map_when_grown(name, limit + 1, how) == large
+
+
+@small_as_dict
+@pytest.mark.parametrize("how", ["key by key", "at once"])
+def test_a_store_that_shrinks_goes_back_to_a_dict_at_half_the_limit_and_not_before(
+    name: str, how: str
+) -> None:
+    limit, large = limit_of(name), map_kind(name).large
+    assert map_when_shrunk(name, 999, how) == large
+    assert map_when_shrunk(name, limit // 2 + 1, how) == large
+    assert map_when_shrunk(name, limit // 2, how) == "dict"
 
 
 def test_the_reference_is_always_there_and_comes_first() -> None:

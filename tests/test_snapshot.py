@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import pickle
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, KeysView, Mapping, ValuesView
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -93,6 +94,26 @@ def test_snapshots_are_equal_as_mappings_are(make_store: MakeStore) -> None:
         hash(before)
 
 
+def test_two_versions_of_a_store_are_equal_only_if_their_records_are(make_store: MakeStore) -> None:
+    store = make_store({"a": 1})
+    before = store.snapshot()
+    store.set("a", 2)
+    now = store.snapshot()
+    assert (before == now) is (now == before) is False
+    assert before != now
+    store.set("a", 1)
+    assert (before == store.snapshot()) is (make_store({"a": 1}).snapshot() == before) is True
+
+
+def test_a_comparison_with_what_is_no_mapping_is_left_to_the_other_side(
+    make_store: MakeStore,
+) -> None:
+    now = make_store({"a": 1}).snapshot()
+    assert now == mock.ANY
+    assert (now == 5) is False
+    assert (now != 5) is True
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickled_snapshot_reads_like_the_original_and_belongs_to_no_store(
     store: Store[str, Slot], protocol: int
@@ -173,6 +194,31 @@ def test_it_reads_as_every_mapping_does(store: Store[str, Slot]) -> None:
             pytest.fail("a snapshot is a mapping for match, too")
 
 
+def test_its_views_are_those_of_a_mapping_whatever_the_map(make_store: MakeStore) -> None:
+    for size in (2, 500):
+        now = make_store({f"k{number}": number for number in range(size)}).snapshot()
+        assert isinstance(now.keys(), KeysView)
+        assert isinstance(now.values(), ValuesView)
+        assert isinstance(now.items(), ItemsView)
+        assert now.keys() & {"k1", "z"} == {"k1"}
+        assert now.items() & {("k1", 1), ("k1", 2)} == {("k1", 1)}
+
+
+def test_a_repr_shows_three_records_and_says_that_there_are_more() -> None:
+    three, four = (repr(Store({n: n for n in range(size)}).snapshot()) for size in (3, 4))
+    assert three == "<Snapshot version=0 records=3 {0: 0, 1: 1, 2: 2}>"
+    assert four == "<Snapshot version=0 records=4 {0: 0, 1: 1, 2: 2, ...}>"
+
+
+def test_what_a_repr_cuts_is_cut_to_eighty_characters() -> None:
+    def shown(length: int) -> str:
+        text = repr(Store({"a": "x" * (length - len("'a': ''"))}).snapshot())
+        return text.removeprefix("<Snapshot version=0 records=1 {").removesuffix("}>")
+
+    assert shown(80) == f"'a': '{'x' * 73}'"
+    assert shown(81) == f"'a': '{'x' * 71}..."
+
+
 def test_reprs_stay_short_at_a_hundred_thousand_records() -> None:
     store: Store[int, Any] = Store({number: Slot(number) for number in range(100_000)})
     draft = store.draft()
@@ -229,6 +275,19 @@ def test_a_diff_beyond_the_ring_scans_says_so_and_is_the_same(make_store: MakeSt
     assert store.statistics().diff_scans == 2
     assert set(versions[-1].diff(versions[-5])) == {"a"}
     assert store.statistics().diff_scans == 2
+
+
+def test_a_diff_of_versions_with_the_same_records_looks_at_none_of_them(
+    make_store: MakeStore,
+) -> None:
+    store = make_store({"a": 0}, history=History(versions=1))
+    start = store.snapshot()
+    for number in range(3):
+        with store.transaction() as tx:
+            tx.meta = number
+    assert not start.diff(start)
+    assert not store.snapshot().diff(start)
+    assert store.statistics().diff_scans == 0
 
 
 def test_a_diff_with_something_else_is_refused(store: Store[str, Slot]) -> None:

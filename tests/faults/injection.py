@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import signal
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -97,28 +97,29 @@ def raise_at_line(
 
 
 class _Arm:
-    """``-arm`` sends this thread an asynchronous exception without running a line of Python.
+    """``-arm`` is a Ctrl-C that comes in at this moment, without a line of Python being run.
 
-    The interpreter looks for one when it enters or leaves a call or jumps backward. An operator
-    whose method is a foreign function does none of these, so a trace function that ends with it
-    lets the exception come up in the traced code, at the next point where one really can.
+    The interpreter looks for signals when it enters a function, after a call, and when it jumps
+    backward. An operator whose method is a foreign function does none of these, so a trace
+    function that ends with it lets the exception come up in the traced code, at the next point
+    where one really can. A signal, because that is for the main thread alone: what is sent to a
+    thread by its number may hit one that it has just started.
     """
 
+    __neg__ = staticmethod(ctypes.pythonapi.PyErr_SetInterrupt)
 
-_set_async = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+_ARM = _Arm()
 
 
-def _arm() -> _Arm:
-    ident = ctypes.c_ulong(threading.get_ident())
-    call = partial(_set_async, ident, ctypes.py_object(Injected))
-    return type("_Armed", (_Arm,), {"__neg__": staticmethod(call)})()
+def _heard(*_: object) -> None:
+    raise Injected
 
 
 def interrupt_at_opcode(
     write: Callable[[], object], number: int, where: Point = in_package
 ) -> Place | None:
     """Do *write*, with an asynchronous exception pending from its opcode *number* on."""
-    arm = _arm()
     seen = 0
     armed = False
 
@@ -130,7 +131,7 @@ def interrupt_at_opcode(
             if seen == number:
                 armed = True
                 sys.settrace(None)
-                -arm
+                -_ARM
                 return None
         return local
 
@@ -140,6 +141,7 @@ def interrupt_at_opcode(
         frame.f_trace_opcodes = True
         return local
 
+    handler = signal.signal(signal.SIGINT, _heard)
     before = _start(enter)
     try:
         write()
@@ -149,6 +151,7 @@ def interrupt_at_opcode(
         return _place(raised)
     finally:
         _stop(before)
+        signal.signal(signal.SIGINT, handler)
     return None
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cowstate.positions.errors import RetiredOrderError
 from cowstate.positions.model import TAIL, OrderStatus, OrderUpdate, Side
 from cowstate.positions.orders import apply_order_update, fills_of, join_order
 from cowstate.positions.slots import InventorySlot, Order
@@ -224,6 +225,29 @@ def test_an_event_of_an_old_order_cannot_touch_a_new_one():
     after = fold(slot, [late])
     assert after.working is slot.working
     assert after.position_qty == QUANTITY
+
+
+def numbered(sequence: int, status: OrderStatus) -> OrderUpdate:
+    side = Side.BUY if sequence % 2 else Side.SELL
+    return NEW.replace(
+        client_oid=client_oid(sequence), order_id=1000 + sequence, side=side, status=status
+    )
+
+
+def test_the_oldest_that_is_over_is_forgotten_though_an_older_one_is_alive():
+    """Two are alive: the later one works, the other stands among those that are over."""
+    waiting, working, last = 1, TAIL + 2, TAIL + 5
+    slot = EMPTY
+    for sequence in range(1, last + 1):
+        alive = sequence in (waiting, working)
+        slot = fold(slot, [numbered(sequence, OrderStatus.NEW if alive else OrderStatus.CANCELED)])
+    over = [sequence for sequence in range(2, last + 1) if sequence != working]
+    kept = over[1 - TAIL :]
+    assert slot.working.sequence == working
+    assert [order.sequence for order in slot.tail] == [waiting, *kept]
+    assert slot.retired_sequence == kept[0] - 1
+    with pytest.raises(RetiredOrderError):
+        apply_order_update(slot, numbered(slot.retired_sequence, OrderStatus.CANCELED))
 
 
 def test_a_cost_that_is_told_later_is_filled_in():

@@ -20,6 +20,7 @@ from cowstate.positions import (
     ReconcilePolicy,
     Side,
     Slots,
+    SlotStatus,
     TradeReport,
     plan_orders,
     plan_position,
@@ -102,6 +103,13 @@ def test_an_acknowledged_order_that_the_exchange_denies_is_never_given_up() -> N
     assert plan(slots, denied) == OrderPlan(denied=("grid-100-B1",), unsettled=("100",))
 
 
+def test_a_pending_order_that_has_the_exchange_s_id_was_acknowledged_too() -> None:
+    slots = manager(BOTH[1], order("grid-90-B1", OrderStatus.PENDING, order_id=7)).snapshot()
+    assert slots["90"].slot_status is SlotStatus.PENDING
+    denied = view(BOTH[1], time_ms=START + 10_000_000, answers=(Answer("grid-90-B1", None),))
+    assert plan(slots, denied) == OrderPlan(denied=("grid-90-B1",), unsettled=("90",))
+
+
 def test_a_pending_order_in_flight_is_neither_asked_for_nor_judged() -> None:
     slots = manager(BOTH[0]).snapshot()
     found = plan(slots, view(BOTH[0], time_ms=START + 99))
@@ -125,6 +133,18 @@ def test_a_listed_order_is_matched_with_the_pending_one_and_adopted() -> None:
     slots = manager(BOTH[0]).snapshot()
     found = plan(slots, view(*BOTH))
     assert found == OrderPlan(join=(BOTH[1],), adopted=("grid-100-B1",))
+
+
+def test_a_listed_order_that_tells_nothing_new_is_not_adopted_again() -> None:
+    told = order("grid-90-B1", OrderStatus.PENDING, order_id=7)
+    slots = manager(BOTH[1], told).snapshot()
+    assert plan(slots, view(told, BOTH[1])) == OrderPlan()
+
+
+def test_what_is_listed_and_answered_is_joined_once() -> None:
+    slots = manager(BOTH[0]).snapshot()
+    both = view(*BOTH, answers=(Answer("grid-100-B1", BOTH[1]),))
+    assert plan(slots, both) == OrderPlan(join=(BOTH[1],), adopted=("grid-100-B1",))
 
 
 def test_an_order_with_our_prefix_that_nobody_knows_is_cancelled_and_a_foreign_one_reported() -> (
@@ -309,8 +329,10 @@ def test_no_comparison_when_a_slot_has_changed_or_two_looks_differ() -> None:
 def test_a_policy_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(AmountTypeError):
         ReconcilePolicy(auto_correct_below=0.05)  # type: ignore[arg-type]
-    with pytest.raises(ArgumentValueError, match="5 %"):
-        ReconcilePolicy(auto_correct_below=Decimal(5))
+    for more_than_all in (Decimal(5), Decimal("1.01")):
+        with pytest.raises(ArgumentValueError, match="5 %"):
+            ReconcilePolicy(auto_correct_below=more_than_all)
+    assert ReconcilePolicy(auto_correct_below=Decimal(1)).auto_correct_below == 1
     with pytest.raises(ArgumentValueError, match="passes"):
         ReconcilePolicy(passes=0)
     with pytest.raises(ArgumentValueError, match="request_lifetime_ms"):

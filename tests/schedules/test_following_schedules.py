@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cowstate.audience import ThreadBell
+from cowstate.core import Core
 
 from cowstate import (
     ClosedError,
@@ -20,8 +22,6 @@ from cowstate import (
     WaitTimeoutError,
     feeds,
 )
-from cowstate.audience import ThreadBell
-from cowstate.core import Core
 from cowstate.errors import DeadlockError, ScheduleError
 from cowstate.ring import Ring
 from cowstate.testing.schedules import Exploration, Program, explore

@@ -13,9 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cowstate.core
 import pytest
 
-import cowstate.core
 from cowstate import (
     MISSING,
     Aggregate,
