@@ -123,7 +123,7 @@ class Strike:
                 if left == 0:
                     sys.settrace(None)
                     self.sent = True
-                    -arm  # noqa: B018
+                    -arm
                     return None
             return local
 
