@@ -1,0 +1,418 @@
+"""Who waits to write waits for somebody with a name, and never for ever without a word."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from threading import Barrier, Event
+from typing import Any
+
+import pytest
+
+import cowstate
+from cowstate import DeadlockError, Index, LockTimeoutError, ReentrantWriteError, Store, writelock
+from tests.faults.test_fork import in_child
+from tests.standing import PATIENCE, check_store, eventually, in_another_thread
+from tests.worlds import bugs
+from tests.worlds.staging import (
+    AnyStore,
+    Party,
+    arrive,
+    await_writers,
+    catches,
+    leave,
+    line,
+    logged,
+    setting,
+)
+
+
+def add(n: int) -> int:
+    return n + 1
+
+
+Inside = SimpleQueue[str]
+"""Takes the place of a write, once that is under way."""
+
+
+def hold_in_a_block(store: AnyStore, inside: Inside, go: Event) -> None:
+    place = line(+1)
+    with store.transaction():
+        inside.put(place)
+        arrive(go)
+
+
+def hold_in_a_function(store: AnyStore, inside: Inside, go: Event) -> None:
+    def wait(n: int) -> int:
+        inside.put(place)
+        arrive(go)
+        return n
+
+    place = line(+1)
+    store.update("n", wait)
+
+
+# Timeouts
+
+
+@catches(bugs.timeouts_are_forgotten, "is not done", hangs=True)
+@catches(bugs.nobody_is_named, "does not name")
+@catches(bugs.threads_are_not_named, "does not name")
+@catches(bugs.places_are_those_of_the_package, "does not name")
+def test_who_has_waited_long_enough_is_told_for_whom() -> None:
+    free, store, patient = Store({"n": 0}), Store({"n": 0}, lock_timeout=0), Store({"n": 0})
+    by_the_store = [
+        partial(store.set, "n", 5),
+        partial(store.transact, dict),
+        lambda: store.transaction().__enter__(),
+        lambda: store.draft().commit(),
+        lambda: cowstate.transaction(free, store).__enter__(),
+    ]
+    by_the_call = [
+        partial(patient.transact, dict, timeout=0),
+        partial(patient.transact, dict, timeout=0.001),
+        lambda: patient.transaction(timeout=0).__enter__(),
+        lambda: cowstate.transaction(free, patient, timeout=0).__enter__(),
+    ]
+    for held, writes in ((store, by_the_store), (patient, by_the_call)):
+        for hold in (hold_in_a_block, hold_in_a_function):
+            inside, go = SimpleQueue[str](), Event()
+            holder = Party(partial(hold, held, inside, go), "the holder")
+            place = inside.get(timeout=PATIENCE)
+            for write in writes:
+                error = Party(write).error()
+                assert isinstance(error, LockTimeoutError), error
+                assert place in error.holder, f"{error} does not name {place}"
+                assert "thread 'the holder'" in error.holder, f"{error} does not name the thread"
+                assert error.holder in str(error)
+                assert error.waited >= 0
+            assert free.statistics().open_transaction is None
+            free.set("n", 1)
+            go.set()
+            holder.result()
+            assert held.snapshot().version == 0, "who gave up has written"
+    for each in (store, patient, free):
+        check_store(each)
+
+
+@pytest.mark.core_bug
+@catches(bugs.places_are_those_of_the_package, "does not name")
+def test_who_waits_is_told_of_the_write_to_its_own_store_and_of_no_other() -> None:
+    outer, inner = Store({"n": 0}, lock_timeout=0), Store({"n": 0})
+    inside, go = SimpleQueue[str](), Event()
+
+    def nest(n: int) -> int:
+        hold_in_a_function(inner, inside, go)
+        return n
+
+    def hold() -> None:
+        inside.put(line(+1))
+        outer.update("n", nest)
+
+    holder = Party(hold, "the holder")
+    place, _ = inside.get(timeout=PATIENCE), inside.get(timeout=PATIENCE)
+    error = Party(partial(outer.set, "n", 5)).error()
+    go.set()
+    holder.result()
+    assert place in str(error), f"{error} does not name {place}"
+
+
+@catches(bugs.timeouts_are_forgotten, "is not done", hangs=True)
+def test_a_timeout_of_its_own_counts_for_more_than_that_of_the_store() -> None:
+    store = Store({"n": 0}, lock_timeout=0)
+    with store.transaction() as tx:
+        patient = Party(partial(store.transact, lambda tx: tx.update(n=tx["n"] + 1), timeout=3600))
+        await_writers(store, 1)
+        assert isinstance(Party(partial(store.set, "n", 5)).error(), LockTimeoutError)
+        tx["n"] = 10
+    patient.result()
+    assert store.snapshot()["n"] == 11
+
+
+@catches(bugs.worries_are_kept, "nothing is in the log", hangs=True)
+@catches(bugs.worries_come_at_once, "too early")
+@catches(bugs.nobody_is_named, "does not name")
+def test_who_has_no_timeout_says_in_the_log_after_ten_seconds_for_whom_it_waits() -> None:
+    passed, looks = [0.0], list[float]()
+
+    def clock() -> float:
+        looks.append(passed[0])
+        return time.monotonic() + passed[0]
+
+    def look_again() -> None:
+        seen = len(looks)
+        eventually(lambda: len(looks) > seen + 3, "it should look again")
+
+    store = Store({"n": 0})
+    with (
+        logged() as records,
+        setting(writelock, monotonic=clock, PATIENCE=0.001),
+        setting(cowstate.waiters, monotonic=clock),
+    ):
+        at = line(+1)
+        with store.transaction():
+            waiter = Party(partial(store.set, "n", 1))
+            await_writers(store, 1)
+            passed[0] = 9.0
+            look_again()
+            assert not records, f"too early: {records[0].getMessage()}"
+            passed[0] = 11.0
+            eventually(lambda: records, "nothing is in the log")
+            passed[0] = 100.0
+            look_again()
+        waiter.result()
+    (record,) = records
+    assert record.levelname == "WARNING"
+    assert at in record.getMessage(), f"{record.getMessage()} does not name {at}"
+    check_store(store)
+
+
+# Rings
+
+
+def with_blocks(first: AnyStore, then: AnyStore, meet: Callable[[], object]) -> None:
+    with first.transaction() as tx:
+        tx["n"] += 1
+        meet()
+        with then.transaction() as ty:
+            ty["n"] += 1
+
+
+def with_functions(first: AnyStore, then: AnyStore, meet: Callable[[], object]) -> None:
+    def step(n: int) -> int:
+        meet()
+        then.update("n", add)
+        return n + 1
+
+    first.update("n", step)
+
+
+def with_transact(first: AnyStore, then: AnyStore, meet: Callable[[], object]) -> None:
+    def step(tx: Any) -> None:
+        tx["n"] += 1
+        meet()
+        with then.transaction() as ty:
+            ty["n"] += 1
+
+    first.transact(step)
+
+
+Crossing = Callable[[AnyStore, AnyStore, Callable[[], object]], None]
+
+
+def cross(*crossings: Crossing) -> None:
+    """As many threads and stores, each of which is held by one and wanted by the next."""
+    stores = [Store({"n": 0}) for _ in crossings]
+    meet = partial(Barrier(len(stores)).wait, PATIENCE)
+    parties = [
+        Party(partial(crossing, stores[n], stores[(n + 1) % len(stores)], meet))
+        for n, crossing in enumerate(crossings)
+    ]
+    errors = [party.outcome()[1] for party in parties]
+    refused = [error for error in errors if error is not None]
+    assert len(refused) == 1, f"one should give up, not {refused}"
+    assert isinstance(refused[0], DeadlockError), refused[0]
+    assert str(refused[0]).count(__file__) == len(stores), "it names all who are in the ring"
+    for n, store in enumerate(stores):
+        done = (errors[n] is None) + (errors[n - 1] is None)
+        assert store.snapshot()["n"] == done, f"{n}: {store.snapshot()['n']}, not {done}"
+        check_store(store)
+
+
+@catches(bugs.nobody_looks_for_rings, "is not done", hangs=True)
+@catches(bugs.all_of_a_ring_give_up, "one should give up")
+def test_two_threads_that_write_crosswise_end_with_one_error_and_nothing_lost() -> None:
+    cross(with_blocks, with_blocks)
+
+
+@catches(bugs.nobody_looks_for_rings, "is not done", hangs=True)
+def test_functions_that_write_crosswise_end_with_one_error_and_nothing_lost() -> None:
+    cross(with_functions, with_functions)
+    cross(with_functions, with_blocks)
+
+
+@catches(bugs.nobody_looks_for_rings, "is not done", hangs=True)
+@catches(bugs.only_rings_of_two_are_seen, "is not done", hangs=True)
+def test_a_ring_of_three_ends_with_one_error_and_nothing_lost() -> None:
+    cross(with_blocks, with_functions, with_transact)
+    cross(with_functions, with_functions, with_functions)
+
+
+@catches(bugs.every_chain_is_a_ring, "waits for one that waits|writers should wait", hangs=True)
+def test_a_chain_that_is_no_ring_is_waited_for() -> None:
+    stores = [Store({"n": 0}) for _ in range(4)]
+    inside, go, looks = Event(), Event(), dict[int, int]()
+    look = writelock.WriteLock._look_for_a_ring
+
+    def count_looks(self: Any, reserved: Any, ticket: int) -> None:
+        look(self, reserved, ticket)
+        looks[ticket] = looks.get(ticket, 0) + 1
+
+    def last(n: int) -> int:
+        inside.set()
+        arrive(go)
+        return n + 1
+
+    with setting(writelock.WriteLock, _look_for_a_ring=count_looks):
+        parties = [Party(partial(stores[3].update, "n", last))]
+        arrive(inside)
+        for n, crossing in ((2, with_functions), (1, with_blocks), (0, with_transact)):
+            parties.append(Party(partial(crossing, stores[n], stores[n + 1], lambda: None)))
+            await_writers(stores[n + 1], 1)
+        eventually(
+            lambda: (
+                (any(party.done for party in parties))
+                or (len(looks) == 3 and min(looks.values()) >= 3)
+            ),
+            "all three should look whom they wait for",
+        )
+        go.set()
+        for party in parties:
+            party.result()
+    assert [store.snapshot()["n"] for store in stores] == [1, 2, 2, 2]
+
+
+# Inside
+
+
+@catches(bugs.a_write_inside_a_write_waits, "waits for itself")
+@catches(bugs.places_are_those_of_the_package, "does not name")
+def test_a_write_inside_a_write_is_refused_and_told_where_that_began() -> None:
+    told, at = list[ReentrantWriteError](), list[str]()
+    armed = list[bool]()
+
+    def write(*_: object) -> bool:
+        if armed:
+            for ask in (
+                partial(store.set, "n", 5),
+                partial(store.update, "n", add),
+                partial(store.transact, dict),
+                store.transaction().__enter__,
+                cowstate.transaction(store, Store()).__enter__,
+                store.draft().commit,
+            ):
+                with pytest.raises(ReentrantWriteError) as caught:
+                    ask()
+                told.append(caught.value)
+        return True
+
+    store = Store(
+        {"n": 0}, indexes={"i": Index(lambda n: n == 1 and write())}, invariants={"i": write}
+    )
+
+    def begin() -> None:
+        armed.append(True)
+        at.append(line(+1))
+        store.update("n", lambda n: (write(), n)[1])
+        at.append(line(+1))
+        store.transact(write)
+        at.append(line(+1))
+        store.set("n", 1)  # from the index function and from the invariant
+        at.append(line(+1))
+        with store.transaction():
+            write()
+        at.append(line(+1))
+        with cowstate.transaction(store, Store()):
+            write()
+        armed.clear()
+
+    Party(begin).result()
+    assert len(told) == 6 * 6
+    places = [at[0], at[1], at[2], at[2], at[3], at[4]]
+    for n, error in enumerate(told):
+        assert places[n // 6] in str(error.opened), f"{error} does not name {places[n // 6]}"
+        assert places[n // 6] in str(error), error
+    check_store(store)
+
+
+@catches(bugs.a_write_inside_a_write_waits, "is not done", hangs=True)
+@catches(bugs.places_are_those_of_the_package, "does not name")
+def test_a_transaction_that_awaits_is_named_to_the_other_tasks() -> None:
+    store = Store({"n": 0})
+
+    async def main() -> tuple[str, ReentrantWriteError]:
+        go, at = asyncio.Event(), list[str]()
+
+        async def awaits() -> None:
+            at.append(line(+1))
+            with store.transaction() as tx:
+                tx["n"] = 1
+                await go.wait()
+
+        task = asyncio.create_task(awaits())
+        await asyncio.sleep(0)
+        with pytest.raises(ReentrantWriteError) as caught:
+            store.set("n", 5)
+        go.set()
+        await task
+        return at[0], caught.value
+
+    at, error = Party(lambda: asyncio.run(main())).result()
+    assert at in str(error), f"{error} does not name {at}"
+    assert "await" in str(error)
+    assert store.snapshot()["n"] == 1
+    check_store(store)
+
+
+@catches(bugs.inside_is_only_the_thread_itself, "is not done", hangs=True)
+def test_a_helper_thread_of_a_task_is_refused_inside_its_transaction_rather_than_hung() -> None:
+    store = Store({"n": 0})
+
+    async def main() -> ReentrantWriteError:
+        with store.transaction() as tx:
+            tx["n"] = 1
+            with pytest.raises(ReentrantWriteError) as caught:
+                await asyncio.to_thread(store.set, "n", 5)
+        await asyncio.to_thread(store.set, "n", 6)
+        return caught.value
+
+    error = Party(lambda: asyncio.run(main())).result()
+    assert __file__ in str(error)
+    assert store.snapshot().version == 2
+    check_store(store)
+
+
+# Forks
+
+
+@catches(bugs.the_child_keeps_the_reservations_of_the_parent, "LockTimeoutError|hung", hangs=True)
+def test_a_child_forked_beside_a_transaction_writes_and_the_parent_goes_on() -> None:
+    store, other = Store({"n": 0}, lock_timeout=1), Store({"n": 0}, lock_timeout=1)
+    block = cowstate.transaction(store, other)
+    (tx, _) = in_another_thread(block.__enter__)
+    tx["n"] = 1
+
+    def child() -> None:
+        assert store.set("n", 5).version == 1
+        with cowstate.transaction(store, other) as (one, two):
+            one["n"] = two["n"] = 6
+        check_store(store)
+        check_store(other)
+
+    in_child(child)
+    assert store.snapshot()["n"] == 0
+    leave(block)
+    assert store.snapshot()["n"] == 1
+    check_store(store)
+
+
+@catches(bugs.the_child_drops_its_own_reservation, "DID NOT RAISE|given up|assert")
+def test_a_child_forked_inside_a_transaction_goes_on_in_it_as_the_parent_does() -> None:
+    store, other = Store({"n": 0}), Store({"n": 0})
+    block = cowstate.transaction(store, other)
+    one, two = block.__enter__()
+
+    def go_on(n: int) -> None:
+        with pytest.raises(ReentrantWriteError):
+            store.set("n", 5)
+        one["n"] = two["n"] = n
+        leave(block)
+        assert store.snapshot()["n"] == other.snapshot()["n"] == n
+        check_store(store)
+        check_store(other)
+
+    in_child(partial(go_on, 1))
+    go_on(2)
