@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
+import sys
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -220,6 +222,22 @@ def test_without_the_extra_the_fast_map_is_refused_and_auto_does_without(fresh: 
         Store(maps="immutables")
     assert map_kind("auto").name == "dict+pyrsistent"
     assert available_maps() == ("pyrsistent", "dict+pyrsistent")
+
+
+def test_a_pyrsistent_that_has_no_vector_in_python_is_taken_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyrsistent._pvector", None)
+    spec = importlib.util.spec_from_file_location("cowstate.maps_anew", maps.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    anew = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    kind = anew.map_kind("pyrsistent")
+    base = kind.build({"a": 1})
+    assert dict(kind.put(base, "b", 2)) == {"a": 1, "b": 2}
+    assert dict(kind.apply(base, {"b": 2, "a": MISSING})) == {"b": 2}
+    assert dict(base) == {"a": 1}
 
 
 def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(fresh: Any) -> None:
