@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import sys
+import sysconfig
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -185,6 +186,16 @@ def test_a_store_is_held_in_a_dict_up_to_its_limit_and_never_above(name: str, ho
 
 
 @small_as_dict
+def test_the_limit_is_the_last_size_before_a_dict_doubles_its_table(name: str) -> None:
+    table: dict[int, int] = {}
+    sizes = [sys.getsizeof(table)]
+    for key in range(limit_of(name) + 1):
+        table[key] = 0
+        sizes.append(sys.getsizeof(table))
+    assert sizes[-1] > 1.7 * sizes[-2]
+
+
+@small_as_dict
 @pytest.mark.parametrize("how", ["key by key", "at once"])
 def test_a_store_that_shrinks_goes_back_to_a_dict_at_half_the_limit_and_not_before(
     name: str, how: str
@@ -240,9 +251,15 @@ def test_a_pyrsistent_that_has_no_vector_in_python_is_taken_as_it_is(
     assert dict(base) == {"a": 1}
 
 
-def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(fresh: Any) -> None:
-    fresh.setattr(maps, "_switches_gil_on", lambda: True)
-    assert map_kind("auto").name == "dict+pyrsistent"
+@pytest.mark.parametrize("is_free_threaded", [True, False])
+def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(
+    fresh: Any, is_free_threaded: bool
+) -> None:
+    known = {"Py_GIL_DISABLED": int(is_free_threaded)}
+    fresh.setattr(sysconfig, "get_config_var", known.get)
+    has_c_map = "immutables" in available_maps()
+    fast = has_c_map and not is_free_threaded
+    assert map_kind("auto").name == ("dict+immutables" if fast else "dict+pyrsistent")
 
 
 def test_a_hundred_thousand_records_are_built_at_once_and_read_alike(kind: MapKind) -> None:
