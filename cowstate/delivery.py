@@ -149,6 +149,9 @@ class Delivery(Generic[K, V]):
             raise ArgumentValueError(
                 f"via must be 'writer', 'thread' or an asyncio event loop, not {shown(via)}"
             )
+        for number, group in list(self._by_loop.items()):
+            if group.loop.is_closed() and not group.members.all:
+                self._by_loop.pop(number, None)
         found = self._by_loop.get(id(via))
         # A closed loop's number may have become another one's.
         if found is None or found.loop is not via:
@@ -162,7 +165,8 @@ class Delivery(Generic[K, V]):
     def discard(self, member: Subscription[Any, Any]) -> None:
         """Let *member* go; no harm if it is gone."""
         self.all.pop(member.number, None)
-        for group in self.groups():
+        group = member.group()
+        if group is not None:
             group.members.discard(member.number, member.keys)
 
     def needed(self) -> int:

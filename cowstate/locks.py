@@ -12,9 +12,9 @@ docs/explanation/interruptions.md tells them with their reasons.
    an ordinary call. ``for _ in self.unlock: break``, with ``unlock = iter(lock.release, 0)``,
    gives the lock back, and nothing can come between that and what follows.
 3. A handler that must give something back does so in a straight line, first of all.
-4. Nothing loops while it holds something: from 3.12 on the backward jump of a loop is not covered
-   by the ``try`` or ``with`` that the loop stands in. The loop goes into a function of its own,
-   the call of which is covered.
+4. Nothing loops while it holds something: from 3.12 on the backward jump of a loop may not be
+   covered by the ``try`` or ``with`` that the loop stands in, which depends on its shape. The loop
+   goes into a function of its own, the call of which is covered.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Subscription(Scoped, Generic[K, V]):
         self._stops = on_error == "stop"
         self._on_lagged = on_lagged
         # Weak, so that a store that nobody holds is freed at once, subscriptions and all.
-        self._group = ref(group)
+        self.group = ref(group)
         self._owner = ref(owner)
         # Where it begins, fixed once, by whoever comes first: see `fix`.
         self._since: dict[int, int] = {}
@@ -101,12 +101,12 @@ class Subscription(Scoped, Generic[K, V]):
             CompactedError: asked so late that the store no longer retains that version.
             ClosedError: the store is gone.
         """
-        return _living(self._group()).timeline.at(self.since)
+        return _living(self.group()).timeline.at(self.since)
 
     @property
     def delivered(self) -> int:
         """The version up to which every commit that concerns it has been handed over."""
-        group = self._group()
+        group = self.group()
         reached = 0 if group is None or self.closed else group.position
         return max(self.since, self._seen, reached)
 
@@ -170,7 +170,7 @@ class Subscription(Scoped, Generic[K, V]):
         return None
 
     def _lagged(self, lagged: Lagged[K, V]) -> None:
-        commit = _living(self._group()).timeline.ring.get(lagged.snapshot.version)
+        commit = _living(self.group()).timeline.ring.get(lagged.snapshot.version)
         error = LaggedError(*lagged)
         if commit is None:
             _log.error("%s", error)

@@ -151,6 +151,7 @@ class WriteLock(OwnedLock):
         self._queue = {}
         reserved = self.reserved
         if reserved is not None and reserved.thread != get_ident() and reserved not in inside.get():
+            reserved.end(GIVEN_UP)
             self.reserved = None
 
     # The slow way: somebody is in the way.
@@ -313,7 +314,7 @@ class WriteLock(OwnedLock):
 def is_writing() -> bool:
     """Whether the calling thread is inside a write to any store, or has one open.
 
-    Costs O(living stores + open transactions), some 20 ns for each.
+    Costs O(living stores + open transactions), less than 100 ns for each.
     """
     # All in C, so that a thousand stores can be asked.
     if True in map(call, list(_owners.values())):
@@ -321,8 +322,12 @@ def is_writing() -> bool:
     if not _reservations:
         return False
     me = get_ident()
-    found = [reservation() for reservation in list(_reservations)]
-    return any(r is not None and r.thread == me and not r.over() for r in found)
+    within = inside.get()
+    # What a task has open at an await is in the way of the whole loop, so of its thread.
+    return any(
+        r is not None and r.thread == me and (r.in_task or r in within) and not r.over()
+        for r in [reservation() for reservation in list(_reservations)]
+    )
 
 
 def _nothing(_: None, __: None) -> None:

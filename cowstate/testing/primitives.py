@@ -31,7 +31,8 @@ class Lock:
         """Take it, if need be after waiting."""
         _check_timeout(blocking, timeout)
         self._scheduler.operate()
-        return self._take(blocking, timed=timeout != -1)
+        # As of a real one: no time to wait is not to wait.
+        return self._take(blocking and timeout != 0, timed=timeout != -1)
 
     def _take(self, blocking: bool, timed: bool) -> bool:
         scheduler = self._scheduler

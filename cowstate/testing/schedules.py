@@ -162,12 +162,13 @@ def explore(
         UnscheduledError: a thread waits for something unknown to the search, or never ends.
 
     >>> from cowstate import Store
+    >>> STORE = ["cowstate.committer", "cowstate.writelock", "cowstate.locks", "cowstate.waiters"]
     >>> def program():
     ...     store = Store({"hits": 0})
     ...     def hit():
     ...         store.update("hits", lambda n: n + 1)
     ...     return [hit, hit], lambda: store.snapshot()["hits"]
-    >>> result = explore(program, modules=["cowstate.store", "cowstate.core"], preemptions=1)
+    >>> result = explore(program, modules=STORE, preemptions=1)
     >>> result.complete, list(result.outcomes)
     (True, [2])
     """

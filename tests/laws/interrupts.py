@@ -44,10 +44,13 @@ Place = tuple[object, ...]
 
 def place_of(error: BaseException) -> Place:
     place: list[object] = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        place += (traceback.tb_frame.f_code, traceback.tb_lasti)
-        traceback = traceback.tb_next
+    link: BaseException | None = error
+    while link is not None:
+        traceback = link.__traceback__
+        while traceback is not None:
+            place += (traceback.tb_frame.f_code, traceback.tb_lasti)
+            traceback = traceback.tb_next
+        link = link.__context__ if link.__context__ is not error else None
     return tuple(place)
 
 
@@ -219,7 +222,12 @@ def _prepared(operation: Operation, make: Make) -> World:
 
 
 class Interrupts:
-    """Tries the points of one operation."""
+    """Tries the points of one operation.
+
+    Inside the ``except`` block both threads write to the store; or, if *quiet*, nobody does. Then
+    nobody finds out for the store that something is over, and what is published elsewhere must
+    reach its subscribers all the same.
+    """
 
     def __init__(
         self,
@@ -227,7 +235,9 @@ class Interrupts:
         violations: Violations,
         make: Make = Store,
         where: Where = in_package,
+        quiet: bool = False,
     ) -> None:
+        self._quiet = quiet
         self._operation = operation
         self._violations = violations
         self._make = make
@@ -296,21 +306,25 @@ class Interrupts:
         try:
             strike.run(partial(self._operation.act, world, world.outer))
         except Struck as error:
-            place = place_of(error)
-            if place == self._place:
-                return None
-            self._place = place
-            self.struck += 1
             reached = world.store.snapshot().version
-            # The traceback is alive, and with it whatever the frames hold.
+            # The traceback is alive, and with it whatever the frames hold. Also at a place that
+            # was checked before: who waits is who finds a block that was left by an exception.
             try:
-                world.write_at_once()
+                if self._quiet:
+                    world.write_beside()
+                else:
+                    world.write_at_once()
             except Exception as failed:
                 kind = HungError if isinstance(failed, HungError) else AssertionError
                 raise kind(
                     f"inside the except block of what came up in {in_words(error)}: "
                     f"{type(failed).__name__}: {failed}"
                 ) from None
+            place = place_of(error)
+            if place == self._place:
+                return None
+            self._place = place
+            self.struck += 1
             return reached
         if not strike.armed:
             return None

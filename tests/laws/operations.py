@@ -45,6 +45,9 @@ class Operation:
         relies_on_all: whether any write of another key may be a conflict for it.
         disturbs: whether it writes keys that are not its own.
         on_loop: whether it runs an event loop, of which a thread can run one at a time.
+        asked_for: whether an exception may leave its transaction open until somebody who waits
+            for it asks: where a Python function of contextlib stands between the block and the
+            ``with``, an exception at its first instruction leaves nobody to tell the store.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Operation:
     relies_on_all: bool = False
     disturbs: bool = False
     on_loop: bool = False
+    asked_for: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -183,7 +187,7 @@ def _reentrant(world: World, hand: Hand) -> None:
     hand.commits[0] = tx.result
 
 
-@write("transaction by ExitStack")
+@write("transaction by ExitStack", asked_for=True)
 def _exit_stack(world: World, hand: Hand) -> None:
     with ExitStack() as stack:
         tx = stack.enter_context(world.store.transaction())

@@ -1,6 +1,6 @@
 """What the laws find, operation by operation: ``python -m tests.laws.survey KIND [OPERATION ...]``.
 
-KIND is ``once``, ``twice`` or ``calls``. All points with ``COWSTATE_LAWS=all``, else a sample.
+KIND is ``once``, ``twice``, ``quiet`` or ``calls``. All points with ``COWSTATE_LAWS=all``, else a sample.
 Prints points, violations and seconds of each, and one violation in full.
 """
 
@@ -29,6 +29,12 @@ def twice(operation: Operation, violations: Violations) -> int:
     return interrupts.struck
 
 
+def quiet(operation: Operation, violations: Violations) -> int:
+    interrupts = Interrupts(operation, violations, quiet=True)
+    interrupts.once(most=60)
+    return interrupts.struck
+
+
 def calls(operation: Operation, violations: Violations) -> int:
     inside = Calls(operation, violations)
     pairs = [
@@ -44,6 +50,7 @@ def calls(operation: Operation, violations: Violations) -> int:
 KINDS: dict[str, Callable[[Operation, Violations], int]] = {
     "once": once,
     "twice": twice,
+    "quiet": quiet,
     "calls": calls,
 }
 

@@ -23,6 +23,16 @@ def test_an_exception_at_any_point_leaves_a_store_that_goes_on(name: str) -> Non
     watched(try_all).check()
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, each in OPERATIONS.items() if each.refusable and not each.asked_for]
+)
+def test_it_goes_on_too_if_nobody_writes_while_the_exception_is_handled(name: str) -> None:
+    def try_all(violations: Violations) -> None:
+        Interrupts(OPERATIONS[name], violations, quiet=True).once(most=20)
+
+    watched(try_all).check()
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_second_exception_while_the_first_is_handled_harms_no_more(name: str) -> None:
     def try_all(violations: Violations) -> None:

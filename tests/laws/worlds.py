@@ -242,6 +242,8 @@ class World:
         self.some = Listener(WATCHED)
         for listener in (self.all, self.some):
             listener.handle = self.store.subscribe(listener.callback, keys=listener.keys)
+        self.elsewhere = Listener()
+        self.elsewhere.handle = self.other.subscribe(self.elsewhere.callback)
         self.feed = self.store.feed(since=0)
         self.keyed_feed = self.store.feed(keys=WATCHED, since=0)
         self.pin = self.store.pin(why="the world's")
@@ -274,6 +276,11 @@ class World:
         self.made.append(self.store.delete("probe"))
         self.made_elsewhere.append(self.other.delete("probe"))
 
+    def write_beside(self) -> None:
+        """This thread can write to the other store."""
+        self.probes += 1
+        self.made_elsewhere.append(self.other.set("probe", self.probes))
+
     def leave(self) -> None:
         """Leave nothing behind: no loop, no thread that sleeps, and no store.
 
@@ -290,13 +297,15 @@ class World:
         """All laws. *expected* are the records of the versions up to *undisturbed*."""
         for hand in self.hands:
             hand.end_loop()
+        # Before anybody writes again: no commit waits for the next one.
+        self.elsewhere.check(self.other, check_history(self.other, 0))
         self.write_at_once()
         for hand in self.hands:
             hand.more()
             for sleeper in hand.sleepers:
                 sleeper.check()
         changes = check_history(self.store, 0)
-        check_history(self.other, 0)
+        self.elsewhere.check(self.other, check_history(self.other, 0))
         check_derived(self.store, INDEXES, AGGREGATES)
         if expected is not None:
             assert undisturbed < len(expected), f"it made version {undisturbed}"
@@ -393,6 +402,8 @@ class World:
                 unbound += 1
             else:
                 listener.handle.close()
+        if self.elsewhere.handle is not None:
+            self.elsewhere.handle.close()
         self.pin.close()
         unbound_pins = 0
         for kept in self._kept():

@@ -1,0 +1,249 @@
+"""What must be true of the stores whenever nobody is at work."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import Counter
+from queue import Empty
+from time import monotonic
+from typing import Any
+
+from cowstate import CowstateError, Lagged
+from tests.simulation.deeds import UNNUMBERED
+from tests.simulation.faults import Boom
+from tests.simulation.world import NOISE, TOTAL, Entry, Listener, World
+
+
+class StuckError(Exception):
+    """Something that must not take long takes for ever."""
+
+
+class Laws:
+    """The laws, checked at the end of each round."""
+
+    def __init__(self, world: World, patience: float) -> None:
+        self.world = world
+        self.patience = patience
+        self._checked = 0
+        self._patient_until = 0.0
+        self._unnumbered = Counter[str]()
+
+    def check(self, strikes: int, pins: int, handles: int) -> None:
+        """Check all, after a round in which so many *strikes* landed.
+
+        Args:
+            strikes: how many strikes there were; each may have kept one callback from its work.
+            pins: how many pins are not known to have been let go.
+            handles: how many subscriptions that were open for a moment are not known to be closed.
+        """
+        gc.collect()
+        self.both_stores_can_be_written_from_two_threads()
+        self.versions_are_gapless()
+        self.what_was_acknowledged_is_there()
+        self.every_listener_was_told_everything_once(strikes)
+        self.the_mirror_is_what_the_source_is()
+        self.nothing_is_left_over(pins, handles)
+        self._checked = self.world.source.snapshot().version
+
+    def _accuse(self, what: str) -> None:
+        self.world.story.accuse("laws", what)
+
+    def both_stores_can_be_written_from_two_threads(self) -> None:
+        """And a thread that waits for a write of the other is woken by it."""
+        source, mirror = self.world.source, self.world.mirror
+        failed: list[BaseException] = []
+        token = source.snapshot().version + 1
+
+        def other() -> None:
+            try:
+                source.wait_for(lambda now: now["baton"].number == token, timeout=self.patience)
+                touch_everything(mirror)
+                touch_everything(source)
+            except BaseException as error:
+                failed.append(error)
+
+        def mine() -> None:
+            try:
+                touch_everything(mirror)
+                touch_everything(source, baton=Entry(token))
+            except BaseException as error:
+                failed.append(error)
+
+        # In a thread of its own, too, for the main thread must live to tell.
+        threads = [threading.Thread(target=run, name=run.__name__, daemon=True) for run in (other,)]
+        first = threading.Thread(target=mine, name="mine", daemon=True)
+        for thread in (*threads, first):
+            thread.start()
+        for thread in (first, *threads):
+            thread.join(self.patience)
+            if thread.is_alive():
+                raise StuckError(f"no store can be written: {thread.name}")
+        for error in failed:
+            self._accuse(f"writing when nobody else is at work: {error!r}")
+
+    def versions_are_gapless(self) -> None:
+        """Each version since the last check was made once, and no reader's books disagree."""
+        world = self.world
+        now = world.source.snapshot()
+        # In one call each: a callback may still be writing.
+        missing = set(range(self._checked + 1, now.version + 1)).difference(list(world.truth))
+        if missing:
+            self._accuse(f"versions that no invariant was asked about: {sorted(missing)[:5]}")
+        told: Counter[int] = Counter()
+        for name, versions in world.versions.items():
+            told.update(versions)
+            if versions != sorted(set(versions)):
+                self._accuse(f"{name} was told of versions out of order")
+            if versions and versions[-1] > now.version:
+                self._accuse(f"{name} was told of version {versions[-1]}, of {now.version}")
+        if twice := [version for version, times in told.items() if times > 1]:
+            self._accuse(f"versions that two were told to have made: {twice[:5]}")
+        for store in (world.source, world.mirror):
+            snapshot = store.snapshot()
+            money = sum(entry.money for entry in snapshot.values())
+            if not money == snapshot.total("money") == TOTAL:
+                self._accuse(f"{money} and {snapshot.total('money')} in all accounts")
+
+    def what_was_acknowledged_is_there(self) -> None:
+        """No increment was lost, made twice, or made after it was refused."""
+        now = self.world.source.snapshot()
+        told, most = Counter[str](), Counter[str]()
+        for (_, key), count in self.world.counts.items():
+            told[key] += count.told
+            most[key] += count.tried - count.refused
+        while True:
+            try:
+                self._unnumbered[self.world.unnumbered.get_nowait()] += 1
+            except Empty:
+                break
+        for key in UNNUMBERED:
+            noted = self._unnumbered
+            told[key] += noted[f"told {key}"]
+            most[key] += noted[f"tried {key}"] - noted[f"refused {key}"]
+        for key in told:
+            if not told[key] <= now[key].number <= most[key]:
+                self._accuse(f"{key} is {now[key].number}, of {told[key]} to {most[key]}")
+
+    # Followers
+
+    def every_listener_was_told_everything_once(self, strikes: int) -> None:
+        """In version order; those that are open, up to now."""
+        self._patient_until = monotonic() + self.patience
+        for listener in list(self.world.listeners.values()):
+            due = self._due(listener)
+            self._collect(listener, due)
+            self._check_told(listener, due, strikes)
+            if listener.handle is not None and listener.handle.closed:
+                del self.world.listeners[id(listener)]
+
+    def _collect(self, listener: Listener, due: int) -> None:
+        """Take what it was told; if it is open, wait until that goes as far as it must."""
+        told = listener.told
+        while True:
+            waits = listener.is_open and (not told or _version(told[-1]) < due)
+            left = max(self._patient_until - monotonic(), 0) if waits else 0
+            try:
+                told.append(listener.queue.get(timeout=left))
+            except Empty:
+                return
+
+    def _due(self, listener: Listener) -> int:
+        """Return the last version that concerned everybody, when nobody was struck any more.
+
+        A callback may have written since then.
+        """
+        version = int(self._store_of(listener).snapshot().version)
+        if self._store_of(listener) is self.world.source:
+            while "baton" not in self.world.truth[version]:
+                version -= 1
+        return version
+
+    def _check_told(self, listener: Listener, due: int, strikes: int) -> None:
+        if listener.since is None:
+            if listener.handle is None:
+                # It was struck before it returned, so nobody can tell when it began.
+                listener.since = _version(listener.told[0]) - 1 if listener.told else None
+                if listener.since is None:
+                    return
+            else:
+                listener.since = listener.handle.since
+        position, missed = listener.since, 0
+        for item in listener.told:
+            first = item.missed_from if isinstance(item, Lagged) else item.version
+            if first <= position:
+                self._accuse(f"{listener.what} was at {position}, and then told {item!r}")
+                return
+            gap = self._concerned(listener, position + 1, first)
+            missed += len(gap)
+            if gap and listener.exact:
+                self._accuse(f"{listener.what} was at {position}, and not told of {gap[:5]}")
+                return
+            position = _version(item)
+        if listener.is_open and position < due:
+            self._accuse(f"{listener.what} is open, at {position}, and not told of {due}")
+        if missed > strikes:
+            self._accuse(f"{listener.what} missed {missed} commits by {strikes} strikes")
+        listener.since = position
+        listener.told.clear()
+
+    def _concerned(self, listener: Listener, first: int, end: int) -> list[int]:
+        """Return the versions in a range that concern it."""
+        if listener.keys is None:
+            return list(range(first, end))
+        truth = self.world.truth
+        return [v for v in range(first, end) if not listener.keys.isdisjoint(truth[v])]
+
+    def _store_of(self, listener: Listener) -> Any:
+        world = self.world
+        return world.source if listener.what.endswith("source") else world.mirror
+
+    # The end
+
+    def the_mirror_is_what_the_source_is(self) -> None:
+        """In the end, for its callback may have been struck before."""
+        world = self.world
+        # The other thread's last write was to the source, so the last copy is of that.
+        try:
+            world.mirror.wait_for(
+                lambda now: dict(now) == dict(world.source.snapshot()), timeout=self.patience
+            )
+        except CowstateError as error:
+            now, then = dict(world.mirror.snapshot()), dict(world.source.snapshot())
+            different = [key for key in now.keys() | then.keys() if now.get(key) != then.get(key)]
+            self._accuse(f"the mirror is not as the source is in {different}: {error!r}")
+
+    def nothing_is_left_over(self, pins: int, handles: int) -> None:
+        """What was closed is not counted, and nobody waits."""
+        world = self.world
+        for store, name in ((world.source, "source"), (world.mirror, "mirror")):
+            known = [one for one in world.listeners.values() if self._store_of(one) is store]
+            least = sum(one.is_open for one in known)
+            most = least + sum(one.handle is None for one in known) + handles
+            figures = store.statistics()
+            if not least <= figures.subscriptions <= most:
+                self._accuse(
+                    f"{figures.subscriptions} subscriptions of the {name}, not {least} to {most}"
+                )
+            if figures.waiting:
+                self._accuse(f"{figures.waiting} wait for the {name}")
+            if figures.undelivered:
+                self._accuse(f"{figures.undelivered} commits of the {name} are undelivered")
+            if getattr(figures, "open_transaction", None) is not None:
+                self._accuse(f"{name}: {figures.open_transaction} is still open")
+            if len(figures.pinned) > pins:
+                self._accuse(f"{len(figures.pinned)} pins, and {pins} that were struck")
+
+
+def _version(item: Any) -> int:
+    return int(item.snapshot.version if isinstance(item, Lagged) else item.version)
+
+
+def touch_everything(store: Any, **changes: Entry) -> None:
+    """Replace each record by an equal one, so that every listener is concerned."""
+    try:
+        with store.transaction() as tx:
+            for key in {*tx, *NOISE}:
+                tx[key] = changes.get(key) or tx.get(key, Entry()).replace()
+    except Boom:  # a callback's, which had to be told
+        pass
