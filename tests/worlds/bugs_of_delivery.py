@@ -66,16 +66,15 @@ def a_gap_begins_where_the_group_stood(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_lags_is_told_again(patch: pytest.MonkeyPatch) -> None:
-    real = Group._catch_up
+    real = Subscription.tell_lagged
 
-    def catch_up(self: Any) -> Any:
-        seen = {m: m._seen for m in self.members.all.values()}
-        error = real(self)
-        for member, version in seen.items():
-            member._seen = version
-        return error or real(self)
+    def tell(self: Any, position: int, snapshot: Any) -> Any:
+        seen = self._seen
+        real(self, position, snapshot)
+        self._seen = seen
+        return real(self, position, snapshot)
 
-    patch.setattr(Group, "_catch_up", catch_up)
+    patch.setattr(Subscription, "tell_lagged", tell)
 
 
 def a_short_history_forgets_what_is_undelivered(patch: pytest.MonkeyPatch) -> None:
@@ -156,7 +155,7 @@ def those_who_have_left_are_still_called(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Subscription, "closed", False)
 
 
-def newcomers_get_the_commit_at_hand(patch: pytest.MonkeyPatch) -> None:
+def newcomers_begin_before_they_are_made(patch: pytest.MonkeyPatch) -> None:
     real = Subscription.fix
     patch.setattr(Subscription, "fix", lambda self, version: real(self, max(version - 1, 0)))
 
@@ -166,13 +165,16 @@ def the_index_by_key_is_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_empty_change_concerns_all(patch: pytest.MonkeyPatch) -> None:
-    real = Members.concerned
+    found, offer = Members.concerned, Subscription.offer
 
     def concerned(self: Any, keys: Any) -> Any:
-        return real(self, keys) if keys else list(self.all.values())
+        return found(self, keys) if keys else list(self.all.values())
+
+    def offer_all(self: Any, commit: Any, delta: Any, current: int) -> Any:
+        return offer(self, commit, delta or dict.fromkeys(self.keys or ()), current)
 
     patch.setattr(Members, "concerned", concerned)
-    patch.setattr(Subscription, "keys", property(lambda self: None, lambda self, keys: None))
+    patch.setattr(Subscription, "offer", offer_all)
 
 
 def keys_may_fail_their_writer(patch: pytest.MonkeyPatch) -> None:

@@ -73,8 +73,8 @@ def test_flush_returns_when_all_has_been_delivered_or_its_time_is_over() -> None
     store.subscribe(held)
     first = Party(partial(store.set, "n", 1))
     arrive(held.reached)
-    store.set("n", 2)
     assert store.flush(0) is False, "it is not delivered"
+    store.set("n", 2)
     assert store.flush(0.001) is False
     patient = Party(store.flush)
     held.go.set()

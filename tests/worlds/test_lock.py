@@ -227,15 +227,16 @@ def _of_blocks(code: CodeType) -> bool:
     return code.co_filename in files
 
 
-def _torn(shape: Callable[[Store[str, int], list[Any]], None]) -> Callable[[], Scene]:
-    """A scene in which others must be able to write before the first ``except`` begins.
+def _tear(shape: Callable[[Store[str, int], list[Any]], None], points: int) -> None:
+    """Tear a block of that *shape* at each point, of which there must be more than *points*.
 
-    What stands around the block lives on in a list, so nothing dies with the frame.
+    Others must be able to write before the first ``except`` begins. What stands around the block
+    lives on in a list, so nothing dies with the frame.
     """
+    writer = Bystander()
 
     def set_up() -> Scene:
         store, held = Store({"a": 1}), list[Any]()
-        writer = Bystander()
 
         def act() -> None:
             try:
@@ -245,7 +246,6 @@ def _torn(shape: Callable[[Store[str, int], list[Any]], None]) -> Callable[[], S
                 raise
 
         def check() -> None:
-            writer.end()
             # By the one who holds a reservation that was torn after the last `except`.
             held.clear()
             now = store.snapshot()
@@ -254,29 +254,32 @@ def _torn(shape: Callable[[Store[str, int], list[Any]], None]) -> Callable[[], S
 
         return act, check
 
-    return set_up
+    try:
+        assert tear(set_up, _of_blocks) > points
+    finally:
+        writer.end()
 
 
 @catches(bugs.the_exit_is_ordinary_and_nobody_looks, "a lock was left behind", hangs=True)
 def test_a_block_torn_anywhere_is_over_before_the_except_around_it_begins() -> None:
-    assert tear(_torn(_plain), _of_blocks) > 80
+    _tear(_plain, points=80)
 
 
 @catches(bugs.nobody_looks_for_torn_blocks, "a lock was left behind", hangs=True)
 def test_a_block_in_an_exit_stack_torn_anywhere_is_over_for_who_waits() -> None:
-    assert tear(_torn(_stack), _of_blocks) > 80
-    assert tear(_torn(_stacked_twice), _of_blocks) > 80
+    _tear(_stack, points=80)
+    _tear(_stacked_twice, points=80)
 
 
 @catches(bugs.nobody_looks_for_torn_blocks, "a lock was left behind", hangs=True)
 def test_a_block_in_a_generator_for_a_with_torn_anywhere_is_over_for_who_waits() -> None:
-    assert tear(_torn(_generator), _of_blocks) > 80
+    _tear(_generator, points=80)
 
 
 @catches(bugs.nobody_looks_for_torn_blocks, "a lock was left behind", hangs=True)
 def test_a_block_in_an_asynchronous_exit_stack_torn_anywhere_is_over_for_who_waits() -> None:
-    assert tear(_torn(_async_stack), _of_blocks) > 80
-    assert tear(_torn(_async_generator), _of_blocks) > 80
+    _tear(_async_stack, points=80)
+    _tear(_async_generator, points=80)
 
 
 @catches(bugs.the_exit_is_an_ordinary_method, "is kept by a future", hangs=True)

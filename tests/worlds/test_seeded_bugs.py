@@ -9,7 +9,18 @@ import pytest
 
 from tests.worlds.staging import CAUGHT, Bug, logged
 
-for name in ("callbacks", "delivery", "ends", "inside", "joint", "keys", "lock", "waiting"):
+for name in (
+    "callbacks",
+    "costs",
+    "delivery",
+    "ends",
+    "inside",
+    "joint",
+    "keys",
+    "lock",
+    "memory",
+    "waiting",
+):
     import_module(f"tests.worlds.test_{name}")
 PAIRS = [(law, bug) for law, bugs in CAUGHT.items() for bug in bugs]
 
