@@ -43,13 +43,24 @@ class InjectedError(Exception):
     """The same as an ordinary error, which ``except Exception`` catches."""
 
 
-def in_package(code: CodeType) -> bool:
-    """Whether it is code of the package that somebody calls.
+PURE = {
+    str(Path(PACKAGE, f"{name}.py"))
+    for name in (
+        "changes", "derived", "draft", "invariants", "maps", "records", "ring", "schema",
+        "snapshot", "transactions", "workspace",
+    )
+}  # fmt: skip
+"""The modules that hold nothing: any line of them may fail, for want of memory say."""
 
-    What a dying weak reference calls, in `cowstate.process`, has nobody to raise to.
-    """
-    finalizer = code.co_name == "<lambda>" and code.co_filename.endswith("process.py")
-    return code.co_filename.startswith(PACKAGE) and not finalizer
+
+def in_package(code: CodeType) -> bool:
+    """Whether it is code of the package."""
+    return code.co_filename.startswith(PACKAGE)
+
+
+def in_pure_part(code: CodeType) -> bool:
+    """Whether it is code of the package that holds no lock and changes nothing shared."""
+    return code.co_filename in PURE
 
 
 def _start(trace: Any) -> Any:
@@ -112,14 +123,16 @@ class _Arm:
 _ARM = _Arm()
 
 
-def _heard(*_: object) -> None:
-    raise Injected
-
-
 def interrupt_at_opcode(
-    write: Callable[[], object], number: int, where: Point = in_package
+    write: Callable[[], object],
+    number: int,
+    error: type[BaseException] = Injected,
+    where: Point = in_package,
 ) -> Place | None:
-    """Do *write*, with an asynchronous exception pending from its opcode *number* on."""
+    """Do *write*, with a signal pending from its opcode *number* on, the handler of which raises.
+
+    That is the only way in which an exception can come up where no code raises one.
+    """
     seen = 0
     armed = False
 
@@ -141,18 +154,23 @@ def interrupt_at_opcode(
         frame.f_trace_opcodes = True
         return local
 
-    handler = signal.signal(signal.SIGINT, _heard)
+    def handle(*_: object) -> None:
+        nonlocal armed
+        armed = False
+        raise error
+
+    handler = signal.signal(signal.SIGINT, handle)
     before = _start(enter)
     try:
         write()
         while armed:  # until it comes up, at a backward jump of this loop at the latest
             pass
-    except Injected as raised:
+    except error as raised:
         return _place(raised)
     finally:
         _stop(before)
         signal.signal(signal.SIGINT, handler)
-    return None
+    return ("caught",) if seen >= number else None
 
 
 def in_another_thread(fn: Callable[[], object]) -> None:

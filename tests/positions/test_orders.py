@@ -209,6 +209,12 @@ def test_a_fill_beyond_the_quantity_is_kept_and_flagged():
     assert fold(EMPTY, [NEW]).overfilled == ()
 
 
+def test_the_fill_of_an_order_that_was_not_known_is_all_that_it_has():
+    filled = NEW.replace(status=OrderStatus.FILLED, filled=QUANTITY, cost=Decimal(150000))
+    (fill,) = fills_of(EMPTY, fold(EMPTY, [filled]))
+    assert (fill.quantity, fill.cost) == (QUANTITY, 150000)
+
+
 def test_a_fill_that_follows_canceled_still_counts():
     canceled = NEW.replace(status=OrderStatus.CANCELED, time_ms=5)
     late = NEW.replace(status=OrderStatus.PARTIALLY_FILLED, filled=Decimal(1), time_ms=4)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.worlds.staging import CAUGHT, Bug, logged
 
-for name in ("joint", "lock", "waiting"):
+for name in ("callbacks", "delivery", "ends", "inside", "joint", "keys", "lock", "waiting"):
     import_module(f"tests.worlds.test_{name}")
 PAIRS = [(law, bug) for law, bugs in CAUGHT.items() for bug in bugs]
 
