@@ -95,7 +95,7 @@ class JointBlock(Scoped):
                 _hold_all(0, (made, commits))
         finally:
             _let_go_all(made)
-            _deliver_all(made, commits)
+            _deliver_all(made)
 
 
 def _hold_all(place: int, work: tuple[list[Reserved], list[Commit[Any, Any]]]) -> None:
@@ -121,10 +121,16 @@ def _let_go_all(made: list[Reserved]) -> None:
         committer.let_go(reservation)
 
 
-def _deliver_all(made: list[Reserved], commits: list[Commit[Any, Any]]) -> None:
-    # Whatever came up: only what is published is delivered.
-    for (committer, _), commit in zip(made, commits, strict=False):
-        committer.deliver(commit)
+def _deliver_all(made: list[Reserved]) -> None:
+    """Deliver what there is, in every store, whatever one of them raises."""
+    kept = None
+    for committer, _ in made:
+        try:
+            committer.deliver()
+        except BaseException as error:
+            kept = kept or error
+    if kept is not None:
+        raise kept
 
 
 def _past_contextlib(frame: FrameType) -> FrameType:

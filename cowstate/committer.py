@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from itertools import count
+from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
 from .changes import MISSING, Absent
@@ -107,9 +108,7 @@ class Committer(Generic[K, V]):
         if commit.after is not commit.before:
             if self._bounded or self._waiters.parked.all:
                 self._prepare(commit)
-            after = commit.after
-            self._slots[after.version % self._capacity] = commit
-            self.timeline.current = after  # the publication: see Timeline.publish
+            self.timeline.publish(commit)
         return commit
 
     def _prepare(self, commit: Commit[K, V]) -> None:
@@ -222,7 +221,7 @@ class Committer(Generic[K, V]):
         """Run *fn* on a transaction and commit it; append what it returns. As work of `write`."""
         transaction = self._transaction(self.timeline.current)
         try:
-            answer.append(fn(transaction))
+            answer.append(_refuse_coroutine(fn(transaction)))
             commit = self._commit_of(transaction)
         finally:
             transaction.close(OVER)
@@ -300,10 +299,10 @@ class Committer(Generic[K, V]):
         transaction.committed(commit)
         return commit
 
-    def deliver(self, commit: Commit[K, V]) -> None:
-        """Deliver *commit*, which was published by other means than `write`."""
+    def deliver(self) -> None:
+        """Deliver what was published by other means than `write`."""
         if self._delivery.all:
-            self._delivery.after(commit)
+            self._delivery.catch_up()
         if debts:
             settle()
 
@@ -314,6 +313,16 @@ def _old(before: Snapshot[K, V], key: K) -> V | Absent:
     except TypeError:
         ensure_hashable(key)
         raise
+
+
+def _refuse_coroutine(answer: R) -> R:
+    if isinstance(answer, CoroutineType):
+        answer.close()
+        raise ArgumentTypeError(
+            "transact takes a plain function: a coroutine would run when the transaction is over. "
+            "Await before, and write then"
+        )
+    return answer
 
 
 def _work_of(reservation: Reservation) -> Transaction[Any, Any]:

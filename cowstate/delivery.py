@@ -109,7 +109,14 @@ class _LoopGroup(Group[K, V]):
         self._called = False
         if is_writing():
             put_off(self, self.call)
-        elif self.deliver(BOUND):
+            return
+        try:
+            more = self.deliver(BOUND)
+        except BaseException:
+            if self.waiting():
+                self.call()
+            raise
+        if more:
             self.call()
 
 
@@ -286,6 +293,17 @@ def _serve(
     store: ref[Delivery[Any, Any]], bell: SimpleQueue[None], running: Running, token: object
 ) -> None:
     """Serve until there has been nothing to do for a while, or the store is gone."""
+    try:
+        _serve_on(store, bell, running, token)
+    except BaseException:
+        # Sent by another thread. Who has something to deliver starts another one.
+        running.pop(0, None)
+        raise
+
+
+def _serve_on(
+    store: ref[Delivery[Any, Any]], bell: SimpleQueue[None], running: Running, token: object
+) -> None:
     while True:
         try:
             bell.get(timeout=LINGER)

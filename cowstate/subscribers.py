@@ -218,6 +218,8 @@ class Group(Generic[K, V]):
         self.timeline = timeline
         self.members: Members[K, Subscription[K, V]] = Members()
         self.position = timeline.current.version
+        # The same, as far as turns have come; written by who has the turn.
+        self._handed_over = self.position
         self._turn = OwnedLock()
         # The versions that callbacks wrote in this turn.
         self._own: dict[int, None] = {}
@@ -242,11 +244,11 @@ class Group(Generic[K, V]):
     def passes_over(self, commit: Commit[K, V]) -> bool:
         """Pass over *commit*, by its writer, if it is the next one and concerns nobody.
 
-        Needs no turn: the position is where it was, or, if somebody delivers at this moment, falls
-        back by a few commits that are then found to have been handed over.
+        Needs no turn. If somebody delivers at this moment, the position may fall back; who has the
+        turn next knows how far the last one was.
         """
         version = commit.after.version
-        if self.position != version - 1 or not self.members.concerns_nobody(commit):
+        if not self.members.concerns_nobody(commit) or self.position != version - 1:
             return False
         self.position = version
         return True
@@ -283,8 +285,9 @@ class Group(Generic[K, V]):
         """Deliver; return how many more there could have been. Having the turn."""
         timeline, own = self.timeline, self._own
         own.clear()
-        while self.position < timeline.current.version:
-            version = self.position + 1
+        self.position = max(self.position, self._handed_over)
+        # Read once in each round: `passes_over` may move it at any time.
+        while (version := self.position + 1) <= timeline.current.version:
             if version not in own:
                 if not most:
                     break
@@ -292,9 +295,10 @@ class Group(Generic[K, V]):
             commit = timeline.ring.get(version)
             if commit is not None:
                 error = self._hand_over(commit)
-                self.position = version
+                self.position = self._handed_over = version
             else:
                 error = self._catch_up()
+                self._handed_over = self.position
             if error is not None:
                 raise error
         return most
