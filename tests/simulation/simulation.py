@@ -146,7 +146,7 @@ def _works_in_a_child(world: World) -> None:
             versions.append(told.get(timeout=PATIENCE_OF_A_CHILD).version)
         assert versions == list(range(subscription.since + 1, versions[-1] + 1)), versions
         subscription.close()
-        store.wait_for(lambda now: now.version >= last, timeout=1)
+        store.wait_for(lambda now: now.version >= last, timeout=1)  # noqa: B023
     assert world.source.snapshot()["child"].number == 4, "a write of the child's is lost"
 
 
