@@ -1,8 +1,9 @@
 """The asyncio front: wait for a store, and follow it, from any number of event loops.
 
-Nothing here starts a thread or polls. Reading and writing need no front: ``store.snapshot()``
-never blocks, and a write is a plain call of microseconds. Functions of this module pass through
-the store's lock now and then, without waiting for it; none holds it across an ``await``.
+Nothing here starts a thread or polls for changes. Reading and writing need no front:
+``store.snapshot()`` never blocks, and a write is a plain call of microseconds. Functions of this
+module pass through the store's lock now and then; while a write is under way they look again
+every few milliseconds, instead of waiting for it, and none holds it across an ``await``.
 
 >>> import asyncio
 >>> from cowstate import Store, aio

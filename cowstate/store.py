@@ -41,9 +41,10 @@ class Store(ReadStore[K, V], Generic[K, V]):
     happens to the writer.
 
     Every method may be called from any thread. Functions that a write calls (update functions,
-    index functions, invariants, the body of a transaction) run under the lock, so they must be
-    short, and must not write to the same store: that raises `ReentrantWriteError`. They may
-    read it. After ``os.fork`` the child's store works, whatever the parent's threads were doing.
+    index functions, invariants, what `transact` runs) run under the lock, and for the block of a
+    transaction others wait as well. So these must be short, and must not write to the same store:
+    that raises `ReentrantWriteError`. They may read it. After ``os.fork`` the child's store works,
+    whatever the parent's threads were doing.
 
     Args:
         records: what to start with, a mapping or an iterable of pairs; version 0.

@@ -70,7 +70,11 @@ class Calls:
 
     def inners(self, operations: list[Operation]) -> list[Operation]:
         """Those that can be called inside: a thread runs one event loop at a time."""
-        return [inner for inner in operations if not (inner.on_loop and self._outer.on_loop)]
+        return [
+            inner
+            for inner in operations
+            if not inner.alone and not (inner.on_loop and self._outer.on_loop)
+        ]
 
     def try_call(self, inner: Operation, point: int) -> None:
         """Call *inner* at *point*, and check all laws after."""

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from cowstate import Store
+from tests.laws.hands import Slot
 from tests.laws.operations import Operation
 from tests.laws.points import (
     Tracer,
@@ -28,7 +29,7 @@ from tests.laws.points import (
     sample,
     unraisable,
 )
-from tests.laws.worlds import Make, Slot, World
+from tests.laws.worlds import Make, World
 from tests.standing import HungError
 
 

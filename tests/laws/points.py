@@ -104,11 +104,15 @@ def undisturbed() -> Iterator[None]:
 
     hook = sys.unraisablehook
     sys.unraisablehook = note
+    # What was there before is not looked at, so that to collect costs little.
+    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
+        gc.collect()
         gc.enable()
+        gc.unfreeze()
         sys.unraisablehook = hook
 
 

@@ -13,7 +13,7 @@ from tests.laws.operations import OPERATIONS
 from tests.laws.points import Violations, sample, watched
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", [name for name, each in OPERATIONS.items() if not each.alone])
 def test_any_operation_may_be_called_at_any_point_of(name: str) -> None:
     def try_all(violations: Violations) -> None:
         calls = Calls(OPERATIONS[name], violations)
@@ -23,7 +23,7 @@ def test_any_operation_may_be_called_at_any_point_of(name: str) -> None:
             for inner in calls.inners(list(OPERATIONS.values()))
             for point in range(1, calls.points + 1)
         ]
-        for inner, point in sample(f"calls inside {name}", pairs, most=100):
+        for inner, point in sample(f"calls inside {name}", pairs, most=60):
             calls.try_call(inner, point)
             if violations.enough:
                 return

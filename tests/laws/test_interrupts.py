@@ -17,7 +17,7 @@ from tests.laws.points import Violations, watched
 def test_an_exception_at_any_point_leaves_a_store_that_goes_on(name: str) -> None:
     def try_all(violations: Violations) -> None:
         interrupts = Interrupts(OPERATIONS[name], violations)
-        interrupts.once(most=60)
+        interrupts.once(most=40)
         assert interrupts.struck > 3 or violations.enough
 
     watched(try_all).check()
@@ -28,7 +28,7 @@ def test_an_exception_at_any_point_leaves_a_store_that_goes_on(name: str) -> Non
 )
 def test_it_goes_on_too_if_nobody_writes_while_the_exception_is_handled(name: str) -> None:
     def try_all(violations: Violations) -> None:
-        Interrupts(OPERATIONS[name], violations, quiet=True).once(most=20)
+        Interrupts(OPERATIONS[name], violations, quiet=True).once(most=15)
 
     watched(try_all).check()
 
@@ -36,6 +36,6 @@ def test_it_goes_on_too_if_nobody_writes_while_the_exception_is_handled(name: st
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_second_exception_while_the_first_is_handled_harms_no_more(name: str) -> None:
     def try_all(violations: Violations) -> None:
-        Interrupts(OPERATIONS[name], violations).twice(most=10, most_after=5)
+        Interrupts(OPERATIONS[name], violations).twice(most=6, most_after=4)
 
     watched(try_all).check()
