@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import ClosedError, Store, blocks, scope, workspace
+from cowstate import ClosedError, Commit, LockTimeoutError, Store, blocks, scope, workspace
 from tests.laws.interrupts import Struck
 from tests.standing import Bystander, check_store, check_writable, in_another_thread
 from tests.worlds import bugs
@@ -344,3 +345,39 @@ def test_a_thread_that_inherited_the_context_of_a_transaction_waits_for_it() -> 
         await_writers(store, 1)
     assert other.result().after["a"] == 11
     check_store(store)
+
+
+@pytest.mark.core_bug
+@catches(bugs.inside_is_who_has_the_thread, "already writing|still open")
+def test_a_thread_is_not_inside_what_another_one_of_its_number_left_open() -> None:
+    # As in a pool whose threads come and go: an operating system gives the number out again.
+    store, other, calls = Store({"n": 0}), Store({"n": 0}), list[Commit[str, int]]()
+    other.subscribe(calls.append)
+    block = store.transaction()
+    first = Party(block.__enter__)
+    first.result()["n"] = 1
+
+    def write() -> None:
+        other.update("n", lambda n: n + 1)
+        assert len(calls) == other.snapshot().version, "what it owes was put off"
+        assert other.flush(0)
+        with pytest.raises(LockTimeoutError):
+            store.transact(dict, timeout=0)
+
+    def write_in_a_loop() -> None:
+        async def main() -> None:
+            write()
+
+        asyncio.run(main())
+
+    namesakes = 0
+    for _ in range(20):
+        for act in (write, write_in_a_loop):
+            party = Party(act)
+            namesakes += party.ident == first.ident
+            party.result()
+    leave(block)
+    assert store.snapshot()["n"] == 1
+    check_store(store)
+    if not namesakes:
+        pytest.skip("no number was given out again")

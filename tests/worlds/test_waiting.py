@@ -55,6 +55,7 @@ def hold_in_a_function(store: AnyStore, inside: Inside, go: Event) -> None:
 # Timeouts
 
 
+@pytest.mark.core_bug
 @catches(bugs.timeouts_are_forgotten, "is not done|nothing was raised", hangs=True)
 @catches(bugs.nobody_is_named, "does not name")
 @catches(bugs.threads_are_not_named, "does not name")
@@ -200,8 +201,11 @@ def with_transact(first: AnyStore, then: AnyStore, meet: Callable[[], object]) -
 Crossing = Callable[[AnyStore, AnyStore, Callable[[], object]], None]
 
 
-def cross(*crossings: Crossing) -> None:
-    """As many threads and stores, each of which is held by one and wanted by the next."""
+def cross(*crossings: Crossing) -> DeadlockError:
+    """As many threads and stores, each of which is held by one and wanted by the next.
+
+    Return the error of the one that gives up.
+    """
     stores = [Store({"n": 0}) for _ in crossings]
     meet = partial(Barrier(len(stores)).wait, PATIENCE)
     parties = [
@@ -212,11 +216,11 @@ def cross(*crossings: Crossing) -> None:
     refused = [error for error in errors if error is not None]
     assert len(refused) == 1, f"one should give up, not {refused}"
     assert isinstance(refused[0], DeadlockError), refused[0]
-    assert str(refused[0]).count(__file__) == len(stores), "it names all who are in the ring"
     for n, store in enumerate(stores):
         done = (errors[n] is None) + (errors[n - 1] is None)
         assert store.snapshot()["n"] == done, f"{n}: {store.snapshot()['n']}, not {done}"
         check_store(store)
+    return refused[0]
 
 
 @catches(bugs.nobody_looks_for_rings, "is not done", hangs=True)
@@ -236,6 +240,23 @@ def test_functions_that_write_crosswise_end_with_one_error_and_nothing_lost() ->
 def test_a_ring_of_three_ends_with_one_error_and_nothing_lost() -> None:
     cross(with_blocks, with_functions, with_transact)
     cross(with_functions, with_functions, with_functions)
+
+
+def names(error: DeadlockError, stores: int) -> None:
+    assert str(error).count(__file__) == stores, f"not all are named: {error}"
+
+
+@catches(bugs.places_are_those_of_the_package, "not all are named")
+def test_the_error_names_the_blocks_of_a_ring() -> None:
+    names(cross(with_blocks, with_blocks), 2)
+    names(cross(with_blocks, with_blocks, with_blocks), 3)
+
+
+@pytest.mark.core_bug
+@catches(bugs.places_are_those_of_the_package, "not all are named")
+def test_the_error_names_the_calls_of_a_ring() -> None:
+    names(cross(with_functions, with_functions), 2)
+    names(cross(with_functions, with_transact, with_blocks), 3)
 
 
 @catches(bugs.every_chain_is_a_ring, "waits for one that waits|writers should wait", hangs=True)
