@@ -176,6 +176,34 @@ def test_an_index_function_that_changes_its_mind_is_found_out(make_store: MakeSt
         assert "a" in store.snapshot()
 
 
+@pytest.mark.parametrize("unique", [False, True])
+def test_an_index_function_that_gives_the_value_of_another_record_takes_nothing_from_it(
+    make_store: MakeStore, unique: bool
+) -> None:
+    says = {"one": 1, "two": 2}
+    store = make_store({"a": "one", "b": "two"}, indexes={"i": Index(says.__getitem__, unique)})
+    says["one"] = 2
+    for write in (lambda: store.delete("a"), lambda: store.set("a", "two")):
+        with pytest.raises(IndexValueError, match="the same value for the same record") as caught:
+            write()
+        assert (caught.value.index, caught.value.key) == ("i", "a")
+        assert set(store.snapshot().find_all("i", 2)) == {"b"}
+        says["one"] = 3
+
+
+def test_a_value_that_cannot_be_indexed_is_refused_with_what_is_wanted() -> None:
+    for many, want in ((False, "return a hashable value"), (True, "an iterable of hashable")):
+        store: Store[str, Any] = Store(indexes={"i": Index(lambda _: ([],), many=many)})
+        with pytest.raises(IndexValueError, match=want):
+            store.set("a", 1)
+
+
+def test_an_index_cannot_be_changed() -> None:
+    index: Any = Index(len)
+    with pytest.raises(AttributeError):
+        index.unique = True
+
+
 def test_equal_index_values_are_one_value(make_store: MakeStore) -> None:
     store = make_store({"a": 1}, indexes={"i": Index(lambda record: record)})
     store.set("a", True)
