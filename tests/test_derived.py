@@ -321,6 +321,18 @@ def test_a_sum_that_would_have_to_round_says_so() -> None:
     assert store.snapshot().version == 0
 
 
+def test_a_sum_keeps_a_thousand_digits_and_not_one_more() -> None:
+    def total(smallest: str) -> Any:
+        store: Store[str, Decimal] = Store(
+            {"a": Decimal(smallest)}, aggregates={"sum": Aggregate.sum(lambda amount: amount)}
+        )
+        return store.set("b", Decimal(1)).after.total("sum")
+
+    assert total("1e-999") == Fraction(1) + Fraction("1e-999")
+    with pytest.raises(ArgumentValueError, match="for the 1000 that are kept"):
+        total("1e-1000")
+
+
 def test_threads_with_different_precisions_move_one_total_exactly() -> None:
     store: Store[int, Decimal] = Store(aggregates={"sum": Aggregate.sum(lambda amount: amount)})
 
