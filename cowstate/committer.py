@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from itertools import count
 from types import CoroutineType
 from typing import Any, Generic, TypeVar
+from weakref import ref
 
 from .changes import MISSING, Absent
 from .delivery import Delivery, debts, settle
@@ -243,8 +244,8 @@ class Committer(Generic[K, V]):
         # Known to be inside before it is made: a call that comes in between is a call from inside.
         before = inside.get()
         if before:
-            before = tuple([r for r in before if not r.over()])
-        inside.set((*before, reservation))
+            before = _still_open(before)
+        inside.set((*before, ref(reservation)))
         try:
             self._run(self._lock.reserve, reservation, self.timeline, None, timeout)
             transaction = self._transaction(reservation.base)  # type: ignore[arg-type]
@@ -269,8 +270,7 @@ class Committer(Generic[K, V]):
         self._lock.cancel(reservation, OVER)
         within = inside.get()
         if within:
-            open_ = () if within == (reservation,) else tuple([r for r in within if not r.over()])
-            inside.set(open_)
+            inside.set(_still_open(within))
         if debts:
             settle(reservation.thread)
 
@@ -313,6 +313,11 @@ def _old(before: Snapshot[K, V], key: K) -> V | Absent:
     except TypeError:
         ensure_hashable(key)
         raise
+
+
+def _still_open(within: tuple[ref[Reservation], ...]) -> tuple[ref[Reservation], ...]:
+    found = [(known, known()) for known in within]
+    return tuple([known for known, r in found if r is not None and not r.over()])
 
 
 def _refuse_coroutine(answer: R) -> R:

@@ -42,6 +42,9 @@ among themselves, and leave the rest undelivered."""
 LINGER: Final = 1.0
 """How long, in seconds, the store's thread stays when there is nothing to deliver."""
 
+FAREWELL: Final = 1.0
+"""For how long, in seconds, the end of the main thread goes on to deliver what is left."""
+
 Running: TypeAlias = dict[int, object]
 
 Via: TypeAlias = 'Literal["writer", "thread"] | AbstractEventLoop'
@@ -276,6 +279,16 @@ class Delivery(Generic[K, V]):
                     return False
                 group.deliver(BOUND, PATIENCE)
         return True
+
+    def flush_at_exit(self) -> None:
+        """Deliver what is left, in a second or by the callbacks' own slowness; never raise."""
+        deadline = monotonic() + FAREWELL
+        for group in (self.by_thread, self.by_writer):
+            while group.members.all and group.ready() and monotonic() < deadline:
+                try:
+                    group.deliver(BOUND, PATIENCE)
+                except BaseException:
+                    _log.exception("a subscriber raised at the end of the main thread")
 
     def after_fork_in_child(self) -> None:
         """Forget the thread and whoever was delivering: they are not in the child."""

@@ -46,14 +46,20 @@ class Members(Generic[K, M]):
         self._flat[number] = member
         self.all[number] = member
         if keys is not None:
-            self._indexing.attempt(0, self._index, number, (member, keys))
+            try:
+                self._indexing.attempt(0, self._index, number, (member, keys))
+            except Exception:  # out of a key's own comparison: it stays where it is
+                self._flat[number] = member
 
     def discard(self, number: int, keys: Collection[K] | None) -> None:
         """Let the member go; no harm if it is gone. O(keys)."""
         self.all.pop(number, None)
         self._flat.pop(number, None)
         if keys is not None:
-            self._indexing.attempt(0, self._unindex, number, keys)
+            try:
+                self._indexing.attempt(0, self._unindex, number, keys)
+            except Exception:  # likewise: what is left of it is gone for everybody who looks
+                pass
 
     def concerns_nobody(self, commit: Commit[K, Any]) -> bool:
         """Whether it is plain that *commit*, of one key, concerns no member. O(1)."""

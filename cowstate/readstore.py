@@ -19,7 +19,7 @@ from .schema import Schema
 from .snapshot import Commit, Snapshot
 from .statistics import Statistics
 from .subscribers import Lagged, OnError, Subscription
-from .timeline import BACKLOG, Pin, Timeline
+from .timeline import Pin, Timeline
 from .waiters import Waiters
 from .waits import Source, checked_keys, deadline_of
 from .writelock import WriteLock, is_writing
@@ -287,7 +287,7 @@ class ReadStore(Generic[K, V]):
         self.source.ended = True
         self._waiters.notify_all()
         # What was left to the store's thread, which dies with the process.
-        self._delivery.drain(BACKLOG)
+        self._delivery.flush_at_exit()
 
     def _after_fork_in_child(self) -> None:
         self._lock.after_fork_in_child()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from threading import get_ident
+from threading import get_ident, local
 from time import monotonic
 from types import CodeType, FrameType
 from typing import Any
@@ -17,9 +17,12 @@ from .workspace import Workspace
 
 __all__ = ["Reservation", "inside", "place_of", "thread_named"]
 
-inside: ContextVar[tuple[Reservation, ...]] = ContextVar("cowstate.inside", default=())
+inside: ContextVar[tuple[ref[Reservation], ...]] = ContextVar("cowstate.inside", default=())
 """The reservations that were made in this context: in this call chain, or in this task or in one
-that started it. Those that are over may still be in it."""
+that started it. Those that are over may still be in it; weakly, for a context lives long."""
+
+_here = local()
+"""Whose it is has `token`: the number of a thread is given out again when the thread has ended."""
 
 
 class Reservation:
@@ -52,6 +55,7 @@ class Reservation:
         "_code",
         "_instruction",
         "_timeline",
+        "_token",
         "alive",
         "base",
         "block",
@@ -77,6 +81,7 @@ class Reservation:
         self.alive: Callable[[], object] = self.block if scope is None else scope
         self.work: Workspace[Any, Any] | None = None
         self.thread = get_ident()
+        self._token = _token()
         # Who has not imported it runs no event loop.
         asyncio = sys.modules.get("asyncio")
         self.in_task = asyncio is not None and asyncio._get_running_loop() is not None
@@ -113,15 +118,20 @@ class Reservation:
 
     def is_around(self) -> bool:
         """Whether this call is inside it."""
-        return self in inside.get() and self.concerns(get_ident())
+        # Threads may inherit a context, and are not inside for that. But what was made in a task
+        # is waited for by the task's own helpers in other threads.
+        return ref(self) in inside.get() and (self.in_task or self.is_here())
 
-    def concerns(self, thread: int) -> bool:
-        """Whether code of *thread*, in a context that it was made in, is inside it.
+    def is_here(self) -> bool:
+        """Whether the calling thread made it."""
+        return self._token is _token()
 
-        Threads may inherit a context, and are not inside for that. But what was made in a task
-        is waited for by the task's own helpers in other threads.
-        """
-        return self.thread == thread or self.in_task
+
+def _token() -> object:
+    token = getattr(_here, "token", None)
+    if token is None:
+        token = _here.token = object()
+    return token
 
 
 def place_of(frame: FrameType | None, package: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from itertools import islice
 from sys import getsizeof
 from typing import Any, Final, Generic, TypeVar
 
@@ -143,9 +144,12 @@ class Schema(Generic[K, V]):
         size = _FIXED_BYTES + sum(getsizeof(new) for _, new in delta.values())
         if before._map is not after._map:
             size += self.kind.path_bytes(after._map, len(delta))
-        for was, now in zip(before._indexes, after._indexes, strict=True):
+        path_bytes, unique = self.kind.path_bytes, self.derivation.unique
+        for was, now, one in zip(before._indexes, after._indexes, unique, strict=True):
             if was is not now:  # an entry left and an entry taken, each with its set of keys
-                size += 2 * self.kind.path_bytes(now, len(delta)) + _FIXED_BYTES
+                size += path_bytes(now, 2 * len(delta)) + _FIXED_BYTES
+                if not one:
+                    size += sum(path_bytes(keys, len(delta)) for keys in islice(now.values(), 2))
         return size
 
 

@@ -58,6 +58,8 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     # How many more keys there are than in the base, as far as the first `_counted` writes go.
     _grown = 0
     _counted = 0
+    # How many keys were added that were never there before.
+    _added = 0
     _left: Iterator[K] | None = None
 
     def __init__(
@@ -151,13 +153,12 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         writes, base = self._writes, self._map
-        # A deletion that is taken back within one step of the iteration counts as none.
-        size, deletions = self._count(), self._deletions
+        size, deletions, added = self._count(), self._deletions, self._added
         for key in chain(base, [key for key in writes if key not in base]):
             if deletions and writes.get(key, _UNWRITTEN) is MISSING:
                 continue
             yield key
-            if self._count() != size:
+            if self._count() != size or (self._added != added and self._deletions != deletions):
                 raise IterationError
             deletions = self._deletions
 
@@ -171,7 +172,9 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         if fresh:
             base = self._map
             # Written only once, so these hold what that wrote: to delete one counts it.
-            self._grown += sum(key not in base for key in islice(reversed(writes), fresh))
+            new = sum(key not in base for key in islice(reversed(writes), fresh))
+            self._grown += new
+            self._added += new
             self._counted += fresh
         return len(self._map) + self._grown
 

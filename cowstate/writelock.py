@@ -10,6 +10,7 @@ from operator import call
 from os.path import dirname
 from threading import get_ident
 from time import monotonic
+from types import FrameType
 from typing import Any, Final, TypeVar
 from weakref import ref
 
@@ -46,7 +47,7 @@ _log = logging.getLogger("cowstate")
 _PACKAGE = dirname(__file__)
 _tickets = count(1)
 
-_waits: dict[int, tuple[int, WriteLock, tuple[Reservation, ...]]] = {}
+_waits: dict[int, tuple[int, WriteLock, tuple[ref[Reservation], ...]]] = {}
 """For each thread that waits: its ticket, what for, and which reservations it is inside of."""
 
 
@@ -150,7 +151,7 @@ class WriteLock(OwnedLock):
         _waits.clear()
         self._queue = {}
         reserved = self.reserved
-        if reserved is not None and reserved.thread != get_ident() and reserved not in inside.get():
+        if reserved is not None and not reserved.is_here() and ref(reserved) not in inside.get():
             reserved.end(GIVEN_UP)
             self.reserved = None
 
@@ -242,7 +243,7 @@ class WriteLock(OwnedLock):
         if reserved.is_around():
             raise ReentrantWriteError(opened=str(reserved))
         asyncio = sys.modules.get("asyncio")
-        if reserved.thread == get_ident() and asyncio is not None and asyncio._get_running_loop():
+        if reserved.is_here() and asyncio is not None and asyncio._get_running_loop():
             raise ReentrantWriteError(
                 f"{reserved} is still open, at an await; this write would stop the event loop that "
                 "the transaction needs to go on. Do not await inside a transaction: use a draft, "
@@ -252,10 +253,19 @@ class WriteLock(OwnedLock):
 
     def reentrant(self) -> ReentrantWriteError:
         """Return the error for a write inside a write of the same thread."""
-        frame = sys._getframe(1)
-        while frame is not None and frame.f_code not in _HOLDS:
-            frame = frame.f_back  # type: ignore[assignment]
+        # Past the call that is refused.
+        frame = self._call_on(sys._getframe(1).f_back)
         return ReentrantWriteError(opened=f"in a write called at {place_of(frame, _PACKAGE)}")
+
+    def _call_on(self, frame: FrameType | None) -> FrameType | None:
+        """Return the innermost frame from *frame* outward that is a call on this lock, if any."""
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(_PACKAGE):
+                names = frame.f_locals
+                if names.get("lock") is self or names.get("self") is self:
+                    return frame
+            frame = frame.f_back
+        return None
 
     def _look_for_a_ring(self, reserved: Reservation | None, ticket: int) -> None:
         """Raise `DeadlockError` if this thread waits for itself by way of others.
@@ -288,7 +298,7 @@ class WriteLock(OwnedLock):
         if reserved is None:
             return self._owner()
         for thread, (_, _, within) in list(_waits.items()):
-            if reserved in within and reserved.concerns(thread):
+            if ref(reserved) in within and (reserved.in_task or reserved.thread == thread):
                 return thread
         return None
 
@@ -305,9 +315,7 @@ class WriteLock(OwnedLock):
         owner = self._owner()
         if owner is None:
             return "another write"
-        frame = sys._current_frames().get(owner)
-        while frame is not None and frame.f_code not in _HOLDS:
-            frame = frame.f_back
+        frame = self._call_on(sys._current_frames().get(owner))
         return f"the write called at {place_of(frame, _PACKAGE)} by {thread_named(owner)}"
 
 
@@ -321,18 +329,16 @@ def is_writing() -> bool:
         return True
     if not _reservations:
         return False
-    me = get_ident()
     within = inside.get()
     # What a task has open at an await is in the way of the whole loop, so of its thread.
     return any(
-        r is not None and r.thread == me and (r.in_task or r in within) and not r.over()
-        for r in [reservation() for reservation in list(_reservations)]
+        found is not None
+        and found.is_here()
+        and (found.in_task or known in within)
+        and not found.over()
+        for known, found in [(known, known()) for known in list(_reservations)]
     )
 
 
 def _nothing(_: None, __: None) -> None:
     pass
-
-
-_HOLDS: Final = (WriteLock.run.__code__, WriteLock.attempt.__code__)
-"""Whose frames on a stack show that the thread is inside a write."""

@@ -9,12 +9,6 @@ import pytest
 from cowstate import delivery, reservation, writelock
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "core_bug: fails for a bug of the core that is not mended yet"
-    )
-
-
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     yield

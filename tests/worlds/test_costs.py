@@ -229,7 +229,6 @@ def test_an_iteration_is_refused_exactly_when_a_key_was_added_or_deleted(
     assert dict(store.snapshot()) == model
 
 
-@pytest.mark.core_bug
 @catches(bugs.iterations_do_not_look, "DID NOT RAISE")
 def test_one_key_for_another_in_one_step_of_an_iteration_is_refused_too() -> None:
     def swap(work: Work) -> None:
@@ -413,7 +412,6 @@ def test_what_an_index_that_changes_is_said_to_take_is_within_a_factor_of_two_to
     )
 
 
-@pytest.mark.core_bug
 @catches(bugs.versions_seem_to_cost_a_third, "measured")
 def test_what_an_index_of_few_values_is_said_to_take_is_within_a_factor_of_two_too() -> None:
     # Half of the records under each value, as of a flag: each change copies a path of both.

@@ -159,9 +159,7 @@ def versions_at_exit(thread: str, bug: str = "none") -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
-@pytest.mark.parametrize(
-    "thread", ["some", "none", pytest.param("busy", marks=pytest.mark.core_bug)]
-)
+@pytest.mark.parametrize("thread", ["some", "none", "busy"])
 def test_what_is_left_to_the_store_s_thread_is_delivered_at_the_exit(thread: str) -> None:
     assert versions_at_exit(thread) == list(range(1, 101))
 

@@ -27,7 +27,6 @@ def add(n: int) -> int:
 # Inside
 
 
-@pytest.mark.core_bug
 @catches(bugs.a_write_inside_a_write_waits, "waits for itself|unknown place")
 @catches(bugs.places_are_those_of_the_package, "does not name")
 def test_a_write_inside_a_write_is_refused_and_told_where_that_began() -> None:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import pytest
-
 from cowstate import (
     ReentrantWriteError,
     Store,
@@ -129,7 +127,6 @@ def test_a_key_that_raises_when_it_is_compared_harms_neither_writers_nor_others(
     check_store(store, subscriptions=2)
 
 
-@pytest.mark.core_bug
 @catches(bugs.keys_may_fail_their_writer, "rude")
 def test_a_key_that_raises_when_it_is_compared_keeps_nobody_from_listening_to_another() -> None:
     store, keyed = Store({"a": 0}), list[AnyCommit]()
@@ -143,7 +140,6 @@ def test_a_key_that_raises_when_it_is_compared_keeps_nobody_from_listening_to_an
     check_store(store)
 
 
-@pytest.mark.core_bug
 @catches(bugs.keys_may_fail_their_writer, "rude")
 def test_a_key_that_raises_when_it_is_compared_keeps_nobody_from_sleeping() -> None:
     store = Store({"b": 0})

@@ -347,7 +347,6 @@ def test_a_thread_that_inherited_the_context_of_a_transaction_waits_for_it() -> 
     check_store(store)
 
 
-@pytest.mark.core_bug
 @catches(bugs.inside_is_who_has_the_thread, "already writing|still open")
 def test_a_thread_is_not_inside_what_another_one_of_its_number_left_open() -> None:
     # As in a pool whose threads come and go: an operating system gives the number out again.

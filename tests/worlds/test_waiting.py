@@ -9,8 +9,6 @@ from queue import SimpleQueue
 from threading import Barrier, Event
 from typing import Any
 
-import pytest
-
 import cowstate
 from cowstate import DeadlockError, LockTimeoutError, Store, writelock
 from tests.standing import PATIENCE, check_store, eventually
@@ -55,7 +53,6 @@ def hold_in_a_function(store: AnyStore, inside: Inside, go: Event) -> None:
 # Timeouts
 
 
-@pytest.mark.core_bug
 @catches(bugs.timeouts_are_forgotten, "is not done|nothing was raised", hangs=True)
 @catches(bugs.nobody_is_named, "does not name")
 @catches(bugs.threads_are_not_named, "does not name")
@@ -96,7 +93,6 @@ def test_who_has_waited_long_enough_is_told_for_whom() -> None:
         check_store(each)
 
 
-@pytest.mark.core_bug
 @catches(bugs.places_are_those_of_the_package, "does not name")
 def test_who_waits_is_told_of_the_write_to_its_own_store_and_of_no_other() -> None:
     outer, inner = Store({"n": 0}, lock_timeout=0), Store({"n": 0})
@@ -252,7 +248,6 @@ def test_the_error_names_the_blocks_of_a_ring() -> None:
     names(cross(with_blocks, with_blocks, with_blocks), 3)
 
 
-@pytest.mark.core_bug
 @catches(bugs.places_are_those_of_the_package, "not all are named")
 def test_the_error_names_the_calls_of_a_ring() -> None:
     names(cross(with_functions, with_functions), 2)
