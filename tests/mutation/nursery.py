@@ -32,8 +32,9 @@ def prepare() -> None:
         pytest.main(["--version", "--noconftest", "-c", os.devnull])
 
 
-def child(args: list[str], output: str, environment: dict[str, str]) -> int:
+def child(args: list[str], output: str, environment: dict[str, str], alarm: int) -> int:
     os.setsid()
+    signal.alarm(alarm)  # for when whoever should end it has been ended
     # Whoever started all this may have it ignored, and the tests of Ctrl-C with it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -59,7 +59,7 @@ class Workshop:
         # What the one who starts us has set for its own Python and pytest is not for these.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PY")}
         self._nursery = subprocess.Popen(
-            [sys.executable, NURSERY],
+            [sys.executable, "-P", NURSERY],
             cwd=self._home,
             env=kept | {"CI": "true", "HYPOTHESIS_PROFILE": "whether"},
             stdin=subprocess.PIPE,
@@ -123,6 +123,7 @@ class Workshop:
             "args": [*USUAL, *args],
             "output": str(self._output),
             "environment": {} if compiles else {"PYTHONDONTWRITEBYTECODE": "1"},
+            "alarm": 0 if limit is None else int(limit) + 60,
         }
         self._orders.write(json.dumps(order).encode() + b"\n")
         number = int(self._answers.readline())
