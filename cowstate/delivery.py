@@ -241,7 +241,7 @@ class Delivery(Generic[K, V]):
         if self._bell.empty():  # who is about to hear the one in it looks only then
             self._bell.put(None)
         token = object()
-        arguments = (ref(self), self._bell, self._running, token)
+        arguments: Any = (ref(self), self._bell, self._running, token)
         try:
             # From the claim to the start no exception can come: see `cowstate.locks`.
             for holder in map(self._running.setdefault, (0,), (token,)):

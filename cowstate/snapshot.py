@@ -218,7 +218,7 @@ class Snapshot(
         )
 
 
-Mapping.register(Snapshot)
+Mapping.register(Snapshot)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _unpickled(

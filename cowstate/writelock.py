@@ -73,7 +73,8 @@ class WriteLock(OwnedLock):
     def renew(self) -> None:
         """Take a new lock in place of one whose owner does not exist (in the child of a fork)."""
         super().renew()
-        _owners[ref(self, _owners.pop)] = self.owned
+        gone: Any = _owners.pop
+        _owners[ref(self, gone)] = self.owned
 
     def run(
         self,
@@ -130,7 +131,8 @@ class WriteLock(OwnedLock):
     def reserve(self, reservation: Reservation, timeline: Timeline[Any, Any]) -> None:
         """Make *reservation*, over what is current in *timeline*, the store's. As work of `run`."""
         reservation.base = timeline.current
-        _reservations[ref(reservation, _reservations.pop)] = None
+        gone: Any = _reservations.pop
+        _reservations[ref(reservation, gone)] = None
         self.reserved = reservation
 
     def cancel(self, reservation: Reservation, why: str) -> None:
