@@ -74,7 +74,7 @@ class WriteLock(OwnedLock):
         """Take a new lock in place of one whose owner does not exist (in the child of a fork)."""
         super().renew()
         gone: Any = _owners.pop
-        _owners[ref(self, gone)] = self.owned
+        _owners[ref(self, gone)] = self.owned  # pyright: ignore[reportArgumentType]
 
     def run(
         self,
