@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from operator import call
 from os.path import dirname
@@ -35,13 +36,13 @@ GIVEN_UP = "the transaction was given up before its block ended; nothing was wri
 OVER = "the transaction is over; open another one"
 
 _owners: dict[ref[WriteLock], Callable[[], bool]] = {}
-"""Of each living store, whether the calling thread holds its lock."""
+"""Of each living store, whether the calling thread holds its lock.
 
-_reservations: dict[ref[Reservation], None] = {}
-"""The reservations that were made and not yet seen to be over.
+Each key takes itself out when what it refers to dies. Two references to one living object are the
+same key."""
 
-Each key takes itself out when what it refers to dies: it is called back by a C method, in which
-nothing can be raised half way. Two references to one living object are the same key."""
+_reservations: dict[int, ref[Reservation]] = {}
+"""The reservations that were made and not yet seen to be over, by ``id``."""
 
 _log = logging.getLogger("cowstate")
 _PACKAGE = dirname(__file__)
@@ -131,14 +132,16 @@ class WriteLock(OwnedLock):
     def reserve(self, reservation: Reservation, timeline: Timeline[Any, Any]) -> None:
         """Make *reservation*, over what is current in *timeline*, the store's. As work of `run`."""
         reservation.base = timeline.current
-        gone: Any = _reservations.pop
-        _reservations[ref(reservation, gone)] = None
+        number = id(reservation)
+        # Taken out when it dies by a C method, in which nothing can be raised half way: called
+        # with the dead reference, which serves as the default. See `cowstate.process`.
+        _reservations[number] = ref(reservation, partial(_reservations.pop, number))
         self.reserved = reservation
 
     def cancel(self, reservation: Reservation, why: str) -> None:
         """End *reservation*; no harm if it is over. From any thread."""
         reservation.end(why)
-        _reservations.pop(ref(reservation), None)
+        _reservations.pop(id(reservation), None)
         if self._queue:
             self._wake()
 
@@ -234,7 +237,7 @@ class WriteLock(OwnedLock):
         self.reserved = None
         if reserved is not None:
             reserved.end(OVER if reserved.done else GIVEN_UP)
-            _reservations.pop(ref(reserved), None)
+            _reservations.pop(id(reserved), None)
 
     def _wake(self) -> None:
         for waiter in list(self._queue.values()):
@@ -338,7 +341,7 @@ def is_writing() -> bool:
         and found.is_here()
         and (found.in_task or known in within)
         and not found.over()
-        for known, found in [(known, known()) for known in list(_reservations)]
+        for known, found in [(known, known()) for known in list(_reservations.values())]
     )
 
 

@@ -151,6 +151,8 @@ def interrupt_at_opcode(
     def enter(frame: FrameType, *_: object) -> Any:
         if not where(frame.f_code):
             return None
+        # In this order: from CPython 3.13 on, the other one misses the first call of a function.
+        frame.f_trace = local
         frame.f_trace_opcodes = True
         return local
 
