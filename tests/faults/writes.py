@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -22,7 +23,14 @@ from cowstate import (
     Store,
     WaitTimeoutError,
 )
-from tests.faults.injection import PATIENCE, Place, check_whole, in_another_thread, in_package
+from tests.faults.injection import (
+    PATIENCE,
+    Place,
+    check_whole,
+    in_another_thread,
+    in_package,
+    interrupt_at_opcode,
+)
 
 
 class Slot(Record):
@@ -283,12 +291,17 @@ def everywhere(
     where: Callable[[CodeType], bool] = in_package,
     also: Callable[[AnyStore], None] = lambda store: None,
 ) -> int:
-    """Raise at the first point, the second ... of *write*; return at how many places."""
+    """Raise at the first point, the second ... of *write*; return at how many places.
+
+    Of the opcodes every fifth only, for one pending exception mostly comes up where the next one
+    does: all of them with ``COWSTATE_LAWS=all``.
+    """
     expected = outcomes(build, write, follow)
-    number = 0
+    step = 5 if inject is interrupt_at_opcode and os.environ.get("COWSTATE_LAWS") != "all" else 1
+    number = 1 - step
     places: list[Place] = []
     while True:
-        number += 1
+        number += step
         store = build(START)
         followers = follow(store)
         place = inject(partial(write, store), number, where=where)
