@@ -68,11 +68,11 @@ def inside_is_who_has_the_thread(patch: pytest.MonkeyPatch) -> None:
 
 
 def inside_is_who_has_the_context(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Reservation, "concerns", lambda self, thread: True)
+    patch.setattr(Reservation, "is_here", lambda self: True)
 
 
 def inside_is_only_the_thread_itself(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Reservation, "concerns", lambda self, thread: self.thread == thread)
+    patch.setattr(Reservation, "is_around", lambda self: self.is_here())
 
 
 # Waiting

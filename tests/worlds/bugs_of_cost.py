@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import MISSING, delivery, subscribers, timeline, waits
+from cowstate import MISSING, committer, delivery, subscribers, timeline, waits
 from cowstate.draft import Draft
 from cowstate.members import Members
 from cowstate.schema import Schema
@@ -101,6 +101,10 @@ def _strongly(module: Any) -> Callable[[pytest.MonkeyPatch], None]:
 
 def subscriptions_hold_their_store(patch: pytest.MonkeyPatch) -> None:
     _strongly(subscribers)(patch)
+
+
+def contexts_hold_their_store(patch: pytest.MonkeyPatch) -> None:
+    _strongly(committer)(patch)
 
 
 def pins_hold_their_store(patch: pytest.MonkeyPatch) -> None:

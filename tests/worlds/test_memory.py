@@ -251,7 +251,7 @@ def _a_block_that_is_left_elsewhere(store: AnyStore) -> None:
     thread.join()
 
 
-@catches(bugs.subscriptions_hold_their_store, "lives on")
+@catches(bugs.contexts_hold_their_store, "lives on")
 def test_a_context_keeps_no_store_of_which_a_block_was_entered_in_it_and_not_left() -> None:
     for use in (_a_block_that_is_dropped, _a_block_that_is_left_elsewhere):
         is_freed(use)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 
@@ -32,14 +33,22 @@ def named(value: object) -> str:
 
 
 @pytest.mark.parametrize(("law", "bug"), PAIRS, ids=named)
-def test_a_seeded_bug_shows(
-    law: Callable[[], object], bug: Bug, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bug.seed(monkeypatch)
-    if bug.hangs:
-        monkeypatch.setattr("tests.standing.PATIENCE", 0.3)
-    with (
-        logged(),
-        pytest.raises((Exception, pytest.fail.Exception), match=bug.said),
-    ):
-        law()
+def test_a_seeded_bug_shows(law: Callable[[], object], bug: Bug) -> None:
+    # Some show only where two threads meet, which on a busy machine may take another try.
+    said = [what_is_said(law, bug)]
+    while len(said) < 3 and not re.search(bug.said, said[-1]):
+        said.append(what_is_said(law, bug))
+    assert re.search(bug.said, said[-1]), said
+
+
+def what_is_said(law: Callable[[], object], bug: Bug) -> str:
+    """What the law says with the bug; nothing if it holds."""
+    with pytest.MonkeyPatch.context() as patch, logged():
+        bug.seed(patch)
+        if bug.hangs:
+            patch.setattr("tests.standing.PATIENCE", 0.3)
+        try:
+            law()
+        except (Exception, pytest.fail.Exception) as error:
+            return str(error)
+    return ""
