@@ -249,7 +249,6 @@ def test_a_thread_of_the_store_and_its_writers_deliver_each_commit_once() -> Non
     exhaust(program, 1)
 
 
-@pytest.mark.xfail(reason="a position that is set without the turn may fall back")
 def test_what_has_been_delivered_does_not_count_as_undelivered() -> None:
     def program() -> Any:
         store = make({"n": 0})
