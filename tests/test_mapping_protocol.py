@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import unittest
 from collections import abc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,11 +39,21 @@ def draft_of(*args: Any, **kwargs: Any) -> Draft[Any, Any]:
 
 
 def transaction_of(*args: Any, **kwargs: Any) -> Transaction[Any, Any]:
-    """A transaction in the middle of its block, which ends when it is let go."""
+    """A transaction in the middle of its block, which ends with the test."""
     block = Store(as_dict(*args, **kwargs)).transaction()
-    transaction = block.__enter__()
-    transaction.block = block  # type: ignore[attr-defined]
-    return transaction
+    opened.append(block)
+    return block.__enter__()
+
+
+opened: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_block_stays_open() -> Iterator[None]:
+    """End them, for a thread inside of a block is given nothing by any store."""
+    yield
+    while opened:
+        opened.pop().__exit__(KeyError, None, None)
 
 
 def written(make: Any) -> Any:
