@@ -194,6 +194,11 @@ class Delivery(Generic[K, V]):
 
     def after(self, commit: Commit[K, V]) -> None:
         """Do what *commit* calls for. By its writer, which is out of the write itself."""
+        # The others first: what a callback raises here must not keep the commit from them.
+        if self.by_thread.members.all and not self.by_thread.passes_over(commit):
+            self.wake()
+        if self._by_loop:
+            self._call_loops(commit)
         group = self.by_writer
         if (
             group.members.all
@@ -201,10 +206,6 @@ class Delivery(Generic[K, V]):
             and not group.takes_up(commit.after.version)
         ):
             self._deliver_as_writer()
-        if self.by_thread.members.all and not self.by_thread.passes_over(commit):
-            self.wake()
-        if self._by_loop:
-            self._call_loops(commit)
 
     def _deliver_as_writer(self) -> None:
         if is_writing():
