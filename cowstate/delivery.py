@@ -45,7 +45,15 @@ LINGER: Final = 1.0
 FAREWELL: Final = 1.0
 """For how long, in seconds, the end of the main thread goes on to deliver what is left."""
 
-Running: TypeAlias = dict[int, object]
+
+class _Token:
+    """What a thread of a store holds while it lives."""
+
+    __slots__ = ("__weakref__",)
+
+
+Running: TypeAlias = "dict[int, ref[_Token]]"
+"""The claim of the store's thread: it is good for as long as that thread holds its token."""
 
 Via: TypeAlias = 'Literal["writer", "thread"] | AbstractEventLoop'
 """Who calls a subscriber."""
@@ -241,16 +249,21 @@ class Delivery(Generic[K, V]):
         """Have the store's thread deliver what there is; start it if it is not there."""
         if self._bell.empty():  # who is about to hear the one in it looks only then
             self._bell.put(None)
-        token = object()
-        arguments: Any = (ref(self), self._bell, self._running, token)
+        token = _Token()
+        claim = ref(token)
+        running = self._running
+        last = running.get(0)
+        if last is not None and last() is None:
+            running.pop(0, None)  # its thread was struck before its first instruction
+        arguments: Any = (ref(self), self._bell, running, token)
         try:
             # From the claim to the start no exception can come: see `cowstate.locks`.
-            for holder in map(self._running.setdefault, (0,), (token,)):
-                if holder is token:
+            for holder in map(running.setdefault, (0,), (claim,)):
+                if holder is claim:
                     start_new_thread(_serve, arguments)
                 break
         except RuntimeError:  # no thread can be had: the next write delivers
-            self._running.pop(0, None)
+            running.pop(0, None)
 
     def serve(self) -> None:
         """Deliver all there is, to those whom the store's thread serves and for the writers."""
@@ -304,7 +317,7 @@ class Delivery(Generic[K, V]):
 
 
 def _serve(
-    store: ref[Delivery[Any, Any]], bell: SimpleQueue[None], running: Running, token: object
+    store: ref[Delivery[Any, Any]], bell: SimpleQueue[None], running: Running, token: _Token
 ) -> None:
     """Serve until there has been nothing to do for a while, or the store is gone."""
     try:
@@ -316,7 +329,7 @@ def _serve(
 
 
 def _serve_on(
-    store: ref[Delivery[Any, Any]], bell: SimpleQueue[None], running: Running, token: object
+    store: ref[Delivery[Any, Any]], bell: SimpleQueue[None], running: Running, token: _Token
 ) -> None:
     while True:
         try:
@@ -325,7 +338,7 @@ def _serve_on(
             running.pop(0, None)
             # Who rang between the two either finds nobody here, and starts another one, or is
             # heard now.
-            if bell.empty() or running.setdefault(0, token) is not token:
+            if bell.empty() or running.setdefault(0, ref(token)) is not ref(token):
                 return
             continue
         delivery = store()

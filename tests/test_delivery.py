@@ -1,0 +1,101 @@
+"""Who is at hand to deliver, when one of them is struck: nobody waits for the next write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from cowstate import Store, delivery, transaction
+from cowstate.delivery import Delivery
+from tests.parked import PATIENCE
+
+
+class Struck(BaseException):
+    """No `Exception`, as little as KeyboardInterrupt is."""
+
+
+def strike(_: object) -> None:
+    raise Struck
+
+
+def test_a_thread_that_is_struck_before_its_first_instruction_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real: Callable[..., Any] = delivery.start_new_thread
+    started: list[int] = []
+
+    def start(fn: Any, arguments: Any) -> int:
+        started.append(len(started))
+        return 0 if len(started) == 1 else real(fn, arguments)
+
+    monkeypatch.setattr(delivery, "start_new_thread", start)
+    store: Store[str, int] = Store({"a": 0})
+    seen: SimpleQueue[Any] = SimpleQueue()
+    store.subscribe(seen.put, via="thread")
+    store.set("a", 1)
+    store.set("a", 2)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+    assert len(started) == 2
+
+
+def test_what_a_callback_raises_keeps_the_commit_from_nobody_who_is_served_elsewhere() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    seen: SimpleQueue[Any] = SimpleQueue()
+    store.subscribe(seen.put, via="thread")
+    store.subscribe(strike)
+    with pytest.raises(Struck):
+        store.set("a", 1)
+    assert seen.get(timeout=PATIENCE).version == 1
+
+
+def test_what_a_callback_of_one_store_raises_keeps_the_commit_of_another_from_nobody() -> None:
+    one, other = Store({"a": 0}), Store({"a": 0})
+    seen: list[int] = []
+    one.subscribe(strike)
+    other.subscribe(lambda commit: seen.append(commit.version))
+    with pytest.raises(Struck), transaction(one, other) as (tx, ty):
+        tx["a"] = ty["a"] = 1
+    assert seen == [1]
+
+
+def test_a_callback_that_a_loop_calls_and_that_is_cancelled_holds_up_no_later_commit() -> None:
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        store: Store[str, int] = Store({"a": 0})
+        seen: list[int] = []
+        done = asyncio.Event()
+
+        def call(commit: Any) -> None:
+            seen.append(commit.version)
+            if commit.version == 3:
+                done.set()
+            if commit.version == 1:
+                raise asyncio.CancelledError
+
+        store.subscribe(call, via=loop)
+        for n in (1, 2, 3):
+            store.set("a", n)
+        await asyncio.wait_for(done.wait(), PATIENCE)
+        return seen
+
+    assert asyncio.run(main()) == [1, 2, 3]
+
+
+def test_a_position_that_falls_back_tells_nobody_of_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    told: list[Any] = []
+    store.subscribe(told.append, keys=["b"], on_lagged=told.append)
+    group = store._delivery.by_writer
+    store.set("b", 0)
+    for n in range(1, 1100):
+        store.set("a", n)
+    # As by a writer that found its commit to concern nobody, and was held up for a thousand others.
+    monkeypatch.setattr(Delivery, "after", lambda self, commit: None)
+    group._handed_over = group.position
+    group.position = 1
+    assert store.flush()
+    assert [commit.version for commit in told] == [1]
