@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
 from .changes import Delta
@@ -23,6 +24,8 @@ V = TypeVar("V")
 OnError: TypeAlias = 'Literal["log", "stop"] | Callable[[Exception, Commit[Any, Any]], object]'
 """What becomes of an exception out of a callback: logged, logged and the subscription closed,
 or handed to ``handler(error, commit)``."""
+
+_WITHOUT_GIL: Final = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 _log = logging.getLogger("cowstate")
 
@@ -218,8 +221,6 @@ class Group(Generic[K, V]):
         self.timeline = timeline
         self.members: Members[K, Subscription[K, V]] = Members()
         self.position = timeline.current.version
-        # The same, as far as turns have come; written by who has the turn.
-        self._handed_over = self.position
         self._turn = OwnedLock()
         # The versions that callbacks wrote in this turn.
         self._own: dict[int, None] = {}
@@ -229,9 +230,9 @@ class Group(Generic[K, V]):
         self.members.add(member.number, member, member.keys)
         since = member.fix(self.timeline.current.version)
         # Alone, it is the only one whom the position must not run ahead of: who came after it
-        # begins later still.
-        if len(self.members.all) == 1 and self.position < since:
-            self.position = since
+        # begins later still. It only spares the way there: who delivers finds it without this.
+        if len(self.members.all) == 1:
+            self._turn.attempt(0, self._advance, since)
 
     def ready(self) -> bool:
         """Whether something waits to be delivered."""
@@ -244,14 +245,26 @@ class Group(Generic[K, V]):
     def passes_over(self, commit: Commit[K, V]) -> bool:
         """Pass over *commit*, by its writer, if it is the next one and concerns nobody.
 
-        Needs no turn. If somebody delivers at this moment, the position may fall back; who has the
-        turn next knows how far the last one was.
+        Under the GIL this needs no turn: from the look at the position to its store there is no
+        call, so nobody else comes between. Without the GIL somebody may; and a position that falls
+        back by more than the ring holds would look like a gap.
         """
+        if not self.members.concerns_nobody(commit):
+            return False
+        if _WITHOUT_GIL:
+            return self._turn.attempt(0, self._pass, commit) is True
+        return self._pass(commit, None)
+
+    def _pass(self, commit: Commit[K, V], _: None) -> bool:
         version = commit.after.version
-        if not self.members.concerns_nobody(commit) or self.position != version - 1:
+        if self.position != version - 1:
             return False
         self.position = version
         return True
+
+    def _advance(self, version: int, _: None = None) -> None:
+        # Never back: `passes_over` may have moved it on meanwhile.
+        self.position = max(self.position, version)
 
     def is_turn_here(self) -> bool:
         """Whether the calling thread has the turn."""
@@ -285,7 +298,6 @@ class Group(Generic[K, V]):
         """Deliver; return how many more there could have been. Having the turn."""
         timeline, own = self.timeline, self._own
         own.clear()
-        self.position = max(self.position, self._handed_over)
         # Read once in each round: `passes_over` may move it at any time.
         while (version := self.position + 1) <= timeline.current.version:
             if version not in own:
@@ -295,10 +307,11 @@ class Group(Generic[K, V]):
             commit = timeline.ring.get(version)
             if commit is not None:
                 error = self._hand_over(commit)
-                self.position = self._handed_over = version
+                self._advance(version)
+            elif self.position >= version:  # passed over meanwhile, and gone for that
+                continue
             else:
                 error = self._catch_up()
-                self._handed_over = self.position
             if error is not None:
                 raise error
         return most
@@ -319,14 +332,14 @@ class Group(Generic[K, V]):
         members = list(self.members.all.values())
         wanted = min((member.wants_from() for member in members), default=self.position)
         if wanted > self.position:  # what is gone concerned nobody who is still here
-            self.position = wanted
+            self._advance(wanted)
             return None
         snapshot = self.timeline.current
         kept = None
         for member in members:
             error = member.tell_lagged(self.position, snapshot)
             kept = kept or error
-        self.position = snapshot.version
+        self._advance(snapshot.version)
         return kept
 
     def after_fork_in_child(self) -> None:

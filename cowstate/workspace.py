@@ -58,8 +58,6 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     # How many more keys there are than in the base, as far as the first `_counted` writes go.
     _grown = 0
     _counted = 0
-    # How many keys were added that were never there before.
-    _added = 0
     _left: Iterator[K] | None = None
 
     def __init__(
@@ -153,14 +151,24 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
 
     def __iter__(self) -> Iterator[K]:
         writes, base = self._writes, self._map
-        size, deletions, added = self._count(), self._deletions, self._added
+        size, deletions = self._count(), self._deletions
+        moved = self._moved()
         for key in chain(base, [key for key in writes if key not in base]):
             if deletions and writes.get(key, _UNWRITTEN) is MISSING:
                 continue
             yield key
-            if self._count() != size or (self._added != added and self._deletions != deletions):
+            if self._count() != size:
                 raise IterationError
-            deletions = self._deletions
+            if self._deletions != deletions:
+                # As many as before: the same ones, or one for another?
+                if self._moved() != moved:
+                    raise IterationError
+                deletions = self._deletions
+
+    def _moved(self) -> set[K]:
+        """Return the keys that are in the base and not here, or here and not in the base. O(k)."""
+        base = self._map
+        return {key for key, now in self._writes.items() if (now is MISSING) == (key in base)}
 
     def __len__(self) -> int:
         return self._count()
@@ -172,9 +180,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         if fresh:
             base = self._map
             # Written only once, so these hold what that wrote: to delete one counts it.
-            new = sum(key not in base for key in islice(reversed(writes), fresh))
-            self._grown += new
-            self._added += new
+            self._grown += sum(key not in base for key in islice(reversed(writes), fresh))
             self._counted += fresh
         return len(self._map) + self._grown
 
