@@ -8,6 +8,7 @@ from os.path import dirname
 from types import FrameType, MethodType
 from typing import Any
 
+from .process import of_all_threads
 from .reservation import Reservation
 
 __all__ = ["was_left_by_an_exception"]
@@ -24,7 +25,7 @@ def was_left_by_an_exception(reservation: Reservation) -> bool:
     to the block. Only who waits asks this, for it looks into all threads.
     """
     # In CPython 3.11 the values are the triples of `sys.exc_info`.
-    for found in list(sys._current_exceptions().values()):
+    for found in of_all_threads(sys._current_exceptions).values():
         error = found[1] if isinstance(found, tuple) else found
         seen: set[int] = set()
         while error is not None and id(error) not in seen:

@@ -17,6 +17,7 @@ from weakref import ref
 
 from .errors import ClosedError, DeadlockError, LockTimeoutError, ReentrantWriteError
 from .locks import BUSY, Busy, OwnedLock
+from .process import of_all_threads
 from .reservation import Reservation, inside, place_of, thread_named
 from .timeline import Timeline
 from .torn import was_left_by_an_exception
@@ -320,7 +321,7 @@ class WriteLock(OwnedLock):
         owner = self._owner()
         if owner is None:
             return "another write"
-        frame = self._call_on(sys._current_frames().get(owner))
+        frame = self._call_on(of_all_threads(sys._current_frames).get(owner))
         return f"the write called at {place_of(frame, _PACKAGE)} by {thread_named(owner)}"
 
 

@@ -6,6 +6,7 @@ The real thing is in faults/test_fork.py, test_exit.py and test_shutdown.py.
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 
 import pytest
@@ -97,3 +98,23 @@ def test_a_store_that_nobody_holds_is_forgotten() -> None:
     del store, stores
     gc.collect()
     assert len(process._living) == before
+
+
+def test_a_look_into_all_threads_sets_off_no_collection_and_leaves_the_collector_as_it_was() -> (
+    None
+):
+    seen: list[bool] = []
+
+    def look() -> dict[int, int]:
+        seen.append(gc.isenabled())
+        return {1: 2}
+
+    assert process.of_all_threads(look) == {1: 2}
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        process.of_all_threads(look)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    assert seen == [sys.version_info >= (3, 12), False]

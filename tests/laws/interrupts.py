@@ -21,6 +21,7 @@ from cowstate import Store
 from tests.laws.hands import Slot
 from tests.laws.operations import Operation
 from tests.laws.points import (
+    RUNS,
     Tracer,
     Violations,
     Where,
@@ -207,6 +208,11 @@ class Course:
 
     @classmethod
     def of(cls, operation: Operation, make: Make, where: Where) -> Course:
+        """The shortest of some runs: a wait has more points, the longer others take."""
+        return min((cls._once(operation, make, where) for _ in range(RUNS)), key=_length)
+
+    @classmethod
+    def _once(cls, operation: Operation, make: Make, where: Where) -> Course:
         world = _prepared(operation, make)
         points = count_points(partial(operation.act, world, world.outer), where)
         current = world.store.snapshot().version
@@ -214,6 +220,10 @@ class Course:
         world.check()
         world.leave()
         return cls(points, versions)
+
+
+def _length(course: Course) -> int:
+    return course.points
 
 
 def _prepared(operation: Operation, make: Make) -> World:

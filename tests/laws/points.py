@@ -116,6 +116,10 @@ def undisturbed() -> Iterator[None]:
         sys.unraisablehook = hook
 
 
+RUNS = 3
+"""Of how many undisturbed runs the one with the fewest points counts."""
+
+
 def count_points(act: Callable[[], object], where: Where = in_package) -> int:
     """How many points *act* has."""
     count = 0
@@ -170,8 +174,7 @@ class Violations:
 
     def check(self) -> None:
         """Fail if there are any, or if too few points were tried to say that there are none."""
-        # How many steps a wait takes depends on what else the machine does.
-        assert self.missed <= self.points // 2, f"{self.missed} of {self.points} were not reached"
+        assert self.missed <= self.points // 10, f"{self.missed} of {self.points} were not reached"
         if self.found:
             seed = "" if EVERYTHING else f" (seed {SEED}; COWSTATE_LAWS_SEED chooses another)"
             raise AssertionError(
