@@ -5,9 +5,9 @@ next version and swap it in under one lock; a reader takes the current `Snapshot
 of an attribute read.
 """
 
-from .audience import Subscription
 from .changes import MISSING, Change, ChangeSet
 from .derived import Aggregate, Index
+from .draft import Draft
 from .errors import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -16,10 +16,13 @@ from .errors import (
     CompactedError,
     ConflictError,
     CowstateError,
+    DeadlockError,
     ForeignSnapshotError,
     IndexValueError,
     InvariantError,
     IterationError,
+    LaggedError,
+    LockTimeoutError,
     MissingExtraError,
     MutableRecordError,
     ObservationError,
@@ -32,21 +35,23 @@ from .errors import (
     UnknownIndexError,
     WaitTimeoutError,
 )
-from .feeds import Feed, Lagged
-from .history import History, Pin
+from .feeds import Feed
 from .invariants import Invariant
 from .observation import Observation
 from .records import Record
 from .snapshot import Commit, Snapshot
 from .statistics import Statistics
-from .store import Store
-from .transaction import Draft, Transaction
+from .store import Store, transaction
+from .subscribers import Lagged, Subscription
+from .timeline import History, Pin
+from .transactions import Transaction
 
 __version__ = "0.1.0"
 
 __all__ = [
     # the store
     "Store",
+    "transaction",
     "Record",
     "Index",
     "Aggregate",
@@ -74,10 +79,13 @@ __all__ = [
     "ClosedError",
     "CompactedError",
     "ConflictError",
+    "DeadlockError",
     "ForeignSnapshotError",
     "IndexValueError",
     "InvariantError",
     "IterationError",
+    "LaggedError",
+    "LockTimeoutError",
     "MissingExtraError",
     "MutableRecordError",
     "ObservationError",

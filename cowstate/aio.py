@@ -1,8 +1,9 @@
 """The asyncio front: wait for a store, and follow it, from any number of event loops.
 
-Nothing here starts a thread or polls. Reading and writing need no front: ``store.snapshot()``
-never blocks, and a write is a plain call of microseconds. Functions of this module take the
-store's lock now and then, for an instant, as a write does; none holds it across an ``await``.
+Nothing here starts a thread or polls for changes. Reading and writing need no front:
+``store.snapshot()`` never blocks, and a write is a plain call of microseconds. Functions of this
+module pass through the store's lock now and then; while a write is under way they look again
+every few milliseconds, instead of waiting for it, and none holds it across an ``await``.
 
 >>> import asyncio
 >>> from cowstate import Store, aio
@@ -22,29 +23,21 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop, Future
+from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, final
 from weakref import WeakSet
 
-from .audience import checked_keys
 from .changes import ChangeSet
-from .core import Core
 from .errors import ClosedError, WaitTimeoutError
-from .feeds import (
-    CLOSED,
-    NOTHING_CAME,
-    Feed,
-    FeedMode,
-    Lagged,
-    deadline_of,
-    end_with_main_thread,
-    has_changed,
-    refuse_no_predicate,
-    refuse_wait_inside_write,
-)
+from .feeds import CLOSED, Feed, FeedMode
+from .members import numbers
+from .readstore import ReadStore
 from .snapshot import Snapshot
-from .store import Store
+from .subscribers import Lagged
+from .waiters import Waiters
+from .waits import NOTHING_CAME, Source, checked_keys, checked_predicate, deadline_of
 
 __all__ = ["AsyncFeed", "feed", "wait_for"]
 
@@ -53,7 +46,7 @@ V = TypeVar("V")
 
 
 async def wait_for(
-    store: Store[K, V],
+    store: ReadStore[K, V],
     predicate: Callable[[Snapshot[K, V]], object],
     timeout: float | None = None,
     *,
@@ -77,17 +70,18 @@ async def wait_for(
         asyncio.CancelledError: the main thread has ended, so nobody is left to wait for; the
             event loop stops, as by ``sys.exit()``.
     """
-    refuse_no_predicate(predicate)
+    checked_predicate(predicate)
     wanted = checked_keys(keys)
     deadline = deadline_of(timeout, asyncio.get_running_loop().time)
-    while not predicate(snapshot := store._current):
-        _end_with_main_thread(store)
-        await _change(store, snapshot, deadline, wanted)
+    source = store.source
+    while not predicate(snapshot := source.timeline.current):
+        _end_with_main_thread(source)
+        await _change(source, snapshot, deadline, wanted)
     return snapshot
 
 
 def feed(
-    store: Store[K, V],
+    store: ReadStore[K, V],
     mode: FeedMode = "every",
     *,
     keys: Iterable[K] | None = None,
@@ -97,6 +91,7 @@ def feed(
 
     The arguments are those of `Store.feed`.
 
+    >>> from cowstate import Store
     >>> store = Store({"a": 1})
     >>> async def main():
     ...     async with feed(store, since=0) as changes:
@@ -158,7 +153,7 @@ class AsyncFeed(Generic[K, V]):
         """
         item = await self._next(deadline_of(timeout, asyncio.get_running_loop().time))
         if item is None:
-            _end_with_main_thread(self._feed._core)
+            _end_with_main_thread(self._feed.source)
             raise ClosedError(CLOSED)
         return item
 
@@ -187,14 +182,14 @@ class AsyncFeed(Generic[K, V]):
         self.close()
 
     async def _next(self, deadline: float | None) -> ChangeSet[K, V] | Lagged[K, V] | None:
-        source = self._feed
+        feed = self._feed
         await asyncio.sleep(0)
-        while not source.closed:
-            seen = source._core._current
-            item = source.poll()
+        while not feed.closed:
+            seen = feed.source.timeline.current
+            item = feed.poll()
             if item is not None:
                 return item
-            await _change(source._core, seen, deadline, ended=lambda: source._closed)
+            await _change(feed.source, seen, deadline, feed.keys, feed.is_closed)
         return None
 
     def __repr__(self) -> str:
@@ -202,95 +197,157 @@ class AsyncFeed(Generic[K, V]):
 
 
 async def _change(
-    core: Core[K, V],
+    source: Source[K, V],
     seen: Snapshot[K, V],
     deadline: float | None,
     keys: Collection[K] | None = None,
     ended: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Wait as `feeds.await_change` does, for the same reason without losing a wake-up."""
-    refuse_wait_inside_write(core)
-    with _LoopBell.hung(core, asyncio.get_running_loop()) as bell:
-        while not (has_changed(core, seen, keys) or ended() or core.ended):
-            if not await bell.heard(deadline):
-                raise WaitTimeoutError(NOTHING_CAME)
+    """Wait as `Source.await_change` does, for the same reason without losing a wake-up."""
+    source.refuse_wait_inside_write()
+    waiter = _TaskWaiter(_bell_of(source, asyncio.get_running_loop()), keys)
+    parked = source.waiters.parked
+    try:
+        parked.add(waiter.number, waiter, keys)
+        await _sleep(source, waiter, seen, deadline, keys, ended)
+    finally:
+        # The first step in C: whatever comes after it, the waiter is gone.
+        parked.all.pop(waiter.number, None)
+        parked.discard(waiter.number, keys)
+        waiter.bell.retire(source)
+
+
+async def _sleep(
+    source: Source[K, V],
+    waiter: _TaskWaiter,
+    seen: Snapshot[K, V],
+    deadline: float | None,
+    keys: Collection[K] | None,
+    ended: Callable[[], bool],
+) -> None:
+    while not (ended() or source.ended):
+        await _pass(source, deadline)
+        if source.has_changed(seen, keys):
+            return
+        if not await waiter.sleep(deadline):
+            raise WaitTimeoutError(NOTHING_CAME)
+
+
+async def _pass(source: Source[Any, Any], deadline: float | None) -> None:
+    """Pass through the lock as soon as no write is under way, without holding up the loop.
+
+    That a write is over nobody tells; so this looks again and again, but only while one goes on
+    that was found going on.
+    """
+    pause = 0.0
+    while not (source.ended or source.lock.pass_through(0)):
+        loop = asyncio.get_running_loop()
+        if deadline is not None and loop.time() >= deadline:
+            return
+        await asyncio.sleep(pause)
+        pause = min(0.01, pause + 0.001)
 
 
 class _LoopBell:
-    """Wakes all tasks of one event loop that wait for one store; hangs while there are any.
+    """Wakes the tasks of one event loop that wait for one store.
 
     A writer makes at most one call into the loop, however many tasks wait on it and however
     many commits come before the loop gets round to it.
     """
 
-    def __init__(self, core: Core[Any, Any], loop: AbstractEventLoop) -> None:
-        self._core = core
-        self._loop = loop
-        self._rung = False
-        # In the order of their arrival, which is the order in which they are woken.
-        self._asleep: dict[Future[bool], None] = {}
+    def __init__(self, loop: AbstractEventLoop, waiters: Waiters[Any]) -> None:
+        self.loop = loop
+        self._waiters = waiters
         self.sleepers = 0
+        self._rung = False
+        self._due: deque[_TaskWaiter] = deque()
 
-    @classmethod
-    def hung(cls, core: Core[Any, Any], loop: AbstractEventLoop) -> _LoopBell:
-        """Return the bell of *loop*, hung for one more."""
-        bells = core._audience.bells
-        bell = next((b for b in bells if isinstance(b, cls) and b._loop is loop), None)
-        bell = bell or cls(core, loop)
-        # Counted before the look at whether it hangs: from here on, nobody takes it down.
-        bell.sleepers += 1
-        if bell not in core._audience.bells:
-            core.join(bell)
-        return bell
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.sleepers -= 1
-        if not self.sleepers:
-            self._core.leave(self)
-
-    def ring(self) -> None:
-        """Have the tasks woken, by the loop. From any thread, under the store's lock."""
-        if self._rung and not self._loop.is_closed():
+    def ring(self, waiter: _TaskWaiter) -> None:
+        """Have *waiter* woken, by the loop. From any thread, inside a write."""
+        self._due.append(waiter)
+        if self._rung and not self.loop.is_closed():
             return
         try:
-            # On one line: a bell that takes itself for rung, and is not, is never heard again.
-            self._rung = True; self._loop.call_soon_threadsafe(self._wake)  # fmt: skip  # noqa: E702
+            self._rung = True
+            self.loop.call_soon_threadsafe(self._wake)
         except RuntimeError:
-            # The loop was closed under its tasks, which will never run again, nor take it down.
-            self._core.leave(self)
+            self._rung = False
+            self._give_up()
         except BaseException:
             self._rung = False
             raise
 
+    def _give_up(self) -> None:
+        """Forget the tasks of a loop that was closed under them: they will never run again."""
+        parked = self._waiters.parked
+        for waiter in list(parked.all.values()):
+            if isinstance(waiter, _TaskWaiter) and waiter.bell is self:
+                parked.discard(waiter.number, waiter.keys)
+        self._due.clear()
+        self._waiters.bells.pop(id(self.loop), None)
+
     def _wake(self) -> None:
         # Before the looks that follow: a commit too late for them rings anew.
         self._rung = False
-        for sleeper in self._asleep:
-            _settle(sleeper, True)
+        due = self._due
+        while due:
+            due[0].wake()
+            due.popleft()  # only now: an interruption wakes it once more
 
-    async def heard(self, deadline: float | None) -> bool:
-        """Wait until rung; False if that took until *deadline* on the loop's clock.
+    def retire(self, source: Source[Any, Any]) -> None:
+        """Let go of the loop, if no task of it waits any more."""
+        self.sleepers -= 1
+        if not self.sleepers:
+            source.waiters.bells.pop(id(self.loop), None)
 
-        There is no ``await`` between the look at the store and here, so a ring after the look
-        is passed on by the loop after this task has lain down.
-        """
-        sleeper: Future[bool] = self._loop.create_future()
-        self._asleep[sleeper] = None
+
+def _bell_of(source: Source[Any, Any], loop: AbstractEventLoop) -> _LoopBell:
+    bell = source.waiters.bells.get(id(loop))
+    if not isinstance(bell, _LoopBell) or bell.loop is not loop:
+        # A closed loop's number may have become another one's.
+        bell = source.waiters.bells[id(loop)] = _LoopBell(loop, source.waiters)
+    bell.sleepers += 1
+    return bell
+
+
+class _TaskWaiter:
+    """Wakes one task, or tells it that it was notified before it lay down."""
+
+    __slots__ = ("_future", "_notified", "bell", "keys", "number")
+
+    def __init__(self, bell: _LoopBell, keys: Collection[Any] | None) -> None:
+        self.number = next(numbers)
+        self.bell = bell
+        self.keys = keys
+        self._notified = False
+        self._future: Future[bool] | None = None
+
+    def notify(self) -> None:
+        """Have the task woken. From any thread."""
+        self.bell.ring(self)
+
+    def wake(self) -> None:
+        """Wake the task. By its loop."""
+        if self._future is None:
+            self._notified = True
+        else:
+            _settle(self._future, True)
+
+    async def sleep(self, deadline: float | None) -> bool:
+        """Wait until notified; False if that took until *deadline* on the loop's clock."""
+        if self._notified:
+            self._notified = False
+            return True
+        loop = self.bell.loop
+        future: Future[bool] = loop.create_future()
+        self._future = future
         if deadline is not None:
-            alarm = self._loop.call_at(deadline, _settle, sleeper, False)
-            sleeper.add_done_callback(lambda _: alarm.cancel())
+            alarm = loop.call_at(deadline, _settle, future, False)
+            future.add_done_callback(lambda _: alarm.cancel())
         try:
-            return await sleeper
+            return await future
         finally:
-            del self._asleep[sleeper]
+            self._future = None
 
 
 def _settle(sleeper: Future[bool], heard: bool) -> None:
@@ -298,18 +355,18 @@ def _settle(sleeper: Future[bool], heard: bool) -> None:
         sleeper.set_result(heard)
 
 
-def _end_with_main_thread(core: Core[Any, Any]) -> None:
+def _end_with_main_thread(source: Source[Any, Any]) -> None:
     """Stop this event loop and cancel this task, if the interpreter is going down.
 
-    As `feeds.end_with_main_thread`, but the SystemExit comes out of a callback, before anybody
+    As `Source.end_with_main_thread`, but the SystemExit comes out of a callback, before anybody
     is told of the task: raised in the task, it would be reported as never retrieved.
     """
-    if core.ended:
+    if source.ended:
         loop = asyncio.get_running_loop()
         # Once a loop, for a second one would come in the middle of its cleaning up.
         if loop not in _stopped:
             _stopped.add(loop)
-            loop.call_soon(end_with_main_thread, core)
+            loop.call_soon(source.end_with_main_thread)
         raise asyncio.CancelledError
 
 

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import NoReturn, Protocol, TextIO
 
 import cowstate
@@ -43,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     What the subcommand returned; or 2 for bad usage, a bad file or output that cannot be
     written, 130 for Ctrl-C, 141 if nobody read to the end.
     """
-    name = "cowstate"
+    name, out = "cowstate", sys.stdout
+    if out is None:
+        return _fail(name, "standard output is closed; there is nowhere to write to")
     try:
-        if sys.stdout is None:
-            return _fail(name, "standard output is closed; there is nowhere to write to")
-        if hasattr(sys.stdout, "reconfigure"):
+        if isinstance(out, TextIOWrapper):
             # The name of a file need not be text in the terminal's encoding.
-            sys.stdout.reconfigure(errors="backslashreplace")
+            out.reconfigure(errors="backslashreplace")
         args = _parse(argv)
         if isinstance(args, int):
             status = args
@@ -57,17 +58,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             name = f"cowstate {args.command}"
             command: _Command = args.implementation
             status = command.run(args)
-        sys.stdout.flush()
+        out.flush()
     except CowstateError as error:
         return _fail(name, str(error))
     except KeyboardInterrupt:
         _say(f"{name}: interrupted; nothing was kept")
         return INTERRUPTED
     except BrokenPipeError:
-        _forget(sys.stdout)
+        _forget(out)
         return UNREAD
     except OSError as error:
-        _forget(sys.stdout)
+        _forget(out)
         return _fail(name, f"cannot write the output: {error.strerror or error}")
     return status
 

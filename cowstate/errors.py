@@ -23,6 +23,8 @@ __all__ = [
     "IndexValueError",
     "InvariantError",
     "IterationError",
+    "LaggedError",
+    "LockTimeoutError",
     "MissingExtraError",
     "MutableRecordError",
     "ObservationError",
@@ -43,12 +45,20 @@ __all__ = [
 ]
 
 
+def shown(thing: object, limit: int = 200) -> str:
+    """Return the repr of *thing* for a message, cut in the middle if it is long."""
+    text = repr(thing)
+    if len(text) <= limit:
+        return text
+    half = (limit - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
 def _some(things: Iterable[object], limit: int = 5) -> str:
     """List the first few things for a message, so that it stays short at a million keys."""
-    shown = [repr(thing) for thing in things]
-    if len(shown) > limit:
-        return ", ".join(shown[:limit]) + f" and {len(shown) - limit} more"
-    return ", ".join(shown)
+    found = list(things)
+    text = ", ".join(shown(thing, 80) for thing in found[:limit])
+    return f"{text} and {len(found) - limit} more" if len(found) > limit else text
 
 
 def _restore(cls: type[CowstateError], message: str, facts: dict[str, Any]) -> CowstateError:
@@ -104,8 +114,8 @@ class RecordFieldError(CowstateError, TypeError):
 class RecordNotFoundError(CowstateError, KeyError):
     """No record is stored under the key."""
 
-    def __init__(self, key: object, version: int) -> None:
-        super().__init__(f"no record under {key!r} in version {version}")
+    def __init__(self, key: object, version: int, problem: str | None = None) -> None:
+        super().__init__(problem or f"no record under {shown(key)} in version {version}")
         self.key = key
         self.version = version
 
@@ -157,7 +167,7 @@ class ConflictError(CowstateError):
         self.drafted_from = drafted_from
         self.found = found
         what = [_some(self.keys)] if self.keys else []
-        what += [f"index entry {index}={value!r}" for index, value in self.entries[:5]]
+        what += [f"index entry {index}={shown(value, 80)}" for index, value in self.entries[:5]]
         what += list(self.reasons)
         super().__init__(
             f"changed since version {drafted_from}: {', '.join(what)}; the store is at version "
@@ -166,14 +176,37 @@ class ConflictError(CowstateError):
 
 
 class ReentrantWriteError(CowstateError, RuntimeError):
-    """A write to a store from inside a write to the same store, by the same thread."""
+    """A write to a store from inside a write to the same store.
 
-    def __init__(self, message: str | None = None) -> None:
+    Attributes:
+        opened: where the write that is open began, as far as that is known.
+    """
+
+    def __init__(self, message: str | None = None, opened: str | None = None) -> None:
+        self.opened = opened
         super().__init__(
             message
             or "this thread is already writing to this store (it is inside a transaction, an "
-            "update function, an index function or an invariant of it); use the transaction that "
-            "is open, or write after it"
+            "update function, an index function or an invariant of it"
+            + (f", {opened})" if opened else ")")
+            + "; use the transaction that is open, or write after it"
+        )
+
+
+class LockTimeoutError(CowstateError, TimeoutError):
+    """Another write was in the way for longer than this one may wait; nothing was written.
+
+    Attributes:
+        holder: who was in the way, in words.
+        waited: for how many seconds.
+    """
+
+    def __init__(self, holder: str, waited: float) -> None:
+        self.holder = holder
+        self.waited = waited
+        super().__init__(
+            f"waited {waited:.3g} s for {holder}; nothing was written. Keep transactions and "
+            "update functions short, or allow a longer timeout"
         )
 
 
@@ -185,7 +218,7 @@ class UniqueViolationError(CowstateError, ValueError):
         self.value = value
         self.keys = tuple(keys)
         super().__init__(
-            f"unique index {index!r}: {value!r} would belong to {_some(self.keys)} at once"
+            f"unique index {index!r}: {shown(value)} would belong to {_some(self.keys)} at once"
         )
 
 
@@ -263,6 +296,24 @@ class WaitTimeoutError(CowstateError, TimeoutError):
     """What was waited for did not come in time."""
 
 
+class LaggedError(CowstateError, RuntimeError):
+    """A subscriber fell behind by more than the backlog and missed commits.
+
+    Attributes:
+        missed_from: the first version whose commit was missed.
+        snapshot: where it goes on from: everything up to its version is in it.
+    """
+
+    def __init__(self, missed_from: int, snapshot: Any) -> None:
+        self.missed_from = missed_from
+        self.snapshot = snapshot
+        super().__init__(
+            f"a subscriber missed the commits from version {missed_from} to {snapshot.version}: "
+            "it takes longer for each than they take to come. Give it `on_lagged`, to start again "
+            "from the snapshot; follow a feed instead; or do less in the callback"
+        )
+
+
 class ForeignSnapshotError(CowstateError, ValueError):
     """A snapshot of another store (or one that was unpickled) was given as a base."""
 
@@ -317,7 +368,11 @@ class ScheduleError(CowstateError, AssertionError):
 
 
 class DeadlockError(CowstateError, RuntimeError):
-    """Every thread of a program waits for another one, for ever."""
+    """Threads wait for one another, in a ring, and would for ever.
+
+    Raised in one of those that wait for each other's writes, which has then written nothing; and
+    by the schedule explorer, when every thread of a program waits.
+    """
 
 
 class NondeterminismError(CowstateError, RuntimeError):

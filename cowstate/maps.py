@@ -12,6 +12,8 @@ import sysconfig
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from math import log
+from sys import getsizeof
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pyrsistent import PMap, pmap
@@ -51,17 +53,20 @@ class MapKind(NamedTuple):
         build: a map of the items of a mapping. O(N).
         put: ``put(map, key, value)``, the map with one key set. O(log N).
         drop: ``drop(map, key)``, the map without a key; `KeyError` if it is absent. O(log N).
-        apply: ``apply(map, writes)``, the map with several keys set, or absent where the value
-            is `MISSING`. O(k log N).
+        apply: ``apply(map, writes, deletes=True)``, the map with several keys set, or absent where
+            the value is `MISSING`; *deletes* False says that none is. O(k log N).
         large: the name of the implementation of a map that is not a plain dict.
+        path_bytes: ``path_bytes(map, k)``, an estimate of the bytes that the map does not share
+            with the one before k of its keys were set.
     """
 
     name: str
     build: Callable[[Mapping[Any, Any]], Any]
     put: Callable[[Any, Any, Any], Any]
     drop: Callable[[Any, Any], Any]
-    apply: Callable[[Any, Mapping[Any, Any]], Any]
+    apply: Callable[..., Any]
     large: str
+    path_bytes: Callable[[Any, int], int]
 
     def name_of(self, base: object) -> str:
         """Return the name of the implementation that holds *base*."""
@@ -89,7 +94,9 @@ def _pyrsistent() -> MapKind:
     def put(base: PMap[Any, Any], key: Any, value: Any) -> PMap[Any, Any]:
         return _pure(base.set(key, value))
 
-    def apply(base: PMap[Any, Any], writes: Mapping[Any, Any]) -> PMap[Any, Any]:
+    def apply(
+        base: PMap[Any, Any], writes: Mapping[Any, Any], _deletes: bool = True
+    ) -> PMap[Any, Any]:
         evolver = base.evolver()
         for key, value in writes.items():
             if value is not MISSING:
@@ -98,15 +105,17 @@ def _pyrsistent() -> MapKind:
                 evolver.remove(key)
         return _pure(evolver.persistent())
 
-    return MapKind("pyrsistent", build, put, PMap.remove, apply, "pyrsistent")
+    return MapKind(
+        "pyrsistent", build, put, PMap.remove, apply, "pyrsistent", _path_bytes(400, 330)
+    )
 
 
 def _immutables() -> MapKind:
     # The C type, not the package's pure Python stand-in, which is slower than pyrsistent.
     from immutables._map import Map
 
-    def apply(base: Any, writes: Mapping[Any, Any]) -> Any:
-        if not any(value is MISSING for value in writes.values()):
+    def apply(base: Any, writes: Mapping[Any, Any], deletes: bool = True) -> Any:
+        if not deletes:
             return base.update(writes)
         with base.mutate() as mutation:
             for key, value in writes.items():
@@ -116,7 +125,18 @@ def _immutables() -> MapKind:
                     del mutation[key]
             return mutation.finish()
 
-    return MapKind("immutables", Map, Map.set, Map.delete, apply, "immutables")
+    return MapKind(
+        "immutables", Map, Map.set, Map.delete, apply, "immutables", _path_bytes(150, 330)
+    )
+
+
+def _path_bytes(fixed: int, level: int) -> Callable[[Any, int], int]:
+    """Return an estimate for a tree of 32 branches: fitted to what was measured, see the tests."""
+
+    def path_bytes(base: Any, keys: int) -> int:
+        return int(keys * (fixed + level * log(len(base) + 1, 32)))
+
+    return path_bytes
 
 
 def _small_as_dict(large: MapKind, limit: int) -> MapKind:
@@ -146,18 +166,21 @@ def _small_as_dict(large: MapKind, limit: int) -> MapKind:
         base = large_drop(base, key)
         return base if len(base) > limit // 2 else dict(base.items())
 
-    def apply(base: Any, writes: Mapping[Any, Any]) -> Any:
+    def apply(base: Any, writes: Mapping[Any, Any], deletes: bool = True) -> Any:
         if type(base) is not dict:
-            base = large_apply(base, writes)
+            base = large_apply(base, writes, deletes)
             return base if len(base) > limit // 2 else dict(base.items())
         base = base.copy()
         base.update(writes)
-        for key, value in writes.items():
-            if value is MISSING:
+        if deletes:
+            for key in [key for key, value in writes.items() if value is MISSING]:
                 del base[key]
         return base if len(base) <= limit else large_build(base)
 
-    return MapKind(f"dict+{large.name}", build, put, drop, apply, large.large)
+    def path_bytes(base: Any, keys: int) -> int:
+        return getsizeof(base) if type(base) is dict else large.path_bytes(base, keys)
+
+    return MapKind(f"dict+{large.name}", build, put, drop, apply, large.large, path_bytes)
 
 
 SMALL_OVER_PYRSISTENT = 170

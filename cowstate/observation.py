@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from .changes import ChangeSet
+from .draft import Draft
 from .errors import ObservationError
 from .snapshot import Snapshot
-from .transaction import Draft
 
 __all__ = ["Observation"]
 

@@ -53,4 +53,4 @@ if hasattr(os, "register_at_fork"):
 # atexit runs only after every non-daemon thread has ended, which a thread that waits on a feed
 # never would. concurrent.futures ends its workers with the same hook.
 if hasattr(threading, "_register_atexit"):
-    threading._register_atexit(_at_exit)
+    threading._register_atexit(_at_exit)  # pyright: ignore[reportAttributeAccessIssue]

@@ -61,6 +61,9 @@ class Snapshot(
     _map: PersistentMap[K, V]
     _indexes: tuple[Any, ...]
     _totals: tuple[Any, ...]
+    # Another object whenever a key is added or deleted: whoever relied on the set of keys
+    # compares two references, not two sets.
+    _key_set: object
     _lineage: Lineage
 
     def __getitem__(self, key: K) -> V:
@@ -215,7 +218,7 @@ class Snapshot(
         )
 
 
-Mapping.register(Snapshot)
+Mapping.register(Snapshot)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _unpickled(
@@ -229,7 +232,9 @@ def _unpickled(
     # Hashes may differ from process to process, so maps are built anew; plain dicts will do for
     # maps of which no next version is ever derived.
     lineage = Lineage(Derivation.readable(unique, totals), Ring(1))
-    return Snapshot(version, meta, records, tuple(indexes), tuple(totals.values()), lineage)
+    return Snapshot(
+        version, meta, records, tuple(indexes), tuple(totals.values()), object(), lineage
+    )
 
 
 class _Keys(KeysView[K]):
@@ -253,22 +258,8 @@ class _Items(ItemsView[K, V]):
         return iter(self._mapping._map.items())
 
 
-Written: TypeAlias = dict[K, V | Absent] | tuple[K, V | Absent, V | Absent] | None
-
-
-def delta_of(base: PersistentMap[K, V], written: Written[K, V]) -> Delta[K, V]:
-    """Return what writing *written* over *base* changes."""
-    if written is None:
-        return {}
-    if isinstance(written, tuple):
-        key, old, new = written
-        return {key: (old, new)}
-    delta: Delta[K, V] = {}
-    for key, new in written.items():
-        old = base.get(key, MISSING)
-        if old is not new:
-            delta[key] = (old, new)
-    return delta
+OneKey: TypeAlias = tuple[K, V | Absent, V | Absent]
+"""``(key, old, new)``: the delta of one key, in the form that is cheapest to make and to keep."""
 
 
 class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True):
@@ -285,13 +276,16 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
 
     before: Snapshot[K, V]
     after: Snapshot[K, V]
-    # What was written: {key: record or MISSING}, None for nothing, or for one key the cheaper
-    # (key, old, new). Most commits are never asked for their changes.
-    _written: Written[K, V]
+    # Most commits are of one key, and are never asked for their changes.
+    _changed: Delta[K, V] | OneKey[K, V]
 
     @property
     def _delta(self) -> Delta[K, V]:
-        return delta_of(self.before._map, self._written)
+        changed = self._changed
+        if type(changed) is tuple:
+            key, old, new = changed
+            return {key: (old, new)}
+        return changed  # type: ignore[return-value]
 
     @property
     def version(self) -> int:
@@ -353,6 +347,16 @@ def _scan(older: PersistentMap[K, V], newer: PersistentMap[K, V]) -> Delta[K, V]
     for key, old in older.items():
         if key not in newer:
             delta[key] = (old, MISSING)
+    return delta
+
+
+def delta_of(base: PersistentMap[K, V], writes: Mapping[K, V | Absent]) -> Delta[K, V]:
+    """Return what writing *writes*, `MISSING` for a deletion, over *base* changes."""
+    delta: Delta[K, V] = {}
+    for key, new in writes.items():
+        old = base.get(key, MISSING)
+        if old is not new:
+            delta[key] = (old, new)
     return delta
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .core import Core
 from .records import Record
 
-__all__ = ["Statistics", "statistics_of"]
+__all__ = ["Statistics"]
 
 
 class Statistics(Record):
@@ -20,10 +17,12 @@ class Statistics(Record):
         index_entries: ``(index, number of distinct values)`` for each index.
         oldest: the oldest version from which on every one is retained.
         retained: how many versions before the current one are retained.
+        retained_bytes: an estimate of what those take; None if the history has no bound in bytes.
         pinned: ``(version, why)`` for each pin.
         subscriptions: how many callbacks are subscribed.
         undelivered: how many commits wait for a callback that is still at an earlier one.
         waiting: how many threads and tasks sleep until the next commit.
+        open_transaction: who has reserved the store, and where and when, in words; None for nobody.
         diff_scans: how many diffs reached beyond the ring and had to scan.
     """
 
@@ -33,30 +32,10 @@ class Statistics(Record):
     index_entries: tuple[tuple[str, int], ...]
     oldest: int
     retained: int
+    retained_bytes: int | None
     pinned: tuple[tuple[int, str], ...]
     subscriptions: int
     undelivered: int
     waiting: int
+    open_transaction: str | None
     diff_scans: int
-
-
-def statistics_of(core: Core[Any, Any]) -> Statistics:
-    """Return the figures of *core* as it stands."""
-    current, retention, audience = core._current, core._retention, core._audience
-    oldest = retention.oldest(current)
-    return Statistics(
-        version=current.version,
-        records=len(current),
-        map=core._derivation.kind.name_of(current._map),
-        index_entries=tuple(
-            (name, len(current._indexes[place]))
-            for name, place in core._derivation.index_positions.items()
-        ),
-        oldest=oldest,
-        retained=current.version - oldest,
-        pinned=tuple((pin.version, pin.why) for pin in retention.pins),
-        subscriptions=len(audience.subscriptions),
-        undelivered=len(audience.undelivered),
-        waiting=audience.sleepers,
-        diff_scans=core._lineage.scans,
-    )

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
-from .audience import OnError, Subscription, checked_keys, checked_on_error
+from .blocks import JointBlock, TransactionBlock
 from .changes import MISSING, Absent
-from .core import BY_FUNCTION, Core
-from .derived import Aggregate, Derivation, Index
-from .errors import (
-    ArgumentTypeError,
-    ArgumentValueError,
-    ConflictError,
-    ForeignSnapshotError,
-    ReentrantWriteError,
-)
-from .feeds import Feed, FeedMode, wait_for
-from .history import History, Pin, checked_pin
+from .committer import Committer
+from .derived import Aggregate, Index
+from .draft import Draft
+from .errors import ArgumentTypeError, ArgumentValueError, ConflictError, shown
 from .invariants import Invariant
 from .maps import map_kind
 from .observation import Observation
+from .readstore import ReadStore
+from .ring import Ring
+from .schema import Schema
 from .snapshot import Commit, Snapshot
-from .statistics import Statistics, statistics_of
-from .transaction import Draft, Transaction, TransactionBlock
+from .timeline import BACKLOG, History, Timeline
+from .transactions import Transaction
+from .waits import checked_timeout
+from .writelock import WriteLock
 
-__all__ = ["Store"]
+__all__ = ["Store", "transaction"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+R = TypeVar("R")
 
 
-class Store(Core[K, V], Generic[K, V]):
+class Store(ReadStore[K, V], Generic[K, V]):
     """Shared state for many writers and readers: immutable records under keys, in versions.
 
     The store holds one reference, to the current `Snapshot`, in which everything hangs together:
@@ -42,9 +41,10 @@ class Store(Core[K, V], Generic[K, V]):
     happens to the writer.
 
     Every method may be called from any thread. Functions that a write calls (update functions,
-    index functions, invariants, the body of a transaction) run under the lock, so they must be
-    short, and must not write to the same store: that raises `ReentrantWriteError`. They may
-    read it. After ``os.fork`` the child's store works, whatever the parent's threads were doing.
+    index functions, invariants, what `transact` runs) run under the lock, and for the block of a
+    transaction others wait as well. So these must be short, and must not write to the same store:
+    that raises `ReentrantWriteError`. They may read it. After ``os.fork`` the child's store works,
+    whatever the parent's threads were doing.
 
     Args:
         records: what to start with, a mapping or an iterable of pairs; version 0.
@@ -56,6 +56,8 @@ class Store(Core[K, V], Generic[K, V]):
         maps: which persistent map holds the records: ``"pyrsistent"``, ``"immutables"`` (extra
             ``fast``), either with ``"dict+"`` before it, which holds few records in a plain
             dict; ``"auto"`` is the fastest to be had. It changes nothing but speed.
+        lock_timeout: how many seconds a write waits for others at the most, before it raises
+            `LockTimeoutError`; None for ever, with a warning in the log after ten seconds.
 
     Raises:
         MutableRecordError: a record's type is known to be mutable.
@@ -78,36 +80,23 @@ class Store(Core[K, V], Generic[K, V]):
         meta: Any = None,
         history: History | None = None,
         maps: str = "auto",
+        lock_timeout: float | None = None,
     ) -> None:
         history = History() if history is None else history
         if not isinstance(history, History):
             raise ArgumentTypeError(f"history must be a History(versions=...), not {history!r}")
-        derivation = Derivation(
-            map_kind(maps),
-            {} if indexes is None else indexes,
-            {} if aggregates is None else aggregates,
-        )
-        super().__init__(
-            records, derivation, {} if invariants is None else invariants, meta, history
-        )
-
-    # Reading
-
-    def snapshot(self) -> Snapshot[K, V]:
-        """Return the current version of everything. No lock, no copy, O(1), never blocks."""
-        return self._current
-
-    def observe(self) -> Observation[K, V]:
-        """Open a window around a slow look at the outside world; use it in a ``with``."""
-        return Observation(self.snapshot, self.draft)
-
-    def statistics(self) -> Statistics:
-        """Return figures of the current version and of what serves it. Costs O(retained)."""
-        return statistics_of(self)
+        lock = WriteLock(checked_timeout(lock_timeout))
+        ring: Ring[Commit[K, V]] = Ring(max(history.versions, BACKLOG))
+        schema: Schema[K, V] = Schema(map_kind(maps), indexes, aggregates, invariants, ring)
+        timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
+        super().__init__(schema, timeline, lock)
+        self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)
+        # Bound once, for they are called in every write.
+        self._write = self._committer.write
+        self._set, self._update = self._committer.set, self._committer.update
+        self._transact = self._committer.run_transaction
 
     # Writing
-    #
-    # `set` and `update` are `_commit` written out, for their speed.
 
     def set(self, key: K, record: V) -> Commit[K, V]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).
@@ -116,17 +105,14 @@ class Store(Core[K, V], Generic[K, V]):
             MutableRecordError: the record's type is known to be mutable.
             UnhashableKeyError: the key cannot be a key.
             UniqueViolationError, InvariantError: the commit was refused.
+            ReentrantWriteError: called inside a write to this store.
+            LockTimeoutError, DeadlockError: another write was in the way.
+
+        >>> store = Store({"a": 1})
+        >>> store.set("b", 2).changes
+        ChangeSet({'b': Change(old=MISSING, new=2)})
         """
-        if self._owned():
-            raise ReentrantWriteError
-        try:
-            with self._lock: commit = self._write(key, record)  # fmt: skip  # noqa: E701
-        except BaseException:
-            self._give_back()
-            raise
-        if self._undelivered:
-            self._audience.deliver()
-        return commit
+        return self._write(self._set, key, record)  # type: ignore[no-any-return]
 
     def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
         """Replace the record under *key* by ``fn(record)``. Costs O(log N).
@@ -135,18 +121,14 @@ class Store(Core[K, V], Generic[K, V]):
 
         Raises:
             RecordNotFoundError: there is no such record.
-            MutableRecordError, UniqueViolationError, InvariantError: as for `set`.
+            MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
+            LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> store = Store({"a": 1})
+        >>> store.update("a", lambda n: n + 1).after["a"]
+        2
         """
-        if self._owned():
-            raise ReentrantWriteError
-        try:
-            with self._lock: commit = self._write(key, BY_FUNCTION, fn)  # fmt: skip  # noqa: E701
-        except BaseException:
-            self._give_back()
-            raise
-        if self._undelivered:
-            self._audience.deliver()
-        return commit
+        return self._write(self._update, key, fn)  # type: ignore[no-any-return]
 
     def delete(self, key: K) -> Commit[K, V]:
         """Remove the record under *key*. Costs O(log N).
@@ -154,8 +136,13 @@ class Store(Core[K, V], Generic[K, V]):
         Raises:
             RecordNotFoundError: there is no such record.
             InvariantError: the commit was refused.
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> store = Store({"a": 1})
+        >>> store.delete("a").changes
+        ChangeSet({'a': Change(old=1, new=MISSING)})
         """
-        return self._commit(self._delete, key)
+        return self._write(self._committer.delete, key)  # type: ignore[no-any-return]
 
     def compare_and_set(
         self, key: K, expected: V | Absent, record: V | Absent
@@ -172,16 +159,58 @@ class Store(Core[K, V], Generic[K, V]):
         >>> store.compare_and_set("leader", MISSING, "me too") is None
         True
         """
-        return self._commit(self._set_if, key, expected, record)
+        return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
 
-    def transaction(self) -> AbstractContextManager[Transaction[K, V]]:
+    def transact(self, fn: Callable[[Transaction[K, V]], R], *, timeout: float | None = None) -> R:
+        """Run ``fn(tx)``, publish what it did to *tx* as one version, and return its result.
+
+        All changes become visible at once when *fn* returns, or none if it raises. It runs once,
+        under the lock, so it must be short; it must not write to the store but through the
+        mapping. Costs O(k log N) for k keys. The form to prefer: no instruction lies between the
+        lock and its release at which anything could be lost, and it costs less than a block.
+
+        Args:
+            fn: a function of a `Transaction`.
+            timeout: how long to wait for other writes, in seconds; None for what the store says.
+
+        Raises:
+            ReentrantWriteError: called inside a write to this store.
+            LockTimeoutError, DeadlockError: another write was in the way.
+            UniqueViolationError, InvariantError: the commit was refused.
+
+        >>> store = Store({"a": 5, "b": 0})
+        >>> def move(tx):
+        ...     tx["a"] -= 3
+        ...     tx["b"] += 3
+        ...     return tx["b"]
+        >>> store.transact(move), store.snapshot().version
+        (3, 1)
+        """
+        if not callable(fn):
+            raise ArgumentTypeError(f"transact runs a function of a transaction, not {shown(fn)}")
+        answer: list[R] = []
+        limit = None if timeout is None else checked_timeout(timeout)
+        self._write(self._transact, fn, answer, None, limit)
+        return answer[0]
+
+    def transaction(
+        self, *, timeout: float | None = None
+    ) -> AbstractContextManager[Transaction[K, V], None]:
         """Open a transaction: ``with store.transaction() as tx``, a mutable mapping.
 
         All changes become visible as one version at the end of the block, or none if it raises.
-        The lock is held for the length of the block. Costs O(k log N) for k keys.
+        Other writes wait meanwhile, or for as long as their timeouts allow. The transaction
+        belongs to its block, not to a thread: it may be left in another thread than it was entered
+        in, and when the block is torn, by whatever exception at whatever instruction, the store
+        is free before the first ``except`` around it begins. Do not ``await`` in it. Costs
+        O(k log N) for k keys.
+
+        Args:
+            timeout: how long to wait for other writes, in seconds; None for what the store says.
 
         Raises:
-            ReentrantWriteError: at entry, if this thread is already writing to the store.
+            ReentrantWriteError: at entry, if this is inside a write to the store already.
+            LockTimeoutError, DeadlockError: at entry, if another write was in the way.
 
         >>> store = Store({"a": 5, "b": 0})
         >>> with store.transaction() as tx:
@@ -190,33 +219,26 @@ class Store(Core[K, V], Generic[K, V]):
         >>> store.snapshot().version, dict(store.snapshot()) == {"a": 2, "b": 3}
         (1, True)
         """
-        return TransactionBlock(self._transact())
-
-    def _transact(self) -> Generator[Transaction[K, V]]:
-        if self._owned():
-            raise ReentrantWriteError
-        tx: Transaction[K, V] | None = None
-        try:
-            with self._lock: tx = self._begin(); yield tx; self._finish(tx)  # fmt: skip  # noqa: E701, E702
-        finally:
-            self._give_back()
-            if tx is not None:
-                tx._closed = "the transaction is over; open another one"
-        if self._undelivered:
-            self._audience.deliver()
+        limit = None if timeout is None else checked_timeout(timeout)
+        return TransactionBlock(self._committer, limit)
 
     def draft(self, base: Snapshot[K, V] | None = None) -> Draft[K, V]:
         """Return a draft over *base*, any snapshot of this store, or the current one. O(1).
 
         Raises:
             ForeignSnapshotError: *base* is no snapshot of this store.
+
+        >>> store = Store({"a": 1})
+        >>> draft = store.draft()
+        >>> draft["a"] += 1
+        >>> draft.commit().after["a"]
+        2
         """
-        if base is None:
-            base = self._current
-        return Draft(self._own(base), self._accepted, self._accept, self._commit_draft)
+        base = self._timeline.current if base is None else self._own(base)
+        return Draft(base, self._schema.accepted, self._schema.accept, self._commit_draft)
 
     def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
-        return self._commit(self._write_draft, draft, expected_version)
+        return self._write(self._committer.commit_draft, draft, expected_version)  # type: ignore[no-any-return]
 
     def retry(self, fn: Callable[[Draft[K, V]], object], attempts: int = 5) -> Commit[K, V]:
         """Run ``fn(draft)`` and commit, again from a new snapshot after each conflict.
@@ -238,128 +260,20 @@ class Store(Core[K, V], Generic[K, V]):
                 return draft.commit()
             except ConflictError:
                 continue
-        return self._commit(self._run_draft, self.draft, fn)
+        return self._write(self._committer.run_draft, self.draft, fn)  # type: ignore[no-any-return]
 
-    # Following
+    def observe(self) -> Observation[K, V]:
+        """Open a window around a slow look at the outside world; use it in a ``with``.
 
-    def subscribe(
-        self,
-        callback: Callable[[Commit[K, V]], object],
-        *,
-        keys: Iterable[K] | None = None,
-        on_error: OnError = "log",
-    ) -> Subscription[K, V]:
-        """Have ``callback(commit)`` called for every commit from now on, once, in version order.
-
-        It is called by whichever thread writes, after the lock was given back. A commit made by
-        a callback is delivered after the current one, to everybody. A slow callback holds up
-        the writer that runs it and nobody else; the commits of the others wait for it, in
-        memory. What a callback raises reaches neither the writer nor other subscribers, but
-        for exceptions that are no `Exception`, such as KeyboardInterrupt.
-
-        Args:
-            callback: what to call with each `Commit`.
-            keys: only commits that change one of these keys; None for all.
-            on_error: ``"log"`` what it raises and go on, ``"stop"`` to log and end the
-                subscription, or a function of ``(error, commit)``.
-
-        >>> store = Store({"a": 1})
-        >>> with store.subscribe(lambda commit: print(commit.version, commit.changes)) as seen:
-        ...     commit = store.set("a", 2)
-        1 ChangeSet({'a': Change(old=1, new=2)})
+        >>> store = Store({"a": 1, "b": 1})
+        >>> with store.observe() as window:
+        ...     commit = store.set("b", 2)
+        >>> sorted(window.stable)
+        ['a']
         """
-        if not callable(callback):
-            raise ArgumentTypeError(f"a subscriber is a function of a commit, not {callback!r}")
-        wanted, on_error = checked_keys(keys), checked_on_error(on_error)
-        with self._lock: return self._subscribe(callback, wanted, on_error)  # fmt: skip  # noqa: E701
+        return Observation(self.snapshot, self.draft)
 
-    def feed(
-        self,
-        mode: FeedMode = "every",
-        *,
-        keys: Iterable[K] | None = None,
-        since: int | Snapshot[K, V] | None = None,
-    ) -> Feed[K, V]:
-        """Return an iterator over what changes, to be read at the reader's own pace.
-
-        Args:
-            mode: ``"every"`` yields the `ChangeSet` of each version; ``"latest"`` one for all
-                that has happened since the last look.
-            keys: only changes of these keys; None for all.
-            since: the version, or snapshot, after which to start; None for the current one.
-
-        >>> store = Store({"a": 1})
-        >>> start = store.snapshot()
-        >>> for n in (2, 3):
-        ...     commit = store.set("a", n)
-        >>> store.feed(since=start).poll()
-        ChangeSet({'a': Change(old=1, new=2)})
-        >>> store.feed("latest", since=start).poll()
-        ChangeSet({'a': Change(old=1, new=3)})
-        """
-        if mode not in ("every", "latest"):
-            raise ArgumentValueError(f"mode must be 'every' or 'latest', not {mode!r}")
-        current = self._current.version
-        version = current if since is None else since
-        if isinstance(version, Snapshot):
-            version = self._own(version).version
-        if not isinstance(version, int) or not 0 <= version <= current:
-            raise ArgumentValueError(
-                f"since must be a version from 0 to {current}, or a snapshot, not {since!r}"
-            )
-        return Feed(self, mode, checked_keys(keys), version)
-
-    def wait_for(
-        self,
-        predicate: Callable[[Snapshot[K, V]], object],
-        timeout: float | None = None,
-        *,
-        keys: Iterable[K] | None = None,
-    ) -> Snapshot[K, V]:
-        """Sleep until *predicate* is true of the current snapshot, and return that snapshot.
-
-        It is asked at once, and again after each change; never under the lock. Versions that
-        come and go between two looks are not looked at: follow a feed to see every one. No
-        wake-up is lost and nothing polls. What the predicate raises is raised here.
-
-        Args:
-            predicate: a function of a `Snapshot`.
-            timeout: in seconds; None for ever.
-            keys: ask again only if one of these keys has changed.
-
-        Raises:
-            WaitTimeoutError: it was not true in time (it is also a `TimeoutError`).
-            ReentrantWriteError: called inside a write to this store.
-        """
-        return wait_for(self, predicate, timeout, checked_keys(keys))
-
-    # The past
-
-    def at(self, version: int) -> Snapshot[K, V]:
-        """Return the snapshot of a retained or pinned *version*. O(1).
-
-        Raises:
-            CompactedError: it is no longer retained.
-            ArgumentValueError: there has been no such version yet.
-        """
-        return self._retention.at(version, self._current)
-
-    def pin(self, version: int | Snapshot[K, V] | None = None, *, why: str = "") -> Pin[K, V]:
-        """Keep a *version*, the current one for None, within reach of `at` until unpinned.
-
-        Use the pin in a ``with``, or pass it to `unpin`. *why* shows in ``statistics()``.
-        """
-        if isinstance(version, Snapshot):
-            self._own(version)
-        with self._lock: return self._pin(version, why)  # fmt: skip  # noqa: E701
-
-    def unpin(self, pin: Pin[K, V]) -> None:
-        """Let go what `pin` returned.
-
-        Raises:
-            ClosedError: it was let go before.
-        """
-        self._release(checked_pin(pin, self._retention))
+    # Taking back
 
     def undo(self, commit: Commit[K, V]) -> Commit[K, V]:
         """Take back what one *commit* changed, as a new commit.
@@ -382,19 +296,37 @@ class Store(Core[K, V], Generic[K, V]):
     def revert(self, to: int | Snapshot[K, V]) -> Commit[K, V]:
         """Make everything as it was in version *to*, as a new commit, whatever came since."""
         target = self._own(to) if isinstance(to, Snapshot) else self.at(to)
-        return self._commit(self._revert, target)
+        return self._write(self._committer.revert, target)  # type: ignore[no-any-return]
 
-    def _own(self, snapshot: Snapshot[K, V]) -> Snapshot[K, V]:
-        if not isinstance(snapshot, Snapshot) or snapshot._lineage is not self._lineage:
-            raise ForeignSnapshotError(f"{snapshot!r} is no snapshot of this very store")
-        return snapshot
 
-    def __repr__(self) -> str:
-        current = self._current
-        return f"<Store version={current.version} records={len(current)}>"
+def transaction(
+    *stores: Store[Any, Any], timeout: float | None = None
+) -> AbstractContextManager[tuple[Transaction[Any, Any], ...], None]:
+    """Open transactions over several stores, which all commit or none.
 
-    def __reduce__(self) -> NoReturn:
-        raise ArgumentTypeError(
-            "a store cannot be pickled or copied, for it is a place, not a value; "
-            "pickle store.snapshot(), and make a new Store of it"
-        )
+    They are reserved in the order in which the stores were made, whatever the order here, so two
+    threads that do this never wait for each other in a ring. Each store publishes a version of
+    its own: a reader of two of them may see one before the other.
+
+    Args:
+        stores: the stores, each once.
+        timeout: how long to wait for other writes to each, in seconds.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: that is no list of different stores.
+        ReentrantWriteError, LockTimeoutError, DeadlockError: at entry, as for `Store.transaction`.
+
+    >>> import cowstate
+    >>> a, b = cowstate.Store({"n": 1}), cowstate.Store({"n": 0})
+    >>> with cowstate.transaction(a, b) as (one, other):
+    ...     one["n"] -= 1
+    ...     other["n"] += 1
+    >>> a.snapshot()["n"], b.snapshot()["n"]
+    (0, 1)
+    """
+    for store in stores:
+        if not isinstance(store, Store):
+            raise ArgumentTypeError(f"transaction opens stores, not {shown(store)}")
+    if len({id(store) for store in stores}) < len(stores):
+        raise ArgumentValueError("transaction was given the same store twice; give each once")
+    return JointBlock([store._committer for store in stores], checked_timeout(timeout))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from cowstate import Store
 
@@ -26,6 +26,10 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# For those who only want to know whether something fails, and not by which smallest example.
+settings.register_profile(
+    "whether", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate]
+)
 settings.register_profile("dev", deadline=None, max_examples=100, print_blob=True)
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
@@ -37,7 +41,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 def pytest_report_header() -> list[str]:
     seed = "fixed (derandomized)" if settings.default.derandomize else "new on every run"
     examples = settings.default.max_examples
-    choice = "choose with HYPOTHESIS_PROFILE=ci|dev"
+    choice = "choose with HYPOTHESIS_PROFILE=ci|dev|whether"
     return [
         f"hypothesis profile: {PROFILE}, seed {seed}, {examples} examples; {choice}",
         f"maps under test: {', '.join(map_choices())}",

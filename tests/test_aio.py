@@ -7,7 +7,7 @@ import gc
 import math
 import threading
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,26 +25,7 @@ from cowstate import (
     WaitTimeoutError,
     aio,
 )
-from cowstate.audience import Bell, Subscription
-from cowstate.feeds import has_changed
-
-PATIENCE = 30
-
-
-def nothing() -> None:
-    pass
-
-
-class Hooked(Store[str, int]):
-    """A store that calls back at the two moments that matter: a bell about to hang, and hung."""
-
-    before: Callable[[], object] = staticmethod(nothing)
-    after: Callable[[], object] = staticmethod(nothing)
-
-    def join(self, member: Bell | Subscription[str, int]) -> None:
-        self.before()
-        super().join(member)
-        self.after()
+from tests.parked import PATIENCE, Hooked
 
 
 class CountingLoop(asyncio.SelectorEventLoop):
@@ -63,7 +44,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
 async def asleep(store: Store[Any, Any], sleepers: int) -> None:
     """Let the other tasks run until *sleepers* of them wait."""
-    while store._audience.sleepers != sleepers:
+    while store.statistics().waiting != sleepers:
         await asyncio.sleep(0)
 
 
@@ -73,42 +54,45 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
 
 def test_a_task_is_woken_by_a_write_on_another_thread() -> None:
     store = Hooked({"a": 0})
-    hung = threading.Event()
-    store.after = hung.set
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(run, aio.wait_for(store, lambda now: now["a"] == 2))
-        assert hung.wait(PATIENCE)
+        store.parked.wait_for(1)
         for n in (1, 2):
             store.set("a", n)
         assert waiting.result(PATIENCE).version == 2
-    assert not store._heard
+    assert store.statistics().waiting == 0
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_commit_around_the_hanging_of_the_bell_wakes_the_task(moment: str) -> None:
+def test_a_commit_around_the_parking_of_a_task_wakes_it(moment: str) -> None:
     store = Hooked({"a": 0})
-    setattr(store, moment, lambda: store.set("a", 1))
+    setattr(store.parked, moment, lambda: store.set("a", 1))
     assert run(aio.wait_for(store, lambda now: now["a"] == 1, 0)).version == 1
 
 
-async def look_then_hang(store: Any, seen: Any, deadline: float) -> None:
+async def look_then_park(source: Any, seen: Any, deadline: float) -> None:
     """The seeded bug: `aio._change` with its two first steps exchanged."""
-    if has_changed(store, seen, None):
+    if source.has_changed(seen, None):
         return
-    with aio._LoopBell.hung(store, asyncio.get_running_loop()) as bell:
-        if not await bell.heard(deadline):
+    waiter = aio._TaskWaiter(aio._bell_of(source, asyncio.get_running_loop()), None)
+    source.waiters.parked.add(waiter.number, waiter, None)
+    try:
+        if not await waiter.sleep(deadline):
             raise WaitTimeoutError
+    finally:
+        source.waiters.parked.discard(waiter.number, None)
+        waiter.bell.retire(source)
 
 
 def test_the_same_schedule_finds_the_lost_wake_up_of_a_broken_twin() -> None:
     async def schedule(wait: Any) -> None:
         store = Hooked({"a": 0})
-        store.before = lambda: store.set("a", 1)
-        await wait(store, store.snapshot(), asyncio.get_running_loop().time())
+        store.parked.before = lambda: store.set("a", 1)
+        await wait(store.source, store.snapshot(), asyncio.get_running_loop().time())
 
     run(schedule(aio._change))
     with pytest.raises(WaitTimeoutError):
-        run(schedule(look_then_hang))
+        run(schedule(look_then_park))
 
 
 def test_many_loops_in_many_threads_follow_one_store() -> None:
@@ -173,7 +157,7 @@ def test_a_thousand_waiting_tasks_cost_a_writer_one_call_and_nobody_a_thread() -
             for n in range(1000)
         ]
         await asleep(store, 1000)
-        assert len(store._audience.bells) == 1
+        assert len(store.source.waiters.bells) == 1
         assert threading.active_count() == threads
         for n in range(1, 6):
             store.set("a", n)
@@ -187,7 +171,7 @@ def test_a_thousand_waiting_tasks_cost_a_writer_one_call_and_nobody_a_thread() -
     loop = CountingLoop()
     loop.run_until_complete(main(loop))
     loop.close()
-    assert not store._heard
+    assert store.statistics().waiting == 0
 
 
 def test_a_cancelled_waiter_leaves_nothing_behind() -> None:
@@ -202,13 +186,13 @@ def test_a_cancelled_waiter_leaves_nothing_behind() -> None:
         ]
         tasks = [asyncio.create_task(wait) for wait in waits]
         await asleep(store, 4)
-        bell = weakref.ref(store._audience.bells[0])
+        bell = weakref.ref(next(iter(store.source.waiters.bells.values())))
         for left in (3, 2, 1, 0):
             tasks[left].cancel()
             await asyncio.wait([tasks[left]])
-            assert store._audience.sleepers == left
+            assert store.statistics().waiting == left
         del tasks, waits
-        assert not store._heard
+        assert store.statistics().waiting == 0
         gc.collect()
         assert bell() is None
 
@@ -237,7 +221,7 @@ def test_an_item_is_never_lost_to_a_cancelled_get(turns: int, written_first: boo
         item = left if getting.cancelled() else getting.result()
         assert item == {"a": (0, 1)}
         assert (left is None) == (not getting.cancelled())
-        assert store._audience.sleepers == 0
+        assert store.statistics().waiting == 0
 
     run(main())
 
@@ -261,7 +245,7 @@ def test_timeouts_are_timeout_errors_of_ours() -> None:
                 await aio.wait_for(store, lambda now: False)
 
     run(main())
-    assert store._audience.sleepers == 0
+    assert store.statistics().waiting == 0
 
 
 def test_a_waiter_with_keys_is_asked_again_only_after_they_changed() -> None:
@@ -277,9 +261,7 @@ def test_a_waiter_with_keys_is_asked_again_only_after_they_changed() -> None:
             store.set("b", n)
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        (bell,) = store._audience.bells
-        assert isinstance(bell, aio._LoopBell)
-        assert len(bell._asleep) == bell.sleepers == 1
+        assert store.statistics().waiting == 1
         store.set("a", 1)
         assert (await waiting).version == 3
 
@@ -289,21 +271,27 @@ def test_a_waiter_with_keys_is_asked_again_only_after_they_changed() -> None:
 
 def test_a_predicate_that_raises_raises_to_the_waiter() -> None:
     store = Hooked({"a": 0})
-    store.after = lambda: store.delete("a")
+    store.parked.after = lambda: store.delete("a")
     with pytest.raises(KeyError):
         run(aio.wait_for(store, lambda now: now["a"]))
-    assert store._audience.sleepers == 0
+    assert store.statistics().waiting == 0
 
 
-def test_waiting_inside_a_write_is_refused_to_every_task_of_the_thread() -> None:
+def test_waiting_inside_a_write_is_refused_to_the_task_and_to_those_that_it_starts() -> None:
     store = Store({"a": 0})
 
     async def main() -> None:
-        with store.transaction():
+        # Not to one that was there before: it waits for this very transaction.
+        other = asyncio.create_task(aio.feed(store).get())
+        await asleep(store, 1)
+        with store.transaction() as tx:
+            tx["a"] = 1
             with pytest.raises(ReentrantWriteError):
                 await aio.wait_for(store, lambda now: False)
             with pytest.raises(ReentrantWriteError):
                 await asyncio.create_task(aio.feed(store).get())
+            assert not other.done()
+        assert await other == {"a": (0, 1)}
 
     run(main())
 
@@ -322,8 +310,6 @@ def test_the_lock_is_free_while_tasks_wait() -> None:
 
 def test_close_ends_the_iterations_on_every_loop() -> None:
     store = Hooked({"a": 0})
-    hung = threading.Semaphore(0)
-    store.after = hung.release
     feed = aio.feed(store)
 
     async def collect() -> list[Any]:
@@ -331,8 +317,7 @@ def test_close_ends_the_iterations_on_every_loop() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         loops = [pool.submit(run, collect()) for _ in range(2)]
-        for _ in range(2):
-            assert hung.acquire(timeout=PATIENCE)
+        store.parked.wait_for(2)
         feed.close()
         assert [loop.result(PATIENCE) for loop in loops] == [[], []]
     with pytest.raises(ClosedError):
@@ -392,7 +377,7 @@ def test_a_loop_closed_under_its_tasks_harms_no_writer_and_is_forgotten() -> Non
         store = Store({"a": 0})
         loop = asyncio.new_event_loop()
         waiting = loop.create_task(aio.wait_for(store, lambda now: False))
-        while not store._heard:
+        while store.statistics().waiting == 0:
             loop.call_soon(loop.stop)
             loop.run_forever()
         if rung_before:
@@ -401,7 +386,7 @@ def test_a_loop_closed_under_its_tasks_harms_no_writer_and_is_forgotten() -> Non
         gone = weakref.ref(loop)
         for n in (2, 3):
             assert store.set("a", n).after["a"] == n
-        assert not store._heard
+        assert store.statistics().waiting == 0
         # The task itself is nobody's any more, which asyncio reports where nobody asked.
         waiting._log_destroy_pending = False  # type: ignore[attr-defined]
         del loop, waiting

@@ -138,3 +138,13 @@ def test_the_repr_stays_short() -> None:
 def test_what_is_no_mapping_to_pairs_is_no_change_set(changes: Any) -> None:
     with pytest.raises(ArgumentTypeError, match="pairs"):
         ChangeSet(changes)
+
+
+def test_a_repr_shows_four_changes_and_how_many_more_there_are() -> None:
+    def shown(count: int) -> str:
+        return repr(ChangeSet({number: (MISSING, number) for number in range(count)}))
+
+    four = ", ".join(f"{number}: Change(old=MISSING, new={number})" for number in range(4))
+    assert shown(4) == f"ChangeSet({{{four}}})"
+    assert shown(5) == f"ChangeSet({{{four}, ... 1 more}})"
+    assert shown(9) == f"ChangeSet({{{four}, ... 5 more}})"

@@ -76,8 +76,11 @@ def test_the_module_is_the_command(capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["trades"] == 50
 
 
-def test_importing_the_main_module_runs_nothing():
-    runpy.run_module("cowstate.__main__", run_name="imported")
+def test_importing_the_main_module_runs_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["cowstate", "--version"])
+    imported = runpy.run_module("cowstate.__main__", run_name="imported")
+    assert imported["main"] is main
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,34 @@ def test_an_index_function_that_changes_its_mind_is_found_out(make_store: MakeSt
         assert "a" in store.snapshot()
 
 
+@pytest.mark.parametrize("unique", [False, True])
+def test_an_index_function_that_gives_the_value_of_another_record_takes_nothing_from_it(
+    make_store: MakeStore, unique: bool
+) -> None:
+    says = {"one": 1, "two": 2}
+    store = make_store({"a": "one", "b": "two"}, indexes={"i": Index(says.__getitem__, unique)})
+    says["one"] = 2
+    for write in (lambda: store.delete("a"), lambda: store.set("a", "two")):
+        with pytest.raises(IndexValueError, match="the same value for the same record") as caught:
+            write()
+        assert (caught.value.index, caught.value.key) == ("i", "a")
+        assert set(store.snapshot().find_all("i", 2)) == {"b"}
+        says["one"] = 3
+
+
+def test_a_value_that_cannot_be_indexed_is_refused_with_what_is_wanted() -> None:
+    for many, want in ((False, "return a hashable value"), (True, "an iterable of hashable")):
+        store: Store[str, Any] = Store(indexes={"i": Index(lambda _: ([],), many=many)})
+        with pytest.raises(IndexValueError, match=want):
+            store.set("a", 1)
+
+
+def test_an_index_cannot_be_changed() -> None:
+    index: Any = Index(len)
+    with pytest.raises(AttributeError):
+        index.unique = True
+
+
 def test_equal_index_values_are_one_value(make_store: MakeStore) -> None:
     store = make_store({"a": 1}, indexes={"i": Index(lambda record: record)})
     store.set("a", True)
@@ -291,6 +319,18 @@ def test_a_sum_that_would_have_to_round_says_so() -> None:
     with pytest.raises(ArgumentValueError, match="round"):
         store.set("b", Decimal("1e600"))
     assert store.snapshot().version == 0
+
+
+def test_a_sum_keeps_a_thousand_digits_and_not_one_more() -> None:
+    def total(smallest: str) -> Any:
+        store: Store[str, Decimal] = Store(
+            {"a": Decimal(smallest)}, aggregates={"sum": Aggregate.sum(lambda amount: amount)}
+        )
+        return store.set("b", Decimal(1)).after.total("sum")
+
+    assert total("1e-999") == Fraction(1) + Fraction("1e-999")
+    with pytest.raises(ArgumentValueError, match="for the 1000 that are kept"):
+        total("1e-1000")
 
 
 def test_threads_with_different_precisions_move_one_total_exactly() -> None:

@@ -122,7 +122,7 @@ INTERFERENCES: dict[str, tuple[Interfere, set[str]]] = {
         lambda store: store.delete("c"),
         {"counts", "iterates", "totals"},
     ),
-    "away and back": (away_and_back, {"finds tag x"}),
+    "away and back": (away_and_back, {"finds tag x", "counts", "iterates"}),
     "meta": (set_meta, {"reads meta", "writes meta"}),
 }
 
@@ -214,7 +214,7 @@ def test_a_draft_is_committed_once(store: Store[str, Slot]) -> None:
 
 def test_a_draft_that_iterated_conflicts_by_its_keys_beyond_the_ring(make_store: MakeStore) -> None:
     store = make_store({"a": 0, "b": 0}, history=History(versions=2))
-    for kind, conflicts in (("same keys", False), ("new key", True)):
+    for kind, conflicts in (("same keys", 0), ("new key", 1), ("there and gone again", 2)):
         draft = store.draft()
         list(draft)
         draft["b"] = (kind,)
@@ -222,6 +222,8 @@ def test_a_draft_that_iterated_conflicts_by_its_keys_beyond_the_ring(make_store:
             store.set("a", (number,))
         if conflicts:
             store.set(kind, 1)
+            if conflicts == 2:
+                store.delete(kind)
             with pytest.raises(ConflictError) as caught:
                 draft.commit()
             assert caught.value.reasons == ("keys",)
@@ -259,6 +261,35 @@ def test_what_a_function_of_retry_raises_ends_it(store: Store[str, Slot]) -> Non
             store.retry(fn, attempts)
         assert runs == [1]
     assert store.set("a", Slot(5)).version == 1
+
+
+class Incomparable:
+    """A key that cannot be compared."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("compare me not")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda draft, key: draft[key],
+        lambda draft, key: draft.get(key),
+        lambda draft, key: key in draft,
+    ],
+    ids=["reads", "gets", "looks for"],
+)
+def test_a_look_that_cannot_be_noted_raises_what_the_key_raised(
+    make_store: MakeStore, look: Any
+) -> None:
+    draft = make_store().draft()
+    assert Incomparable() not in draft
+    with pytest.raises(TypeError, match="compare me not") as caught:
+        look(draft, Incomparable())
+    assert type(caught.value) is TypeError
 
 
 def test_an_expected_version_is_a_whole_number() -> None:

@@ -38,6 +38,8 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "OrderMismatchError": ("oid", "another slot"),
     "RetiredOrderError": ("oid", 1, 2),
     "SlotBusyError": ("oid", "other"),
+    "LockTimeoutError": ("the transaction opened at app.py:41", 0.25),
+    "LaggedError": (3, Store({"a": 1}).snapshot()),
     "TapeError": ("file.csv", 3, "no price"),
 }
 

@@ -20,7 +20,7 @@ import cowstate
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = doctest.ELLIPSIS
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(?P<language>[a-z]*)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -86,6 +86,32 @@ def test_the_examples_on_a_page_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(page.read_text(encoding="utf-8"), page.name)
+
+
+# What a page points to
+
+LINK = re.compile(r"\]\((?!\w+:)(?P<target>[^)#]+)")
+PATH = re.compile(r"`(?P<target>(?:cowstate|docs|tests)/[\w/-]+(?:\.\w+)?)`")
+
+
+def lost_on(page: Path, text: str) -> list[str]:
+    """The links, and the paths in the text, that lead nowhere; paths start at the root."""
+    links = [match["target"] for match in LINK.finditer(text)]
+    paths = [match["target"] for match in PATH.finditer(text)]
+    lost = [target for target in links if not (page.parent / target).exists()]
+    return lost + [target for target in paths if not (ROOT / target).exists()]
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "SECURITY.md"], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+def test_what_a_page_points_to_is_there(page: Path) -> None:
+    assert lost_on(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_a_page_that_points_to_nothing_is_seen() -> None:
+    text = "[a](LICENSE), [b](docs/none.md#x), [c](http://there/d.md), `tests/none.py`, `tests`"
+    assert lost_on(ROOT / "README.md", text) == ["docs/none.md", "tests/none.py"]
 
 
 # The public names

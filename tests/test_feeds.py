@@ -6,7 +6,6 @@ import gc
 import math
 import threading
 import weakref
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,81 +25,59 @@ from cowstate import (
     Store,
     WaitTimeoutError,
 )
-from cowstate.audience import Bell, Subscription, ThreadBell
-from cowstate.feeds import NOTHING_CAME, await_change, has_changed
-
-PATIENCE = 30
-
-
-def nothing() -> None:
-    pass
+from cowstate.waiters import ThreadWaiter
+from cowstate.waits import NOTHING_CAME, Source
+from tests.parked import PATIENCE, Hooked
 
 
-class Hooked(Store[str, int]):
-    """A store that calls back at the two moments that matter: a bell about to hang, and hung."""
-
-    before: Callable[[], object] = staticmethod(nothing)
-    after: Callable[[], object] = staticmethod(nothing)
-
-    def join(self, member: Bell | Subscription[str, int]) -> None:
-        self.before()
-        super().join(member)
-        self.after()
-
-
-def look_then_hang(core: Any, seen: Any, deadline: float | None) -> None:
-    """The seeded bug: `await_change` with its two first steps exchanged."""
-    if has_changed(core, seen, None):
-        return
-    bell = ThreadBell()
-    core.join(bell)
+def sleep_until_notified(source: Any, deadline: float | None) -> None:
+    waiter, parked = ThreadWaiter(), source.waiters.parked
+    parked.add(waiter.number, waiter, None)
     try:
-        if not bell.wait(deadline):
+        if not waiter.sleep(deadline):
             raise WaitTimeoutError(NOTHING_CAME)
     finally:
-        core.leave(bell)
+        parked.discard(waiter.number, None)
 
 
-def hang_without_a_look(core: Any, seen: Any, deadline: float | None) -> None:
-    """The other seeded bug: whatever came before the bell hung is slept through."""
-    bell = ThreadBell()
-    core.join(bell)
-    try:
-        if not bell.wait(deadline):
-            raise WaitTimeoutError(NOTHING_CAME)
-    finally:
-        core.leave(bell)
+def look_then_park(source: Any, seen: Any, deadline: float | None) -> None:
+    """The seeded bug: `Source.await_change` with its two first steps exchanged."""
+    if not source.has_changed(seen, None):
+        sleep_until_notified(source, deadline)
+
+
+def park_without_a_look(source: Any, seen: Any, deadline: float | None) -> None:
+    """The other seeded bug: whatever came before the waiter was parked is slept through."""
+    sleep_until_notified(source, deadline)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_commit_around_the_hanging_of_the_bell_wakes_the_waiter(moment: str) -> None:
+def test_a_commit_around_the_parking_of_a_waiter_wakes_it(moment: str) -> None:
     store = Hooked({"a": 0})
-    setattr(store, moment, lambda: store.set("a", 1))
+    setattr(store.parked, moment, lambda: store.set("a", 1))
     # A deadline that has passed: whoever sleeps at all does not wake up in time.
     assert store.wait_for(lambda now: now["a"] == 1, timeout=0).version == 1
     assert store.statistics().waiting == 0
 
 
-@pytest.mark.parametrize("broken", [look_then_hang, hang_without_a_look])
+@pytest.mark.parametrize("broken", [look_then_park, park_without_a_look])
 def test_the_same_schedule_finds_the_lost_wake_up_of_a_broken_twin(broken: Any) -> None:
     def schedule(wait: Any) -> None:
         store = Hooked({"a": 0})
-        store.before = lambda: store.set("a", 1)
-        wait(store, store.snapshot(), 0.0)
+        store.parked.before = lambda: store.set("a", 1)
+        wait(store.source, store.snapshot(), 0.0)
 
-    schedule(await_change)
+    schedule(Source.await_change)
     with pytest.raises(WaitTimeoutError):
         schedule(broken)
 
 
 def test_a_sleeper_is_woken_by_a_write_on_another_thread() -> None:
     store = Hooked({"a": 0})
-    hung = threading.Event()
-    store.after = hung.set
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(store.wait_for, lambda now: now["a"] == 2, PATIENCE)
         getting = pool.submit(store.feed().get, PATIENCE)
-        assert hung.wait(PATIENCE)
+        store.parked.wait_for(2)
         for n in (1, 2):
             store.set("a", n)
         assert waiting.result(PATIENCE).version == 2
@@ -110,7 +87,7 @@ def test_a_sleeper_is_woken_by_a_write_on_another_thread() -> None:
 def test_a_waiter_with_keys_is_asked_again_only_after_they_changed() -> None:
     store = Hooked({"a": 0, "b": 0})
     steps = iter([("b", 1), ("a", 1), ("b", 2), ("b", 3), ("a", 2)])
-    store.before = lambda: [store.set(*step) for step in steps]
+    store.parked.before = lambda: [store.set(*step) for step in steps]
     asked: list[int] = []
 
     def asks(now: Snapshot[str, int]) -> bool:
@@ -120,19 +97,18 @@ def test_a_waiter_with_keys_is_asked_again_only_after_they_changed() -> None:
     assert store.wait_for(asks, timeout=PATIENCE, keys=["a"]).version == 5
     assert asked == [0, 5]
     with pytest.raises(WaitTimeoutError):
-        store.after = lambda: store.set("b", 9)
+        store.parked.after = lambda: store.set("b", 9)
         store.wait_for(lambda now: now["b"] == 9, timeout=0, keys=["a"])
 
 
 def test_a_predicate_that_raises_raises_to_the_waiter_and_leaves_nothing_behind() -> None:
     store = Hooked({"a": 0})
-    store.before = lambda: store.delete("a")
+    store.parked.before = lambda: store.delete("a")
     with pytest.raises(KeyError):
         store.wait_for(lambda now: now["a"], timeout=PATIENCE)
     with pytest.raises(StopIteration):
         store.wait_for(lambda now: next(iter(())), timeout=PATIENCE)
     assert store.statistics().waiting == 0
-    assert not store._heard
 
 
 def test_a_timeout_is_a_timeout_error_of_ours() -> None:
@@ -148,7 +124,7 @@ def test_a_timeout_is_a_timeout_error_of_ours() -> None:
 @pytest.mark.parametrize("endless", [None, math.inf, 1e300, 10**400, 9e9])
 def test_a_timeout_may_be_longer_than_a_clock_can_count(endless: float) -> None:
     store = Hooked({"a": 0})
-    store.before = lambda: store.set("a", 1)
+    store.parked.before = lambda: store.set("a", 1)
     assert store.wait_for(lambda now: now["a"], endless).version == 1
 
 
@@ -176,13 +152,10 @@ def test_waiting_inside_a_write_is_refused_and_polling_is_not() -> None:
 
 def test_close_wakes_whoever_is_blocked_on_the_feed() -> None:
     store = Hooked({"a": 0})
-    hung = threading.Semaphore(0)
-    store.after = hung.release
     feed = store.feed()
     with ThreadPoolExecutor(2) as pool:
         iterating, getting = pool.submit(list, feed), pool.submit(feed.get)
-        for _ in range(2):
-            assert hung.acquire(timeout=PATIENCE)
+        store.parked.wait_for(2)
         feed.close()
         assert iterating.result(PATIENCE) == []
         assert isinstance(getting.exception(PATIENCE), ClosedError)
@@ -277,7 +250,7 @@ def test_a_thousand_feeds_keep_no_version_alive() -> None:
     for feed in feeds:
         assert not [held for held in gc.get_referents(feed) if isinstance(held, Snapshot | Commit)]
     # And a writer does not know of them at all.
-    assert not store._heard
+    assert store.statistics().waiting == store.statistics().subscriptions == 0
 
 
 def test_a_feed_that_nobody_holds_is_gone() -> None:
@@ -286,13 +259,12 @@ def test_a_feed_that_nobody_holds_is_gone() -> None:
     assert feed() is None
 
 
-def test_a_bell_rung_twice_is_heard_once_and_at_once() -> None:
-    bell = ThreadBell()
-    bell.ring()
-    bell.ring()
-    assert bell.wait(None)
-    assert not bell.wait(0.0)
-    assert bell.sleepers == 1
+def test_a_waiter_notified_twice_hears_it_once_and_at_once() -> None:
+    waiter = ThreadWaiter()
+    waiter.notify()
+    waiter.notify()
+    assert waiter.sleep(None)
+    assert not waiter.sleep(0.0)
 
 
 def test_what_is_no_feed_is_refused() -> None:

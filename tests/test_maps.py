@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
+import sys
+import sysconfig
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pyrsistent
@@ -133,6 +137,75 @@ def test_a_store_is_told_the_map_and_says_which_one_it_has(kind: MapKind) -> Non
     assert small == ("dict" if kind.name.startswith("dict+") else kind.large)
 
 
+SMALL_AS_DICT = [name for name in available_maps() if name.startswith("dict+")]
+small_as_dict = pytest.mark.parametrize("name", SMALL_AS_DICT)
+
+
+def limit_of(name: str) -> int:
+    """The most records that a store holds in a dict, as it tells itself."""
+    for size in count():
+        if Store(dict.fromkeys(range(size + 1)), maps=name).statistics().map != "dict":
+            return size
+    raise AssertionError
+
+
+def map_when_grown(name: str, size: int, how: str) -> str:
+    """Which map holds *size* records of a store that had one, or was built of them."""
+    records = dict.fromkeys(range(size), 0)
+    store = Store(records if how == "built" else {0: 0}, maps=name)
+    if how == "key by key":
+        for key in records:
+            store.set(key, 0)
+    elif how == "at once":
+        with store.transaction() as tx:
+            tx.update(records)
+    assert store.snapshot() == records
+    return store.statistics().map
+
+
+def map_when_shrunk(name: str, size: int, how: str) -> str:
+    """Which map holds *size* records of a store that had a thousand."""
+    store = Store(dict.fromkeys(range(1_000), 0), maps=name)
+    if how == "key by key":
+        for key in range(size, 1_000):
+            store.delete(key)
+    else:
+        with store.transaction() as tx:
+            for key in range(size, 1_000):
+                del tx[key]
+    assert store.snapshot() == dict.fromkeys(range(size), 0)
+    return store.statistics().map
+
+
+@small_as_dict
+@pytest.mark.parametrize("how", ["built", "key by key", "at once"])
+def test_a_store_is_held_in_a_dict_up_to_its_limit_and_never_above(name: str, how: str) -> None:
+    limit, large = limit_of(name), map_kind(name).large
+    assert map_when_grown(name, limit, how) == "dict"
+    assert map_when_grown(name, limit + 1, how) == large
+
+
+@small_as_dict
+def test_the_limit_is_the_last_size_before_a_dict_doubles_its_table(name: str) -> None:
+    table: dict[int, int] = {}
+    sizes = [sys.getsizeof(table)]
+    for key in range(limit_of(name) + 1):
+        table[key] = 0
+        sizes.append(sys.getsizeof(table))
+    assert sizes[-1] > 1.7 * sizes[-2]
+
+
+@small_as_dict
+@pytest.mark.parametrize("how", ["key by key", "at once"])
+def test_a_store_that_shrinks_goes_back_to_a_dict_at_half_the_limit_and_not_before(
+    name: str, how: str
+) -> None:
+    limit, large = limit_of(name), map_kind(name).large
+    assert map_when_shrunk(name, 999, how) == large
+    assert map_when_shrunk(name, limit // 2 + 1, how) == large
+    assert map_when_shrunk(name, limit // 2, how) == "dict"
+
+
 def test_the_reference_is_always_there_and_comes_first() -> None:
     assert available_maps()[0] == "pyrsistent"
     assert {"pyrsistent", "dict+pyrsistent"} <= set(available_maps())
@@ -162,9 +235,31 @@ def test_without_the_extra_the_fast_map_is_refused_and_auto_does_without(fresh: 
     assert available_maps() == ("pyrsistent", "dict+pyrsistent")
 
 
-def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(fresh: Any) -> None:
-    fresh.setattr(maps, "_switches_gil_on", lambda: True)
-    assert map_kind("auto").name == "dict+pyrsistent"
+def test_a_pyrsistent_that_has_no_vector_in_python_is_taken_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyrsistent._pvector", None)
+    spec = importlib.util.spec_from_file_location("cowstate.maps_anew", maps.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    anew = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(anew)
+    kind = anew.map_kind("pyrsistent")
+    base = kind.build({"a": 1})
+    assert dict(kind.put(base, "b", 2)) == {"a": 1, "b": 2}
+    assert dict(kind.apply(base, {"b": 2, "a": MISSING})) == {"b": 2}
+    assert dict(base) == {"a": 1}
+
+
+@pytest.mark.parametrize("is_free_threaded", [True, False])
+def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(
+    fresh: Any, is_free_threaded: bool
+) -> None:
+    known = {"Py_GIL_DISABLED": int(is_free_threaded)}
+    fresh.setattr(sysconfig, "get_config_var", known.get)
+    has_c_map = "immutables" in available_maps()
+    fast = has_c_map and not is_free_threaded
+    assert map_kind("auto").name == ("dict+immutables" if fast else "dict+pyrsistent")
 
 
 def test_a_hundred_thousand_records_are_built_at_once_and_read_alike(kind: MapKind) -> None:

@@ -8,15 +8,18 @@ from __future__ import annotations
 import gc
 import threading
 
-from cowstate import ReentrantWriteError, Store, process
+import pytest
+
+from cowstate import ClosedError, ReentrantWriteError, Store, process
 
 
-def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None:
+def test_what_another_thread_had_reserved_is_free_in_the_child() -> None:
     store = Store({"a": 1})
     inside, go_on = threading.Event(), threading.Event()
 
     def write() -> None:
-        with store.transaction() as tx:
+        # There is no such thread in a child. In here it is told that its transaction is over.
+        with pytest.raises(ClosedError, match="given up"), store.transaction() as tx:
             inside.set()
             assert go_on.wait(30)
             tx["b"] = 2
@@ -28,6 +31,32 @@ def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None
         process._after_fork_in_child()
         assert store.set("a", 5).version == 1
         assert store.statistics().waiting == 0
+    finally:
+        go_on.set()
+        thread.join()
+    assert store.snapshot() == {"a": 5}
+
+
+def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None:
+    store = Store({"a": 1})
+    inside, go_on = threading.Event(), threading.Event()
+
+    def update(n: int) -> int:
+        inside.set()
+        assert go_on.wait(30)
+        return n
+
+    def write() -> None:
+        # There is no such thread in a child. In here it finds that the lock is another one.
+        with pytest.raises(RuntimeError):
+            store.update("a", update)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert inside.wait(30)
+    try:
+        process._after_fork_in_child()
+        assert store.set("a", 5).version == 1
     finally:
         go_on.set()
         thread.join()

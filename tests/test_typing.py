@@ -1,25 +1,32 @@
-"""What users' type checkers see: the types that ``typing/`` states are mypy's."""
+"""What users' type checkers see: the types that ``typing/`` states are mypy's and pyright's."""
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
 CASES = sorted((TESTS / "typing").glob("*.py"))
+CHECKERS = {
+    "mypy": ["mypy", "--strict", "--no-error-summary"],
+    "pyright": ["pyright", "--pythonpath", sys.executable],
+}
 
-needs_mypy = pytest.mark.skipif(
-    importlib.util.find_spec("mypy") is None, reason="mypy is not installed here"
-)
+
+@pytest.fixture(params=CHECKERS)
+def checker(request: pytest.FixtureRequest) -> list[str]:
+    if find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed here")
+    return CHECKERS[request.param]
 
 
-def mypy(path: Path) -> subprocess.CompletedProcess[str]:
+def check(checker: list[str], path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(path)],
+        [sys.executable, "-m", *checker, str(path)],
         cwd=TESTS.parent,
         capture_output=True,
         text=True,
@@ -27,22 +34,20 @@ def mypy(path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@needs_mypy
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_the_inferred_types_are_as_written(path: Path) -> None:
-    result = mypy(path)
+def test_the_inferred_types_are_as_written(checker: list[str], path: Path) -> None:
+    result = check(checker, path)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@needs_mypy
-def test_a_wrong_type_would_be_seen(tmp_path: Path) -> None:
+def test_a_wrong_type_would_be_seen(checker: list[str], tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text(
         "from typing import assert_type\n"
         "from cowstate import Store\n"
         "assert_type(Store({'a': 1}).snapshot()['a'], str)\n"
     )
-    result = mypy(wrong)
+    result = check(checker, wrong)
     assert result.returncode != 0
     assert "int" in result.stdout
 

@@ -39,7 +39,7 @@ from .report import print_table
 from .rivals import Bare
 from .variants import DEFAULT, LOCKED, Variant, maps_here, variants
 
-__all__ = ["MARGIN", "Count", "Row", "compare", "count", "hot_paths", "main"]
+__all__ = ["MARGIN", "Count", "Row", "compare", "count", "hot_paths", "main", "run_all"]
 
 MARGIN = 0.05
 """By which part a ratio may grow before the check fails."""
@@ -130,7 +130,7 @@ def _setting(variant: Variant) -> Operation:
     )
 
 
-def _run_all() -> None:
+def run_all() -> None:
     """Run everything, in the process that is counted; first nothing, to know what that costs."""
     todo = [_NOTHING, *(operation for pair in hot_paths().values() for operation in pair)]
     gc.collect()
@@ -175,7 +175,7 @@ def count() -> dict[str, Count]:
                 f"--callgrind-out-file={directory / 'out'}",
                 sys.executable,
                 "-c",
-                "from cowstate.bench.instructions import _run_all; _run_all()",
+                "from cowstate.bench.instructions import run_all; run_all()",
             ],
             env={**os.environ, "PYTHONHASHSEED": "0"},
             capture_output=True,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from copy import deepcopy
 from threading import Lock, RLock
@@ -228,7 +228,7 @@ class LockedStore(Generic[K, V]):
             )
 
     @contextmanager
-    def reading(self) -> Iterator[Iterator[V]]:
+    def reading(self) -> Generator[Iterator[V]]:
         """Give the live records, to be read and not kept, while all writers wait. No copy."""
         with self._lock:
             yield (slot.record for slot in self._slots.values())
@@ -310,7 +310,7 @@ class LockedStore(Generic[K, V]):
         return version
 
     @contextmanager
-    def transaction(self) -> Iterator[LockedTransaction[K, V]]:
+    def transaction(self) -> Generator[LockedTransaction[K, V]]:
         """Open a transaction: all changes at the end of the block, or none if it raises."""
         if self._owned():
             raise ReentrantWriteError

@@ -177,17 +177,26 @@ def time_all(
         rounds = min(rounds, max(2, int(settings.budget_s / slowest)))
     samples: dict[str, list[float]] = {name: [] for name in operations}
     try:
-        for _ in range(rounds):
-            order = list(samplers)
-            rng.shuffle(order)
-            for name in order:
-                # The collector leaves alone what is there by now, so that a variant pays for
-                # going through what it makes itself, not through what the others keep.
-                gc.freeze()
-                samples[name].append(samplers[name].sample())
+        _take_all(samplers, samples, rounds, rng)
     finally:
         gc.unfreeze()
     return {name: tuple(taken) for name, taken in samples.items()}
+
+
+def _take_all(
+    samplers: Mapping[str, _Sampler],
+    samples: Mapping[str, list[float]],
+    rounds: int,
+    rng: random.Random,
+) -> None:
+    for _ in range(rounds):
+        order = list(samplers)
+        rng.shuffle(order)
+        for name in order:
+            # The collector leaves alone what is there by now, so that a variant pays for going
+            # through what it makes itself, not through what the others keep.
+            gc.freeze()
+            samples[name].append(samplers[name].sample())
 
 
 def gil_enabled() -> bool:

@@ -107,7 +107,7 @@ def bytes_per_version(step: Callable[[], object], versions: int) -> float:
         kept = [step()]
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
-        kept += [step() for _ in range(versions)]
+        kept += tuple(step() for _ in range(versions))
         gc.collect()
         return (tracemalloc.get_traced_memory()[0] - before) / versions
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -219,7 +219,7 @@ def plot(path: Path, conditions: Mapping[str, Any], figures: Sequence[Figure]) -
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[str], object]]:
+def progress(total: int) -> Generator[Callable[[str], object]]:
     """Give a function that is told what comes next, ``total`` times; a bar on a terminal."""
     if not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda _: None

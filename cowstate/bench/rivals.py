@@ -42,6 +42,7 @@ class Rival(Protocol):
 
     def compare_and_set(self, key: Any, expected: Any, record: Any) -> bool:
         """Replace one record if it is *expected* still."""
+        ...
 
 
 def large_map() -> MapKind:

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -265,7 +265,7 @@ def _verdict(report: ReplayReport) -> Iterator[str]:
 @contextmanager
 def _progress(
     path: str | None, total: int | None, *, wanted: bool
-) -> Iterator[Callable[[int], object]]:
+) -> Generator[Callable[[int], object]]:
     """Give a function that shows how many trades were read; silent if nobody can watch."""
     watched = wanted and sys.stderr is not None and sys.stderr.isatty()
     if not watched or os.environ.get("TERM") == "dumb":

@@ -150,8 +150,7 @@ class PaperExchange:
         """Let one trade happen now; to be called by the driver of the clock."""
         now = self._clock.now_ms
         with self._lock:
-            for order in self._engine.match(trade, now):
-                self._tell(order, now)
+            self._tell_all(self._engine.match(trade, now), now)
             if self._trade_callbacks:
                 self._clock.call_at(
                     now + self.latency_ms, partial(_call_all, self._trade_callbacks, trade)
@@ -268,6 +267,10 @@ class PaperExchange:
             self._clock.call_at(now + delay, partial(self._deliver, order))
         return order
 
+    def _tell_all(self, orders: Iterable[OrderUpdate], now: int) -> None:
+        for order in orders:
+            self._tell(order, now)
+
     # The line
 
     def _deliver(self, order: OrderUpdate) -> None:
@@ -284,7 +287,7 @@ class PaperExchange:
             for _ in commands
         ]
         with self._lock:
-            passages = [self._line.request() for _ in commands]
+            passages = tuple(self._line.request() for _ in commands)
         sent = self._clock.now_ms
         for number, (command, passage) in enumerate(zip(commands, passages, strict=True)):
             if passage.arrives is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -109,7 +109,7 @@ class ThreadedClock:
         return inbox
 
     @contextmanager
-    def participating(self) -> Iterator[None]:
+    def participating(self) -> Generator[None]:
         """Make the calling thread a participant that counts as busy for as long as this lasts.
 
         For a thread that has its own loop, and waits on this clock between its rounds.
@@ -231,12 +231,7 @@ class ThreadedClock:
                 raise ClockError("another thread is driving this clock; use wait_until")
             self._driver = thread
         try:
-            while True:
-                with self._lock:
-                    event = self._next(end)
-                if event is None:
-                    return
-                event()
+            self._run_events(end)
         except BaseException as error:
             self._fail(error)
             self._failure_was_raised = True
@@ -244,6 +239,14 @@ class ThreadedClock:
         finally:
             with self._lock:
                 self._driver = outer
+
+    def _run_events(self, end: int | None) -> None:
+        while True:
+            with self._lock:
+                event = self._next(end)
+            if event is None:
+                return
+            event()
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
@@ -255,8 +258,7 @@ class ThreadedClock:
     def _serve(self, inbox: _ThreadInbox[T], handler: Callable[[tuple[T, ...]], None]) -> None:
         self._self.key = inbox
         try:
-            while items := inbox.take():
-                handler(items)
+            inbox.serve(handler)
         except BaseException as error:
             self._fail(error)
         finally:
@@ -286,15 +288,24 @@ class _ThreadInbox(Generic[T]):
             clock._busy_since.setdefault(self, clock._now)
             self._arrived.notify()
 
+    def serve(self, handler: Callable[[tuple[T, ...]], None]) -> None:
+        """Give the items that come to *handler*, until the clock is closed."""
+        while items := self.take():
+            handler(items)
+
     def take(self) -> tuple[T, ...]:
         """Return all items, waiting for the first; none at all once the clock is closed."""
         clock = self._clock
         with clock._lock:
-            while not self._items and not clock._closed:
-                clock._idle(self)
-                clock._sleep(self._arrived)
+            self._await_item()
             if clock._closed:
                 return ()
             items, self._items = tuple(self._items), []
             clock._busy_since[self] = self._given_ms
             return items
+
+    def _await_item(self) -> None:
+        clock = self._clock
+        while not self._items and not clock._closed:
+            clock._idle(self)
+            clock._sleep(self._arrived)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from threading import get_ident
 from types import ModuleType
@@ -31,7 +31,8 @@ class Lock:
         """Take it, if need be after waiting."""
         _check_timeout(blocking, timeout)
         self._scheduler.operate()
-        return self._take(blocking, timed=timeout != -1)
+        # As of a real one: no time to wait is not to wait.
+        return self._take(blocking and timeout != 0, timed=timeout != -1)
 
     def _take(self, blocking: bool, timed: bool) -> bool:
         scheduler = self._scheduler
@@ -224,7 +225,7 @@ class _Threading(ModuleType):
 
 
 @contextmanager
-def known_to(scheduler: Scheduler, modules: tuple[ModuleType, ...]) -> Iterator[None]:
+def known_to(scheduler: Scheduler, modules: tuple[ModuleType, ...]) -> Generator[None]:
     """Have *modules* make the locks of this room, by whatever name they know `threading`'s.
 
     Threads that do not take part go on making real ones.
@@ -238,13 +239,17 @@ def known_to(scheduler: Scheduler, modules: tuple[ModuleType, ...]) -> Iterator[
         for name, value in vars(module).items()
         if id(value) in by_identity
     ]
+    ours = [(names, name, by_identity[id(value)]) for names, name, value in before]
     try:
-        for names, name, value in before:
-            names[name] = by_identity[id(value)]
+        _bind(ours)
         yield
     finally:
-        for names, name, value in before:
-            names[name] = value
+        _bind(before)
+
+
+def _bind(values: Iterable[tuple[dict[str, Any], str, Any]]) -> None:
+    for names, name, value in values:
+        names[name] = value
 
 
 def _maker(scheduler: Scheduler, name: str) -> Callable[..., Any]:

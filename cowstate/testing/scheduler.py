@@ -126,18 +126,22 @@ class Scheduler:
     def _await_end(self) -> None:
         parked = False
         try:
-            while not parked:
-                steps = self._clock
-                try:
-                    self._done.get(timeout=self._patience)
-                    parked = True
-                except Empty:
-                    if self._clock == steps:
-                        self.failure = self._stuck()
-                        break
+            parked = self._all_parked()
         finally:
             if not parked or self.failure is not None:
                 self._unwind(None if parked else self.current)
+
+    def _all_parked(self) -> bool:
+        """Wait until they are; False if one of them is stuck."""
+        while True:
+            steps = self._clock
+            try:
+                self._done.get(timeout=self._patience)
+                return True
+            except Empty:
+                if self._clock == steps:
+                    self.failure = self._stuck()
+                    return False
 
     def _unwind(self, stuck: Worker | None) -> None:
         """End the threads that are still on their way, one after the other."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import linecache
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -162,12 +162,13 @@ def explore(
         UnscheduledError: a thread waits for something unknown to the search, or never ends.
 
     >>> from cowstate import Store
+    >>> STORE = ["cowstate.committer", "cowstate.writelock", "cowstate.locks", "cowstate.waiters"]
     >>> def program():
     ...     store = Store({"hits": 0})
     ...     def hit():
     ...         store.update("hits", lambda n: n + 1)
     ...     return [hit, hit], lambda: store.snapshot()["hits"]
-    >>> result = explore(program, modules=["cowstate.store", "cowstate.core"], preemptions=1)
+    >>> result = explore(program, modules=STORE, preemptions=1)
     >>> result.complete, list(result.outcomes)
     (True, [2])
     """
@@ -177,22 +178,11 @@ def explore(
     _check_bound("max_schedules", max_schedules, 1)
     territory = Territory(modules)
     scheduler = Scheduler(territory, instructions=every == "instruction", timeouts=timeouts)
-    outcomes: Counter[Hashable] = Counter()
-    schedules = 0
     with _ready(scheduler, territory):
-        for plan in (frontier := _Frontier(preemptions)):
-            if schedules == max_schedules:
-                return Exploration(schedules, dict(outcomes), False, preemptions)
-            if schedules % _RUNS_BETWEEN_COLLECTIONS == 0:
-                gc.collect(1)
-            outcome, error = _run(program, scheduler, plan)
-            schedules += 1
-            if error is not None:
-                break
-            outcomes[outcome] += 1
-            frontier.add(plan, scheduler)
-    if error is None:
-        return Exploration(schedules, dict(outcomes), True, preemptions)
+        found = _search(program, scheduler, preemptions, max_schedules)
+    if isinstance(found, Exploration):
+        return found
+    schedules, plan, error = found
     failed = Schedule(plan.switches, territory.given, every)
     if isinstance(error, NondeterminismError):
         raise error
@@ -226,7 +216,7 @@ def replay(program: Program, schedule: Schedule) -> Trace:
 
 
 @contextmanager
-def _ready(scheduler: Scheduler, territory: Territory) -> Iterator[None]:
+def _ready(scheduler: Scheduler, territory: Territory) -> Generator[None]:
     # A collection in the midst of a thread would run finalizers there, at a place that differs
     # from run to run.
     collecting = gc.isenabled()
@@ -238,6 +228,26 @@ def _ready(scheduler: Scheduler, territory: Territory) -> Iterator[None]:
         scheduler.close()
         if collecting:
             gc.enable()
+
+
+def _search(
+    program: Program, scheduler: Scheduler, preemptions: int | None, max_schedules: int | None
+) -> Exploration | tuple[int, Plan, BaseException]:
+    """Run every schedule; return what came of it, or which run failed, how and by what plan."""
+    outcomes: Counter[Hashable] = Counter()
+    schedules = 0
+    for plan in (frontier := _Frontier(preemptions)):
+        if schedules == max_schedules:
+            return Exploration(schedules, dict(outcomes), False, preemptions)
+        if schedules % _RUNS_BETWEEN_COLLECTIONS == 0:
+            gc.collect(1)
+        outcome, error = _run(program, scheduler, plan)
+        schedules += 1
+        if error is not None:
+            return schedules, plan, error
+        outcomes[outcome] += 1
+        frontier.add(plan, scheduler)
+    return Exploration(schedules, dict(outcomes), True, preemptions)
 
 
 def _run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeAlias
@@ -64,7 +64,7 @@ class Tracer:
         return local
 
     @contextmanager
-    def elsewhere(self) -> Iterator[None]:
+    def elsewhere(self) -> Generator[None]:
         """Let another thread run what belongs to the territory, without points, meanwhile."""
         # From 3.12 on the interpreter stops reporting the instructions of code for good when a
         # thread that asks for none runs it.

@@ -82,10 +82,13 @@ class Worker:
         # instrument all code anew.
         sys.settrace(self._trace)
         try:
-            while not self.lost:
-                self.park()
-                if self.job is None:
-                    return
-                self._perform(self)
+            self._serve()
         finally:
             sys.settrace(before)
+
+    def _serve(self) -> None:
+        while not self.lost:
+            self.park()
+            if self.job is None:
+                return
+            self._perform(self)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import signal
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -43,13 +43,24 @@ class InjectedError(Exception):
     """The same as an ordinary error, which ``except Exception`` catches."""
 
 
-def in_package(code: CodeType) -> bool:
-    """Whether it is code of the package that somebody calls.
+PURE = {
+    str(Path(PACKAGE, f"{name}.py"))
+    for name in (
+        "changes", "derived", "draft", "invariants", "maps", "records", "ring", "schema",
+        "snapshot", "transactions", "workspace",
+    )
+}  # fmt: skip
+"""The modules that hold nothing: any line of them may fail, for want of memory say."""
 
-    What a dying weak reference calls, in `cowstate.process`, has nobody to raise to.
-    """
-    finalizer = code.co_name == "<lambda>" and code.co_filename.endswith("process.py")
-    return code.co_filename.startswith(PACKAGE) and not finalizer
+
+def in_package(code: CodeType) -> bool:
+    """Whether it is code of the package."""
+    return code.co_filename.startswith(PACKAGE)
+
+
+def in_pure_part(code: CodeType) -> bool:
+    """Whether it is code of the package that holds no lock and changes nothing shared."""
+    return code.co_filename in PURE
 
 
 def _start(trace: Any) -> Any:
@@ -97,28 +108,31 @@ def raise_at_line(
 
 
 class _Arm:
-    """``-arm`` sends this thread an asynchronous exception without running a line of Python.
+    """``-arm`` is a Ctrl-C that comes in at this moment, without a line of Python being run.
 
-    The interpreter looks for one when it enters or leaves a call or jumps backward. An operator
-    whose method is a foreign function does none of these, so a trace function that ends with it
-    lets the exception come up in the traced code, at the next point where one really can.
+    The interpreter looks for signals when it enters a function, after a call, and when it jumps
+    backward. An operator whose method is a foreign function does none of these, so a trace
+    function that ends with it lets the exception come up in the traced code, at the next point
+    where one really can. A signal, because that is for the main thread alone: what is sent to a
+    thread by its number may hit one that it has just started.
     """
 
+    __neg__ = staticmethod(ctypes.pythonapi.PyErr_SetInterrupt)
 
-_set_async = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
-
-def _arm() -> _Arm:
-    ident = ctypes.c_ulong(threading.get_ident())
-    call = partial(_set_async, ident, ctypes.py_object(Injected))
-    return type("_Armed", (_Arm,), {"__neg__": staticmethod(call)})()
+_ARM = _Arm()
 
 
 def interrupt_at_opcode(
-    write: Callable[[], object], number: int, where: Point = in_package
+    write: Callable[[], object],
+    number: int,
+    error: type[BaseException] = Injected,
+    where: Point = in_package,
 ) -> Place | None:
-    """Do *write*, with an asynchronous exception pending from its opcode *number* on."""
-    arm = _arm()
+    """Do *write*, with a signal pending from its opcode *number* on, the handler of which raises.
+
+    That is the only way in which an exception can come up where no code raises one.
+    """
     seen = 0
     armed = False
 
@@ -130,26 +144,35 @@ def interrupt_at_opcode(
             if seen == number:
                 armed = True
                 sys.settrace(None)
-                -arm
+                -_ARM
                 return None
         return local
 
     def enter(frame: FrameType, *_: object) -> Any:
         if not where(frame.f_code):
             return None
+        # In this order: from CPython 3.13 on, the other one misses the first call of a function.
+        frame.f_trace = local
         frame.f_trace_opcodes = True
         return local
 
+    def handle(*_: object) -> None:
+        nonlocal armed
+        armed = False
+        raise error
+
+    handler = signal.signal(signal.SIGINT, handle)
     before = _start(enter)
     try:
         write()
         while armed:  # until it comes up, at a backward jump of this loop at the latest
             pass
-    except Injected as raised:
+    except error as raised:
         return _place(raised)
     finally:
         _stop(before)
-    return None
+        signal.signal(signal.SIGINT, handler)
+    return ("caught",) if seen >= number else None
 
 
 def in_another_thread(fn: Callable[[], object]) -> None:

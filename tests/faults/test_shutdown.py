@@ -16,16 +16,7 @@ PATIENCE = 30
 PRELUDE = """
 import asyncio, os, signal, sys, threading
 from cowstate import Store, aio
-
-class Hooked(Store):
-    hung = threading.Semaphore(0)
-    def join(self, member):
-        super().join(member)
-        self.hung.release()
-
-    def await_sleepers(self, number):
-        for _ in range(number):
-            assert self.hung.acquire(timeout=30)
+from tests.parked import Hooked
 
 store = Hooked({"a": 0})
 """
@@ -44,7 +35,7 @@ AT_EXIT = {
             store.set("a", 2)
 
         threading.Thread(target=follow).start()
-        store.await_sleepers(1)
+        store.parked.wait_for(1)
         store.set("a", 1)
         """,
     "threads that wait for what never comes": """
@@ -52,7 +43,7 @@ AT_EXIT = {
         threading.Thread(target=store.wait_for, args=[lambda now: False, 1e6]).start()
         threading.Thread(target=store.feed().get).start()
         threading.Thread(target=store.feed().get, daemon=True).start()
-        store.await_sleepers(4)
+        store.parked.wait_for(4)
         """,
     "a thread that handles every error and waits again": """
         def stubborn():
@@ -63,7 +54,7 @@ AT_EXIT = {
                     print(error, file=sys.stderr)
 
         threading.Thread(target=stubborn).start()
-        store.await_sleepers(1)
+        store.parked.wait_for(1)
         """,
     "a wait that begins after the main thread has ended": """
         def late():
@@ -129,7 +120,7 @@ AT_EXIT = {
 
         for main in (follow, wait, background, alone, group):
             threading.Thread(target=lambda main=main: asyncio.run(main())).start()
-        store.await_sleepers(5)
+        store.parked.wait_for(5)
         """,
     "an event loop in a daemon thread": """
         async def follow():
@@ -137,7 +128,7 @@ AT_EXIT = {
                 pass
 
         threading.Thread(target=lambda: asyncio.run(follow()), daemon=True).start()
-        store.await_sleepers(1)
+        store.parked.wait_for(1)
         store.set("a", 1)
         """,
 }
@@ -173,7 +164,7 @@ def test_a_wait_that_is_interrupted_leaves_nothing_behind() -> None:
                 raise KeyboardInterrupt
 
         def interrupt():
-            store.await_sleepers(1)
+            store.parked.wait_for(1)
             while not heard.wait(0.05):
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -186,7 +177,7 @@ def test_a_wait_that_is_interrupted_leaves_nothing_behind() -> None:
                 wait()
             except KeyboardInterrupt:
                 thread.join()
-                assert not store._heard and store.set("a", 0).after["a"] == 0
+                assert store.statistics().waiting == 0 and store.set("a", 0).after["a"] == 0
                 print("interrupted")
         """)
     assert (ended.stderr, ended.stdout) == ("", "interrupted\n" * 2)
@@ -200,7 +191,7 @@ FORKED = {
         async def follow():
             await aio.feed(store).get()
         threading.Thread(target=lambda: asyncio.run(follow()), daemon=True).start()
-        store.await_sleepers(2)
+        store.parked.wait_for(2)
         """,
     "while another thread writes": """
         inside = threading.Event()

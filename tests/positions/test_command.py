@@ -15,10 +15,9 @@ from cowstate.positions import Faults, GridConfig, synthetic_tape
 from cowstate.positions.command import as_json, as_text
 from cowstate.positions.replay import ReplayOptions, ReplayReport
 from tests.positions.replaying import grid, modes
+from tests.positions.tapes import futures, recording
 
-RECORDING = "local_ts_ns,event_time_ms,trade_time_ms,trade_id,price,qty,is_buyer_maker,trade_type"
 DUMP = "id,price,qty,quote_qty,time,is_buyer_maker,is_best_match"
-RECORDED = "binance_usdm_btcusdt_trades_20240808.csv"
 
 TYPES = {
     **dict.fromkeys(["trades", "orders_placed", "fills_full", "fills_partial", "round_trips"], int),
@@ -31,14 +30,7 @@ TYPES = {
 }
 
 
-def rows(tape):
-    return [
-        f"1,2,{t.time_ms},{t.trade_id},{t.price},{t.quantity},{int(t.buyer_is_maker)},MARKET"
-        for t in tape
-    ]
-
-
-ROWS = rows(synthetic_tape(seed=1, count=40))
+HEADER, *ROWS = recording(synthetic_tape(seed=1, count=40), trade_type=True)
 
 
 def report_of(capsys, *argv):
@@ -64,8 +56,9 @@ def complaint(capsys, *argv):
 
 
 @modes
-def test_the_json_object_has_every_field_in_its_stable_type(capsys, shared_data, threads):
-    tape = str(shared_data / "trades" / RECORDED)
+@futures
+def test_the_json_object_has_every_field_in_its_stable_type(capsys, tape_file, threads):
+    tape = str(tape_file.path)
     mode = ["--threads"] if threads else []
     report = report_of(capsys, tape, "--step", "10", "--quantity", "0.05", *mode)
     assert {name: type(value) for name, value in report.items()} == TYPES
@@ -83,11 +76,10 @@ def test_corrections_map_each_kind_to_a_count(capsys):
     assert list(report["corrections"]) == sorted(report["corrections"])
 
 
+@futures
 @pytest.mark.parametrize("layout", ["with header", "without header", "gzipped"])
-def test_a_daily_dump_of_the_same_trades_gives_the_same_report(
-    capsys, shared_data, tmp_path, layout
-):
-    recorded = (shared_data / "trades" / RECORDED).read_text().splitlines()[:8001]
+def test_a_daily_dump_of_the_same_trades_gives_the_same_report(capsys, tape_file, tmp_path, layout):
+    recorded = tape_file.path.read_text().splitlines()[:8001]
     lines = [DUMP] if layout == "with header" else []
     for line in recorded[1:]:
         _, _, time, number, price, quantity, maker, _ = line.split(",")
@@ -220,7 +212,7 @@ def test_decimals_become_strings_without_rounding():
 
 def lines(*changes):
     """The text of a recording in which rows, by their number, are replaced."""
-    text = [RECORDING, *ROWS]
+    text = [HEADER, *ROWS]
     for number, row in changes:
         text[number - 1] = row
     return ("\n".join(text) + "\n").encode()
@@ -235,7 +227,7 @@ def row(**changes):
 
 BAD_FILES = {
     "empty": (b"", "holds no trade"),
-    "only a header": (RECORDING.encode(), "holds no trade"),
+    "only a header": (HEADER.encode(), "holds no trade"),
     "binary": (b"\x89PNG\r\n\x1a\n" + bytes(99), "row 1: this is not text"),
     "unknown columns": (b"a,b,c\n1,2,3\n", "row 1: unknown columns 'a,b,c'"),
     "json": (b'{"trades": []}\n', "row 1: unknown columns"),

@@ -403,6 +403,7 @@ def test_the_rule_that_it_replaces_does_harm_in_the_same_worlds() -> None:
 
 @pytest.mark.parametrize("block", range(4))
 def test_when_nothing_moves_any_more_a_few_passes_make_both_sides_agree(block: int) -> None:
+    agreed = 0
     for seed in range(block * 20, block * 20 + 20):
         world = World(random_ops(seed))
         world.run()
@@ -413,8 +414,11 @@ def test_when_nothing_moves_any_more_a_few_passes_make_both_sides_agree(block: i
             report = world.reconcile()
             assert report.outcome is PassOutcome.DONE
         assert world.harm == [], seed
-        # What is left to differ is what the reconciler may not correct by itself.
-        halted = any(kind.kind is CorrectionKind.BREAKER for kind in report.corrections)
         orders, difference = world.distance(world.manager.snapshot())
         assert orders == 0, seed
-        assert not difference or halted or report.position.verdict is PositionVerdict.DIVERGES
+        # What is left is what the reconciler may not correct by itself, and it says so.
+        halted = {correction.kind for correction in report.corrections} == {CorrectionKind.BREAKER}
+        agrees = report.position.verdict is PositionVerdict.AGREES
+        assert halted if difference else agrees, seed
+        agreed += agrees
+    assert agreed > 10

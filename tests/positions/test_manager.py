@@ -304,7 +304,9 @@ def test_a_position_known_by_its_total_alone_is_spread_over_free_slots(total: st
     manager.restore_from_exchange_position(Decimal(total), PRICE)
     now = manager.snapshot()
     assert now.total("position") == Decimal(total)
-    assert all(slot.working is None for slot in now.values() if slot.position_qty)
+    holding = [slot for slot in now.values() if slot.position_qty]
+    assert bool(holding) is bool(Decimal(total))
+    assert all(slot.working is None for slot in holding)
     assert manager.get_realized_pnl() == 0
     assert manager.get_fills() == ()
 

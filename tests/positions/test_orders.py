@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cowstate.positions.errors import RetiredOrderError
 from cowstate.positions.model import TAIL, OrderStatus, OrderUpdate, Side
 from cowstate.positions.orders import apply_order_update, fills_of, join_order
 from cowstate.positions.slots import InventorySlot, Order
@@ -208,6 +209,12 @@ def test_a_fill_beyond_the_quantity_is_kept_and_flagged():
     assert fold(EMPTY, [NEW]).overfilled == ()
 
 
+def test_the_fill_of_an_order_that_was_not_known_is_all_that_it_has():
+    filled = NEW.replace(status=OrderStatus.FILLED, filled=QUANTITY, cost=Decimal(150000))
+    (fill,) = fills_of(EMPTY, fold(EMPTY, [filled]))
+    assert (fill.quantity, fill.cost) == (QUANTITY, 150000)
+
+
 def test_a_fill_that_follows_canceled_still_counts():
     canceled = NEW.replace(status=OrderStatus.CANCELED, time_ms=5)
     late = NEW.replace(status=OrderStatus.PARTIALLY_FILLED, filled=Decimal(1), time_ms=4)
@@ -226,6 +233,39 @@ def test_an_event_of_an_old_order_cannot_touch_a_new_one():
     assert after.position_qty == QUANTITY
 
 
+def numbered(sequence: int, status: OrderStatus) -> OrderUpdate:
+    side = Side.BUY if sequence % 2 else Side.SELL
+    return NEW.replace(
+        client_oid=client_oid(sequence), order_id=1000 + sequence, side=side, status=status
+    )
+
+
+def test_the_oldest_that_is_over_is_forgotten_though_an_older_one_is_alive():
+    """Two are alive: the later one works, the other stands among those that are over."""
+    waiting, working, last = 1, TAIL + 2, TAIL + 5
+    slot = EMPTY
+    for sequence in range(1, last + 1):
+        alive = sequence in (waiting, working)
+        slot = fold(slot, [numbered(sequence, OrderStatus.NEW if alive else OrderStatus.CANCELED)])
+    over = [sequence for sequence in range(2, last + 1) if sequence != working]
+    kept = over[1 - TAIL :]
+    assert slot.working.sequence == working
+    assert [order.sequence for order in slot.tail] == [waiting, *kept]
+    assert slot.retired_sequence == kept[0] - 1
+    with pytest.raises(RetiredOrderError):
+        apply_order_update(slot, numbered(slot.retired_sequence, OrderStatus.CANCELED))
+
+
+def test_every_order_that_is_alive_is_remembered_however_many_there_are():
+    slot = EMPTY
+    for sequence in range(1, 2 * TAIL):
+        slot = fold(slot, [numbered(sequence, OrderStatus.NEW)])
+    assert [order.sequence for order in slot.orders] == [*range(1, 2 * TAIL)]
+    over = fold(slot, [numbered(3, OrderStatus.CANCELED)])
+    assert len(over.orders) == len(slot.orders)
+    assert fills_of(slot, over) == ()
+
+
 def test_a_cost_that_is_told_later_is_filled_in():
     filled = NEW.replace(status=OrderStatus.FILLED, filled=QUANTITY)
     slot = fold(EMPTY, [filled])
@@ -233,6 +273,17 @@ def test_a_cost_that_is_told_later_is_filled_in():
     assert (slot.cash, told.cash) == (0, -150000)
     assert told.position_qty == slot.position_qty
     assert fills_of(slot, told) == ()
+
+
+def test_what_is_told_of_a_smaller_filled_quantity_is_older_news_whatever_it_cost():
+    more = NEW.replace(status=OrderStatus.PARTIALLY_FILLED, filled=Decimal(2), time_ms=7)
+    for cost, told in ((0, 0), (0, 60_000), (100_000, 110_000)):
+        slot = fold(EMPTY, [more.replace(cost=Decimal(cost))])
+        less = more.replace(filled=Decimal(1), cost=Decimal(told), time_ms=8)
+        assert apply_order_update(slot, less) is slot
+    # Nor does its earlier time become that of what was filled later, though the cost is the same.
+    slot = fold(EMPTY, [more, more.replace(filled=Decimal(1), time_ms=5)])
+    assert slot.orders[0].filled_ms == 7
 
 
 def test_an_order_keeps_the_earliest_time_of_the_state_it_is_in():

@@ -20,6 +20,7 @@ from cowstate.positions import (
     ReconcilePolicy,
     Side,
     Slots,
+    SlotStatus,
     TradeReport,
     plan_orders,
     plan_position,
@@ -102,6 +103,36 @@ def test_an_acknowledged_order_that_the_exchange_denies_is_never_given_up() -> N
     assert plan(slots, denied) == OrderPlan(denied=("grid-100-B1",), unsettled=("100",))
 
 
+def test_a_pending_order_that_has_the_exchange_s_id_was_acknowledged_too() -> None:
+    slots = manager(BOTH[1], order("grid-90-B1", OrderStatus.PENDING, order_id=7)).snapshot()
+    assert slots["90"].slot_status is SlotStatus.PENDING
+    denied = view(BOTH[1], time_ms=START + 10_000_000, answers=(Answer("grid-90-B1", None),))
+    assert plan(slots, denied) == OrderPlan(denied=("grid-90-B1",), unsettled=("90",))
+
+
+def test_an_order_that_was_acknowledged_without_the_exchange_s_id_is_never_given_up_either() -> (
+    None
+):
+    slots = manager(BOTH[0], order("grid-100-B1", order_id=None)).snapshot()
+    denied = view(BOTH[0], time_ms=START + 10_000_000, answers=(Answer("grid-100-B1", None),))
+    assert plan(slots, denied) == OrderPlan(denied=("grid-100-B1",), unsettled=("100",))
+
+
+def test_a_denial_means_nothing_of_a_slot_that_has_changed_during_the_look() -> None:
+    it = manager(*BOTH)
+    before = it.snapshot()
+    it.on_order_update(order("grid-100-B1", OrderStatus.PARTIALLY_FILLED, "0.2", order_id=2))
+    seen = view(BOTH[0], answers=(Answer("grid-100-B1", None),))
+    assert plan(it.snapshot(), seen, before) == OrderPlan(unsettled=("100",))
+    assert plan(it.snapshot(), seen).denied == ("grid-100-B1",)
+
+
+def test_an_answer_under_an_id_that_is_not_ours_is_handed_on_to_be_reported() -> None:
+    other = order("web_1", OrderStatus.FILLED, "0.5", order_id=2)
+    found = plan(manager(*BOTH).snapshot(), view(BOTH[0], answers=(Answer("grid-100-B1", other),)))
+    assert found == OrderPlan(join=(other,), unsettled=("100",))
+
+
 def test_a_pending_order_in_flight_is_neither_asked_for_nor_judged() -> None:
     slots = manager(BOTH[0]).snapshot()
     found = plan(slots, view(BOTH[0], time_ms=START + 99))
@@ -125,6 +156,18 @@ def test_a_listed_order_is_matched_with_the_pending_one_and_adopted() -> None:
     slots = manager(BOTH[0]).snapshot()
     found = plan(slots, view(*BOTH))
     assert found == OrderPlan(join=(BOTH[1],), adopted=("grid-100-B1",))
+
+
+def test_a_listed_order_that_tells_nothing_new_is_not_adopted_again() -> None:
+    told = order("grid-90-B1", OrderStatus.PENDING, order_id=7)
+    slots = manager(BOTH[1], told).snapshot()
+    assert plan(slots, view(told, BOTH[1])) == OrderPlan()
+
+
+def test_what_is_listed_and_answered_is_joined_once() -> None:
+    slots = manager(BOTH[0]).snapshot()
+    both = view(*BOTH, answers=(Answer("grid-100-B1", BOTH[1]),))
+    assert plan(slots, both) == OrderPlan(join=(BOTH[1],), adopted=("grid-100-B1",))
 
 
 def test_an_order_with_our_prefix_that_nobody_knows_is_cancelled_and_a_foreign_one_reported() -> (
@@ -175,6 +218,23 @@ def test_an_order_listed_without_our_client_id_is_known_by_the_exchange_s_id() -
     assert found.foreign == ()
 
 
+def test_of_several_orders_in_a_slot_the_exchange_s_id_tells_which_one_is_listed() -> None:
+    over = order("grid-100-B1", OrderStatus.CANCELED, order_id=2)
+    newer = order("grid-100-B3", order_id=5)
+    slots = manager(*BOTH, over, newer).snapshot()
+    unnamed = order("x", order_id=2).replace(price=Decimal(100))
+    found = plan(slots, view(BOTH[0], unnamed, newer))
+    assert found == OrderPlan(cancel=(unnamed.replace(client_oid="grid-100-B1"),))
+
+
+def test_an_order_that_names_itself_by_our_id_is_that_one_whatever_the_exchange_s_id() -> None:
+    stray = order("grid-90-B7", order_id=2)
+    found = plan(manager(*BOTH).snapshot(), view(BOTH[0], stray))
+    assert found == OrderPlan(
+        query=(OrderQuery("grid-100-B1", 2),), cancel=(stray,), unsettled=("100",)
+    )
+
+
 def test_what_contradicts_an_order_is_handed_on_to_be_reported() -> None:
     other = BOTH[1].replace(quantity=Decimal(9))
     found = plan(manager(*BOTH).snapshot(), view(BOTH[0], other))
@@ -206,8 +266,10 @@ def test_trades_tell_of_orders_that_are_unknown_or_not_known_to_be_filled() -> N
 def test_trades_of_a_forgotten_order_were_counted_before() -> None:
     closed = [order(f"grid-100-B{n}", OrderStatus.CANCELED, order_id=10 + n) for n in range(1, 12)]
     slots = manager(BOTH[0], *closed).snapshot()
-    assert slots["100"].retired_sequence > 1
-    assert plan(slots, view(BOTH[0], trades=(trade("grid-100-B2", "0.1"),))).query == ()
+    last = slots["100"].retired_sequence
+    assert last > 1
+    trades = tuple(trade(f"grid-100-B{sequence}", "0.1") for sequence in range(1, last + 1))
+    assert plan(slots, view(BOTH[0], trades=trades)).query == ()
 
 
 # The position
@@ -306,11 +368,19 @@ def test_no_comparison_when_a_slot_has_changed_or_two_looks_differ() -> None:
     assert found.verdict is PositionVerdict.UNSETTLED
 
 
+def test_a_policy_that_is_told_nothing_has_the_stated_bounds() -> None:
+    assert ReconcilePolicy() == ReconcilePolicy(Decimal("0.05"), 2_000, 60_000, 3, 86_400_000)
+    least = ReconcilePolicy(Decimal(0), 0, 0, 1, 0)
+    assert (least.grace_ms, least.request_lifetime_ms, least.trades_back_ms) == (0, 0, 0)
+
+
 def test_a_policy_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(AmountTypeError):
         ReconcilePolicy(auto_correct_below=0.05)  # type: ignore[arg-type]
-    with pytest.raises(ArgumentValueError, match="5 %"):
-        ReconcilePolicy(auto_correct_below=Decimal(5))
+    for more_than_all in (Decimal(5), Decimal("1.01")):
+        with pytest.raises(ArgumentValueError, match="5 %"):
+            ReconcilePolicy(auto_correct_below=more_than_all)
+    assert ReconcilePolicy(auto_correct_below=Decimal(1)).auto_correct_below == 1
     with pytest.raises(ArgumentValueError, match="passes"):
         ReconcilePolicy(passes=0)
     with pytest.raises(ArgumentValueError, match="request_lifetime_ms"):

@@ -130,6 +130,7 @@ def test_the_command_then_says_where_and_ends_with_1(monkeypatch, capsys, broken
     table, differences = capsys.readouterr().out.split("DIFFERS from the exchange:\n")
     assert "agrees" not in table
     lines = differences.splitlines()
+    assert lines
     assert all(line.startswith(("  position: ", "  order grid-")) for line in lines)
     assert main([*command, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)

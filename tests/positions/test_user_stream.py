@@ -1,14 +1,16 @@
-"""A real account's recorded stream, folded through the join.
+"""An account's stream of events, folded through the join: a recorded one, and made-up ones.
 
-The recording holds ten examples. The account was flat again, by trades that were not recorded,
-before examples 6 and 8, so three stretches are folded, each from an empty slot. At each of its
-45 fills the account event stands before the order event that explains it.
+The recording holds ten examples of a real account. It was flat again, by trades that were not
+recorded, before examples 6 and 8, so three stretches are folded, each from an empty slot. At each
+of its 45 fills the account event stands before the order event that explains it. The made-up
+streams are alike in that, and need nothing beside the project.
 """
 
 from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +22,7 @@ from cowstate.positions.ids import client_order_id
 from cowstate.positions.model import OrderStatus, OrderUpdate, Side
 from cowstate.positions.orders import apply_order_update, fills_of
 from cowstate.positions.slots import InventorySlot
+from tests.positions.streams import Stream, made_up_stream
 
 RECORDING = "user_stream/binance_usdm_bnbusdt_user_stream_202203.jsonl"
 SLOT = InventorySlot(Decimal(400))
@@ -59,13 +62,14 @@ class Adapter:
         )
 
 
-@pytest.fixture(scope="module")
-def stretches(shared_data: Path) -> list[list[tuple[OrderUpdate, Decimal | None]]]:
+Facts = list[tuple[OrderUpdate, Decimal | None]]
+
+
+def facts_of(stream: Stream) -> list[Facts]:
     """Per stretch its order facts, each fill with the position that the account then reported."""
-    with (shared_data / RECORDING).open(encoding="utf-8") as lines:
-        rows = [json.loads(line, parse_float=Decimal) for line in lines]
+    rows = [json.loads(line, parse_float=Decimal) for line in stream.lines]
     result = []
-    for _, stretch in groupby(rows, key=lambda row: STRETCHES[row["example"]]):
+    for _, stretch in groupby(rows, key=lambda row: stream.stretches[row["example"]]):
         adapter, position, events = Adapter(), Decimal(0), []
         for row in stretch:
             event = row["event"]
@@ -78,21 +82,43 @@ def stretches(shared_data: Path) -> list[list[tuple[OrderUpdate, Decimal | None]
     return result
 
 
-def test_the_recording_is_what_its_provenance_says(stretches):
-    updates = [update for stretch in stretches for update, _ in stretch]
-    counts = {status: sum(u.status is status for u in updates) for status in OrderStatus}
-    assert len(updates) == 82
-    assert {status.name: count for status, count in counts.items() if count} == {
+@pytest.fixture(scope="module")
+def recorded(shared_data: Path) -> list[Facts]:
+    lines = (shared_data / RECORDING).read_text(encoding="utf-8").splitlines()
+    return facts_of(Stream(lines, STRETCHES))
+
+
+@pytest.fixture(scope="module", params=["recorded", 1, 2, 3])
+def stretches(request: pytest.FixtureRequest) -> list[Facts]:
+    if request.param == "recorded":
+        found: list[Facts] = request.getfixturevalue("recorded")
+        return found
+    return facts_of(made_up_stream(request.param))
+
+
+def counted(stretches: list[Facts]) -> dict[str, int]:
+    return Counter(update.status.name for stretch in stretches for update, _ in stretch)
+
+
+def test_the_recording_is_what_its_provenance_says(recorded):
+    assert counted(recorded) == {
         "NEW": 34,
         "PARTIALLY_FILLED": 14,
         "FILLED": 31,
         "CANCELED": 1,
         "EXPIRED": 2,
     }
+    assert sum(reported is not None for stretch in recorded for _, reported in stretch) == 45
+
+
+def test_each_stream_holds_every_status_in_several_stretches(stretches):
+    assert set(counted(stretches)) == {"NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED"}
+    assert len(stretches) == 3
+    positions = [reported for stretch in stretches for _, reported in stretch if reported]
+    assert min(positions) < 0 < max(positions)
 
 
 def test_the_fold_ends_in_the_position_that_the_account_reports_at_each_fill(stretches):
-    fills = 0
     for stretch in stretches:
         slot = SLOT
         for update, reported in stretch:
@@ -100,10 +126,8 @@ def test_the_fold_ends_in_the_position_that_the_account_reports_at_each_fill(str
             assert len(fills_of(slot, grown)) == (reported is not None)
             slot = grown
             if reported is not None:
-                fills += 1
                 assert slot.position_qty == reported
         assert slot.working is None
-    assert fills == 45
 
 
 def test_the_events_doubled_at_once_and_repeated_later_change_nothing(stretches):

@@ -200,7 +200,7 @@ class DraftModel:
             any(key in changed for key in self.keys)
             or any(self._entry_changed(history, index, value) for index, value in self.entries)
             or any(then.totals()[name] != now.totals()[name] for name in self.totals)
-            or (self.key_set and then.records.keys() != now.records.keys())
+            or (self.key_set and self._keys_came_or_went(history))
             or (self.meta_used and then.meta is not now.meta)
             or (expected is not None and expected != len(history) - 1)
         )
@@ -210,4 +210,9 @@ class DraftModel:
         if INDEXES[index][1]:
             return states[0] != states[-1]
         # An entry that several records may share is another object once anything joined or left.
+        return any(state != states[0] for state in states)
+
+    def _keys_came_or_went(self, history: list[Version]) -> bool:
+        # That they are the same again in the end does not take it back.
+        states = [version.records.keys() for version in history[self.base :]]
         return any(state != states[0] for state in states)

@@ -34,6 +34,7 @@ from cowstate import (
     Snapshot,
     Store,
 )
+from cowstate.writelock import is_writing
 
 KEYS = "abcd"
 RING = 3
@@ -87,7 +88,7 @@ class Follower:
 
     def look(self, commit: Commit[str, Any]) -> None:
         machine = self.machine
-        assert not machine.store._owned(), "called under the lock"
+        assert not is_writing(), "called inside a write"
         assert not self.subscription.closed, "called after its end"
         assert not machine.calling, "called before another call had returned"
         assert dict(commit.after) == machine.states[commit.version]
@@ -160,7 +161,7 @@ class Reader:
         machine, last = self.machine, len(self.machine.states) - 1
         while self.at < last:
             upto = last if self.mode == "latest" else self.at + 1
-            if self.at + 1 <= machine.dropped():
+            if self.at + 1 <= machine.expired:
                 missed_from, self.at = self.at + 1, last
                 return missed_from
             changes = machine.difference(self.at, upto, self.keys)
@@ -184,6 +185,7 @@ class Following(RuleBasedStateMachine):
         self.states: list[State] = [{}]
         self.metas: list[Any] = [None]
         self.times = [self.now]
+        # The last version whose commit is not in the ring any more.
         self.expired = 0
         self.commits: list[Commit[str, Any]] = []
         self.snapshots: list[Snapshot[str, Any]] = [self.store.snapshot()]
@@ -215,15 +217,25 @@ class Following(RuleBasedStateMachine):
             if keys is None or key in keys
         }
 
-    def dropped(self) -> int:
-        """The last version whose commit is not in the ring any more."""
-        return max(self.expired, len(self.states) - 1 - RING)
-
     def retained(self, version: int) -> bool:
         following = version + 1
         return following == len(self.states) or (
-            following > self.dropped() and self.now - self.times[following] <= SECONDS
+            following > max(self.expired, len(self.states) - 1 - RING)
+            and self.now - self.times[following] <= SECONDS
         )
+
+    def expire(self) -> None:
+        """Drop what is beyond the bounds, now that a version has come, but what is to be delivered.
+
+        What a callback writes comes while the commit that it was given is still being delivered.
+        """
+        version = len(self.states) - 1
+        delivered = self.delivered[-1] - 1 if self.calling else version - 1
+        while self.expired < delivered:
+            candidate = self.expired + 1
+            if candidate > version - RING and self.now - self.times[candidate] <= SECONDS:
+                break
+            self.expired = candidate
 
     def write(self, call: Any, edit: dict[str, Any], meta: Any = ...) -> None:
         """Have the model commit *edit*, then the store, whose subscribers may write again."""
@@ -238,8 +250,7 @@ class Following(RuleBasedStateMachine):
             self.states.append(state)
             self.metas.append(meta)
             self.times.append(self.now)
-            while self.expired + 1 < version and self.now - self.times[self.expired + 1] > SECONDS:
-                self.expired += 1
+            self.expire()
         commit = call()
         assert commit.version == version
         self.commits.append(commit)

@@ -79,6 +79,7 @@ def writers_and_subscriber(make: Make) -> Program:
             store.update("n", bump)
 
         def check() -> Any:
+            store.served()
             assert seen == [1, 2]
             return tuple(seen)
 
@@ -107,6 +108,7 @@ def subscriber_that_writes(make: Make) -> Program:
             store.update("n", bump)
 
         def check() -> Any:
+            store.served()
             assert first == second == [1, 2, 3, 4]
             assert dict(store.snapshot()) == {"n": 2, "echo": 2}
             return tuple(first)
@@ -132,6 +134,7 @@ def subscribe_and_write(make: Make) -> Program:
             store.update("n", bump)
 
         def check() -> Any:
+            store.served()
             assert seen == list(range(since[0] + 1, 3))
             return since[0]
 
@@ -295,6 +298,8 @@ def two_stores_that_follow_each_other(make: Make) -> Program:
             right.update("n", bump)
 
         def check() -> Any:
+            left.served()
+            right.served()
             assert dict(left.snapshot()) == dict(right.snapshot()) == {"n": 1, "echo": 1}
 
         return [write_left, write_right], check

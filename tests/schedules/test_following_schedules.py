@@ -11,31 +11,27 @@ from typing import Any
 
 import pytest
 
-from cowstate import (
-    ClosedError,
-    CompactedError,
-    History,
-    Lagged,
-    Store,
-    WaitTimeoutError,
-    feeds,
-)
-from cowstate.audience import ThreadBell
-from cowstate.core import Core
+import cowstate.store
+from cowstate import ClosedError, CompactedError, History, Lagged, Store, WaitTimeoutError
 from cowstate.errors import DeadlockError, ScheduleError
+from cowstate.feeds import Feed, _Cell
 from cowstate.ring import Ring
-from cowstate.testing.schedules import Exploration, Program, explore
-
-SHARED = [f"cowstate.{name}" for name in ("store", "core", "audience", "feeds", "history", "ring")]
+from cowstate.testing.schedules import Exploration, Program
+from cowstate.waiters import ThreadWaiter
+from cowstate.waits import Source
+from tests.schedules import exploring
 
 
 def exhaust(program: Program, preemptions: int = 2, **options: Any) -> Exploration:
-    result = explore(
-        program, modules=[*SHARED, sys.modules[__name__]], preemptions=preemptions, **options
-    )
-    assert result.complete
-    print(f"{result.schedules} schedules, outcomes {result.outcomes}")
-    return result
+    return exploring.exhaust(program, preemptions, [sys.modules[__name__]], **options)
+
+
+# A ring that holds no more than the history, and one that keeps commits for subscribers besides.
+either_ring = pytest.mark.parametrize("backlog", [1, 1024])
+
+
+def set_backlog(monkeypatch: pytest.MonkeyPatch, backlog: int) -> None:
+    monkeypatch.setattr(cowstate.store, "BACKLOG", backlog)
 
 
 def bump(n: int) -> int:
@@ -243,7 +239,11 @@ def test_threads_that_share_a_feed_get_each_item_once() -> None:
     exhaust(shared_feed, 1)
 
 
-def test_a_feed_that_the_ring_passes_says_so_and_misses_nothing_in_silence() -> None:
+@either_ring
+def test_a_feed_that_the_ring_passes_says_so_and_misses_nothing_in_silence(
+    backlog: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_backlog(monkeypatch, backlog)
     assert set(exhaust(lagging_feed).outcomes) == {False, True}
 
 
@@ -259,15 +259,27 @@ def test_after_a_subscription_is_closed_no_call_begins_but_one_that_was_on_its_w
     assert set(exhaust(close_and_write).outcomes) == {0, 1}
 
 
-def test_a_version_is_had_whole_or_reported_gone_while_the_ring_passes_it() -> None:
+@either_ring
+def test_a_version_is_had_whole_or_reported_gone_while_the_ring_passes_it(
+    backlog: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_backlog(monkeypatch, backlog)
     assert set(exhaust(at_and_write).outcomes) == {True, False}
 
 
-def test_what_is_pinned_stays_within_reach_while_the_ring_passes_it() -> None:
+@either_ring
+def test_what_is_pinned_stays_within_reach_while_the_ring_passes_it(
+    backlog: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_backlog(monkeypatch, backlog)
     assert set(exhaust(pin_and_write).outcomes) == {0, 1, 2, 3}
 
 
-def test_a_diff_is_right_while_the_ring_passes_its_commits() -> None:
+@either_ring
+def test_a_diff_is_right_while_the_ring_passes_its_commits(
+    backlog: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_backlog(monkeypatch, backlog)
     # From the ring, once by scanning since the ring has passed it, or twice.
     assert set(exhaust(diff_and_write).outcomes) == {0, 1, 2}
 
@@ -275,14 +287,30 @@ def test_a_diff_is_right_while_the_ring_passes_its_commits() -> None:
 # The same programs with a bug in the store
 
 
-def looks_before_the_bell_hangs(core: Core[Any, Any], seen: Any, *_: Any, **__: Any) -> None:
-    with core._lock:
-        changed = core._current is not seen
-    if not changed:
-        bell = ThreadBell()
-        core.join(bell)
-        bell.wait(None)
-        core.leave(bell)
+def sleeps(source: Source[Any, Any], seen: Any, deadline: Any) -> None:
+    waiter, parked = ThreadWaiter(), source.waiters.parked
+    parked.add(waiter.number, waiter, None)
+    if source.timeline.current is seen and not waiter.sleep(deadline):
+        raise WaitTimeoutError
+    parked.discard(waiter.number, None)
+
+
+def looks_before_it_parks(source: Source[Any, Any], seen: Any, *_: Any, **__: Any) -> None:
+    source.lock.pass_through(1.0)
+    if source.timeline.current is seen:
+        waiter, parked = ThreadWaiter(), source.waiters.parked
+        parked.add(waiter.number, waiter, None)
+        waiter.sleep(None)
+        parked.discard(waiter.number, None)
+
+
+def parks_and_sleeps_without_passing(source: Source[Any, Any], seen: Any, *_: Any) -> None:
+    # A writer that found nobody asleep may be about to publish.
+    sleeps(source, seen, None)
+
+
+def waits_without_leaving(source: Source[Any, Any], seen: Any, deadline: Any, *_: Any) -> None:
+    sleeps(source, seen, deadline)
 
 
 def closes_without_waking(feed: Any) -> None:
@@ -293,26 +321,21 @@ def takes_what_lies_there(ring: Ring[Any], version: int) -> Any:
     return ring.slots[version % ring.capacity]
 
 
-def polls_without_taking_turns(feed: Any) -> Any:
-    return feed._take()
-
-
-def waits_without_leaving(core: Core[Any, Any], seen: Any, deadline: Any, *_: Any) -> None:
-    bell = ThreadBell()
-    core.join(bell)
-    if core._current is seen and not bell.wait(deadline):
-        raise WaitTimeoutError
-    core.leave(bell)
+def polls_without_a_claim(feed: Any) -> Any:
+    item, version = feed._next_item(feed._cell.version)
+    feed._cell = _Cell(version)
+    return item
 
 
 BUGS: list[tuple[Any, str, Callable[..., Any], Program, type[Exception]]] = [
-    (feeds, "await_change", looks_before_the_bell_hangs, feed_get_and_write, DeadlockError),
-    (feeds, "await_change", looks_before_the_bell_hangs, two_waiters, DeadlockError),
-    (feeds.Feed, "close", closes_without_waking, feed_get_and_close, DeadlockError),
-    (feeds.Feed, "poll", polls_without_taking_turns, shared_feed, AssertionError),
+    (Source, "await_change", looks_before_it_parks, feed_get_and_write, DeadlockError),
+    (Source, "await_change", looks_before_it_parks, two_waiters, DeadlockError),
+    (Source, "await_change", parks_and_sleeps_without_passing, feed_get_and_write, DeadlockError),
+    (Source, "await_change", waits_without_leaving, timed_wait, AssertionError),
+    (Feed, "close", closes_without_waking, feed_get_and_close, DeadlockError),
+    (Feed, "poll", polls_without_a_claim, shared_feed, AssertionError),
     (Ring, "get", takes_what_lies_there, lagging_feed, AssertionError),
     (Ring, "get", takes_what_lies_there, at_and_write, AssertionError),
-    (feeds, "await_change", waits_without_leaving, timed_wait, AssertionError),
 ]
 
 
@@ -329,6 +352,7 @@ def test_a_bug_put_into_the_store_is_found(
     program: Program,
     error: type[Exception],
 ) -> None:
+    set_backlog(monkeypatch, 1)
     monkeypatch.setattr(place, name, wrong)
     with pytest.raises(ScheduleError) as caught:
         exhaust(program, timeouts=True)

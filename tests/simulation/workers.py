@@ -14,16 +14,16 @@ from typing import Any
 from cowstate import (
     ClosedError,
     CowstateError,
+    DeadlockError,
     Feed,
     Lagged,
     ReentrantWriteError,
     WaitTimeoutError,
     aio,
 )
-from cowstate.errors import DeadlockError
 from tests.simulation.deeds import SHARED, Deeds, unheard
 from tests.simulation.faults import Boom, Interrupts, Kind, Strike, Striker, Struck
-from tests.simulation.world import NOISE, WITH_VIA, Entry, World, one_more
+from tests.simulation.world import NOISE, Entry, World, one_more
 
 STRIKES: tuple[Kind, ...] = ("none", "none", "instruction", "thread")
 MAIN_STRIKES: tuple[Kind, ...] = (*STRIKES, "signal", "signal")
@@ -203,10 +203,8 @@ class Tasks:
     async def _main(self) -> None:
         rng = Random(f"{self._seed} tasks")
         source = self.world.source
-        listener = None
-        if WITH_VIA:
-            loop = asyncio.get_running_loop()
-            listener = self.world.subscribe(source, what="by loop", via=loop)
+        loop = asyncio.get_running_loop()
+        listener = self.world.subscribe(source, what="by loop", via=loop)
         running: list[asyncio.Task[None]] = []
         for number in range(self._steps):
             how = rng.choice((self._wait, self._follow, self._write))
@@ -218,9 +216,8 @@ class Tasks:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if listener is not None:
-            await self._catch_up(listener)
-            listener.handle.close()
+        await self._catch_up(listener)
+        listener.handle.close()
 
     async def _catch_up(self, listener: Any) -> None:
         """Give the event loop turns until the listener knows what is known now."""

@@ -1,6 +1,6 @@
 """What a type checker infers for the readers and writers of a ``Store[str, Slot]``.
 
-Checked by mypy, and never run for its effects.
+Checked by mypy and pyright, and never run for its effects.
 """
 
 from __future__ import annotations

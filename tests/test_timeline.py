@@ -22,6 +22,7 @@ from cowstate import (
     Lagged,
     Store,
 )
+from tests.steps import steps_of
 
 
 @given(versions=st.integers(1, 5), commits=st.integers(0, 12))
@@ -65,6 +66,21 @@ def test_a_version_is_let_go_when_it_was_superseded_too_long_ago() -> None:
     assert store.at(3)["a"] == 3
 
 
+def test_a_write_costs_no_more_the_more_versions_have_been_let_go_by_age() -> None:
+    now = 0.0
+    store = Store({"a": 0}, history=History(versions=1000, seconds=10, clock=lambda: now))
+
+    def write() -> None:
+        store.set("a", store.snapshot().version + 1)
+
+    costs: list[int] = []
+    for _ in range(500):
+        now += 1
+        costs.append(steps_of(write))
+    assert store.statistics().retained == 11
+    assert sum(costs[300:]) < 1.1 * sum(costs[100:300])
+
+
 def test_a_clock_that_fails_fails_the_write_and_nothing_else() -> None:
     now: Any = 0.0
     store = Store({"a": 0}, history=History(versions=3, seconds=10, clock=lambda: 1.0 * now))
@@ -90,6 +106,7 @@ def test_a_pin_keeps_its_version_and_no_other() -> None:
         assert store.at(0) is pin.snapshot
         assert store.statistics().pinned == ((0, "report"), (0, ""))
         assert repr(pin) == "<Pin of version 0, report>"
+        assert repr(twin) == "<Pin of version 0>"
         with pytest.raises(CompactedError) as caught:
             store.at(1)
         assert caught.value.oldest == 7

@@ -99,6 +99,36 @@ def test_a_key_that_cannot_be_hashed_is_refused_in_every_way(work: Any) -> None:
     assert not work.changes
 
 
+class Incomparable:
+    """A key that cannot be compared with its like, only with itself and with others."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        if other is not self and isinstance(other, Incomparable):
+            raise TypeError("compare me not")
+        return other is self
+
+
+LOOKS: dict[str, Callable[[Any, Any], object]] = {
+    "reads": lambda work, key: work[key],
+    "gets": lambda work, key: work.get(key),
+    "looks for": lambda work, key: key in work,
+    "deletes": lambda work, key: work.__delitem__(key),
+    "writes": lambda work, key: work.__setitem__(key, Slot()),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_type_error_of_a_key_s_own_comparison_comes_through(work: Any, look: Any) -> None:
+    work[Incomparable()] = Slot()
+    with pytest.raises(TypeError, match="compare me not") as caught:
+        look(work, Incomparable())
+    assert type(caught.value) is TypeError
+    assert len(work.changes) == 1
+
+
 def test_adding_or_deleting_keys_while_it_is_iterated_is_refused(work: Any) -> None:
     def add() -> None:
         for key in work:

@@ -1,0 +1,336 @@
+"""One write from its start to its end: the lock, the next version, the publication, delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from itertools import count
+from types import CoroutineType
+from typing import Any, Generic, TypeVar
+from weakref import ref
+
+from .changes import MISSING, Absent
+from .delivery import Delivery, debts, settle
+from .draft import Draft
+from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError, shown
+from .reservation import Reservation, inside
+from .schema import Schema
+from .snapshot import Commit, Snapshot
+from .timeline import Timeline
+from .transactions import Transaction
+from .waiters import Waiters
+from .workspace import ensure_findable, ensure_hashable
+from .writelock import GIVEN_UP, OVER, WriteLock
+
+__all__ = ["Committer"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+R = TypeVar("R")
+
+_ranks = count(1)
+
+
+class Committer(Generic[K, V]):
+    """Writes to one store.
+
+    Every write is a call of `write` with one of the functions below as its *work*, done while
+    nobody else may write. Each works out the next version aside, from the current one, and ends
+    with the publication; what it returns is the `Commit`. Outside the lock the commit is then
+    delivered.
+
+    Attributes:
+        timeline: the versions of the store.
+        rank: the place of the store in the order in which several are locked.
+    """
+
+    def __init__(
+        self,
+        schema: Schema[K, V],
+        timeline: Timeline[K, V],
+        lock: WriteLock,
+        delivery: Delivery[K, V],
+        waiters: Waiters[K],
+    ) -> None:
+        self.rank = next(_ranks)
+        self._schema = schema
+        self.timeline = timeline
+        self._lock = lock
+        self._delivery = delivery
+        self._waiters = waiters
+        # Bound once, for they are looked at in every write, and never change.
+        self._subscribed = delivery.all
+        self._run = lock.run
+        self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
+        self._lineage, self._bounded = schema.lineage, timeline.bounded
+        self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
+
+    def write(
+        self,
+        work: Callable[[Any, Any], Commit[K, V] | None],
+        a: Any = None,
+        b: Any = None,
+        holder: Reservation | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Return ``work(a, b)``, done as by `WriteLock.run`; then deliver."""
+        lock = self._lock
+        if lock.owned():
+            raise lock.reentrant()
+        try:
+            # `WriteLock.run` written out, for one call less in every write: see there.
+            if timeout is None and (lock.acquire(False) or lock.acquire(True, lock.patience)):
+                if lock.reserved is holder:
+                    commit = work(a, b)
+                    lock.release()
+                else:
+                    lock.release()
+                    commit = lock.wait(work, a, b, holder, timeout)
+            else:
+                commit = lock.wait(work, a, b, holder, timeout)
+        except BaseException:
+            try:
+                for _ in lock.unlock:
+                    break
+            except RuntimeError:  # it is not ours
+                pass
+            # It may have come after the publication.
+            if self._delivery.all:
+                self._delivery.catch_up()
+            if debts:
+                settle()
+            raise
+        if self._subscribed and commit is not None:
+            self._delivery.after(commit)
+        if debts:
+            settle()
+        return commit
+
+    def _publish(self, commit: Commit[K, V]) -> Commit[K, V]:
+        if commit.after is not commit.before:
+            if self._bounded or self._waiters.parked.all:
+                self._prepare(commit)
+            self.timeline.publish(commit)
+        return commit
+
+    def _prepare(self, commit: Commit[K, V]) -> None:
+        """Do what goes before the publication, and does no harm if that fails."""
+        self._waiters.notify(commit)
+        if self._bounded:
+            self.timeline.expire(commit, self._delivery.needed())
+
+    # The work of one-key writes. `_store` is the hot path, so in one piece: the common case calls
+    # nothing that it can do itself.
+
+    def set(self, key: K, record: V) -> Commit[K, V]:
+        """Set *key*. As the work of `write`."""
+        before = self.timeline.current
+        try:
+            old: V | Absent = before._map.get(key, MISSING)
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        if old is MISSING:
+            ensure_findable(key)
+        return self._store(before, key, old, record)
+
+    def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
+        """Set *key* to ``fn`` of what it holds. As the work of `write`."""
+        before = self.timeline.current
+        try:
+            old = before._map[key]
+        except KeyError:
+            raise RecordNotFoundError(key, before.version) from None
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        try:
+            record = fn(old)
+        except TypeError:
+            if not callable(fn):
+                raise ArgumentTypeError(f"update takes a function, not {shown(fn)}") from None
+            raise
+        return self._store(before, key, old, record)
+
+    def _store(self, before: Snapshot[K, V], key: K, old: V | Absent, record: V) -> Commit[K, V]:
+        if record is old:
+            return Commit(before, before, {})
+        if type(record) not in self._accepted:
+            self._schema.accept(record)
+        version = before.version + 1
+        if self._plain and old is not MISSING:
+            records = self._put(before._map, key, record)
+            after = Snapshot(version, before.meta, records, (), (), before._key_set, self._lineage)
+            commit = Commit(before, after, (key, old, record))
+        else:
+            commit = self._schema.advance_one(before, key, old, record)
+            after = commit.after
+        if self._bounded or self._waiters.parked.all:
+            self._prepare(commit)
+        self._slots[version % self._capacity] = commit
+        self.timeline.current = after  # the publication: see Timeline.publish
+        return commit
+
+    def delete(self, key: K, _: None = None) -> Commit[K, V]:
+        """Remove *key*. As the work of `write`."""
+        before = self.timeline.current
+        old = _old(before, key)
+        if old is MISSING:
+            raise RecordNotFoundError(key, before.version)
+        return self._publish(self._schema.advance_one(before, key, old, MISSING))
+
+    def compare_and_set(self, key: K, change: tuple[V | Absent, V | Absent]) -> Commit[K, V] | None:
+        """Set *key* if it holds what is expected. As the work of `write`."""
+        expected, record = change
+        before = self.timeline.current
+        old = _old(before, key)
+        if old is not expected:
+            return None
+        if record is not MISSING:
+            return self.set(key, record)
+        return self._schema.unchanged(before) if old is MISSING else self.delete(key)
+
+    # The work of writes of several keys.
+
+    def commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
+        """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""
+        current = self.timeline.current
+        draft.conflicts_with(current, expected_version)
+        commit = self._publish(
+            self._schema.advance(current, draft.writes, draft.meta_over(current))
+        )
+        draft.close(f"the draft was committed as version {commit.version}; make another one")
+        return commit
+
+    def run_draft(
+        self, new_draft: Callable[[], Draft[K, V]], fn: Callable[[Draft[K, V]], object]
+    ) -> Commit[K, V]:
+        """Make a draft, run *fn* on it and commit it. As the work of `write`."""
+        draft = new_draft()
+        fn(draft)
+        return self.commit_draft(draft, None)
+
+    def revert(self, to: Snapshot[K, V], _: None = None) -> Commit[K, V]:
+        """Make everything as in *to*. As the work of `write`."""
+        current = self.timeline.current
+        delta = self._schema.lineage.difference(current, to)
+        writes = {key: new for key, (_, new) in delta.items()}
+        return self._publish(self._schema.advance(current, writes, to.meta))
+
+    def run_transaction(
+        self, fn: Callable[[Transaction[K, V]], object], answer: list[Any]
+    ) -> Commit[K, V]:
+        """Run *fn* on a transaction and commit it; append what it returns. As work of `write`."""
+        transaction = self._transaction(self.timeline.current)
+        try:
+            answer.append(_refuse_coroutine(fn(transaction)))
+            commit = self._commit_of(transaction)
+        finally:
+            transaction.close(OVER)
+        transaction.committed(commit)
+        return commit
+
+    def _transaction(self, base: Snapshot[K, V]) -> Transaction[K, V]:
+        return Transaction(base, self._accepted, self._schema.accept)
+
+    def _commit_of(self, transaction: Transaction[K, V]) -> Commit[K, V]:
+        base = transaction.base
+        meta = transaction.meta_over(base)
+        return self._publish(self._schema.advance(base, transaction.writes, meta))
+
+    # Blocks. See `cowstate.blocks` for who calls this, `cowstate.reservation` for why.
+
+    def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
+        """Wait for the reservation, and return a transaction over it."""
+        # Known to be inside before it is made: a call that comes in between is a call from inside.
+        before = inside.get()
+        if before:
+            before = _still_open(before)
+        inside.set((*before, ref(reservation)))
+        try:
+            self._run(self._lock.reserve, reservation, self.timeline, None, timeout)
+            transaction = self._transaction(reservation.base)  # type: ignore[arg-type]
+        except BaseException:
+            reservation.done = True
+            inside.set(before)
+            raise
+        reservation.work = transaction
+        return transaction
+
+    def leave(self, reservation: Reservation, commits: bool) -> None:
+        """End *reservation*, after the commit if *commits*. From any thread."""
+        try:
+            if commits:
+                self.write(self._finish, reservation, None, reservation)
+        finally:
+            reservation.done = True
+            self.let_go(reservation)
+
+    def let_go(self, reservation: Reservation) -> None:
+        """End *reservation*; no harm if it is over. From any thread."""
+        self._lock.cancel(reservation, OVER)
+        within = inside.get()
+        if within:
+            inside.set(_still_open(within))
+        if debts:
+            settle(reservation.thread)
+
+    def _finish(self, reservation: Reservation, _: None) -> Commit[K, V]:
+        transaction = _work_of(reservation)
+        commit = self._commit_of(transaction)
+        self._lock.reserved = None  # it is over; this only spares the next write a look
+        transaction.committed(commit)
+        return commit
+
+    # Blocks over several stores: the locks of all are held, one inside the other, while each
+    # commit is made ready and all are published.
+
+    def hold(self, reservation: Reservation, work: Callable[[Any, Any], R], a: Any, b: Any) -> R:
+        """Return ``work(a, b)``, done under the lock, by who has the reservation."""
+        return self._run(work, a, b, reservation)
+
+    def ready(self, reservation: Reservation) -> Commit[K, V]:
+        """Return the commit of *reservation*'s transaction, but for the publication."""
+        transaction = _work_of(reservation)
+        base = transaction.base
+        commit = self._schema.advance(base, transaction.writes, transaction.meta_over(base))
+        if commit.after is not base:
+            self._prepare(commit)
+            self.timeline.place(commit)
+        transaction.committed(commit)
+        return commit
+
+    def deliver(self) -> None:
+        """Deliver what was published by other means than `write`."""
+        if self._delivery.all:
+            self._delivery.catch_up()
+        if debts:
+            settle()
+
+
+def _old(before: Snapshot[K, V], key: K) -> V | Absent:
+    try:
+        return before._map.get(key, MISSING)  # type: ignore[no-any-return]
+    except TypeError:
+        ensure_hashable(key)
+        raise
+
+
+def _still_open(within: tuple[ref[Reservation], ...]) -> tuple[ref[Reservation], ...]:
+    found = [(known, known()) for known in within]
+    return tuple([known for known, r in found if r is not None and not r.over()])
+
+
+def _refuse_coroutine(answer: R) -> R:
+    if isinstance(answer, CoroutineType):
+        answer.close()
+        raise ArgumentTypeError(
+            "transact takes a plain function: a coroutine would run when the transaction is over. "
+            "Await before, and write then"
+        )
+    return answer
+
+
+def _work_of(reservation: Reservation) -> Transaction[Any, Any]:
+    if reservation.over() or not isinstance(reservation.work, Transaction):
+        raise ClosedError(GIVEN_UP)
+    return reservation.work

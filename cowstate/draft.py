@@ -1,0 +1,160 @@
+"""Changes over any snapshot, outside the lock, that commit or conflict: `Draft`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from typing import Any, TypeVar
+
+from .changes import MISSING, Absent
+from .errors import ArgumentTypeError, ConflictError
+from .snapshot import Commit, Snapshot
+from .workspace import Workspace, ensure_hashable
+
+__all__ = ["Draft"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Draft(Workspace[K, V]):
+    """A mutable mapping over any snapshot, outside the lock, that remembers what it relied on.
+
+    It may take as long as it likes: work out a change from a snapshot, ask a slow peer, then
+    `commit`. The commit succeeds only if everything that the draft read or wrote is still what
+    it was in the base snapshot:
+
+    - each key read or written still holds the very object (or still none);
+    - each index entry looked up is still the same;
+    - if it was iterated or counted, no key has been added or deleted; if a total was read, the
+      total is the same; if ``meta`` was read or set, the meta value is.
+
+    Other keys may have changed: that is no conflict. For one thread at a time.
+    """
+
+    def __init__(
+        self,
+        base: Snapshot[K, V],
+        accepted: Container[type],
+        check: Callable[[Any], None],
+        commit: Callable[[Draft[K, V], int | None], Commit[K, V]],
+    ) -> None:
+        super().__init__(base, accepted, check)
+        self._commit = commit
+        self._keys_read: set[K] = set()
+        self._entries_read: set[tuple[str, Any]] = set()
+        self._totals_read: set[str] = set()
+        self._key_set_read = False
+        self._meta_used = False
+
+    def commit(self, *, expected_version: int | None = None) -> Commit[K, V]:
+        """Publish the changes as one version, or raise `ConflictError` and change nothing.
+
+        Thread-safe towards other writers. Costs O((keys read + written) log N), under the lock.
+        A draft that changed nothing is checked all the same, and makes no version. After a
+        success the draft is closed. After a conflict it stays open, to be looked at; it would
+        conflict again: derive a new one from a new snapshot.
+
+        Args:
+            expected_version: commit only if the store is still at this version, that is, if
+                *nothing at all* has changed since.
+
+        Raises:
+            ConflictError: something that the draft relied on has changed.
+            ClosedError: the draft was committed before.
+        """
+        self._ensure_open()
+        if not isinstance(expected_version, int | None):
+            raise ArgumentTypeError(f"a version is a whole number, not {expected_version!r}")
+        return self._commit(self, expected_version)
+
+    @property
+    def meta(self) -> Any:
+        """The store's meta value; assign to publish another one with the commit."""
+        self._meta_used = True
+        return self._meta
+
+    @meta.setter
+    def meta(self, value: Any) -> None:
+        self._ensure_open()
+        self._check(value)
+        self._meta_used = True
+        self._meta = value
+
+    def __getitem__(self, key: K) -> V:
+        # Before the look: that there is no record is relied on, too.
+        try:
+            self._keys_read.add(key)
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        return super().__getitem__(key)
+
+    def __iter__(self) -> Iterator[K]:
+        self._key_set_read = True
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._key_set_read = True
+        return super().__len__()
+
+    def popitem(self) -> tuple[K, V]:
+        """Delete a key, which one is not specified, and return it with its record."""
+        self._key_set_read = True
+        return super().popitem()
+
+    def total(self, aggregate: str) -> Any:
+        """Return the value of an *aggregate*, changes here included, and rely on it."""
+        total = super().total(aggregate)
+        self._totals_read.add(aggregate)
+        return total
+
+    def _record(self, key: K) -> V | Absent:
+        record = super()._record(key)
+        self._keys_read.add(key)
+        return record
+
+    def _found(self, index: str, value: object) -> dict[K, None]:
+        found = super()._found(index, value)
+        self._entries_read.add((index, value))
+        return found
+
+    def conflicts_with(self, current: Snapshot[K, V], expected_version: int | None = None) -> None:
+        """Raise `ConflictError` if *current* differs from the base in what the draft relied on.
+
+        Costs O((what was read + written) log N), never O(N).
+        """
+        base = self._base
+        if current is base and expected_version in (None, current.version):
+            return
+        then, now = base._map, current._map
+        keys = [
+            key
+            for key in self._keys_read.union(self._writes)
+            if now.get(key, MISSING) is not then.get(key, MISSING)
+        ]
+        entries = [
+            (index, value)
+            for index, value in self._entries_read
+            if not _same_entry(base, current, index, value)
+        ]
+        reasons = [
+            f"total:{name}" for name in self._totals_read if base.total(name) != current.total(name)
+        ]
+        if self._key_set_read and current._key_set is not base._key_set:
+            reasons.append("keys")
+        if self._meta_used and current.meta is not base.meta:
+            reasons.append("meta")
+        if expected_version is not None and current.version != expected_version:
+            reasons.append("version")
+        if keys or entries or reasons:
+            raise ConflictError(
+                keys, base.version, current.version, entries=entries, reasons=reasons
+            )
+
+
+def _same_entry(
+    base: Snapshot[Any, Any], current: Snapshot[Any, Any], index: str, value: object
+) -> bool:
+    position = base._lineage.derivation.index_positions[index]
+    then = base._indexes[position].get(value, MISSING)
+    return current._indexes[position].get(value, MISSING) is then

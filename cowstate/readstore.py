@@ -1,0 +1,305 @@
+"""The half of a store that only reads: `ReadStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, NoReturn, TypeVar
+
+from .delivery import Delivery, Via
+from .errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ForeignSnapshotError,
+    ReentrantWriteError,
+    shown,
+)
+from .feeds import Feed, FeedMode
+from .process import register
+from .schema import Schema
+from .snapshot import Commit, Snapshot
+from .statistics import Statistics
+from .subscribers import Lagged, OnError, Subscription
+from .timeline import Pin, Timeline
+from .waiters import Waiters
+from .waits import Source, checked_keys, deadline_of
+from .writelock import WriteLock, is_writing
+
+__all__ = ["ReadStore"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class ReadStore(Generic[K, V]):
+    """The versions of a store, to look at and to follow. Every method, from any thread, any time.
+
+    A face over what it was made of. Nothing here takes the store's lock but to sleep (see
+    `Source`), and nothing loses or doubles a subscription, pin or feed, whatever comes up in the
+    middle of it.
+
+    Attributes:
+        source: what the package's own followers, such as `cowstate.aio`, need of it.
+    """
+
+    # In an instance dict, not in slots: on a free-threaded build another thread reads an instance
+    # attribute in about a third of the time of a slot.
+
+    def __init__(self, schema: Schema[K, V], timeline: Timeline[K, V], lock: WriteLock) -> None:
+        self._schema = schema
+        self._timeline = timeline
+        self._lock = lock
+        self._delivery: Delivery[K, V] = Delivery(timeline)
+        self._waiters: Waiters[K] = Waiters()
+        self.source: Source[K, V] = Source(timeline, self._waiters, lock)
+        register(self)
+
+    def snapshot(self) -> Snapshot[K, V]:
+        """Return the current version of everything. No lock, no copy, O(1), never blocks.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> before = store.snapshot()
+        >>> commit = store.set("a", 2)
+        >>> before["a"], store.snapshot()["a"]
+        (1, 2)
+        """
+        return self._timeline.current
+
+    def statistics(self) -> Statistics:
+        """Return figures of the current version and of what serves it. Costs O(retained)."""
+        current, timeline, delivery = self._timeline.current, self._timeline, self._delivery
+        oldest = timeline.oldest()
+        reserved = self._lock.holder()
+        return Statistics(
+            version=current.version,
+            records=len(current),
+            map=self._schema.kind.name_of(current._map),
+            index_entries=tuple(
+                (name, len(current._indexes[place]))
+                for name, place in self._schema.derivation.index_positions.items()
+            ),
+            oldest=oldest,
+            retained=current.version - oldest,
+            retained_bytes=timeline.bytes_retained(),
+            pinned=tuple((pin.version, pin.why) for pin in timeline.pinned()),
+            subscriptions=sum(not s.closed for s in list(delivery.all.values())),
+            undelivered=delivery.undelivered(),
+            waiting=len(self._waiters),
+            open_transaction=None if reserved is None else str(reserved),
+            diff_scans=self._schema.lineage.scans,
+        )
+
+    # Following
+
+    def subscribe(
+        self,
+        callback: Callable[[Commit[K, V]], object],
+        *,
+        keys: Iterable[K] | None = None,
+        on_error: OnError = "log",
+        on_lagged: Callable[[Lagged[K, V]], object] | None = None,
+        via: Via = "writer",
+    ) -> Subscription[K, V]:
+        """Have ``callback(commit)`` called for every commit from now on, once, in version order.
+
+        A commit made by a callback is delivered after the current one, to everybody. No callback
+        runs while its thread is inside a write to any store: what comes due there is delivered
+        when the outermost write has ended. What a callback raises reaches neither the writer nor
+        other subscribers, but for exceptions that are no `Exception`, such as KeyboardInterrupt:
+        those reach the writer, when the other subscribers have had the commit.
+
+        A write delivers its own commit, what callbacks write meanwhile, and at most 8 commits of
+        others; the rest is delivered by a thread of the store's, which comes and goes with the
+        need. So a slow callback slows its writers down, and captures none. When more than 1,024
+        commits wait, the oldest are passed over, and the subscriber is told so. A callback with
+        *keys* costs the commits of other keys nothing.
+
+        Args:
+            callback: what to call with each `Commit`.
+            keys: only commits that change one of these keys; None for all.
+            on_error: ``"log"`` what it raises and go on, ``"stop"`` to log and end the
+                subscription, or a function of ``(error, commit)``.
+            on_lagged: called with a `Lagged` if commits were passed over. Without it that is an
+                error, `LaggedError`, and goes the way of *on_error*, with the newest commit.
+            via: who calls it: ``"writer"``, the threads that write; ``"thread"``, always the
+                thread of the store's; or an asyncio event loop, that loop.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> with store.subscribe(lambda commit: print(commit.version, commit.changes)) as seen:
+        ...     commit = store.set("a", 2)
+        1 ChangeSet({'a': Change(old=1, new=2)})
+        """
+        if not callable(callback):
+            raise ArgumentTypeError(f"a subscriber is a function of a commit, not {callback!r}")
+        if on_lagged is not None and not callable(on_lagged):
+            raise ArgumentTypeError(f"on_lagged is a function of a Lagged, not {on_lagged!r}")
+        if not callable(on_error) and on_error not in ("log", "stop"):
+            raise ArgumentValueError(
+                f"on_error must be 'log', 'stop' or a function of (error, commit), not {on_error!r}"
+            )
+        delivery = self._delivery
+        group = delivery.group_of(via)
+        member = Subscription(callback, checked_keys(keys), on_error, on_lagged, group, delivery)
+        try:
+            # Before it is admitted: from its first commit on, every writer looks.
+            delivery.all[member.number] = member
+            group.admit(member)
+        except BaseException:
+            member.close()
+            raise
+        return member
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Have delivered to the subscribers all that was committed before; return whether it was.
+
+        By the calling thread, or whoever is at it. For tests, and before a program ends: a write
+        that returns has delivered its own commit, unless others wrote so much before it that the
+        store's thread is at it. What an event loop delivers is not waited for.
+
+        Args:
+            timeout: in seconds; None for as long as the callbacks take.
+
+        Raises:
+            ReentrantWriteError: called inside a write to a store, or by a callback.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> seen = store.subscribe(lambda commit: None)
+        >>> commit = store.set("a", 2)
+        >>> store.flush(), seen.delivered
+        (True, 1)
+        """
+        if is_writing() or self._delivery.is_served_here():
+            raise ReentrantWriteError(
+                "flush waits for callbacks, none of which may run here: this is inside a write, or "
+                "inside a callback; flush after it"
+            )
+        return self._delivery.flush(deadline_of(timeout))
+
+    def feed(
+        self,
+        mode: FeedMode = "every",
+        *,
+        keys: Iterable[K] | None = None,
+        since: int | Snapshot[K, V] | None = None,
+    ) -> Feed[K, V]:
+        """Return an iterator over what changes, to be read at the reader's own pace.
+
+        Args:
+            mode: ``"every"`` yields the `ChangeSet` of each version; ``"latest"`` one for all
+                that has happened since the last look.
+            keys: only changes of these keys; None for all.
+            since: the version, or snapshot, after which to start; None for the current one.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> start = store.snapshot()
+        >>> for n in (2, 3):
+        ...     commit = store.set("a", n)
+        >>> store.feed(since=start).poll()
+        ChangeSet({'a': Change(old=1, new=2)})
+        >>> store.feed("latest", since=start).poll()
+        ChangeSet({'a': Change(old=1, new=3)})
+        """
+        if mode not in ("every", "latest"):
+            raise ArgumentValueError(f"mode must be 'every' or 'latest', not {mode!r}")
+        current = self._timeline.current.version
+        version = current if since is None else since
+        if isinstance(version, Snapshot):
+            version = self._own(version).version
+        if not isinstance(version, int) or not 0 <= version <= current:
+            raise ArgumentValueError(
+                f"since must be a version from 0 to {current}, or a snapshot, not {since!r}"
+            )
+        return Feed(self.source, mode, checked_keys(keys), version)
+
+    def wait_for(
+        self,
+        predicate: Callable[[Snapshot[K, V]], object],
+        timeout: float | None = None,
+        *,
+        keys: Iterable[K] | None = None,
+    ) -> Snapshot[K, V]:
+        """Sleep until *predicate* is true of the current snapshot, and return that snapshot.
+
+        It is asked at once, and again after each change; never under the lock. Versions that
+        come and go between two looks are not looked at: follow a feed to see every one. No
+        wake-up is lost and nothing polls. What the predicate raises is raised here.
+
+        Args:
+            predicate: a function of a `Snapshot`.
+            timeout: in seconds; None for ever.
+            keys: ask again only if one of these keys has changed.
+
+        Raises:
+            WaitTimeoutError: it was not true in time (it is also a `TimeoutError`).
+            ReentrantWriteError: called inside a write to this store.
+        """
+        return self.source.wait_for(predicate, timeout, checked_keys(keys))
+
+    # The past
+
+    def at(self, version: int) -> Snapshot[K, V]:
+        """Return the snapshot of a retained or pinned *version*. O(1).
+
+        Raises:
+            CompactedError: it is no longer retained.
+            ArgumentValueError: there has been no such version yet.
+        """
+        return self._timeline.at(version)
+
+    def pin(self, version: int | Snapshot[K, V] | None = None, *, why: str = "") -> Pin[K, V]:
+        """Keep a *version*, the current one for None, within reach of `at` until unpinned.
+
+        Use the pin in a ``with``, or pass it to `unpin`. *why* shows in ``statistics()``.
+        """
+        timeline = self._timeline
+        if version is None:
+            found = timeline.current
+        else:
+            found = self._own(version) if isinstance(version, Snapshot) else timeline.at(version)
+        timeline.pinned()  # lets go of what an interrupted `close` left
+        pin = Pin(found, why, timeline)
+        # A straight line: kept and returned, or neither.
+        timeline.pins[pin.number] = pin
+        return pin
+
+    def unpin(self, pin: Pin[K, V]) -> None:
+        """Let go what `pin` returned.
+
+        Raises:
+            ClosedError: it was let go before.
+        """
+        self._timeline.unpin(pin)
+
+    def _own(self, snapshot: Snapshot[K, V]) -> Snapshot[K, V]:
+        if not isinstance(snapshot, Snapshot) or snapshot._lineage is not self._schema.lineage:
+            raise ForeignSnapshotError(f"{shown(snapshot)} is no snapshot of this very store")
+        return snapshot
+
+    # What happens to the process; see `cowstate.process`.
+
+    def _end_waits(self) -> None:
+        self.source.ended = True
+        self._waiters.notify_all()
+        # What was left to the store's thread, which dies with the process.
+        self._delivery.flush_at_exit()
+
+    def _after_fork_in_child(self) -> None:
+        self._lock.after_fork_in_child()
+        self._waiters.after_fork_in_child()
+        self._delivery.after_fork_in_child()
+
+    def __repr__(self) -> str:
+        current = self._timeline.current
+        return f"<{type(self).__name__} version={current.version} records={len(current)}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentTypeError(
+            "a store cannot be pickled or copied, for it is a place, not a value; "
+            "pickle store.snapshot(), and make a new Store of it"
+        )

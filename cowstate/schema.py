@@ -1,0 +1,178 @@
+"""What follows from a write: the next version, worked out from the last one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from itertools import islice
+from sys import getsizeof
+from typing import Any, Final, Generic, TypeVar
+
+from .changes import MISSING, Absent, Delta
+from .derived import Aggregate, Derivation, Index
+from .errors import ArgumentTypeError, ArgumentValueError
+from .invariants import Invariant, Invariants
+from .maps import MapKind
+from .records import check_immutable
+from .ring import Ring
+from .snapshot import Commit, Lineage, Snapshot
+from .workspace import ensure_findable
+
+__all__ = ["Schema"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Schema(Generic[K, V]):
+    """The map, indexes, aggregates and invariants of one store: how a version leads to the next.
+
+    No lock and no thread; but for the set of types known to be immutable, which only grows, it is
+    immutable. `advance` either returns a `Commit` between two complete snapshots, or raises and
+    has done nothing.
+
+    Attributes:
+        kind: the kind of map that holds the records.
+        derivation: the indexes and aggregates.
+        lineage: what the snapshots of the store share.
+        accepted: the types that were found to be immutable, by `accept`.
+        plain: nothing is derived and nobody may veto, so a version is its records and meta.
+    """
+
+    def __init__(
+        self,
+        kind: MapKind,
+        indexes: Mapping[str, Index[V]] | None,
+        aggregates: Mapping[str, Aggregate[V, Any]] | None,
+        invariants: Mapping[str, Invariant] | None,
+        ring: Ring[Commit[K, V]],
+    ) -> None:
+        self.kind = kind
+        self.derivation = Derivation(kind, indexes, aggregates)
+        self._invariants = Invariants(invariants)
+        self._derives = bool(self.derivation)
+        self.plain = not self._derives and not self._invariants
+        self.lineage = Lineage(self.derivation, ring)
+        self.accepted: set[type] = set()
+
+    def first(self, records: Any, meta: object) -> Snapshot[K, V]:
+        """Return version 0. Costs O(N)."""
+        start: dict[K, V] = _as_dict(records)
+        for key in start:
+            ensure_findable(key)
+        for record in start.values():
+            if type(record) not in self.accepted:
+                self.accept(record)
+        self.accept(meta)
+        delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
+        indexes, totals = self.derivation.step(*self.derivation.start(), delta)
+        snapshot: Snapshot[K, V] = Snapshot(
+            0, meta, self.kind.build(start), indexes, totals, object(), self.lineage
+        )
+        self._invariants.ask(snapshot, delta)
+        return snapshot
+
+    def advance(
+        self, before: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object
+    ) -> Commit[K, V]:
+        """Return the commit that writes *writes* and *meta* over *before*. O(k log N).
+
+        Args:
+            before: the last version.
+            writes: a record for each key, or `MISSING` for none.
+            meta: the meta value.
+        """
+        old_map = before._map
+        delta: Delta[K, V] = {}
+        deletes = False
+        key_set = before._key_set
+        for key, new in writes.items():
+            old = old_map.get(key, MISSING)
+            if new is MISSING:
+                deletes = True
+            if old is not new:
+                delta[key] = (old, new)
+                if old is MISSING or new is MISSING:
+                    key_set = object()
+        if not delta and meta is before.meta:
+            return self.unchanged(before)
+        version = before.version + 1
+        records = self.kind.apply(old_map, writes, deletes) if delta else old_map
+        indexes, totals = before._indexes, before._totals
+        if self._derives:
+            indexes, totals = self.derivation.step(indexes, totals, delta)
+        after = Snapshot(version, meta, records, indexes, totals, key_set, self.lineage)
+        if self._invariants:
+            self._invariants.ask(after, delta)
+        return Commit(before, after, delta)
+
+    def advance_one(
+        self, before: Snapshot[K, V], key: K, old: V | Absent, new: V | Absent
+    ) -> Commit[K, V]:
+        """Return the same as `advance` of one key, with less to do; *old* is what it holds."""
+        version = before.version + 1
+        records: Any
+        if new is MISSING:
+            records = self.kind.drop(before._map, key)
+        else:
+            records = self.kind.put(before._map, key, new)
+        indexes, totals = before._indexes, before._totals
+        if self._derives:
+            indexes, totals = self.derivation.step_one(indexes, totals, key, old, new)
+        key_set = object() if old is MISSING or new is MISSING else before._key_set
+        after = Snapshot(version, before.meta, records, indexes, totals, key_set, self.lineage)
+        if self._invariants:
+            self._invariants.ask(after, {key: (old, new)})
+        return Commit(before, after, (key, old, new))
+
+    def unchanged(self, current: Snapshot[K, V]) -> Commit[K, V]:
+        """Return the commit of a write that changed nothing."""
+        return Commit(current, current, {})
+
+    def accept(self, value: Any) -> None:
+        """Raise if *value* may not be stored; remember its type if it may."""
+        kind = type(value)
+        if kind in self.accepted:
+            return
+        if value is MISSING:
+            raise ArgumentValueError("MISSING stands for no record; use delete to remove one")
+        check_immutable(value)
+        self.accepted.add(kind)
+
+    def size_of(self, commit: Commit[K, V]) -> int:
+        """Estimate how many bytes *commit* keeps that the version before it does not."""
+        before, after, delta = commit.before, commit.after, commit._delta
+        size = _FIXED_BYTES + sum(getsizeof(new) for _, new in delta.values())
+        if before._map is not after._map:
+            size += self.kind.path_bytes(after._map, len(delta))
+        path_bytes, unique = self.kind.path_bytes, self.derivation.unique
+        for was, now, one in zip(before._indexes, after._indexes, unique, strict=True):
+            if was is not now:  # an entry left and an entry taken, each with its set of keys
+                size += path_bytes(now, 2 * len(delta)) + _FIXED_BYTES
+                if not one:
+                    size += sum(path_bytes(keys, len(delta)) for keys in islice(now.values(), 2))
+        return size
+
+
+_FIXED_BYTES: Final = 360
+"""Of a version, whatever it changes: the snapshot, the commit, the change."""
+
+
+def _as_dict(records: Any) -> dict[Any, Any]:
+    if records is None:
+        return {}
+    if isinstance(records, Mapping):
+        return dict(records)
+    try:
+        pairs: Iterable[Any] = iter(records)
+    except TypeError as error:
+        raise ArgumentTypeError(_NO_RECORDS.format(error)) from None
+    found = list(pairs)  # what an iterable of the user's raises is the user's
+    try:
+        return dict(found)
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(_NO_RECORDS.format(error)) from error
+
+
+_NO_RECORDS: Final = (
+    "records must be a mapping, or an iterable of (key, record) pairs with hashable keys: {}"
+)

@@ -1,0 +1,37 @@
+"""Changes while nobody else may write, all or nothing: `Transaction`."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from .errors import ClosedError
+from .snapshot import Commit
+from .workspace import Workspace
+
+__all__ = ["Transaction"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Transaction(Workspace[K, V]):
+    """A mutable mapping over the current version, while nobody else may write: all or nothing.
+
+    Made by ``with store.transaction() as tx`` and given to the function of ``store.transact``. No
+    other writer comes between, so it cannot conflict; they wait, so it must be short. At the end
+    everything becomes visible as one version; when the block or the function raises, nothing
+    does. Readers are never held up.
+    """
+
+    _result: Commit[K, V] | None = None
+
+    @property
+    def result(self) -> Commit[K, V]:
+        """The commit, once the transaction has ended well."""
+        if self._result is None:
+            raise ClosedError("the transaction has no result before its block has ended well")
+        return self._result
+
+    def committed(self, commit: Commit[K, V]) -> None:
+        """Note what it led to."""
+        self._result = commit

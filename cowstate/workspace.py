@@ -1,0 +1,276 @@
+"""A snapshot with changes laid over it: what `Transaction` and `Draft` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, MutableMapping
+from itertools import chain, islice
+from typing import Any, Final, Generic, TypeVar, overload
+
+from .changes import MISSING, Absent, ChangeSet
+from .errors import (
+    ArgumentValueError,
+    ClosedError,
+    IterationError,
+    RecordNotFoundError,
+    UnhashableKeyError,
+    UnknownAggregateError,
+)
+from .snapshot import Snapshot, delta_of
+
+__all__ = ["Workspace", "ensure_findable", "ensure_hashable"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+D = TypeVar("D")
+
+_UNWRITTEN: Final[Any] = object()
+
+
+def ensure_hashable(key: object) -> None:
+    """Raise `UnhashableKeyError` if *key* cannot be a key; what its hash raises is the user's."""
+    if type(key).__hash__ is None:
+        raise UnhashableKeyError(key)
+    try:
+        hash(key)
+    except TypeError:
+        raise UnhashableKeyError(key) from None
+
+
+def ensure_findable(key: object) -> None:
+    """Raise `ArgumentValueError` for a key that is not equal to itself.
+
+    Maps disagree upon whether such a key can be found again: pyrsistent's cannot.
+    """
+    if key != key:  # noqa: PLR0124
+        raise ArgumentValueError(f"{key!r} cannot be a key: it equals nothing, itself included")
+
+
+class Workspace(MutableMapping[K, V], Generic[K, V]):
+    """A snapshot with changes laid over it: what `Transaction` and `Draft` have in common.
+
+    Reads see the changes made here. Nothing is visible to anybody else until the commit.
+    For one thread at a time.
+    """
+
+    # What most never need is in the class, and costs nothing to make.
+    _closed: str | None = None
+    _deletions = 0
+    # How many more keys there are than in the base, as far as the first `_counted` writes go.
+    _grown = 0
+    _counted = 0
+    # How many keys were added that were never there before.
+    _added = 0
+    _left: Iterator[K] | None = None
+
+    def __init__(
+        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[[Any], None]
+    ) -> None:
+        self._base = base
+        self._map = base._map
+        self._accepted = accepted
+        self._check = check
+        # A key that was written once stays here, `MISSING` if it was deleted since, so the keys
+        # stand in the order in which they were first written.
+        self._writes: dict[K, V | Absent] = {}
+        self._meta = base.meta
+
+    @property
+    def base(self) -> Snapshot[K, V]:
+        """The snapshot that the changes are laid over."""
+        return self._base
+
+    @property
+    def meta(self) -> Any:
+        """The store's meta value; assign to publish another one with the commit."""
+        return self._meta
+
+    @meta.setter
+    def meta(self, value: Any) -> None:
+        self._ensure_open()
+        self._check(value)
+        self._meta = value
+
+    @property
+    def changes(self) -> ChangeSet[K, V]:
+        """What a commit would change now."""
+        return ChangeSet._of(delta_of(self._map, self._writes))
+
+    def __getitem__(self, key: K) -> V:
+        # Written out, like __setitem__, because these two are what a transaction mostly does.
+        try:
+            record: Any = self._writes.get(key, _UNWRITTEN)
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        if record is _UNWRITTEN:
+            record = self._map.get(key, MISSING)
+        if record is MISSING:
+            raise RecordNotFoundError(key, self._base.version)
+        return record  # type: ignore[no-any-return]
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+
+    @overload
+    def get(self, key: K, /, default: V) -> V: ...
+
+    @overload
+    def get(self, key: K, /, default: D) -> V | D: ...
+
+    def get(self, key: K, /, default: Any = None) -> Any:
+        """Return the record under *key*, or *default*."""
+        record = self._record(key)
+        return default if record is MISSING else record
+
+    def __contains__(self, key: object) -> bool:
+        return self._record(key) is not MISSING  # type: ignore[arg-type]
+
+    def __setitem__(self, key: K, record: V) -> None:
+        if self._closed is not None:
+            raise ClosedError(self._closed)
+        if type(record) not in self._accepted:
+            self._check(record)
+        if key != key:  # noqa: PLR0124
+            ensure_findable(key)
+        try:
+            if self._deletions and self._writes.get(key, _UNWRITTEN) is MISSING:
+                self._count()
+                self._grown += 1
+            self._writes[key] = record
+        except TypeError:
+            ensure_hashable(key)
+            raise
+
+    def __delitem__(self, key: K) -> None:
+        self._ensure_open()
+        if self._record(key) is MISSING:
+            raise RecordNotFoundError(key, self._base.version)
+        self._count()
+        self._writes[key] = MISSING
+        self._counted = len(self._writes)
+        self._grown -= 1
+        self._deletions += 1
+
+    def __iter__(self) -> Iterator[K]:
+        writes, base = self._writes, self._map
+        size, deletions, added = self._count(), self._deletions, self._added
+        for key in chain(base, [key for key in writes if key not in base]):
+            if deletions and writes.get(key, _UNWRITTEN) is MISSING:
+                continue
+            yield key
+            if self._count() != size or (self._added != added and self._deletions != deletions):
+                raise IterationError
+            deletions = self._deletions
+
+    def __len__(self) -> int:
+        return self._count()
+
+    def _count(self) -> int:
+        """Return how many keys there are. Costs O(keys first written since the last count)."""
+        writes = self._writes
+        fresh = len(writes) - self._counted
+        if fresh:
+            base = self._map
+            # Written only once, so these hold what that wrote: to delete one counts it.
+            new = sum(key not in base for key in islice(reversed(writes), fresh))
+            self._grown += new
+            self._added += new
+            self._counted += fresh
+        return len(self._map) + self._grown
+
+    def clear(self) -> None:
+        """Delete every key. Costs O(N)."""
+        for key in list(self):
+            del self[key]
+
+    def popitem(self) -> tuple[K, V]:
+        """Delete a key, which one is not specified, and return it with its record.
+
+        Costs O(log N) on average, if not each is stored again before the next one is asked for.
+        """
+        for key in chain(islice(reversed(self._writes), 1), self._left or (), self._rest()):
+            record = self._record(key)
+            if record is not MISSING:
+                del self[key]
+                return key, record
+        raise RecordNotFoundError(None, self._base.version, "there is no record left to pop")
+
+    def _rest(self) -> Iterator[K]:
+        # Reached only when all that was left has been gone through.
+        self._left = chain(self._map, list(self._writes))
+        yield from self._left
+
+    @property
+    def writes(self) -> dict[K, V | Absent]:
+        """What was written: a record for each key, or `MISSING`. Not to be changed."""
+        return self._writes
+
+    def meta_over(self, current: Snapshot[K, V]) -> Any:
+        """Return the meta value set here, or *current*'s if none was."""
+        return current.meta if self._meta is self._base.meta else self._meta
+
+    def close(self, why: str) -> None:
+        """Refuse all further changes, with *why* as the message."""
+        self._closed = why
+
+    def find(self, index: str, value: object) -> V | None:
+        """Return the record with *value* in the unique *index*, changes here included, or None."""
+        key = self._holder(index, value)
+        return None if key is MISSING else self[key]
+
+    def find_key(self, index: str, value: object) -> K | None:
+        """Return the key of the record with *value* in the unique *index*, or None."""
+        key = self._holder(index, value)
+        return None if key is MISSING else key
+
+    def find_all(self, index: str, value: object) -> dict[K, V]:
+        """Return ``{key: record}`` of all with *value* in *index*, changes here included.
+
+        Costs O(records found + changes made here).
+        """
+        return {key: self[key] for key in self._found(index, value)}
+
+    def total(self, aggregate: str) -> Any:
+        """Return the value of an *aggregate*, changes here included. Costs O(changes made here)."""
+        base = self._base
+        derivation = base._lineage.derivation
+        position = derivation.total_positions.get(aggregate)
+        if position is None:
+            raise UnknownAggregateError(aggregate, derivation.total_positions)
+        return derivation.step_total(
+            position, base._totals[position], delta_of(self._map, self._writes)
+        )
+
+    def _record(self, key: K) -> V | Absent:
+        try:
+            record: Any = self._writes.get(key, _UNWRITTEN)
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        if record is _UNWRITTEN:
+            record = self._map.get(key, MISSING)
+        return record  # type: ignore[no-any-return]
+
+    def _holder(self, index: str, value: object) -> K | Absent:
+        self._base.find_key(index, value)  # refuses an index that is not unique
+        # Of two records that have the value for now, the one written here counts.
+        return next(reversed(self._found(index, value)), MISSING)
+
+    def _found(self, index: str, value: object) -> dict[K, None]:
+        derivation = self._base._lineage.derivation
+        found: dict[K, None] = dict.fromkeys(self._base.find_all(index, value))
+        if self._writes:
+            spec = derivation.index(derivation.index_positions[index])
+            for key, record in self._writes.items():
+                found.pop(key, None)
+                if record is not MISSING and value in spec.entries(spec.fn(record)):
+                    found[key] = None
+        return found
+
+    def _ensure_open(self) -> None:
+        if self._closed is not None:
+            raise ClosedError(self._closed)
+
+    def __repr__(self) -> str:
+        name, count = type(self).__name__, len(self._writes)
+        return f"<{name} over version {self._base.version}, {count} keys written>"

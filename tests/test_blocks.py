@@ -1,0 +1,131 @@
+"""What is used in a ``with`` ends with it, however it ends and whoever still holds it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from cowstate import CompactedError, Feed, History, Pin, Store, Subscription, Transaction
+
+PATIENCE = 30  # seconds; only a test that fails waits for so long
+
+Numbers: TypeAlias = Store[str, int]
+Handle: TypeAlias = Subscription[str, int] | Feed[str, int] | Pin[str, int]
+
+
+@pytest.fixture
+def store() -> Numbers:
+    return Store({"a": 0}, history=History(versions=1))
+
+
+@pytest.fixture
+def seen() -> list[int]:
+    return []
+
+
+@pytest.fixture(params=["subscription", "feed", "pin"])
+def handle(request: pytest.FixtureRequest, store: Numbers, seen: list[int]) -> Handle:
+    makers: dict[str, Callable[[], Handle]] = {
+        "subscription": lambda: store.subscribe(lambda commit: seen.append(commit.version)),
+        "feed": store.feed,
+        "pin": lambda: store.pin(why="test"),
+    }
+    return makers[request.param]()
+
+
+def is_alive(handle: Handle, store: Numbers, seen: list[int]) -> bool:
+    """Whether it still does what it is there for."""
+    if isinstance(handle, Subscription):
+        before = len(seen)
+        store.set("a", store.snapshot().version + 1)
+        assert handle.closed is (store.statistics().subscriptions == 0)
+        return len(seen) > before
+    if isinstance(handle, Feed):
+        store.set("a", store.snapshot().version + 1)
+        item = handle.poll()
+        assert handle.closed is (item is None)
+        return item is not None
+    for _ in range(3):
+        store.set("a", store.snapshot().version + 1)
+    pinned = bool(store.statistics().pinned)
+    try:
+        store.at(handle.version)
+    except CompactedError:
+        assert not pinned
+        return False
+    assert pinned
+    return True
+
+
+def test_a_handle_gives_itself_lives_in_the_block_and_ends_with_it(
+    handle: Handle, store: Numbers, seen: list[int]
+) -> None:
+    with handle as given:
+        assert given is handle
+        assert is_alive(handle, store, seen)
+    assert not is_alive(handle, store, seen)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, GeneratorExit])
+def test_a_handle_ends_when_the_block_raises_though_somebody_still_holds_it(
+    handle: Handle, store: Numbers, seen: list[int], error: type[BaseException]
+) -> None:
+    with pytest.raises(error), handle:
+        raise error
+    assert not is_alive(handle, store, seen)
+
+
+def test_a_handle_that_was_closed_in_the_block_ends_well(
+    handle: Handle, store: Numbers, seen: list[int]
+) -> None:
+    with handle:
+        handle.close()
+        assert not is_alive(handle, store, seen)
+    assert not is_alive(handle, store, seen)
+
+
+def ensure_free(store: Numbers) -> None:
+    """Write in this thread and in another one."""
+    version = store.snapshot().version
+    assert store.set("b", version).version == version + 1
+    other = threading.Thread(target=store.set, args=("b", version + 1), daemon=True)
+    other.start()
+    other.join(PATIENCE)
+    assert store.snapshot().version == version + 2
+
+
+def test_a_transaction_s_block_gives_the_transaction_and_ends_with_a_commit(store: Numbers) -> None:
+    block = store.transaction()
+    with block as tx:
+        assert isinstance(tx, Transaction)
+        tx["a"] = 1
+        assert store.snapshot().version == 0
+    assert store.snapshot() is tx.result.after
+    assert store.snapshot() == {"a": 1}
+    ensure_free(store)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, GeneratorExit])
+def test_a_transaction_s_block_that_raises_leaves_the_store_free_though_somebody_still_holds_it(
+    store: Numbers, error: type[BaseException]
+) -> None:
+    block = store.transaction()
+    with pytest.raises(error), block as tx:
+        tx["a"] = 1
+        raise error
+    assert store.snapshot() == {"a": 0}
+    ensure_free(store)
+    assert block is not None
+
+
+def test_a_transaction_that_is_refused_at_its_end_leaves_the_store_free_too() -> None:
+    store: Numbers = Store({"a": 0}, invariants={"small": lambda now, _: now["a"] < 5})
+    block = store.transaction()
+    with pytest.raises(ValueError, match="small"), block as tx:
+        tx["a"] = 5
+    assert store.snapshot().version == 0
+    ensure_free(store)
+    assert block is not None
