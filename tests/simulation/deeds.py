@@ -302,7 +302,7 @@ class Deeds:
 
     def litter(self, rng: Random) -> None:
         """Leave garbage that subscribes, closes or writes when it is collected."""
-        Litter(unheard(self.trouble(rng, "finalizers")))
+        Litter(unheard(self.trouble(rng, "finalizers")), lambda: self.world.at_work)
         if rng.random() < 0.2:
             gc.collect(0)
 

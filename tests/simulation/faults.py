@@ -251,16 +251,18 @@ class Interrupts:
 
 
 class Litter:
-    """Garbage that only a collection finds, and whose finalizer does something then."""
+    """Garbage that only a collection finds, and whose finalizer does something then, if it may."""
 
-    def __init__(self, deed: Callable[[], object]) -> None:
+    def __init__(self, deed: Callable[[], object], may: Callable[[], bool]) -> None:
+        self._may = may
         self._deeds = [deed]
         self._self = self
 
     def __del__(self) -> None:
         # None, if its maker was struck while it was being made.
         for deed in getattr(self, "_deeds", ()):
-            deed()
+            if self._may():
+                deed()
 
 
 def in_child(fn: Callable[[], object]) -> str:

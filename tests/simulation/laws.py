@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections import Counter
 from queue import Empty
@@ -36,7 +35,6 @@ class Laws:
             pins: how many pins are not known to have been let go.
             handles: how many subscriptions that were open for a moment are not known to be closed.
         """
-        gc.collect()
         self.both_stores_can_be_written_from_two_threads()
         self.versions_are_gapless()
         self.what_was_acknowledged_is_there()

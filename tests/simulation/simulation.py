@@ -67,6 +67,7 @@ def simulate(
             try:
                 _round(world, laws, f"{seed} {number}", report, patience, steps)
             except StuckError as error:
+                world.at_work = False
                 stuck = error.stacks
                 story.accuse("simulation", str(error))
             except Exception:
@@ -91,6 +92,7 @@ def _round(
     crew = Crew(world.story.accuse)
     readers = Crew(world.story.accuse)
     followers = Followers(world)
+    world.at_work = True
     fork_at = rng.randrange(2 * steps) if _gil_is_on() else None
     with Striker() as striker:
         workers = [Worker(world, striker, name, seed, steps) for name in WORKERS]
@@ -104,8 +106,10 @@ def _round(
         with Interrupts(patience) as interrupts:
             main = Worker(world, striker, "main", seed, steps, interrupts)
             main.run_with(fork_at, lambda: _fork(world, report))
-        if late := crew.join(patience):
-            raise StuckError(f"still at work: {', '.join(late)}")
+            if late := crew.join(patience):
+                raise StuckError(f"still at work: {', '.join(late)}")
+            gc.collect()
+    world.at_work = False
     everybody = (*workers, main)
     strikes = sum(worker.landed for worker in everybody)
     report.operations += sum(worker.done for worker in everybody)

@@ -111,7 +111,7 @@ class Twin(NamedTuple):
 
 
 TWINS = {
-    "loses a subscription": Twin(losing_a_subscription, "is open, at .* and not told of"),
+    "loses a subscription": Twin(losing_a_subscription, "not told", patience=6.0),
     "publishes in two steps": Twin(publishing_in_two_steps, "in version|in all accounts"),
     "leaves a gate shut": Twin(leaving_a_gate_shut, "still at work", patience=3.0),
     "updates outside the lock": Twin(updating_outside_the_lock, "is .*, of .* to"),

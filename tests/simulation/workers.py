@@ -222,7 +222,7 @@ class Tasks:
     async def _catch_up(self, listener: Any) -> None:
         """Give the event loop turns until the listener knows what is known now."""
         version = self.world.source.snapshot().version
-        deadline = asyncio.get_running_loop().time() + self._patience
+        deadline = asyncio.get_running_loop().time() + self._patience / 2
         while listener.handle.delivered < version:
             await asyncio.sleep(0)
             assert asyncio.get_running_loop().time() < deadline, "a loop's listener is not told"

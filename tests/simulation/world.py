@@ -94,6 +94,7 @@ class World:
         self._names = itertools.count()
         self.budget: list[None] = []
         self.pins = self.handles = 0
+        self.at_work = False
         self._follow()
 
     def _store(
