@@ -196,9 +196,6 @@ class Client:
 
     def transact(self, deeds: Iterable[Deed], fails: bool = False) -> None:
         """A `Store.transact`."""
-        if not hasattr(self.store, "transact"):
-            self.tx(deeds, fails)
-            return
         operation = self.history.begin(self.number, "transact")
 
         def write() -> Commit[str, Item]:

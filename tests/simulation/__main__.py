@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import sys
 import time
 
@@ -26,6 +27,8 @@ def main() -> int:
     while (chosen.seeds is None or seed < chosen.seed + chosen.seeds) and (
         chosen.seconds is None or time.monotonic() < began + chosen.seconds
     ):
+        # If the whole process stands still, interpreter and all, nothing else can tell.
+        faulthandler.dump_traceback_later(chosen.patience * 10, exit=True)
         try:
             report = simulate(seed, chosen.rounds, patience=chosen.patience, steps=chosen.steps)
         except LawBrokenError as error:

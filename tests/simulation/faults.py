@@ -19,11 +19,12 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Literal
 
 import cowstate
+from tests.simulation.story import stacks
 
 PACKAGE = str(Path(cowstate.__file__).parent)
 HERE = str(Path(__file__).parent / "twins.py")
@@ -106,7 +107,7 @@ class Strike:
             return
         give_up = time.monotonic() + PATIENCE
         while not (self.handled if self.kind == "signal" else self.sent):
-            os.sched_yield()
+            give_way()
             assert time.monotonic() < give_up, "a strike never came"
         # It comes up at one of the next turns, if it did not before, inside something that
         # swallowed it, as a finalizer does.
@@ -134,6 +135,11 @@ class Strike:
             return local
 
         return enter
+
+
+def give_way() -> None:
+    """Let other threads have the interpreter."""
+    time.sleep(0)
 
 
 def _go_round(times: int) -> None:
@@ -183,21 +189,56 @@ class Striker:
             strike.sent = True
 
 
-class Interrupts:
-    """Ctrl-C while a simulation runs: what the strike says if there is one, else the real thing."""
+class StuckError(BaseException):
+    """Something that must not take long takes for ever; *stacks* tells where everybody stands.
 
-    def __init__(self) -> None:
+    No `Exception`, so that a main thread that hangs is got out of what it does.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.stacks = stacks()
+
+
+class Interrupts:
+    """Ctrl-C while a simulation runs: what the strike says if there is one, else the real thing.
+
+    A main thread that has not left the block in time is interrupted by a `StuckError`.
+    """
+
+    def __init__(self, patience: float) -> None:
         self.current: Strike | None = None
         self._before: Any = None
+        self._patience = patience
+        self._stuck: StuckError | None = None
+        self._left: SimpleQueue[None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def __enter__(self) -> Interrupts:
         self._before = signal.signal(signal.SIGINT, self._handle)
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._left.put(None)
+        self._thread.join(PATIENCE)
         signal.signal(signal.SIGINT, self._before)
 
+    def _watch(self) -> None:
+        timeout = self._patience
+        while True:
+            try:
+                self._left.get(timeout=timeout)
+                return
+            except Empty:
+                self._stuck = self._stuck or StuckError("the main thread is still at work")
+                # Again, if something should have swallowed what the last one raised.
+                timeout = 1.0
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+
     def _handle(self, *_: object) -> None:
+        if self._stuck is not None:
+            raise self._stuck
         strike = self.current
         if strike is None or strike.kind != "signal" or strike.claim("thread"):
             raise KeyboardInterrupt
@@ -210,16 +251,18 @@ class Interrupts:
 
 
 class Litter:
-    """Garbage that only a collection finds, and whose finalizer does something then."""
+    """Garbage that only a collection finds, and whose finalizer does something then, if it may."""
 
-    def __init__(self, deed: Callable[[], object]) -> None:
+    def __init__(self, deed: Callable[[], object], may: Callable[[], bool]) -> None:
+        self._may = may
         self._deeds = [deed]
         self._self = self
 
     def __del__(self) -> None:
         # None, if its maker was struck while it was being made.
         for deed in getattr(self, "_deeds", ()):
-            deed()
+            if self._may():
+                deed()
 
 
 def in_child(fn: Callable[[], object]) -> str:

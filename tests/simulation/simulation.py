@@ -15,9 +15,9 @@ from typing import Any
 
 from cowstate import Store
 from tests.simulation.deeds import SHARED, UNNUMBERED
-from tests.simulation.faults import Boom, Interrupts, Quiet, Striker, in_child
-from tests.simulation.laws import Laws, StuckError
-from tests.simulation.story import Story, stacks
+from tests.simulation.faults import Boom, Interrupts, Quiet, Striker, StuckError, in_child
+from tests.simulation.laws import Laws
+from tests.simulation.story import Story
 from tests.simulation.workers import Crew, Followers, Tasks, Worker
 from tests.simulation.world import Entry, World
 
@@ -67,7 +67,8 @@ def simulate(
             try:
                 _round(world, laws, f"{seed} {number}", report, patience, steps)
             except StuckError as error:
-                stuck = f"{error}\n{stacks()}"
+                world.at_work = False
+                stuck = error.stacks
                 story.accuse("simulation", str(error))
             except Exception:
                 story.accuse("simulation", traceback.format_exc())
@@ -91,9 +92,10 @@ def _round(
     crew = Crew(world.story.accuse)
     readers = Crew(world.story.accuse)
     followers = Followers(world)
-    with Striker() as striker, Interrupts() as interrupts:
+    world.at_work = True
+    fork_at = rng.randrange(2 * steps) if _gil_is_on() else None
+    with Striker() as striker:
         workers = [Worker(world, striker, name, seed, steps) for name in WORKERS]
-        main = Worker(world, striker, "main", seed, steps, interrupts)
         for worker in workers:
             crew.add(worker.name, worker.run)
         crew.add("tasks", Tasks(world, seed, steps, patience).run)
@@ -101,10 +103,13 @@ def _round(
             readers.add(name, followers.run)
         readers.start()
         crew.start()
-        fork_at = rng.randrange(2 * steps) if _gil_is_on() else None
-        main.run_with(fork_at, lambda: _fork(world, report))
-        if late := crew.join(patience):
-            raise StuckError(f"still at work: {', '.join(late)}")
+        with Interrupts(patience) as interrupts:
+            main = Worker(world, striker, "main", seed, steps, interrupts)
+            main.run_with(fork_at, lambda: _fork(world, report))
+            if late := crew.join(patience):
+                raise StuckError(f"still at work: {', '.join(late)}")
+            gc.collect()
+    world.at_work = False
     everybody = (*workers, main)
     strikes = sum(worker.landed for worker in everybody)
     report.operations += sum(worker.done for worker in everybody)
@@ -146,7 +151,7 @@ def _works_in_a_child(world: World) -> None:
             versions.append(told.get(timeout=PATIENCE_OF_A_CHILD).version)
         assert versions == list(range(subscription.since + 1, versions[-1] + 1)), versions
         subscription.close()
-        store.wait_for(lambda now: now.version >= last, timeout=1)  # noqa: B023
+        store.wait_for(lambda now, last=last: now.version >= last, timeout=1)
     assert world.source.snapshot()["child"].number == 4, "a write of the child's is lost"
 
 
@@ -178,8 +183,7 @@ def _gil_is_on() -> bool:
 def _agitated(rng: Random) -> Iterator[None]:
     """Have threads take short turns, and garbage collected often."""
     interval, threshold = sys.getswitchinterval(), gc.get_threshold()
-    # Shorter ones take longer than what is done in them, on a machine that is busy.
-    sys.setswitchinterval(1e-5)
+    sys.setswitchinterval(rng.choice((1e-5, 5e-5)))
     gc.set_threshold(70, 5, 5)
     try:
         yield

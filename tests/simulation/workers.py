@@ -8,21 +8,22 @@ import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
 from random import Random
+from time import monotonic
 from typing import Any
 
 from cowstate import (
     ClosedError,
     CowstateError,
+    DeadlockError,
     Feed,
     Lagged,
     ReentrantWriteError,
     WaitTimeoutError,
     aio,
 )
-from cowstate.errors import DeadlockError
 from tests.simulation.deeds import SHARED, Deeds, unheard
 from tests.simulation.faults import Boom, Interrupts, Kind, Strike, Striker, Struck
-from tests.simulation.world import NOISE, WITH_VIA, Entry, World, one_more
+from tests.simulation.world import NOISE, Entry, World, one_more
 
 STRIKES: tuple[Kind, ...] = ("none", "none", "instruction", "thread")
 MAIN_STRIKES: tuple[Kind, ...] = (*STRIKES, "signal", "signal")
@@ -202,10 +203,8 @@ class Tasks:
     async def _main(self) -> None:
         rng = Random(f"{self._seed} tasks")
         source = self.world.source
-        listener = None
-        if WITH_VIA:
-            loop = asyncio.get_running_loop()
-            listener = self.world.subscribe(source, what="by loop", via=loop)
+        loop = asyncio.get_running_loop()
+        listener = self.world.subscribe(source, what="by loop", via=loop)
         running: list[asyncio.Task[None]] = []
         for number in range(self._steps):
             how = rng.choice((self._wait, self._follow, self._write))
@@ -217,14 +216,13 @@ class Tasks:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if listener is not None:
-            await self._catch_up(listener)
-            listener.handle.close()
+        await self._catch_up(listener)
+        listener.handle.close()
 
     async def _catch_up(self, listener: Any) -> None:
         """Give the event loop turns until the listener knows what is known now."""
         version = self.world.source.snapshot().version
-        deadline = asyncio.get_running_loop().time() + self._patience
+        deadline = asyncio.get_running_loop().time() + self._patience / 2
         while listener.handle.delivered < version:
             await asyncio.sleep(0)
             assert asyncio.get_running_loop().time() < deadline, "a loop's listener is not told"
@@ -245,7 +243,7 @@ class Tasks:
         async with aio.feed(self.world.source, keys=keys) as feed:
             before = feed.version
             async for item in feed:
-                if isinstance(item, Lagged):
+                if keys is None and isinstance(item, Lagged):
                     assert item.missed_from == before + 1
                 elif keys is None:
                     assert feed.version == before + 1
@@ -283,6 +281,7 @@ class Crew:
 
     def join(self, patience: float) -> list[str]:
         """Return the names of those that have not ended in time."""
+        deadline = monotonic() + patience
         for thread in self._threads:
-            thread.join(patience)
+            thread.join(max(deadline - monotonic(), 0))
         return [thread.name for thread in self._threads if thread.is_alive()]

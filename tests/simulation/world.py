@@ -7,7 +7,6 @@ is published, notes the changes of each version, so it is known what a follower 
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -33,8 +32,6 @@ from tests.simulation.story import Story
 ACCOUNTS = 5
 TOTAL = 100 * ACCOUNTS
 NOISE = tuple(f"noise {n}" for n in range(6))
-WITH_VIA = "via" in inspect.signature(Store.subscribe).parameters
-WITH_TRANSACT = hasattr(Store, "transact")
 
 
 class Entry(Record):
@@ -97,6 +94,7 @@ class World:
         self._names = itertools.count()
         self.budget: list[None] = []
         self.pins = self.handles = 0
+        self.at_work = False
         self._follow()
 
     def _store(
@@ -152,17 +150,12 @@ class World:
                 put(item)
                 then(item)
 
-        if WITH_VIA:
-            options["on_lagged"] = take
-        else:
-            options.pop("via", None)
-        listener.handle = store.subscribe(take, keys=wanted, **options)
+        listener.handle = store.subscribe(take, keys=wanted, on_lagged=take, **options)
         return listener
 
     def _follow(self) -> None:
-        via = {"via": "thread"} if WITH_VIA else {}
         self.subscribe(self.source, what="whole")
-        self.subscribe(self.source, what="by thread", **via)
+        self.subscribe(self.source, what="by thread", via="thread")
         self.subscribe(self.source, callback=self._copy, what="copy")
         self.subscribe(self.source, callback=_snag, what="snag")
         self.subscribe(self.source, keys=["noise 1"], callback=_boom, what="boom")
@@ -170,7 +163,7 @@ class World:
         self.subscribe(self.source, keys=NOISE[:2], callback=self._answer, what="answer")
         self.subscribe(self.source, keys=NOISE, what="keyed")
         self.subscribe(self.mirror, what="whole")
-        self.subscribe(self.mirror, callback=_dawdle, what="by thread", **via)
+        self.subscribe(self.mirror, callback=_dawdle, what="by thread", via="thread")
 
     def _copy(self, item: Commit[str, Entry] | Lagged[str, Entry]) -> None:
         """Make the mirror what the source was."""
