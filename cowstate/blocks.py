@@ -130,7 +130,10 @@ def _deliver_all(made: list[Reserved]) -> None:
         except BaseException as error:
             kept = kept or error
     if kept is not None:
-        raise kept
+        try:
+            raise kept
+        finally:
+            del kept  # its traceback holds this frame, which must not hold it
 
 
 def _past_contextlib(frame: FrameType) -> FrameType:

@@ -25,6 +25,9 @@ OnError: TypeAlias = 'Literal["log", "stop"] | Callable[[Exception, Commit[Any, 
 """What becomes of an exception out of a callback: logged, logged and the subscription closed,
 or handed to ``handler(error, commit)``."""
 
+PATIENCE: Final = 1.0
+"""How long, in seconds, a move of the position waits for another one, of a few instructions."""
+
 _WITHOUT_GIL: Final = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 _log = logging.getLogger("cowstate")
@@ -222,6 +225,7 @@ class Group(Generic[K, V]):
         self.members: Members[K, Subscription[K, V]] = Members()
         self.position = timeline.current.version
         self._turn = OwnedLock()
+        self._moving = OwnedLock()  # used without the GIL only
         # The versions that callbacks wrote in this turn.
         self._own: dict[int, None] = {}
 
@@ -232,7 +236,7 @@ class Group(Generic[K, V]):
         # Alone, it is the only one whom the position must not run ahead of: who came after it
         # begins later still. It only spares the way there: who delivers finds it without this.
         if len(self.members.all) == 1:
-            self._turn.attempt(0, self._advance, since)
+            self._advance(since)
 
     def ready(self) -> bool:
         """Whether something waits to be delivered."""
@@ -245,26 +249,37 @@ class Group(Generic[K, V]):
     def passes_over(self, commit: Commit[K, V]) -> bool:
         """Pass over *commit*, by its writer, if it is the next one and concerns nobody.
 
-        Under the GIL this needs no turn: from the look at the position to its store there is no
-        call, so nobody else comes between. Without the GIL somebody may; and a position that falls
-        back by more than the ring holds would look like a gap.
+        Needs no turn: whoever has that looks at the position anew for each commit.
         """
         if not self.members.concerns_nobody(commit):
             return False
-        if _WITHOUT_GIL:
-            return self._turn.attempt(0, self._pass, commit) is True
-        return self._pass(commit, None)
-
-    def _pass(self, commit: Commit[K, V], _: None) -> bool:
         version = commit.after.version
-        if self.position != version - 1:
-            return False
-        self.position = version
-        return True
+        return self._move(version - 1, version - 1, version)
 
-    def _advance(self, version: int, _: None = None) -> None:
+    def _advance(self, version: int) -> None:
         # Never back: `passes_over` may have moved it on meanwhile.
-        self.position = max(self.position, version)
+        self._move(0, version - 1, version)
+
+    def _move(self, least: int, most: int, to: int) -> bool:
+        """Move the position *to*, if it is from *least* to *most*; return whether it was.
+
+        A position that fell back, by more than the ring holds, would look like a gap.
+        """
+        if not _WITHOUT_GIL:
+            # A straight line from the look to the store, so nobody else comes between.
+            if not least <= self.position <= most:
+                return False
+            self.position = to
+            return True
+        moved = self._moving.attempt(PATIENCE, self._move_alone, (least, most), to)
+        # Busy is only who is called in the middle of its own move: then it is done again later.
+        return moved is True
+
+    def _move_alone(self, bounds: tuple[int, int], to: int) -> bool:
+        if not bounds[0] <= self.position <= bounds[1]:
+            return False
+        self.position = to
+        return True
 
     def is_turn_here(self) -> bool:
         """Whether the calling thread has the turn."""
@@ -313,11 +328,14 @@ class Group(Generic[K, V]):
             else:
                 error = self._catch_up()
             if error is not None:
-                raise error
+                try:
+                    raise error
+                finally:
+                    del error  # its traceback holds this frame, which must not hold it
         return most
 
     def _hand_over(self, commit: Commit[K, V]) -> BaseException | None:
-        kept = None
+        kept = error = None
         delta = commit._delta
         for member in self.members.concerned(delta):
             if member.closed:
@@ -325,7 +343,10 @@ class Group(Generic[K, V]):
                 continue
             error = member.offer(commit, delta, self.timeline.current.version)
             kept = kept or error
-        return kept
+        try:
+            return kept
+        finally:
+            del kept, error  # its traceback holds this frame, which must not hold it
 
     def _catch_up(self) -> BaseException | None:
         """Go on where the ring still has commits, and tell those who have missed some."""
@@ -335,16 +356,20 @@ class Group(Generic[K, V]):
             self._advance(wanted)
             return None
         snapshot = self.timeline.current
-        kept = None
+        kept = error = None
         for member in members:
             error = member.tell_lagged(self.position, snapshot)
             kept = kept or error
         self._advance(snapshot.version)
-        return kept
+        try:
+            return kept
+        finally:
+            del kept, error  # likewise
 
     def after_fork_in_child(self) -> None:
         """Forget who was delivering: that thread is not in the child."""
         self._turn.after_fork_in_child()
+        self._moving.after_fork_in_child()
         self.members.after_fork_in_child()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from cowstate import Commit, Store, delivery, transaction
 from tests.parked import PATIENCE
+from tests.standing import eventually
 
 
 class Struck(BaseException):
@@ -82,6 +85,61 @@ def test_a_callback_that_a_loop_calls_and_that_is_cancelled_holds_up_no_later_co
         return seen
 
     assert asyncio.run(main()) == [1, 2, 3]
+
+
+def test_the_store_s_thread_ends_when_it_has_been_idle_and_another_one_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def start(fn: Any, arguments: Any) -> None:
+        # Of the module threading, so that one can wait for its end.
+        threads.append(threading.Thread(target=fn, args=arguments))
+        threads[-1].start()
+
+    monkeypatch.setattr(delivery, "start_new_thread", start)
+    monkeypatch.setattr(delivery, "LINGER", 0.001)
+    store: Store[str, int] = Store({"a": 0})
+    seen: SimpleQueue[Any] = SimpleQueue()
+    store.subscribe(seen.put, via="thread")
+    for n in (1, 2):
+        store.set("a", n)
+        assert seen.get(timeout=PATIENCE).version == n
+        threads[-1].join(PATIENCE)
+        assert not threads[-1].is_alive()
+    assert len(threads) == 2
+
+
+def test_the_store_s_thread_outlives_what_a_callback_raises_and_ends_with_its_store(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def start(fn: Any, arguments: Any) -> None:
+        threads.append(threading.Thread(target=fn, args=arguments))
+        threads[-1].start()
+
+    monkeypatch.setattr(delivery, "start_new_thread", start)
+    monkeypatch.setattr(delivery, "LINGER", 3600.0)
+    store: Store[str, int] = Store({"a": 0})
+    seen: SimpleQueue[Any] = SimpleQueue()
+    store.subscribe(strike, via="thread")
+    store.subscribe(seen.put, via="thread")
+    store.set("a", 1)
+    store.set("a", 2)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+    bell = store._delivery._bell
+    eventually(lambda: caplog.text.count("a subscriber raised") == 2, "each is logged")
+    for record in caplog.records:
+        record.exc_info = None  # the traceback holds the frames, and they the store
+    reference = ref(store._delivery)
+    del store
+    # Without the GIL what another thread let go dies when the thread that made it goes on.
+    eventually(lambda: reference() is None, "the store lives on")
+    bell.put(None)
+    threads[0].join(PATIENCE)
+    assert not threads[0].is_alive()
+    assert len(threads) == 1
 
 
 class HeldUp(str):
