@@ -7,7 +7,9 @@ import faulthandler
 import sys
 import time
 
+from cowstate import Store
 from tests.simulation.simulation import PATIENCE, STEPS, LawBrokenError, simulate
+from tests.simulation.twins import TWINS
 
 
 def main() -> int:
@@ -18,9 +20,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="begin no seed after this time")
     parser.add_argument("--rounds", type=int, default=8, help="rounds of each seed")
     parser.add_argument("--steps", type=int, default=STEPS, help="of each worker in each round")
-    parser.add_argument("--patience", type=float, default=PATIENCE, help="what is called stuck")
+    parser.add_argument("--patience", type=float, help="what is called stuck")
+    parser.add_argument("--twin", choices=TWINS, help="of a store with this bug")
     parser.add_argument("--go-on", action="store_true", help="go on after a law was broken")
     chosen = parser.parse_args()
+    twin = TWINS.get(chosen.twin)
+    if chosen.patience is None:
+        chosen.patience = twin.patience if twin else PATIENCE
     if chosen.seeds is None and chosen.seconds is None:
         chosen.seeds = 1
     began, seed, broken = time.monotonic(), chosen.seed, 0
@@ -30,7 +36,13 @@ def main() -> int:
         # If the whole process stands still, interpreter and all, nothing else can tell.
         faulthandler.dump_traceback_later(chosen.patience * 10, exit=True)
         try:
-            report = simulate(seed, chosen.rounds, patience=chosen.patience, steps=chosen.steps)
+            report = simulate(
+                seed,
+                chosen.rounds,
+                kind=twin.make() if twin else Store,
+                patience=chosen.patience,
+                steps=chosen.steps,
+            )
         except LawBrokenError as error:
             print(error, flush=True)
             broken += 1
