@@ -33,14 +33,17 @@ class TransactionBlock(Scoped, Generic[K, V]):
     def __init__(self, committer: Committer[K, V], timeout: float | None) -> None:
         self._committer = committer
         self._timeout = timeout
-        self._reservation: Reservation | None = None
+
+    _reservation: Reservation | None = None
 
     def __enter__(self) -> Transaction[K, V]:  # type: ignore[override]
         if self._reservation is not None:
             raise ClosedError(ENTERED)
         self._enter_scope()
         committer = self._committer
-        opener = _past_contextlib(sys._getframe(1))
+        opener = sys._getframe(1)
+        if opener.f_code.co_filename == contextlib.__file__:
+            opener = _past_contextlib(opener)
         self._reservation = Reservation(committer.timeline, self, self._scope, opener)
         return committer.open(self._reservation, self._timeout)
 

@@ -220,22 +220,14 @@ class Committer(Generic[K, V]):
         self, fn: Callable[[Transaction[K, V]], object], answer: list[Any]
     ) -> Commit[K, V]:
         """Run *fn* on a transaction and commit it; append what it returns. As work of `write`."""
-        transaction = self._transaction(self.timeline.current)
+        transaction = Transaction(self.timeline.current, self._accepted, self._schema.accept)
         try:
             answer.append(_refuse_coroutine(fn(transaction)))
-            commit = self._commit_of(transaction)
+            commit = self._publish(self._schema.advance(*transaction.outcome()))
         finally:
             transaction.close(OVER)
         transaction.committed(commit)
         return commit
-
-    def _transaction(self, base: Snapshot[K, V]) -> Transaction[K, V]:
-        return Transaction(base, self._accepted, self._schema.accept)
-
-    def _commit_of(self, transaction: Transaction[K, V]) -> Commit[K, V]:
-        base = transaction.base
-        meta = transaction.meta_over(base)
-        return self._publish(self._schema.advance(base, transaction.writes, meta))
 
     # Blocks. See `cowstate.blocks` for who calls this, `cowstate.reservation` for why.
 
@@ -248,7 +240,7 @@ class Committer(Generic[K, V]):
         inside.set((*before, ref(reservation)))
         try:
             self._run(self._lock.reserve, reservation, self.timeline, None, timeout)
-            transaction = self._transaction(reservation.base)  # type: ignore[arg-type]
+            transaction = Transaction(reservation.base, self._accepted, self._schema.accept)  # type: ignore[arg-type]
         except BaseException:
             reservation.done = True
             inside.set(before)
@@ -270,13 +262,14 @@ class Committer(Generic[K, V]):
         self._lock.cancel(reservation, OVER)
         within = inside.get()
         if within:
-            inside.set(_still_open(within))
+            alone = len(within) == 1 and within[0]() is reservation
+            inside.set(() if alone else _still_open(within))
         if debts:
             settle(reservation.thread)
 
     def _finish(self, reservation: Reservation, _: None) -> Commit[K, V]:
         transaction = _work_of(reservation)
-        commit = self._commit_of(transaction)
+        commit = self._publish(self._schema.advance(*transaction.outcome()))
         self._lock.reserved = None  # it is over; this only spares the next write a look
         transaction.committed(commit)
         return commit
@@ -291,9 +284,8 @@ class Committer(Generic[K, V]):
     def ready(self, reservation: Reservation) -> Commit[K, V]:
         """Return the commit of *reservation*'s transaction, but for the publication."""
         transaction = _work_of(reservation)
-        base = transaction.base
-        commit = self._schema.advance(base, transaction.writes, transaction.meta_over(base))
-        if commit.after is not base:
+        commit = self._schema.advance(*transaction.outcome())
+        if commit.after is not commit.before:
             self._prepare(commit)
             self.timeline.place(commit)
         transaction.committed(commit)

@@ -21,8 +21,14 @@ inside: ContextVar[tuple[ref[Reservation], ...]] = ContextVar("cowstate.inside",
 """The reservations that were made in this context: in this call chain, or in this task or in one
 that started it. Those that are over may still be in it; weakly, for a context lives long."""
 
-_here = local()
-"""Whose it is has `token`: the number of a thread is given out again when the thread has ended."""
+
+class _Here(local):
+    def __init__(self) -> None:
+        self.token = object()
+
+
+_here = _Here()
+"""Each thread has a `token` of its own: its number is given out again when it has ended."""
 
 
 class Reservation:
@@ -81,7 +87,7 @@ class Reservation:
         self.alive: Callable[[], object] = self.block if scope is None else scope
         self.work: Workspace[Any, Any] | None = None
         self.thread = get_ident()
-        self._token = _token()
+        self._token = _here.token
         # Who has not imported it runs no event loop.
         asyncio = sys.modules.get("asyncio")
         self.in_task = asyncio is not None and asyncio._get_running_loop() is not None
@@ -124,14 +130,7 @@ class Reservation:
 
     def is_here(self) -> bool:
         """Whether the calling thread made it."""
-        return self._token is _token()
-
-
-def _token() -> object:
-    token = getattr(_here, "token", None)
-    if token is None:
-        token = _here.token = object()
-    return token
+        return self._token is _here.token
 
 
 def place_of(frame: FrameType | None, package: str) -> str:

@@ -82,6 +82,10 @@ class Schema(Generic[K, V]):
             meta: the meta value.
         """
         old_map = before._map
+        if len(writes) == 1 and meta is before.meta:
+            [(one, new)] = writes.items()
+            old = old_map.get(one, MISSING)
+            return self.unchanged(before) if old is new else self.advance_one(before, one, old, new)
         delta: Delta[K, V] = {}
         deletes = False
         key_set = before._key_set

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
 __all__ = ["Scoped"]
-
-
-class _Exit:
-    """The ``__exit__`` of `Scoped`: each look-up on an instance gives a new function.
-
-    A ``with`` looks ``__exit__`` up before it calls ``__enter__``, and keeps what it got on the
-    value stack of its frame, where no traceback and no debugger holds on to it. Whatever tears
-    the block, an exception before the first instruction of the exit among it, drops that function
-    before the first ``except`` clause around the block begins. So its life is the life of the
-    block, to the instruction; and a weak reference tells whether it has ended.
-    """
-
-    def __get__(self, scoped: Any, owner: type | None = None) -> Any:
-        if scoped is None:
-            return _leave  # contextlib's stacks look it up on the class, and pass the object
-        leave = partial(_leave, scoped)
-        if not scoped._entered:
-            scoped._scope = ref(leave)
-        return leave
 
 
 def _leave(
@@ -36,6 +18,29 @@ def _leave(
     _traceback: TracebackType | None = None,
 ) -> None:
     scoped._end(exc_type)
+
+
+class _Exit(property):
+    """The ``__exit__`` of `Scoped`: each look-up on an instance gives a new function.
+
+    A ``with`` looks ``__exit__`` up before it calls ``__enter__``, and keeps what it got on the
+    value stack of its frame, where no traceback and no debugger holds on to it. Whatever tears
+    the block, an exception before the first instruction of the exit among it, drops that function
+    before the first ``except`` clause around the block begins. So its life is the life of the
+    block, to the instruction; and a weak reference tells whether it has ended.
+
+    A property, because that is the descriptor which C code calls at once. Contextlib's stacks
+    look it up on the class, where a property gives itself: they call it with the object.
+    """
+
+    __call__ = staticmethod(_leave)
+
+
+def _new_exit(scoped: Scoped) -> Callable[..., None]:
+    leave = partial(_leave, scoped)
+    if not scoped._entered:
+        scoped._scope = ref(leave)
+    return leave
 
 
 class Scoped:
@@ -63,7 +68,7 @@ class Scoped:
         ) -> None: ...
 
     else:
-        __exit__ = _Exit()
+        __exit__ = _Exit(_new_exit)
 
     def _enter_scope(self) -> None:
         scope = self._scope

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from .changes import Absent
 from .errors import ClosedError
-from .snapshot import Commit
+from .snapshot import Commit, Snapshot
 from .workspace import Workspace
 
 __all__ = ["Transaction"]
@@ -31,6 +32,10 @@ class Transaction(Workspace[K, V]):
         if self._result is None:
             raise ClosedError("the transaction has no result before its block has ended well")
         return self._result
+
+    def outcome(self) -> tuple[Snapshot[K, V], dict[K, V | Absent], Any]:
+        """Return what to publish: the version it is over, what was written, the meta value."""
+        return self._base, self._writes, self._meta
 
     def committed(self, commit: Commit[K, V]) -> None:
         """Note what it led to."""

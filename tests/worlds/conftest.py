@@ -12,7 +12,7 @@ from cowstate import delivery, reservation, writelock
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     yield
-    for reference in list(writelock._reservations.values()):
+    for reference in (*reservation.inside.get(), *writelock._in_tasks.values()):
         if (held := reference()) is not None:
             held.end("the test is over")
     delivery.debts.clear()
