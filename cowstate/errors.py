@@ -28,7 +28,6 @@ __all__ = [
     "MissingExtraError",
     "MutableRecordError",
     "ObservationError",
-    "RecordFieldError",
     "RecordNotFoundError",
     "ReentrantWriteError",
     "UnhashableKeyError",
@@ -97,18 +96,6 @@ class MissingExtraError(CowstateError, ImportError):
     def __init__(self, what: str, extra: str) -> None:
         self.extra = extra
         super().__init__(f"{what} needs an optional dependency: pip install 'cowstate[{extra}]'")
-
-
-class RecordFieldError(CowstateError, TypeError):
-    """`Record.replace` was given a name that is not a field of the record."""
-
-    def __init__(self, record_type: type, unknown: Sequence[str], fields: Sequence[str]) -> None:
-        super().__init__(
-            f"{record_type.__name__} has no field {_some(unknown)}; its fields are {_some(fields)}"
-        )
-        self.record_type = record_type
-        self.unknown = tuple(unknown)
-        self.fields = tuple(fields)
 
 
 class RecordNotFoundError(CowstateError, KeyError):

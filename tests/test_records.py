@@ -7,6 +7,7 @@ import collections
 import copy
 import dataclasses
 import pickle
+import sys
 import types
 from decimal import Decimal
 from fractions import Fraction
@@ -24,7 +25,6 @@ from cowstate import (
     ArgumentValueError,
     MutableRecordError,
     Record,
-    RecordFieldError,
     Store,
 )
 from cowstate.records import check_immutable, why_mutable
@@ -235,13 +235,14 @@ def test_replace_leaves_the_record_as_it_is() -> None:
     assert slot == Slot(1)
 
 
-def test_replacing_a_field_that_is_not_there_names_it_and_those_that_are() -> None:
-    with pytest.raises(RecordFieldError, match=r"Slot has no field 'prize'.*'price'") as caught:
+def test_replacing_a_field_that_is_not_there_names_it() -> None:
+    with pytest.raises(TypeError, match="`Slot` has no field 'prize'"):
         Slot(1).replace(price=2, prize=3)
-    assert caught.value.record_type is Slot
-    assert caught.value.unknown == ("prize",)
-    assert caught.value.fields == ("price", "order_id", "tags")
-    assert isinstance(caught.value, TypeError)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="copy.replace came with 3.13")
+def test_what_the_standard_library_offers_to_replace_fields_does_the_same() -> None:
+    assert copy.replace(Slot(1), price=2) == Slot(1).replace(price=2)  # type: ignore[attr-defined]
 
 
 def test_replace_runs_the_checks_of_the_record() -> None:
@@ -257,9 +258,8 @@ def test_a_type_error_out_of_those_checks_stays_itself() -> None:
             if not isinstance(self.amount, int):
                 raise TypeError("an int, please")
 
-    with pytest.raises(TypeError, match="an int, please") as caught:
+    with pytest.raises(TypeError, match="an int, please"):
         Picky(1).replace(amount="1")
-    assert not isinstance(caught.value, RecordFieldError)
 
 
 def test_a_record_cannot_be_changed_in_place() -> None:
