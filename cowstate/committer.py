@@ -29,6 +29,8 @@ R = TypeVar("R")
 
 _ranks = count(1)
 
+COMMITTED = "the draft was committed; make another one"
+
 
 class Committer(Generic[K, V]):
     """Writes to one store.
@@ -193,12 +195,9 @@ class Committer(Generic[K, V]):
 
     def commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""
-        current = self.timeline.current
-        draft.conflicts_with(current, expected_version)
-        commit = self._publish(
-            self._schema.advance(current, draft.writes, draft.meta_over(current))
-        )
-        draft.close(f"the draft was committed as version {commit.version}; make another one")
+        outcome = draft.outcome_over(self.timeline.current, expected_version)
+        commit = self._publish(self._schema.advance(*outcome))
+        draft.close(COMMITTED)
         return commit
 
     def run_draft(

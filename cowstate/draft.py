@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 from .changes import MISSING, Absent
-from .errors import ArgumentTypeError, ConflictError
+from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
 from .snapshot import Commit, Snapshot
 from .workspace import Workspace, ensure_hashable
 
@@ -14,6 +15,8 @@ __all__ = ["Draft"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+_NOT_HERE: Final[Any] = object()
 
 
 class Draft(Workspace[K, V]):
@@ -31,6 +34,12 @@ class Draft(Workspace[K, V]):
     Other keys may have changed: that is no conflict. For one thread at a time.
     """
 
+    # What most never rely on is in the class, and costs nothing to make.
+    _entries_read: set[tuple[str, Any]] | None = None
+    _totals_read: set[str] | None = None
+    _key_set_read = False
+    _meta_used = False
+
     def __init__(
         self,
         base: Snapshot[K, V],
@@ -38,13 +47,16 @@ class Draft(Workspace[K, V]):
         check: Callable[[Any], None],
         commit: Callable[[Draft[K, V], int | None], Commit[K, V]],
     ) -> None:
-        super().__init__(base, accepted, check)
+        # Written out, not left to the base class: that would cost as much again.
+        self._base = base
+        self._map = base._map
+        self._accepted = accepted
+        self._check = check
+        self._writes = {}
+        self._meta = base.meta
         self._commit = commit
-        self._keys_read: set[K] = set()
-        self._entries_read: set[tuple[str, Any]] = set()
-        self._totals_read: set[str] = set()
-        self._key_set_read = False
-        self._meta_used = False
+        # The keys read, each with what it held: `MISSING`, if there was none.
+        self._read: dict[K, V | Absent] = {}
 
     def commit(self, *, expected_version: int | None = None) -> Commit[K, V]:
         """Publish the changes as one version, or raise `ConflictError` and change nothing.
@@ -63,7 +75,7 @@ class Draft(Workspace[K, V]):
             ClosedError: the draft was committed before.
         """
         self._ensure_open()
-        if not isinstance(expected_version, int | None):
+        if expected_version is not None and not isinstance(expected_version, int):
             raise ArgumentTypeError(f"a version is a whole number, not {expected_version!r}")
         return self._commit(self, expected_version)
 
@@ -81,13 +93,17 @@ class Draft(Workspace[K, V]):
         self._meta = value
 
     def __getitem__(self, key: K) -> V:
-        # Before the look: that there is no record is relied on, too.
         try:
-            self._keys_read.add(key)
+            record: Any = self._writes.get(key, _NOT_HERE)
+            if record is _NOT_HERE:
+                # That there is no record is relied on, too.
+                record = self._read[key] = self._map.get(key, MISSING)
         except TypeError:
             ensure_hashable(key)
             raise
-        return super().__getitem__(key)
+        if record is MISSING:
+            raise RecordNotFoundError(key, self._base.version)
+        return record  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[K]:
         self._key_set_read = True
@@ -105,40 +121,60 @@ class Draft(Workspace[K, V]):
     def total(self, aggregate: str) -> Any:
         """Return the value of an *aggregate*, changes here included, and rely on it."""
         total = super().total(aggregate)
+        self._totals_read = self._totals_read or set()
         self._totals_read.add(aggregate)
         return total
 
     def _record(self, key: K) -> V | Absent:
-        record = super()._record(key)
-        self._keys_read.add(key)
-        return record
+        try:
+            record: Any = self._writes.get(key, _NOT_HERE)
+            if record is _NOT_HERE:
+                record = self._read[key] = self._map.get(key, MISSING)
+        except TypeError:
+            ensure_hashable(key)
+            raise
+        return record  # type: ignore[no-any-return]
 
     def _found(self, index: str, value: object) -> dict[K, None]:
         found = super()._found(index, value)
+        self._entries_read = self._entries_read or set()
         self._entries_read.add((index, value))
         return found
 
-    def conflicts_with(self, current: Snapshot[K, V], expected_version: int | None = None) -> None:
+    def outcome_over(
+        self, current: Snapshot[K, V], expected_version: int | None = None
+    ) -> tuple[Snapshot[K, V], dict[K, V | Absent], Any]:
+        """Return what to publish over *current*: it, what was written, the meta value.
+
+        Raises:
+            ConflictError: *current* differs from the base in what the draft relied on.
+        """
+        base = self._base
+        if current is not base or expected_version is not None:
+            self.conflicts_with(current, expected_version)
+        meta = self._meta
+        return current, self._writes, current.meta if meta is base.meta else meta
+
+    def conflicts_with(self, current: Snapshot[K, V], expected_version: int | None) -> None:
         """Raise `ConflictError` if *current* differs from the base in what the draft relied on.
 
         Costs O((what was read + written) log N), never O(N).
         """
         base = self._base
-        if current is base and expected_version in (None, current.version):
-            return
-        then, now = base._map, current._map
+        then, now, read = base._map, current._map, self._read
+        written = [(key, then.get(key, MISSING)) for key in self._writes if key not in read]
         keys = [
-            key
-            for key in self._keys_read.union(self._writes)
-            if now.get(key, MISSING) is not then.get(key, MISSING)
+            key for key, held in chain(read.items(), written) if now.get(key, MISSING) is not held
         ]
         entries = [
             (index, value)
-            for index, value in self._entries_read
+            for index, value in self._entries_read or ()
             if not _same_entry(base, current, index, value)
         ]
         reasons = [
-            f"total:{name}" for name in self._totals_read if base.total(name) != current.total(name)
+            f"total:{name}"
+            for name in self._totals_read or ()
+            if base.total(name) != current.total(name)
         ]
         if self._key_set_read and current._key_set is not base._key_set:
             reasons.append("keys")

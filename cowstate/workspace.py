@@ -211,10 +211,6 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         """What was written: a record for each key, or `MISSING`. Not to be changed."""
         return self._writes
 
-    def meta_over(self, current: Snapshot[K, V]) -> Any:
-        """Return the meta value set here, or *current*'s if none was."""
-        return current.meta if self._meta is self._base.meta else self._meta
-
     def close(self, why: str) -> None:
         """Refuse all further changes, with *why* as the message."""
         self._closed = why

@@ -48,7 +48,7 @@ def every_write_spoils_an_iteration(patch: pytest.MonkeyPatch) -> None:
 def a_check_compares_all_keys(patch: pytest.MonkeyPatch) -> None:
     real = Draft.conflicts_with
 
-    def conflicts_with(self: Any, current: Any, expected_version: int | None = None) -> None:
+    def conflicts_with(self: Any, current: Any, expected_version: int | None) -> None:
         assert {*self.base} == {*current}
         real(self, current, expected_version)
 
