@@ -54,6 +54,8 @@ class Draft(Workspace[K, V]):
         self._check = check
         self._writes = {}
         self._meta = base.meta
+        self._closed = None
+        self._deletions = 0
         self._commit = commit
         # The keys read, each with what it held: `MISSING`, if there was none.
         self._read: dict[K, V | Absent] = {}

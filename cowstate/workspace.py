@@ -53,8 +53,6 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     """
 
     # What most never need is in the class, and costs nothing to make.
-    _closed: str | None = None
-    _deletions = 0
     # How many more keys there are than in the base, as far as the first `_counted` writes go.
     _grown = 0
     _counted = 0
@@ -71,6 +69,9 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         # stand in the order in which they were first written.
         self._writes: dict[K, V | Absent] = {}
         self._meta = base.meta
+        # Looked at by every write, and an attribute of the object is found sooner.
+        self._closed: str | None = None
+        self._deletions = 0
 
     @property
     def base(self) -> Snapshot[K, V]:
