@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cowstate.errors import ArgumentValueError
 
+from . import compare
 from .measure import Figure, Settings, conditions
 from .report import (
     COLUMNS,
@@ -47,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--repeats", type=int, metavar="N", help="samples of each (default 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE")
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="show beside what --json wrote to FILE before"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw to FILE, .svg or .png")
 
 
@@ -63,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"{workload.name:24} {workload.about}")
         return 0
     settings = _settings(args)
+    # Looked into before the minutes of measuring, not after them.
+    args.before = None if args.compare is None else compare.load(args.compare)
     return _run_targets(settings) if args.targets else _run_workloads(args, settings)
 
 
@@ -80,7 +86,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         if args.plot.suffix not in _PLOTS:
             raise ArgumentValueError(f"--plot must end in {' or '.join(_PLOTS)}, not {args.plot}")
         require_plotting()
-    if args.targets and (args.workloads or args.json or args.plot):
+    if args.targets and (args.workloads or args.json or args.plot or args.compare):
         raise ArgumentValueError("--targets goes with --quick and --repeats only")
     return settings
 
@@ -97,6 +103,10 @@ def _run_workloads(args: argparse.Namespace, settings: Settings) -> int:
     _print_conditions(where, settings)
     for title, rows in figure_rows(figures):
         print_table(title, COLUMNS, rows, sys.stdout)
+    if args.before is not None:
+        for title, compared in compare.compare(args.before, figures):
+            rows = [each.row() for each in compared]
+            print_table(f"{title}, by before", compare.COLUMNS, rows, sys.stdout)
     rows = crossovers(figures)
     if rows:
         columns = ("records", "variant", "reads of everything", "snapshots")

@@ -27,6 +27,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from textwrap import indent
 from timeit import Timer
 from typing import NamedTuple, TypeGuard
 
@@ -48,6 +49,12 @@ _RUNS = 60
 _WARM_UP = 20
 _SIZE = 1_000
 _STORED = "instructions.json"
+# One round of each changes one record, by another kind of write.
+_WRITES = {
+    "transact": "store.transact(lambda tx: tx.update({key: change(tx[key])}))",
+    "block": "with store.transaction() as tx: tx[key] = change(tx[key])",
+    "draft": "draft = store.draft()\ndraft[key] = change(draft[key])\ndraft.commit()",
+}
 _NOTHING = Operation("pass", {})
 _SUMMARY = re.compile(r"^summary: (\d+)", re.MULTILINE)
 
@@ -93,7 +100,9 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
         "diff": (default.operation("diff"), write),
         "set": (_setting(default), write),
         "compare_and_set": (default.operation("conditional"), by_hand.operation("conditional")),
+        **{name: (_on(default, code), write) for name, code in _WRITES.items()},
         "delivery": (default.operation("delivery"), write),
+        "delivery to others": (_followed_elsewhere(), write),
         "update_indexed": (
             default.operation("update_indexed"),
             locked.operation("update_indexed"),
@@ -105,6 +114,25 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
         for name in ("update", "transaction"):
             found[f"{name}/{maps}"] = (store.operation(name), beside.operation(name))
     return {name: pair for name, pair in found.items() if _whole(pair)}
+
+
+def _on(variant: Variant, statement: str) -> Operation:
+    store, keys = variant.store, variant.keys
+    return Operation(
+        f"for key in keys:\n{indent(statement, '    ')}",
+        {"store": store, "keys": keys, "change": variant.change},
+        per=len(keys),
+    )
+
+
+def _followed_elsewhere() -> Operation:
+    """One record is changed, and a hundred subscribers listen to others."""
+    variant = _made(DEFAULT)
+    store = variant.store
+    elsewhere = [key for key in store.snapshot() if key not in variant.keys]
+    for key in elsewhere[:100]:
+        store.subscribe(print, keys=[key])
+    return _on(variant, "store.update(key, change)")
 
 
 def _made(variant: str) -> Variant:

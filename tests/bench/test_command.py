@@ -41,6 +41,8 @@ def test_a_quick_run_prints_conditions_tables_and_crossovers(
     assert {figure["workload"] for figure in content["figures"]} == {"update", "read_all"}
     assert all(len(figure["samples"]) >= 1 for figure in content["figures"])
     assert "load afterwards" in content["conditions"]
+    assert run("update", "--quick", "--repeats", "2", "--compare", str(path)) == 0
+    assert "update: time, by before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,7 @@ def test_the_other_workloads_run_too(name: str, monkeypatch: pytest.MonkeyPatch)
         (("--plot", "out.jpeg"), ArgumentValueError, r"\.svg or \.png"),
         (("--json", "no/such/place/out.json"), ArgumentValueError, "no such directory"),
         (("--targets", "update"), ArgumentValueError, "goes with"),
+        (("--compare", "no.json"), ArgumentValueError, "no.json cannot be compared with"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_measured(
