@@ -6,13 +6,12 @@ from collections.abc import Callable, Hashable
 from itertools import count
 from types import CoroutineType
 from typing import Any, Generic, TypeVar
-from weakref import ref
 
 from .changes import MISSING, Absent
 from .delivery import Delivery, debts, settle
 from .draft import Draft
 from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError, shown
-from .reservation import Reservation, inside
+from .reservation import Reservation, come_out, go_inside
 from .schema import Schema
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
@@ -233,16 +232,13 @@ class Committer(Generic[K, V]):
     def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
         """Wait for the reservation, and return a transaction over it."""
         # Known to be inside before it is made: a call that comes in between is a call from inside.
-        before = inside.get()
-        if before:
-            before = _still_open(before)
-        inside.set((*before, ref(reservation)))
+        go_inside(reservation)
         try:
             self._run(self._lock.reserve, reservation, self.timeline, None, timeout)
             transaction = Transaction(reservation.base, self._accepted, self._schema.accept)  # type: ignore[arg-type]
         except BaseException:
             reservation.done = True
-            inside.set(before)
+            come_out(reservation)
             raise
         reservation.work = transaction
         return transaction
@@ -259,10 +255,7 @@ class Committer(Generic[K, V]):
     def let_go(self, reservation: Reservation) -> None:
         """End *reservation*; no harm if it is over. From any thread."""
         self._lock.cancel(reservation, OVER)
-        within = inside.get()
-        if within:
-            alone = len(within) == 1 and within[0]() is reservation
-            inside.set(() if alone else _still_open(within))
+        come_out(reservation)
         if debts:
             settle(reservation.thread)
 
@@ -304,11 +297,6 @@ def _old(before: Snapshot[K, V], key: K) -> V | Absent:
     except TypeError:
         ensure_hashable(key)
         raise
-
-
-def _still_open(within: tuple[ref[Reservation], ...]) -> tuple[ref[Reservation], ...]:
-    found = [(known, known()) for known in within]
-    return tuple([known for known, r in found if r is not None and not r.over()])
 
 
 def _refuse_coroutine(answer: R) -> R:

@@ -220,7 +220,8 @@ class Delivery(Generic[K, V]):
             put_off(self, self._deliver_as_writer)
             return
         group = self.by_writer
-        seconds = PRESSURE if group.waiting() > BACKLOG // 2 else 0.0
+        behind = self._timeline.current.version - group.position
+        seconds = PRESSURE if behind > BACKLOG // 2 else 0.0
         try:
             more = group.deliver(BOUND + 1, seconds)
         except BaseException:

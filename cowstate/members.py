@@ -77,6 +77,8 @@ class Members(Generic[K, M]):
         Among them is nobody who is in the index by other keys.
         Costs O(keys, or keys that somebody listens to, whichever is less, and members found).
         """
+        if not self._by_key and len(self._flat) < 2:
+            return [*self._flat.values()]
         found = dict(self._flat)
         if self._by_key:
             try:

@@ -15,19 +15,17 @@ from .snapshot import Snapshot
 from .timeline import Timeline
 from .workspace import Workspace
 
-__all__ = ["Reservation", "inside", "place_of", "thread_named"]
+__all__ = ["Reservation", "come_out", "go_inside", "inside", "place_of", "thread_named"]
 
 inside: ContextVar[tuple[ref[Reservation], ...]] = ContextVar("cowstate.inside", default=())
 """The reservations that were made in this context: in this call chain, or in this task or in one
 that started it. Those that are over may still be in it; weakly, for a context lives long."""
 
+_looks = iter(inside.get, None)
+"""Each step is a look at `inside`, after which nothing can come up before the next instruction: by
+rule 2 of `cowstate.locks`. So what is set then is based on what is so."""
 
-class _Here(local):
-    def __init__(self) -> None:
-        self.token = object()
-
-
-_here = _Here()
+_here = local()
 """Each thread has a `token` of its own: its number is given out again when it has ended."""
 
 
@@ -87,7 +85,7 @@ class Reservation:
         self.alive: Callable[[], object] = self.block if scope is None else scope
         self.work: Workspace[Any, Any] | None = None
         self.thread = get_ident()
-        self._token = _here.token
+        self._token = _token()
         # Who has not imported it runs no event loop.
         asyncio = sys.modules.get("asyncio")
         self.in_task = asyncio is not None and asyncio._get_running_loop() is not None
@@ -101,6 +99,10 @@ class Reservation:
     def over(self) -> bool:
         """Whether others may write again."""
         return self.done or self.alive() is None or self._timeline.current is not self.base
+
+    def is_to_come(self) -> bool:
+        """Whether its owner waits for it."""
+        return self.base is None and not self.done
 
     def end(self, why: str) -> None:
         """End it; who goes on writing in its transaction is told *why* not."""
@@ -130,7 +132,42 @@ class Reservation:
 
     def is_here(self) -> bool:
         """Whether the calling thread made it."""
-        return self._token is _here.token
+        return self._token is _token()
+
+
+def go_inside(reservation: Reservation) -> None:
+    """Note that this context is inside *reservation* from here on."""
+    mine = (ref(reservation),)
+    before = inside.get()
+    still = _still_open(before) if before else before
+    for now in _looks:
+        inside.set((still if now is before else now) + mine)
+        break
+
+
+def come_out(reservation: Reservation) -> None:
+    """Note that this context is inside *reservation* no more; no harm if it was not."""
+    before = inside.get()
+    if not before:
+        return
+    alone = len(before) == 1 and before[0]() is reservation
+    still = () if alone else _still_open(before)
+    for now in _looks:
+        if now is before:  # else somebody was called in between, and this can wait
+            inside.set(still)
+        break
+
+
+def _still_open(within: tuple[ref[Reservation], ...]) -> tuple[ref[Reservation], ...]:
+    found = [(known, known()) for known in within]
+    return tuple(
+        [known for known, r in found if r is not None and (r.is_to_come() or not r.over())]
+    )
+
+
+def _token() -> object:
+    # In one step: a call in the middle of this one must not find, or leave, another token.
+    return _here.__dict__.setdefault("token", object())
 
 
 def place_of(frame: FrameType | None, package: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
-from .changes import Delta
 from .errors import ClosedError, LaggedError
 from .locks import BUSY, OwnedLock
 from .members import Members, numbers
@@ -126,12 +125,14 @@ class Subscription(Scoped, Generic[K, V]):
         if owner is not None:
             owner.discard(self)
 
-    def offer(self, commit: Commit[K, V], delta: Delta[K, V], current: int) -> BaseException | None:
+    def offer(
+        self, commit: Commit[K, V], keys: Collection[K], current: int
+    ) -> BaseException | None:
         """Call the callback with *commit*, if it has not had it; return what goes to the writer.
 
         Args:
             commit: what to hand over.
-            delta: what that changed.
+            keys: those that it changed.
             current: the version that is current now.
         """
         version = commit.after.version
@@ -139,10 +140,13 @@ class Subscription(Scoped, Generic[K, V]):
             self._seen = self.fix(current)
         if self._seen >= version:
             return None
+        if self._closed or (self._scope is not None and self.torn()):
+            self.close()  # once more: the first time may have been interrupted
+            return None
         callback = self._callback
         try:
             # Not in the index, it is asked as if it listened to all.
-            if self.keys is not None and self.keys.isdisjoint(delta):
+            if self.keys is not None and self.keys.isdisjoint(keys):
                 return None
         except Exception as error:  # out of a key's own comparison
             self._seen = version
@@ -258,7 +262,10 @@ class Group(Generic[K, V]):
 
     def _advance(self, version: int) -> None:
         # Never back: `passes_over` may have moved it on meanwhile.
-        self._move(0, version - 1, version)
+        if _WITHOUT_GIL:
+            self._move(0, version - 1, version)
+        elif self.position < version:  # a straight line, as in `_move`
+            self.position = version
 
     def _move(self, least: int, most: int, to: int) -> bool:
         """Move the position *to*, if it is from *least* to *most*; return whether it was.
@@ -302,12 +309,15 @@ class Group(Generic[K, V]):
             most: how many commits.
             seconds: how long to wait for the turn, if somebody has it.
         """
-        while most and self.ready():
+        timeline = self.timeline
+        while self.position < timeline.current.version:
+            if not most:
+                return True
             left = self._turn.attempt(seconds, self._drain, most)
             if left is BUSY:
                 return False
             most = left
-        return self.ready()
+        return False
 
     def _drain(self, most: int, _: None) -> int:
         """Deliver; return how many more there could have been. Having the turn."""
@@ -336,12 +346,12 @@ class Group(Generic[K, V]):
 
     def _hand_over(self, commit: Commit[K, V]) -> BaseException | None:
         kept = error = None
-        delta = commit._delta
-        for member in self.members.concerned(delta):
-            if member.closed:
-                member.close()  # once more: the first time may have been interrupted
-                continue
-            error = member.offer(commit, delta, self.timeline.current.version)
+        changed = commit._changed
+        keys: Collection[K] = (changed[0],) if type(changed) is tuple else commit._delta
+        members = self.members.concerned(keys)
+        current = self.timeline.current.version  # after the look for members: see `fix`
+        for member in members:
+            error = member.offer(commit, keys, current)
             kept = kept or error
         try:
             return kept

@@ -333,7 +333,7 @@ def is_writing() -> bool:
     Costs O(living stores + open transactions of this call and of tasks), under 100 ns for each.
     """
     # All in C, so that a thousand stores can be asked.
-    if True in map(call, list(_owners.values())):
+    if True in map(call, [*_owners.values()]):
         return True
     # What a task has open at an await is in the way of the whole loop, so of its thread.
     within = inside.get()

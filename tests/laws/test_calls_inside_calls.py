@@ -29,3 +29,22 @@ def test_any_operation_may_be_called_at_any_point_of(name: str) -> None:
                 return
 
     watched(try_all).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [
+        # The inner block took the outer one, which was still being opened, for one that is over,
+        # and then nobody knew that the write inside of that stands inside: it waited for itself.
+        ("write that is refused inside a transaction", "transaction"),
+    ],
+)
+def test_at_every_point_of_those_that_went_wrong_once(name: str, inside: str) -> None:
+    def try_all(violations: Violations) -> None:
+        calls = Calls(OPERATIONS[name], violations)
+        for point in range(1, calls.points + 1):
+            calls.try_call(OPERATIONS[inside], point)
+            if violations.enough:
+                return
+
+    watched(try_all).check()

@@ -152,7 +152,13 @@ def the_position_moves_before_the_call(patch: pytest.MonkeyPatch) -> None:
 
 
 def those_who_have_left_are_still_called(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Subscription, "closed", False)
+    offer = Subscription.offer
+
+    def offer_all_the_same(self: Any, commit: Any, keys: Any, current: int) -> Any:
+        self._closed = False
+        return offer(self, commit, keys, current)
+
+    patch.setattr(Subscription, "offer", offer_all_the_same)
 
 
 def newcomers_begin_before_they_are_made(patch: pytest.MonkeyPatch) -> None:
