@@ -16,6 +16,7 @@ an empty loop takes is subtracted.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
 import json
 import os
@@ -31,6 +32,7 @@ from textwrap import indent
 from timeit import Timer
 from typing import NamedTuple, TypeGuard
 
+from cowstate import Record
 from cowstate.errors import InstructionCountError
 from cowstate.maps import map_kind
 
@@ -85,6 +87,17 @@ class Row(NamedTuple):
         return self.verdict.startswith("GROWN")
 
 
+class _Numbered(Record):
+    n: int
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _NumberedDataclass:
+    n: int
+    name: str = ""
+
+
 def hot_paths() -> dict[str, tuple[Operation, Operation]]:
     """Return each hot path and its baseline, in the order in which they are counted."""
     default, by_hand = _made(DEFAULT), _made(f"reference+lock/{map_kind().large}")
@@ -97,6 +110,13 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
             Operation("snapshot()", {"snapshot": Bare().get}),
         ),
         "iterate": (default.operation("iterate"), by_hand.operation("iterate")),
+        "replace": (
+            Operation("record.replace(n=1)", {"record": _Numbered(0)}),
+            Operation(
+                "replace(record, n=1)",
+                {"record": _NumberedDataclass(0), "replace": dataclasses.replace},
+            ),
+        ),
         "diff": (default.operation("diff"), write),
         "set": (_setting(default), write),
         "compare_and_set": (default.operation("conditional"), by_hand.operation("conditional")),
