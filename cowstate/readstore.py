@@ -66,7 +66,15 @@ class ReadStore(Generic[K, V]):
         return self._timeline.current
 
     def statistics(self) -> Statistics:
-        """Return figures of the current version and of what serves it. Costs O(retained)."""
+        """Return figures of the current version and of what serves it. Costs O(retained).
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> commit = store.set("b", 2)
+        >>> figures = store.statistics()
+        >>> figures.version, figures.records, figures.retained
+        (1, 2, 1)
+        """
         current, timeline, delivery = self._timeline.current, self._timeline, self._delivery
         oldest = timeline.oldest()
         reserved = self._lock.holder()
@@ -238,6 +246,13 @@ class ReadStore(Generic[K, V]):
         Raises:
             WaitTimeoutError: it was not true in time (it is also a `TimeoutError`).
             ReentrantWriteError: called inside a write to this store.
+
+        >>> from threading import Thread
+        >>> from cowstate import Store
+        >>> store = Store({"ready": False})
+        >>> Thread(target=store.set, args=("ready", True)).start()
+        >>> store.wait_for(lambda snapshot: snapshot["ready"], timeout=10).version
+        1
         """
         return self.source.wait_for(predicate, timeout, checked_keys(keys))
 
@@ -249,6 +264,12 @@ class ReadStore(Generic[K, V]):
         Raises:
             CompactedError: it is no longer retained.
             ArgumentValueError: there has been no such version yet.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> commit = store.set("a", 2)
+        >>> store.at(0)["a"]
+        1
         """
         return self._timeline.at(version)
 
@@ -256,6 +277,14 @@ class ReadStore(Generic[K, V]):
         """Keep a *version*, the current one for None, within reach of `at` until unpinned.
 
         Use the pin in a ``with``, or pass it to `unpin`. *why* shows in ``statistics()``.
+
+        >>> from cowstate import History, Store
+        >>> store = Store({"a": 0}, history=History(versions=1))
+        >>> with store.pin(why="a long report"):
+        ...     for n in range(1, 10):
+        ...         commit = store.set("a", n)
+        ...     store.at(0)["a"]
+        0
         """
         timeline = self._timeline
         if version is None:
@@ -273,6 +302,13 @@ class ReadStore(Generic[K, V]):
 
         Raises:
             ClosedError: it was let go before.
+
+        >>> from cowstate import Store
+        >>> store = Store()
+        >>> pin = store.pin()
+        >>> store.unpin(pin)
+        >>> store.statistics().pinned
+        ()
         """
         self._timeline.unpin(pin)
 
