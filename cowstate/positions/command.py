@@ -236,7 +236,6 @@ def _rows(report: ReplayReport) -> Iterator[tuple[str, str]]:
     yield "realized profit", f"{report.realized_profit:f}"
     yield "open orders", f"{report.open_orders:,}"
     yield "versions committed", f"{report.versions:,}"
-    yield "snapshots taken", f"{report.snapshots:,}"
     yield "reconcile passes", f"{report.passes:,}"
     if report.abandoned:
         yield "  and without an answer", f"{report.abandoned:,}"

@@ -100,9 +100,6 @@ class ReplayReport(Record):
         position: here, signed, in base units; *realized_profit*: in quote currency.
         open_orders: orders that work here at the end.
         versions: commits of the manager's store.
-        snapshots: snapshots that were decided upon: one for each plan of the strategy (one that
-            had to be made again counts once); for each pass the two around its look and, unless
-            it got no answer, the one on which positions were compared.
         passes: reconcile passes that were completed; *abandoned*: that got no answer.
         corrections: ``(kind, how many)`` of the reconciler's corrections, sorted.
         settled: whether the last pass found nothing left to learn or to correct. Else trading was
@@ -121,7 +118,6 @@ class ReplayReport(Record):
     realized_profit: Decimal
     open_orders: int
     versions: int
-    snapshots: int
     passes: int
     abandoned: int
     corrections: tuple[tuple[str, int], ...]
@@ -238,7 +234,6 @@ class _Run:
         self.clock = clock
         self.options = options
         self.trades = 0
-        self.steps = 0
         self.settled = False
         self.exchange = PaperExchange(
             clock, grid.symbol, latency_ms=options.latency_ms, faults=options.faults
@@ -288,7 +283,6 @@ class _Run:
 
     def _trade(self, _: tuple[None, ...]) -> None:
         if self._price is not None and not self._is_halted():
-            self.steps += 1
             self.strategy.step(self._price)
 
     def _reconcile(self, _: tuple[None, ...]) -> None:
@@ -332,7 +326,6 @@ class _Run:
             realized_profit=now.total("realized_profit"),
             open_orders=now.total("active_orders"),
             versions=now.version,
-            snapshots=self.steps + 3 * status.passes + 2 * status.abandoned,
             passes=status.passes,
             abandoned=status.abandoned,
             corrections=tuple((kind.value, count) for kind, count in sorted(status.corrections)),

@@ -21,7 +21,7 @@ DUMP = "id,price,qty,quote_qty,time,is_buyer_maker,is_best_match"
 
 TYPES = {
     **dict.fromkeys(["trades", "orders_placed", "fills_full", "fills_partial", "round_trips"], int),
-    **dict.fromkeys(["open_orders", "versions", "snapshots", "passes", "abandoned"], int),
+    **dict.fromkeys(["open_orders", "versions", "passes", "abandoned"], int),
     **dict.fromkeys(["position", "realized_profit", "halted", "tape"], str),
     **dict.fromkeys(["agrees", "settled"], bool),
     "corrections": dict,
@@ -110,7 +110,6 @@ def test_without_a_file_a_tape_is_made_and_the_report_says_so(capsys):
         "realized profit",
         "open orders",
         "versions committed",
-        "snapshots taken",
         "reconcile passes",
         "corrections",
         "wall time",
@@ -153,7 +152,6 @@ REPORT = ReplayReport(
     realized_profit=Decimal("-1.50"),
     open_orders=0,
     versions=0,
-    snapshots=0,
     passes=1_000,
     abandoned=7,
     corrections=(("ADOPTED", 3), ("JOINED", 14)),
@@ -177,7 +175,6 @@ def test_the_table_is_aligned_and_groups_digits():
         "  realized profit               -1.50",
         "  open orders                       0",
         "  versions committed                0",
-        "  snapshots taken                   0",
         "  reconcile passes              1,000",
         "    and without an answer           7",
         "  corrections                      17",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from decimal import Decimal
 from itertools import islice
 
@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cowstate import CowstateError, Store
+from cowstate import CowstateError
 from cowstate.positions import (
     Faults,
-    PositionManager,
     Side,
     Trade,
     parse_client_oid,
@@ -164,35 +163,6 @@ def test_so_does_every_replay_with_real_threads(world):
     assert result.report.settled
     check_laws(result)
     check_aggregates(result, every=7)
-
-
-@modes
-def test_snapshots_are_what_the_report_says_they_are(monkeypatch, threads):
-    taken = Counter()
-
-    class Counted(Store):
-        def observe(self):
-            taken["around a look"] += 2
-            return super().observe()
-
-    class Manager(PositionManager):
-        def snapshot(self):
-            taken["compared"] += 1
-            return super().snapshot()
-
-        def calculate_adjustments(self, last_price):
-            taken["planned"] += 1
-            return super().calculate_adjustments(last_price)
-
-    monkeypatch.setattr("cowstate.positions.book.Store", Counted)
-    faults = Faults(lose_answer=0.3, lose_event=0.2)
-    tape = synthetic_tape(seed=4, count=3_000)
-    opts = options(threads=threads, faults=faults, reconcile_ms=500)
-    report = run(tape, opts, PositionManager=Manager).report
-    taken["compared"] -= 1  # for the verdict
-    assert report.abandoned > 3
-    assert report.snapshots == taken.total()
-    assert taken["compared"] == report.passes
 
 
 # When the strategy looks
