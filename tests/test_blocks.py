@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from typing import TypeAlias
 
 import pytest
 
-from cowstate import CompactedError, Feed, History, Pin, Store, Subscription, Transaction
+from cowstate import (
+    ClosedError,
+    CompactedError,
+    Feed,
+    History,
+    Pin,
+    Store,
+    Subscription,
+    Transaction,
+    transaction,
+)
 
 PATIENCE = 30  # seconds; only a test that fails waits for so long
 
@@ -129,3 +140,83 @@ def test_a_transaction_that_is_refused_at_its_end_leaves_the_store_free_too() ->
     assert store.snapshot().version == 0
     ensure_free(store)
     assert block is not None
+
+
+# A ``with`` keeps what it found under `__exit__` and nothing else. When it is torn, by an exception
+# before the first instruction of the exit, that is dropped and nobody is told. By hand it is so:
+
+
+def test_a_handle_whose_with_is_lost_has_ended_though_its_exit_was_never_called(
+    handle: Handle, store: Numbers, seen: list[int]
+) -> None:
+    leave = handle.__exit__
+    handle.__enter__()
+    assert is_alive(handle, store, seen)
+    assert not handle.closed
+    del leave
+    assert handle.closed
+    assert not is_alive(handle, store, seen)
+    for figure in (store.statistics().pinned, store.statistics().subscriptions):
+        assert not figure
+
+
+def test_a_handle_that_is_no_block_s_does_not_end_with_what_was_looked_at(
+    handle: Handle, store: Numbers, seen: list[int]
+) -> None:
+    # A look at the exit that nobody keeps is no `with`; nor is one after the block was entered.
+    assert handle.__exit__ is not None
+    assert is_alive(handle, store, seen)
+    handle.__enter__()
+    assert handle.__exit__ is not None
+    assert is_alive(handle, store, seen)
+    with ExitStack() as stack:
+        stack.enter_context(handle)
+        assert is_alive(handle, store, seen)
+        kept = stack.pop_all()
+    assert is_alive(handle, store, seen)
+    kept.close()
+    assert not is_alive(handle, store, seen)
+
+
+def test_a_transaction_whose_with_is_lost_is_given_up_and_the_store_is_free(
+    store: Numbers,
+) -> None:
+    block = store.transaction()
+    leave = block.__exit__
+    tx = block.__enter__()
+    tx["a"] = 1
+    del leave
+    assert store.statistics().open_transaction is None
+    ensure_free(store)
+    assert store.snapshot()["a"] == 0
+    with pytest.raises(ClosedError):
+        tx["a"] = 2
+    with pytest.raises(ClosedError):
+        tx.result
+
+
+def test_transactions_over_several_stores_whose_with_is_lost_are_given_up(store: Numbers) -> None:
+    other: Numbers = Store({"a": 0})
+    block = transaction(store, other)
+    leave = block.__exit__
+    for tx in block.__enter__():
+        tx["a"] = 1
+    del leave
+    for each in (store, other):
+        ensure_free(each)
+        assert each.snapshot()["a"] == 0
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one store", "two stores"])
+def test_a_block_is_entered_before_it_is_left_and_once(store: Numbers, several: bool) -> None:
+    def make() -> AbstractContextManager[object, None]:
+        return transaction(store, Store()) if several else store.transaction()
+
+    block = make()
+    with pytest.raises(ClosedError, match="never entered"):
+        block.__exit__(None, None, None)
+    with block, pytest.raises(ClosedError, match="entered once"):
+        block.__enter__()
+    with pytest.raises(ClosedError, match="entered once"):
+        block.__enter__()
+    ensure_free(store)

@@ -6,28 +6,34 @@ from pathlib import Path
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/blocks.py": ["test_transactions"],
-    "cowstate/committer.py": ["test_store", "test_every_write", "test_timeline"],
-    "cowstate/delivery.py": ["test_subscribers", "test_held", "test_every_write"],
+    "cowstate/blocks.py": ["test_transactions", "worlds/test_joint"],
+    "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
+    "cowstate/delivery.py": ["test_every_write", "worlds/test_delivery"],
     "cowstate/derived.py": ["test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
-    "cowstate/feeds.py": ["test_every_write", "test_blocks"],
-    "cowstate/members.py": ["test_subscribers", "test_every_write"],
-    "cowstate/readstore.py": ["test_every_write", "test_subscribers", "test_timeline"],
-    "cowstate/reservation.py": ["test_transactions", "test_blocks", "test_held"],
-    "cowstate/schema.py": ["test_store", "test_derived", "test_invariants"],
+    "cowstate/feeds.py": ["test_every_write"],
+    "cowstate/locks.py": ["test_every_write", "worlds/test_callbacks", "test_delivery"],
+    "cowstate/members.py": ["worlds/test_keys", "test_every_write", "test_feeds"],
+    "cowstate/process.py": ["worlds/test_ends", "worlds/test_lock"],
+    "cowstate/readstore.py": ["test_every_write", "test_timeline", "test_feeds"],
+    "cowstate/reservation.py": ["test_transactions", "test_blocks", "worlds/test_inside"],
+    "cowstate/schema.py": ["test_invariants", "test_transactions", "test_store"],
+    "cowstate/scope.py": ["test_transactions", "test_blocks", "test_timeline"],
     "cowstate/snapshot.py": ["test_diff", "test_mapping_protocol"],
-    "cowstate/store.py": ["test_every_write", "test_timeline"],
-    "cowstate/subscribers.py": ["test_every_write", "test_blocks", "test_held"],
+    "cowstate/store.py": ["test_every_write", "test_blocks", "test_timeline"],
+    "cowstate/subscribers.py": ["worlds/test_callbacks", "worlds/test_keys", "test_delivery"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
+    "cowstate/torn.py": ["worlds/test_lock", "test_blocks"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/waiters.py": ["test_every_write", "test_feeds"],
-    "cowstate/waits.py": ["test_every_write", "test_feeds"],
-    "cowstate/workspace.py": ["test_transactions", "test_draft", "test_mapping_protocol"],
-    "cowstate/writelock.py": ["test_transactions", "test_store", "test_blocks"],
+    "cowstate/waits.py": ["test_feeds", "test_every_write", "worlds/test_waiting"],
+    "cowstate/workspace.py": ["test_transactions", "test_mapping_protocol", "test_draft"],
+    "cowstate/writelock.py": ["test_transactions", "test_blocks"],
     "cowstate/positions/orders.py": ["positions/test_slots", "positions/test_user_stream"],
     "cowstate/positions/reconcile.py": ["positions/test_reconciler"],
 }
+# Several threads, in an order that each test fixes: asked next of modules that threads meet in.
+WORLDS = ["callbacks", "delivery", "inside", "joint", "keys", "lock", "waiting", "ends", "memory"]
 # They look at the text of the package, at other processes or at documents, not at what it does.
 ASIDE = {"test_cli", "test_examples", "test_layering", "test_process", "test_typing"}
 POSITIONS = [
@@ -60,7 +66,8 @@ def stages_of(module: str, tests: Path, *, thorough: bool = False) -> list[list[
         stages = [near, all_]
     else:
         all_ = sorted(file.stem for file in tests.glob("test_*.py") if file.stem not in ASIDE)
-        stages = [near, all_, ["properties"]]
+        worlds = [f"worlds/test_{name}" for name in WORLDS]
+        stages = [near, worlds, all_, ["properties"]]
         if thorough:
             stages.append(["faults", "test_examples"])
     done: set[str] = set()
