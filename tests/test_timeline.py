@@ -27,6 +27,7 @@ from cowstate import (
     Store,
 )
 from cowstate.timeline import BACKLOG
+from tests.loops import loop
 from tests.steps import steps_of
 
 
@@ -284,23 +285,6 @@ def test_by_default_a_thousand_and_twenty_four_versions_are_retained_for_any_tim
         store.at(74)
 
 
-class Loop:
-    """As much of an event loop as a store needs; runs what it was told when asked to."""
-
-    def __init__(self) -> None:
-        self.told: list[Callable[[], object]] = []
-
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
-        self.told.append(callback)
-
-    def is_closed(self) -> bool:
-        return False
-
-    def run(self) -> None:
-        while self.told:
-            self.told.pop(0)()
-
-
 @pytest.mark.parametrize("bound", [{"versions": 1}, {"bytes": 1}, {"seconds": 1}])
 def test_what_subscribers_have_yet_to_be_given_is_kept_up_to_the_backlog(
     bound: dict[str, Any],
@@ -308,22 +292,22 @@ def test_what_subscribers_have_yet_to_be_given_is_kept_up_to_the_backlog(
     assert BACKLOG == 1024
     now = 0.0
     store = Store({"a": 0}, history=History(**bound, clock=lambda: now))
-    loop, seen, lags = Loop(), list[int](), list[Any]()
+    serving, seen, lags = loop(), list[int](), list[Any]()
 
     def note(commit: Commit[str, int]) -> None:
         seen.append(commit.version)
 
-    store.subscribe(note, via=loop, on_lagged=lags.append)  # type: ignore[arg-type]
+    store.subscribe(note, via=serving, on_lagged=lags.append)
     for n in range(1, BACKLOG + 1):
         now += 10
         store.set("a", n)
-    loop.run()
+    serving.run()
     assert (seen, lags) == ([*range(1, BACKLOG + 1)], [])
     seen.clear()
     for n in range(BACKLOG + 1):
         now += 10
         store.set("a", n)
-    loop.run()
+    serving.run()
     assert (seen, lags) == ([], [Lagged(BACKLOG + 1, store.snapshot())])
     # And no longer than that: nobody needs them any more.
     lags.clear()
@@ -331,7 +315,7 @@ def test_what_subscribers_have_yet_to_be_given_is_kept_up_to_the_backlog(
     for n in range(3):
         now += 10
         store.set("a", n)
-        loop.run()
+        serving.run()
     gc.collect()
     assert missed() is None
     assert seen == [2 * BACKLOG + 2, 2 * BACKLOG + 3, 2 * BACKLOG + 4]
@@ -339,11 +323,10 @@ def test_what_subscribers_have_yet_to_be_given_is_kept_up_to_the_backlog(
 
 def test_a_version_that_is_kept_for_a_subscriber_is_out_of_bounds_all_the_same() -> None:
     now = 0.0
-    loop = Loop()
     bounds = [History(versions=2, clock=lambda: now), History(seconds=20, clock=lambda: now)]
     for history in bounds:
         store = Store({"a": 0}, history=history)
-        store.subscribe(print, via=loop)  # type: ignore[arg-type]
+        store.subscribe(print, via=loop())
         for n in range(1, 6):
             now += 10
             store.set("a", n)
@@ -397,3 +380,29 @@ def test_a_bound_that_makes_no_sense_is_refused(
     with pytest.raises(error, match=said):
         History(**wrong)
     assert History(versions=1, seconds=0.5, bytes=1).seconds == 0.5
+
+
+def missing(store: Store[str, int], version: int) -> None:
+    with pytest.raises(CompactedError):
+        store.at(version)
+
+
+def test_a_pin_whose_with_was_lost_is_let_go_by_whoever_looks_at_the_pins() -> None:
+    looks: list[Callable[[Store[str, int]], object]] = [
+        Store.statistics,
+        Store.pin,
+        lambda store: store.at(2) and missing(store, 1),
+    ]
+    for look in looks:
+        store = Store({"a": 0}, history=History(versions=1))
+        version = weakref.ref(store.snapshot())
+        pin = store.pin()
+        leave = pin.__exit__
+        pin.__enter__()
+        for n in range(1, 4):
+            store.set("a", n)
+        assert store.at(0) is version()
+        del leave, pin
+        look(store)
+        gc.collect()
+        assert version() is None
