@@ -57,6 +57,29 @@ def test_what_a_callback_raises_keeps_the_commit_from_nobody_who_is_served_elsew
     assert seen.get(timeout=PATIENCE).version == 1
 
 
+def test_what_a_callback_raises_leaves_nothing_waiting_that_others_wrote_meanwhile() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    reached, go = threading.Event(), threading.Event()
+    seen: SimpleQueue[Any] = SimpleQueue()
+
+    def hold(commit: Commit[str, int]) -> None:
+        seen.put(commit)
+        if commit.version == 1:
+            reached.set()
+            assert go.wait(PATIENCE)
+            raise Struck
+
+    store.subscribe(hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.set, "a", 1)
+        assert reached.wait(PATIENCE)
+        store.set("a", 2)
+        go.set()
+        with pytest.raises(Struck):
+            first.result(PATIENCE)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+
+
 def test_what_a_callback_of_one_store_raises_keeps_the_commit_of_another_from_nobody() -> None:
     one, other = Store({"a": 0}), Store({"a": 0})
     seen: list[int] = []
