@@ -15,6 +15,7 @@ import pytest
 from cowstate import Commit, Store, delivery, transaction
 from cowstate.subscribers import Group
 from cowstate.timeline import BACKLOG
+from tests.loops import loop
 from tests.parked import PATIENCE
 from tests.standing import eventually
 
@@ -251,6 +252,39 @@ def test_no_thread_is_started_where_nobody_needs_it(started: list[int]) -> None:
     write()
     assert started == []
     assert seen == [3, 4]
+
+
+def test_no_thread_is_started_for_what_a_loop_serves_whatever_is_raised(
+    started: list[int],
+) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    serving, seen = loop(), list[int]()
+    store.subscribe(versions_into(seen), via=serving)
+    for n in range(1, 30):
+        store.set("a", n)
+        with pytest.raises(KeyError):
+            store.delete("z")
+    with transaction(store, Store({"a": 0})) as (tx, _):
+        tx["a"] = 50
+    serving.run()
+    assert seen == [*range(1, 31)]
+    assert started == []
+
+
+def test_a_commit_of_several_stores_is_delivered_by_whom_each_of_them_is_served() -> None:
+    stores = [Store({"a": 0}) for _ in range(3)]
+    seen: SimpleQueue[Any] = SimpleQueue()
+    serving, of_loop, of_writer = loop(), list[int](), list[int]()
+    stores[0].subscribe(seen.put, via="thread")
+    stores[1].subscribe(versions_into(of_loop), via=serving)
+    stores[2].subscribe(versions_into(of_writer))
+    with transaction(*stores) as txs:
+        for tx in txs:
+            tx["a"] = 1
+    assert of_writer == [1]
+    serving.run()
+    assert of_loop == [1]
+    assert seen.get(timeout=PATIENCE).version == 1
 
 
 def test_where_no_thread_can_be_had_the_next_write_asks_again(
