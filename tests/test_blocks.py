@@ -15,9 +15,11 @@ from cowstate import (
     Feed,
     History,
     Pin,
+    ReentrantWriteError,
     Store,
     Subscription,
     Transaction,
+    reservation,
     transaction,
 )
 
@@ -219,4 +221,41 @@ def test_a_block_is_entered_before_it_is_left_and_once(store: Numbers, several: 
         block.__enter__()
     with pytest.raises(ClosedError, match="entered once"):
         block.__enter__()
+    ensure_free(store)
+
+
+def test_a_context_keeps_no_blocks_that_are_over(store: Numbers) -> None:
+    def is_inside() -> int:
+        return len(reservation.inside.get())
+
+    outer = is_inside()
+    for _ in range(5):
+        block = store.transaction()
+        leave = block.__exit__
+        block.__enter__()
+        assert is_inside() == outer + 1
+        del leave
+    with store.transaction():
+        assert is_inside() == outer + 1
+        with pytest.raises(ReentrantWriteError), store.transaction():
+            pass
+        assert is_inside() == outer + 1
+        with Store().transaction():
+            assert is_inside() == outer + 2
+        assert is_inside() == outer + 1
+    assert is_inside() == outer
+    with transaction(store, Store()):
+        assert is_inside() == outer + 2
+    assert is_inside() == outer
+
+
+def test_a_block_that_was_not_let_in_is_no_transaction_of_anybody_s(store: Numbers) -> None:
+    with store.transaction() as tx:
+        for block in (store.transaction(), transaction(Store(), store)):
+            with pytest.raises(ReentrantWriteError):
+                block.__enter__()
+            with pytest.raises((ClosedError, ReentrantWriteError)):
+                block.__exit__(None, None, None)
+        tx["a"] = 7
+    assert store.snapshot() == {"a": 7}
     ensure_free(store)

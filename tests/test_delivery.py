@@ -6,18 +6,18 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 from weakref import ref
 
 import pytest
 
-from cowstate import Commit, Store, delivery, transaction
+from cowstate import Commit, Store, delivery, process, transaction
 from cowstate.subscribers import Group
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
 from tests.parked import PATIENCE
-from tests.standing import eventually
+from tests.standing import eventually, in_another_thread
 
 
 class Struck(BaseException):
@@ -79,6 +79,31 @@ def test_what_a_callback_raises_leaves_nothing_waiting_that_others_wrote_meanwhi
         with pytest.raises(Struck):
             first.result(PATIENCE)
     assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+
+
+def test_what_a_callback_raises_in_the_store_s_thread_leaves_nothing_waiting() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    reached, go = threading.Event(), threading.Event()
+    seen: SimpleQueue[Any] = SimpleQueue()
+    last = 3 * delivery.BOUND
+
+    def hold(commit: Commit[str, int]) -> None:
+        if commit.version == 1:
+            reached.set()
+            assert go.wait(PATIENCE)
+        seen.put(commit)
+        if commit.version in (delivery.BOUND + 3, last - 2):
+            raise Struck
+
+    store.subscribe(hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.set, "a", 1)
+        assert reached.wait(PATIENCE)
+        for n in range(2, last + 1):
+            store.set("a", n)
+        go.set()
+        first.result(PATIENCE)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(last)] == [*range(1, last + 1)]
 
 
 def test_what_a_callback_of_one_store_raises_keeps_the_commit_of_another_from_nobody() -> None:
@@ -167,6 +192,45 @@ def test_the_store_s_thread_outlives_what_a_callback_raises_and_ends_with_its_st
     threads[0].join(PATIENCE)
     assert not threads[0].is_alive()
     assert len(threads) == 1
+
+
+class Bell:
+    """The bell of a store, around which a commit comes as its thread has just found it silent."""
+
+    def __init__(self, commit: Callable[[], object]) -> None:
+        self.rung: SimpleQueue[None] = SimpleQueue()
+        self.commit: Callable[[], object] | None = commit
+        self.gets = 0
+        self.hearer = 0
+
+    def put(self, _: None) -> None:
+        self.rung.put(None)
+
+    def get(self, timeout: float) -> None:
+        self.hearer = threading.get_ident()
+        self.gets += 1
+        if self.gets == 2:
+            raise Empty
+        self.rung.get(timeout=PATIENCE)
+
+    def empty(self) -> bool:
+        silent = self.rung.empty()
+        if self.gets == 2 and threading.get_ident() == self.hearer and self.commit is not None:
+            commit, self.commit = self.commit, None
+            in_another_thread(commit)
+        return silent
+
+
+def test_a_commit_that_comes_as_the_store_s_thread_is_about_to_go_is_delivered() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    bell: Any = Bell(lambda: store.set("a", 2))
+    store._delivery._bell = bell
+    seen: SimpleQueue[Any] = SimpleQueue()
+    store.subscribe(seen.put, via="thread")
+    store.set("a", 1)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+    store.set("a", 3)
+    assert seen.get(timeout=PATIENCE).version == 3
 
 
 class HeldUp(str):
@@ -389,3 +453,59 @@ def test_flush_delivers_what_was_published_and_tells_when_its_time_is_over() -> 
     assert seen == [*range(1, 21)] * 2
     assert [subscription.delivered for subscription in subscriptions] == [20, 20]
     assert store.flush(0)
+
+
+def test_a_flush_that_has_no_time_left_delivers_nothing() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    seen: list[int] = []
+    store.subscribe(versions_into(seen))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store._delivery, "after", lambda _: None)
+        store.set("a", 1)
+        patch.setattr(delivery, "monotonic", lambda: 5.0)
+        assert not store._delivery.flush(5.0)
+        assert seen == []
+        assert store._delivery.flush(5.1)
+    assert seen == [1]
+
+
+def test_a_child_has_a_thread_of_its_own_for_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[Any] = []  # as in a child: what a thread that is not there holds is never let go
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *what: alive.append(what))
+    store: Store[str, int] = Store({"a": 0})
+    seen: SimpleQueue[Any] = SimpleQueue()
+    store.subscribe(seen.put, via="thread")
+    for n in (1, 2):
+        store.set("a", n)
+    assert len(alive) == 1
+    monkeypatch.undo()
+    process._after_fork_in_child()
+    store.set("a", 3)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("via", ["writer", "thread"])
+def test_a_child_delivers_though_somebody_was_delivering_in_the_parent(via: Any) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    reached, go = threading.Event(), threading.Event()
+    seen: SimpleQueue[Any] = SimpleQueue()
+
+    def hold(commit: Commit[str, int]) -> None:
+        if commit.version == 1:
+            reached.set()
+            assert go.wait(PATIENCE)
+
+    store.subscribe(hold, via=via)
+    store.subscribe(seen.put, via=via)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.set, "a", 1)
+        assert reached.wait(PATIENCE)
+        process._after_fork_in_child()
+        store.set("a", 2)
+        assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+        go.set()
+        try:
+            first.result(PATIENCE)
+        except RuntimeError:  # in a child it is not there; here it finds that its lock is another
+            pass
+    assert seen.empty()
