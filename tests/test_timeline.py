@@ -252,8 +252,11 @@ def test_as_many_versions_are_retained_as_may_take_the_bytes_together_and_the_ne
     sums = sums_of(writes)
     assert all(now > before for before, now in itertools.pairwise(sums))
     store: Store[str, str] = Store(history=History(versions=versions, bytes=limit))
-    for record in writes:
-        store.set("a", record)
+    for n, record in enumerate(writes):
+        if n % 2:
+            store.set("a", record)
+        else:
+            store.transact(lambda tx, record=record: tx.update(a=record))  # type: ignore[misc]
         check_bytes(store, sums, limit, versions)
 
 

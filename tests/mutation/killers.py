@@ -8,12 +8,12 @@ from pathlib import Path
 NEAR = {
     "cowstate/blocks.py": ["test_transactions", "worlds/test_joint"],
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
-    "cowstate/delivery.py": ["test_every_write", "worlds/test_delivery"],
+    "cowstate/delivery.py": ["test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
     "cowstate/feeds.py": ["test_every_write"],
     "cowstate/locks.py": ["test_every_write", "worlds/test_callbacks", "test_delivery"],
-    "cowstate/members.py": ["worlds/test_keys", "test_every_write", "test_feeds"],
+    "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/process.py": ["worlds/test_ends", "worlds/test_lock"],
     "cowstate/readstore.py": ["test_every_write", "test_timeline", "test_feeds"],
     "cowstate/reservation.py": ["test_transactions", "test_blocks", "worlds/test_inside"],
@@ -21,21 +21,21 @@ NEAR = {
     "cowstate/scope.py": ["test_transactions", "test_blocks", "test_timeline"],
     "cowstate/snapshot.py": ["test_diff", "test_mapping_protocol"],
     "cowstate/store.py": ["test_every_write", "test_blocks", "test_timeline"],
-    "cowstate/subscribers.py": ["worlds/test_callbacks", "worlds/test_keys", "test_delivery"],
+    "cowstate/subscribers.py": ["test_groups", "test_delivery", "worlds/test_callbacks"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock", "test_blocks"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/waiters.py": ["test_every_write", "test_feeds"],
     "cowstate/waits.py": ["test_feeds", "test_every_write", "worlds/test_waiting"],
     "cowstate/workspace.py": ["test_transactions", "test_mapping_protocol", "test_draft"],
-    "cowstate/writelock.py": ["test_transactions", "test_blocks"],
+    "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
     "cowstate/positions/orders.py": ["positions/test_slots", "positions/test_user_stream"],
     "cowstate/positions/reconcile.py": ["positions/test_reconciler"],
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = ["callbacks", "delivery", "inside", "joint", "keys", "lock", "waiting", "ends", "memory"]
-# They look at the text of the package, at other processes or at documents, not at what it does.
-ASIDE = {"test_cli", "test_examples", "test_layering", "test_process", "test_typing"}
+# They look at the text of the package or at documents, not at what it does.
+ASIDE = {"test_cli", "test_examples", "test_layering", "test_typing"}
 POSITIONS = [
     "slots",
     "orders",
