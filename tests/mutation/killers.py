@@ -34,7 +34,7 @@ NEAR = {
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = ["callbacks", "delivery", "inside", "joint", "keys", "lock", "waiting", "ends", "memory"]
-# They look at the text of the package or at documents, not at what it does.
+# They look at the text of the package, at other processes or at documents, not at what it does.
 ASIDE = {"test_cli", "test_examples", "test_layering", "test_typing"}
 POSITIONS = [
     "slots",
