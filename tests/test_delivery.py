@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 from weakref import ref
@@ -114,6 +115,21 @@ def test_what_a_callback_of_one_store_raises_keeps_the_commit_of_another_from_no
     with pytest.raises(Struck), transaction(one, other) as (tx, ty):
         tx["a"] = ty["a"] = 1
     assert seen == [1]
+
+
+def test_what_a_callback_that_was_put_off_raises_keeps_no_commit_of_several_stores() -> None:
+    one, other, third = Store({"a": 0}), Store({"a": 0}), Store({"a": 0})
+    seen: list[int] = []
+    one.subscribe(lambda commit: seen.append(commit.version))
+    other.subscribe(lambda commit: seen.append(commit.version))
+    third.subscribe(strike)
+    with pytest.raises(Struck), transaction(one, other) as (tx, ty):
+        tx["a"] = ty["a"] = 1
+        third.set("a", 1)  # not to be delivered in here
+    assert seen == [1, 1]
+    for store in (one, other):
+        assert store.statistics().undelivered == 0
+        assert in_another_thread(partial(store.set, "b", 1)).version == 2
 
 
 def test_a_callback_that_a_loop_calls_and_that_is_cancelled_holds_up_no_later_commit() -> None:
