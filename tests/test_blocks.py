@@ -189,6 +189,8 @@ def test_a_transaction_whose_with_is_lost_is_given_up_and_the_store_is_free(
     tx["a"] = 1
     del leave
     assert store.statistics().open_transaction is None
+    with pytest.raises(ClosedError, match="given up"):
+        block.__exit__(None, None, None)
     ensure_free(store)
     assert store.snapshot()["a"] == 0
     with pytest.raises(ClosedError):
@@ -204,6 +206,8 @@ def test_transactions_over_several_stores_whose_with_is_lost_are_given_up(store:
     for tx in block.__enter__():
         tx["a"] = 1
     del leave
+    with pytest.raises(ClosedError, match="given up"):
+        block.__exit__(None, None, None)
     for each in (store, other):
         ensure_free(each)
         assert each.snapshot()["a"] == 0

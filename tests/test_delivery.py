@@ -29,6 +29,10 @@ def strike(_: object) -> None:
     raise Struck
 
 
+def versions_into(seen: list[int]) -> Callable[[Commit[Any, Any]], object]:
+    return lambda commit: seen.append(commit.version)
+
+
 def test_a_thread_that_is_struck_before_its_first_instruction_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,6 +134,20 @@ def test_what_a_callback_that_was_put_off_raises_keeps_no_commit_of_several_stor
     for store in (one, other):
         assert store.statistics().undelivered == 0
         assert in_another_thread(partial(store.set, "b", 1)).version == 2
+
+
+def test_what_a_callback_that_was_put_off_raises_keeps_no_other_one_that_was_put_off() -> None:
+    for several in (False, True):
+        stores = [Store({"a": 0}) for _ in range(4)]
+        seen: list[int] = []
+        stores[2].subscribe(strike)
+        stores[3].subscribe(versions_into(seen))
+        with pytest.raises(Struck), transaction(*stores[: 1 + several]):
+            for store in stores[2:]:
+                store.set("a", 1)
+            assert seen == []
+        assert seen == [1]
+        assert not delivery.debts
 
 
 def test_a_callback_that_a_loop_calls_and_that_is_cancelled_holds_up_no_later_commit() -> None:
@@ -285,10 +303,6 @@ def test_a_writer_that_is_held_up_as_it_passes_over_a_commit_tells_nobody_of_a_g
     assert store.flush()
     assert [type(item) for item in told] == [Commit]
     assert told[0].version == store.snapshot().version
-
-
-def versions_into(seen: list[int]) -> Callable[[Commit[Any, Any]], object]:
-    return lambda commit: seen.append(commit.version)
 
 
 # Threads
