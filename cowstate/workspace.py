@@ -28,8 +28,6 @@ _UNWRITTEN: Final[Any] = object()
 
 def ensure_hashable(key: object) -> None:
     """Raise `UnhashableKeyError` if *key* cannot be a key; what its hash raises is the user's."""
-    if type(key).__hash__ is None:
-        raise UnhashableKeyError(key)
     try:
         hash(key)
     except TypeError:

@@ -296,3 +296,13 @@ def test_an_expected_version_is_a_whole_number() -> None:
     draft = Store({"a": 1}).draft()
     with pytest.raises(ArgumentTypeError, match="whole number"):
         draft.commit(expected_version="1")  # type: ignore[arg-type]
+
+
+def test_a_draft_that_popped_any_key_relied_on_all_of_them(store: Store[str, Slot]) -> None:
+    for key in ("new", "newer"):
+        draft = store.draft()
+        assert draft.popitem()[0] in store.snapshot()
+        store.set(key, Slot())
+        with pytest.raises(ConflictError) as caught:
+            draft.commit()
+        assert caught.value.reasons == ("keys",)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -231,3 +233,79 @@ def test_a_subscription_says_how_far_it_is() -> None:
     store.set("a", 3)
     assert repr(subscription).endswith("closed>")
     assert subscription.delivered == 1
+
+
+class Listener:
+    """A callback that may be looked for."""
+
+    def __call__(self, commit: Commit[str, int]) -> None:
+        raise AssertionError("it has ended")
+
+
+@pytest.mark.parametrize("keys", [None, ["a"]])
+def test_a_subscription_whose_with_was_lost_is_let_go_by_the_next_commit(keys: Any) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    listener = Listener()
+    subscription = store.subscribe(listener, keys=keys)
+    leave = subscription.__exit__
+    subscription.__enter__()
+    del leave
+    gone = weakref.ref(listener)
+    del listener, subscription
+    gc.collect()
+    assert gone() is not None
+    store.set("a", 1)
+    gc.collect()
+    assert gone() is None
+
+
+def test_who_came_late_has_missed_nothing_of_what_was_gone_before() -> None:
+    store, serving, slow = lagging(callback=print)
+    seen: list[int] = []
+    lags: list[Any] = []
+    store.subscribe(lambda c: seen.append(c.version), on_lagged=lags.append, via=serving)
+    slow.close()
+    for n in range(3):
+        store.set("a", n)
+    serving.run()
+    assert (seen, lags) == ([BACKLOG + 3, BACKLOG + 4, BACKLOG + 5], [])
+
+
+def test_the_first_of_several_who_raise_is_heard_and_all_have_had_it() -> None:
+    for who in range(3):
+        store: Store[str, int] = Store({"a": 0})
+        seen: list[int] = []
+
+        def note(number: int, who: int = who, seen: list[int] = seen) -> None:
+            seen.append(number)
+            if number >= who:
+                raise Stop(number)
+
+        for number in range(3):
+            store.subscribe(lambda _, number=number, note=note: note(number))  # type: ignore[misc]
+        with pytest.raises(Stop, match=str(who)):
+            store.set("a", 1)
+        assert seen == [0, 1, 2]
+
+
+def test_the_first_of_several_who_raise_as_they_are_told_of_a_lag_is_heard() -> None:
+    for who in range(3):
+        store: Store[str, int] = Store({"a": 0})
+        serving, told = loop(), list[int]()
+
+        def tell(number: int, who: int = who, told: list[int] = told) -> None:
+            told.append(number)
+            if number == who:
+                raise Stop(number)
+
+        for number in range(3):
+            store.subscribe(
+                print,
+                on_lagged=lambda _, number=number, tell=tell: tell(number),  # type: ignore[misc]
+                via=serving,
+            )
+        for n in range(1, BACKLOG + 3):
+            store.set("a", n)
+        with pytest.raises(Stop, match=str(who)):
+            serving.run()
+        assert told == [0, 1, 2]

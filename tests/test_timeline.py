@@ -385,6 +385,16 @@ def test_a_bound_that_makes_no_sense_is_refused(
     assert History(versions=1, seconds=0.5, bytes=1).seconds == 0.5
 
 
+def test_a_pin_whose_with_was_lost_cannot_be_let_go_again() -> None:
+    store = Store({"a": 0})
+    pin = store.pin()
+    leave = pin.__exit__
+    pin.__enter__()
+    del leave
+    with pytest.raises(ClosedError, match="closed before"):
+        store.unpin(pin)
+
+
 def missing(store: Store[str, int], version: int) -> None:
     with pytest.raises(CompactedError):
         store.at(version)

@@ -8,7 +8,7 @@ from pathlib import Path
 NEAR = {
     "cowstate/blocks.py": ["test_transactions", "worlds/test_joint"],
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
-    "cowstate/delivery.py": ["test_loops", "test_every_write"],
+    "cowstate/delivery.py": ["test_serving", "test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
     "cowstate/feeds.py": ["test_every_write"],
