@@ -367,3 +367,30 @@ def test_popitem_takes_what_is_there_and_nothing_twice(work: Any) -> None:
     work["d"] = Slot(3)
     assert {work.popitem()[0] for _ in range(2)} == {"b", "d"}
     assert set(work.changes) == {"a", "b", "c"}
+
+
+def test_a_key_may_go_and_come_back_while_they_are_iterated_and_no_other_for_it(work: Any) -> None:
+    before = set(work)
+    seen = []
+    for key in work:
+        seen.append(key)
+        for other in before:
+            record = work[other]
+            del work[other]
+            work[other] = record
+    assert sorted(seen) == sorted(before)
+    work["new"] = Slot()
+    seen = []
+    for key in work:
+        seen.append(key)
+        record = work["new"]
+        del work["new"]
+        work["new"] = record
+    assert sorted(seen) == sorted([*before, "new"])
+    for old, new in (("a", "z"), ("new", "newer"), ("b", "a"), ("z", "b")):
+        record = work[old]
+        with pytest.raises(IterationError):
+            for _ in work:
+                del work[old]
+                work[new] = record
+        assert len(work) == len(list(work)) == 4
