@@ -12,28 +12,31 @@ NEAR = {
     "cowstate/derived.py": ["test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
     "cowstate/feeds.py": ["test_every_write"],
-    "cowstate/locks.py": ["test_every_write", "worlds/test_callbacks", "test_delivery"],
+    "cowstate/locks.py": ["test_writelock", "test_serving", "test_blocks"],
     "cowstate/members.py": ["worlds/test_keys"],
-    "cowstate/process.py": ["worlds/test_ends", "worlds/test_lock"],
-    "cowstate/readstore.py": ["test_every_write", "test_timeline", "test_feeds"],
-    "cowstate/reservation.py": ["test_transactions", "test_blocks", "worlds/test_inside"],
-    "cowstate/schema.py": ["test_invariants", "test_transactions", "test_store"],
-    "cowstate/scope.py": ["test_transactions", "test_blocks", "test_timeline"],
+    "cowstate/process.py": ["test_serving", "worlds/test_ends"],
+    "cowstate/readstore.py": ["test_feeds"],
+    "cowstate/reservation.py": ["test_transactions", "test_blocks"],
+    "cowstate/schema.py": ["test_invariants", "test_transactions"],
+    "cowstate/scope.py": ["test_blocks"],
     "cowstate/snapshot.py": ["test_diff", "test_mapping_protocol"],
-    "cowstate/store.py": ["test_every_write", "test_blocks", "test_timeline"],
+    "cowstate/store.py": ["test_blocks", "test_readstore"],
     "cowstate/subscribers.py": ["test_groups", "test_delivery", "worlds/test_callbacks"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock", "test_blocks"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
-    "cowstate/waiters.py": ["test_every_write", "test_feeds"],
-    "cowstate/waits.py": ["test_feeds", "test_every_write", "worlds/test_waiting"],
+    "cowstate/waiters.py": ["test_feeds", "test_members"],
+    "cowstate/waits.py": ["test_feeds", "test_every_write"],
     "cowstate/workspace.py": ["test_transactions", "test_mapping_protocol", "test_draft"],
     "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
     "cowstate/positions/orders.py": ["positions/test_slots", "positions/test_user_stream"],
     "cowstate/positions/reconcile.py": ["positions/test_reconciler"],
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
-WORLDS = ["callbacks", "delivery", "inside", "joint", "keys", "lock", "waiting", "ends", "memory"]
+WORLDS = [
+    *("callbacks", "delivery", "inside", "joint", "keys", "lock", "waiting", "ends", "memory"),
+    "costs",
+]
 # They look at the text of the package, at other processes or at documents, not at what it does.
 ASIDE = {"test_cli", "test_examples", "test_layering", "test_typing"}
 POSITIONS = [
