@@ -11,7 +11,7 @@ NEAR = {
     "cowstate/delivery.py": ["test_serving", "test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
-    "cowstate/feeds.py": ["test_every_write"],
+    "cowstate/feeds.py": ["test_every_write", "test_blocks"],
     "cowstate/locks.py": ["test_writelock", "test_serving", "test_blocks"],
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/process.py": ["test_serving", "worlds/test_ends"],
