@@ -279,3 +279,28 @@ def test_a_block_that_is_struck_as_it_was_let_in_holds_nobody_up_though_somebody
         assert store.statistics().open_transaction is None
         ensure_free(store)
         assert block is not None
+
+
+class Stop(BaseException):
+    """No `Exception`, as little as KeyboardInterrupt is."""
+
+
+@pytest.mark.parametrize("who", [0, 1, 2])
+def test_what_a_callback_raises_at_the_end_of_several_comes_out_the_first_of_them(who: int) -> None:
+    stores: list[Numbers] = [Store({"a": 0}) for _ in range(3)]
+    called: list[int] = []
+
+    def call(number: int) -> None:
+        called.append(number)
+        if number >= who:
+            raise Stop(number)
+
+    for number, each in enumerate(stores):
+        each.subscribe(lambda _, number=number: call(number))  # type: ignore[misc]
+    with pytest.raises(Stop, match=str(who)), transaction(*reversed(stores)) as txs:
+        for tx in txs:
+            tx["a"] = 1
+    assert called == [0, 1, 2]
+    for each in stores:
+        assert each.snapshot().version == 1
+        assert each.statistics().undelivered == 0

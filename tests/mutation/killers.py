@@ -6,7 +6,7 @@ from pathlib import Path
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/blocks.py": ["test_transactions", "worlds/test_joint"],
+    "cowstate/blocks.py": ["test_delivery", "worlds/test_joint"],
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
     "cowstate/delivery.py": ["test_serving", "test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
@@ -23,7 +23,7 @@ NEAR = {
     "cowstate/store.py": ["test_blocks", "test_readstore"],
     "cowstate/subscribers.py": ["test_groups", "test_delivery", "worlds/test_callbacks"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
-    "cowstate/torn.py": ["worlds/test_lock", "test_blocks"],
+    "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/waiters.py": ["test_feeds", "test_members"],
     "cowstate/waits.py": ["test_feeds", "test_every_write"],
