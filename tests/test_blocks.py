@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -16,12 +16,15 @@ from cowstate import (
     History,
     Pin,
     ReentrantWriteError,
+    Snapshot,
     Store,
     Subscription,
     Transaction,
     reservation,
     transaction,
 )
+from tests.standing import eventually
+from tests.worlds.staging import Party
 
 PATIENCE = 30  # seconds; only a test that fails waits for so long
 
@@ -304,3 +307,26 @@ def test_what_a_callback_raises_at_the_end_of_several_comes_out_the_first_of_the
     for each in stores:
         assert each.snapshot().version == 1
         assert each.statistics().undelivered == 0
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one store", "two stores"])
+def test_who_gives_a_transaction_up_as_it_commits_comes_after_it(several: bool) -> None:
+    parties: list[Party[Any]] = []
+
+    def give_up(now: Snapshot[str, int], _: object) -> None:
+        if now.version != 1 or parties:
+            return
+        # As one who waits does, who finds the block torn.
+        held = store._lock.reserved
+        assert held is not None
+        held.end("given up")
+        parties.append(Party(lambda: store.update("a", lambda n: n + 100)))
+        eventually(
+            lambda: parties[0].done or len(store._lock._queue) == 1, "somebody waits to write"
+        )
+
+    store: Numbers = Store({"a": 0}, invariants={"gives up": give_up})
+    with transaction(Store(), store) if several else store.transaction() as tx:
+        (tx[1] if isinstance(tx, tuple) else tx)["a"] = 1
+    assert parties[0].result().version == 2
+    assert store.snapshot()["a"] == 101

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import Store
+from cowstate.locks import OwnedLock
 from cowstate.members import Members, numbers
+from tests.steps import steps_of
+from tests.worlds.staging import Party, arrive, setting
 
 KEYS = "abc"
 STEPS = st.lists(
@@ -147,3 +151,51 @@ def test_who_cannot_be_taken_out_of_the_index_is_dropped_by_who_finds_it_there()
     del listener
     assert members.concerned(["a"]) == []
     assert gone() is None
+
+
+def test_the_index_is_only_tried_and_what_could_not_be_is_right_all_the_same() -> None:
+    tried: list[float] = []
+    attempt = OwnedLock.attempt
+
+    def noting(self: OwnedLock, seconds: float, *work: Any) -> Any:
+        tried.append(seconds)
+        return attempt(self, seconds, *work)
+
+    members: Members[str, str] = Members()
+    reached, go = Event(), Event()
+
+    def hold(_: None, __: None) -> None:
+        reached.set()
+        arrive(go)
+
+    members.add(1, "of a", ["a"])
+    holder = Party(lambda: members._indexing.attempt(0, hold))
+    arrive(reached)
+    with setting(OwnedLock, attempt=noting):
+        members.add(2, "of b", ["b"])
+        assert members.concerned(["b"]) == members.concerned(["c"]) == ["of b"]
+        members.discard(1, ["a"])
+        assert members.concerned(["a"]) == ["of b"]
+    assert tried == [0, 0]
+    # In the child of a fork there is nobody who is at it.
+    members.after_fork_in_child()
+    members.discard(2, ["b"])
+    members.add(3, "of c", ["c"])
+    assert members.concerns_nobody(COMMITS["b"])
+    assert members.concerned(["c"]) == ["of c"]
+    go.set()
+    try:
+        holder.result()
+    except RuntimeError:  # in a child it is not there; here it finds that its lock is another one
+        pass
+
+
+def test_a_change_of_many_keys_costs_no_more_than_the_keys_that_somebody_listens_to() -> None:
+    members: Members[Any, str] = Members()
+    members.add(1, "of 3", [3])
+    few, many = dict.fromkeys(range(10)), dict.fromkeys(range(1000))
+    costs = []
+    for changed in (few, many):
+        costs.append(steps_of(lambda changed=changed: members.concerned(changed)))  # type: ignore[misc]
+        assert members.concerned(changed) == ["of 3"]
+    assert costs[0] == costs[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/blocks.py": ["test_delivery", "worlds/test_joint"],
+    "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
     "cowstate/delivery.py": ["test_serving", "test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
@@ -26,7 +26,7 @@ NEAR = {
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/waiters.py": ["test_feeds", "test_members"],
-    "cowstate/waits.py": ["test_feeds", "test_every_write"],
+    "cowstate/waits.py": ["test_feeds"],
     "cowstate/workspace.py": ["test_transactions", "test_mapping_protocol", "test_draft"],
     "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
     "cowstate/positions/orders.py": ["positions/test_slots", "positions/test_user_stream"],
