@@ -14,8 +14,10 @@ from cowstate import (
     ReentrantWriteError,
     Store,
     WaitTimeoutError,
+    waiters,
     waits,
 )
+from cowstate.waiters import ThreadWaiter
 from cowstate.waits import Source, checked_keys, checked_timeout, deadline_of
 from tests.parked import PATIENCE, Hooked
 
@@ -108,6 +110,25 @@ def test_who_waits_behind_a_write_hears_of_the_end(monkeypatch: pytest.MonkeyPat
     lock.pass_through = end_in_the_third  # type: ignore[method-assign]
     source.await_change(store.snapshot(), None)
     assert lock.waited == [1.0] * 3
+
+
+def test_a_sleep_may_be_longer_than_a_lock_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = 2.0**-10
+    looks: list[float] = []
+
+    def clock() -> float:
+        looks.append(len(looks) * longest)
+        return looks[-1]
+
+    monkeypatch.setattr(waiters, "TIMEOUT_MAX", longest)
+    monkeypatch.setattr(waiters, "monotonic", clock)
+    for times, expected in ((0.0, 1), (0.5, 1), (1.0, 1), (2.5, 3), (4.0, 4)):
+        looks.clear()
+        assert not ThreadWaiter().sleep(times * longest)
+        assert len(looks) == expected
+    waiter = ThreadWaiter()
+    waiter.notify()
+    assert waiter.sleep(5 * longest)
 
 
 def test_who_waits_when_the_main_thread_ends_ends_with_it() -> None:
