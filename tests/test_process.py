@@ -8,10 +8,13 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from cowstate import ClosedError, ReentrantWriteError, Store, process
+from tests.parked import PATIENCE, Hooked
+from tests.worlds.staging import Party
 
 
 def test_what_another_thread_had_reserved_is_free_in_the_child() -> None:
@@ -118,3 +121,34 @@ def test_a_look_into_all_threads_sets_off_no_collection_and_leaves_the_collector
     finally:
         gc.enable()
     assert seen == [sys.version_info >= (3, 12), False]
+
+
+def test_who_sleeps_in_the_parent_does_not_sleep_in_the_child() -> None:
+    store = Hooked({"a": 0})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(store.wait_for, lambda now: now["a"] == 1, PATIENCE)
+        store.parked.wait_for(1)
+        store.source.waiters.bells[1] = "wakes the tasks of a loop that is not in the child"
+        process._after_fork_in_child()
+        assert store.statistics().waiting == 0
+        assert store.source.waiters.bells == {}
+        store.set("a", 1)
+        # In here it is there still, and woken by nobody.
+        for sleeper in store.parked.all.values():
+            sleeper.notify()
+        assert waiting.result(PATIENCE).version == 1
+
+
+def test_a_transaction_that_was_open_in_the_parent_is_given_up_in_the_child_for_good() -> None:
+    store = Store({"a": 1})
+    block = store.transaction()
+    tx = Party(block.__enter__).result()
+    process._after_fork_in_child()
+    assert store.statistics().open_transaction is None
+    store.set("a", 2)
+    for _ in range(2):
+        with pytest.raises(ClosedError, match="given up"):
+            tx["a"] = 5
+        with pytest.raises(ClosedError, match="given up"):
+            block.__exit__(None, None, None)
+    assert store.snapshot() == {"a": 2}
