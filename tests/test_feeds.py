@@ -287,7 +287,7 @@ def test_a_look_at_a_feed_costs_the_same_however_much_was_yielded_or_passed_over
         for n in range(100):
             store.set("a", store.snapshot().version + 1)
             costs.append(steps_of(feed.poll))
-            assert n < 50 or costs[-1] == costs[n - 40]
+            assert n < 50 or costs[-1] < 1.2 * costs[10]
         assert feed.version == store.snapshot().version
         assert feed.poll() is None
 

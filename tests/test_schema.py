@@ -205,6 +205,6 @@ def test_only_added_and_deleted_keys_make_another_set_of_keys(make_store: MakeSt
 
 
 def test_records_that_are_no_pairs_are_refused_with_the_reason() -> None:
-    for records, said in ((5, "not iterable"), ([1], "cannot convert"), ([("a",)], "length 1")):
+    for records, said in ((5, "not iterable"), ([1], "pairs"), ([("a",)], "length 1")):
         with pytest.raises(ArgumentTypeError, match=said):
             Store(records)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ NEAR = {
     "cowstate/derived.py": ["test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
-    "cowstate/locks.py": ["test_writelock", "test_process", "test_blocks"],
+    "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/process.py": ["test_serving", "worlds/test_ends"],
     "cowstate/readstore.py": ["test_feeds"],
