@@ -23,6 +23,7 @@ from cowstate import (
     reservation,
     transaction,
 )
+from cowstate.scope import Scoped
 from tests.standing import eventually
 from tests.worlds.staging import Party
 
@@ -330,3 +331,8 @@ def test_who_gives_a_transaction_up_as_it_commits_comes_after_it(several: bool) 
         (tx[1] if isinstance(tx, tuple) else tx)["a"] = 1
     assert parties[0].result().version == 2
     assert store.snapshot()["a"] == 101
+
+
+def test_what_does_not_say_how_it_ends_cannot_be_left() -> None:
+    with pytest.raises(NotImplementedError), Scoped():
+        pass
