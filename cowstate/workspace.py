@@ -214,8 +214,9 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         return current.meta if self._meta is self._base.meta else self._meta
 
     def close(self, why: str) -> None:
-        """Refuse all further changes, with *why* as the message."""
-        self._closed = why
+        """Refuse all further changes, with *why* as the message; the first reason counts."""
+        if self._closed is None:
+            self._closed = why
 
     def find(self, index: str, value: object) -> V | None:
         """Return the record with *value* in the unique *index*, changes here included, or None."""

@@ -154,4 +154,9 @@ def test_a_transaction_that_was_given_up_says_so_and_one_that_is_over_too() -> N
     store.set("a", 4)
     with pytest.raises(ClosedError, match="is over"):
         tx["a"] = 5
-    assert store.snapshot() == {"a": 4}
+    with pytest.raises(ZeroDivisionError), store.transaction() as tx:
+        raise ZeroDivisionError
+    store.set("a", 6)
+    with pytest.raises(ClosedError, match="is over"):
+        tx["a"] = 7
+    assert store.snapshot() == {"a": 6}

@@ -14,17 +14,19 @@ from typing import Any, TypeAlias
 import pytest
 
 from cowstate import (
+    ClosedError,
     DeadlockError,
     LockTimeoutError,
     ReentrantWriteError,
     Store,
     transaction,
+    waiters,
     writelock,
 )
 from cowstate.locks import BUSY
 from cowstate.writelock import WriteLock
 from tests.standing import eventually
-from tests.worlds.staging import Party, arrive, await_writers, calls_of, leave, setting
+from tests.worlds.staging import Party, arrive, await_writers, calls_of, leave, logged, setting
 
 Numbers: TypeAlias = Store[str, int]
 
@@ -193,6 +195,49 @@ def test_a_write_inside_another_one_to_the_same_store_is_refused_in_every_form()
         tx["n"] = nest(tx["n"])
     assert (store.snapshot()["n"], store.snapshot().version) == (2, 2)
     assert Party(partial(store.set, "n", 3)).result().version == 3
+
+
+def test_who_finds_a_block_torn_goes_on_at_once_whatever_its_timeout() -> None:
+    store = Store({"n": 0})
+    block = store.transaction()
+    tx = Party(block.__enter__).result()
+    with setting(writelock, was_left_by_an_exception=lambda _: True):
+        assert store.transact(lambda tx: tx.update(n=5), timeout=0) is None
+    with pytest.raises(ClosedError, match="given up"):
+        tx["n"] = 1
+    assert store.snapshot() == {"n": 5}
+    leave(block, ZeroDivisionError())
+
+
+def test_a_time_that_is_over_to_the_instant_is_over() -> None:
+    store = Store({"n": 0})
+    with written_to(store), setting(writelock, monotonic=lambda: 5.0):
+        error = Party(partial(store.transact, dict, timeout=0)).error()
+    assert isinstance(error, LockTimeoutError)
+    assert error.waited == 0
+
+
+def test_only_who_has_no_timeout_says_in_the_log_for_whom_it_waits() -> None:
+    store, now = Store({"n": 0}), [0.0]
+    with logged() as records, setting(writelock, PATIENCE=0.001, monotonic=lambda: now[0]):
+        with store.transaction(), setting(waiters, monotonic=lambda: now[0]):
+            patient = Party(partial(store.transact, lambda tx: tx.update(n=1), timeout=FOR_EVER))
+            await_writers(store, 1)
+            with calls_of(WriteLock, "_look_for_a_ring") as looks:
+                now[0] = 100.0
+                eventually(lambda: len(looks) > 3, "it should look again")
+        patient.result()
+        assert not records
+    await_writers(store, 0)
+
+
+def test_a_loop_in_another_thread_waits_like_everybody_else() -> None:
+    async def write() -> None:
+        store.transact(dict, timeout=0)
+
+    store = Store({"n": 0})
+    with store.transaction():
+        assert isinstance(Party(lambda: asyncio.run(write())).error(), LockTimeoutError)
 
 
 def test_a_write_inside_the_commit_of_several_stores_is_told_where_that_began() -> None:
