@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from cowstate import LockTimeoutError, Store
-from tests.worlds.staging import Party
+from cowstate.committer import Committer
+from tests.worlds.staging import Party, setting
 
 Numbers: TypeAlias = Store[str, int]
 
@@ -126,20 +127,76 @@ def _of_another_store(store: Numbers) -> None:
         tx["a"] = 1
 
 
+def _beside_a_stack_of_its_own(store: Numbers) -> None:
+    with store.transaction() as tx:
+        try:
+            with ExitStack() as stack:
+                stack.callback(others_wait, store)
+                stack.push(fail)
+        except FailsError:
+            others_wait(store)
+        tx["a"] = 1
+
+
+def _beside_a_generator_of_its_own(store: Numbers) -> None:
+    @contextmanager
+    def unit() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            fail()
+
+    with store.transaction() as tx:
+        try:
+            with unit():
+                others_wait(store)
+        except FailsError:
+            others_wait(store)
+        tx["a"] = 1
+
+
+def _beside_an_error_of_another_store(store: Numbers) -> None:
+    other: Store[Any, Any] = Store({"a": 0})
+    with store.transaction() as tx:
+        for wrong in (
+            lambda: other.set([], 1),
+            lambda: other.update("a", fail),
+            lambda: other.transaction().__exit__(None, None, None),
+            lambda: other.transact(fail),
+        ):
+            try:
+                wrong()
+            except Exception:
+                others_wait(store)
+        tx["a"] = 1
+
+
 def _by_hand(store: Numbers) -> None:
+    def leave(block: object) -> None:
+        fail()
+
     block = store.transaction()
     tx = block.__enter__()
     try:
-        with pytest.raises(FailsError), ExitStack() as stack:
-            stack.callback(others_wait, store)
-            stack.push(fail)
+        leave(block)  # in a frame of the same name as one of ours
     except FailsError:
-        raise AssertionError from None
+        others_wait(store)
     tx["a"] = 1
     block.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("shape", [_inside, _around, _of_another_store, _by_hand])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        _inside,
+        _around,
+        _of_another_store,
+        _beside_a_stack_of_its_own,
+        _beside_a_generator_of_its_own,
+        _beside_an_error_of_another_store,
+        _by_hand,
+    ],
+)
 def test_an_exception_that_is_handled_beside_it_ends_no_transaction(
     shape: Callable[[Numbers], None],
 ) -> None:
@@ -163,3 +220,16 @@ def test_exceptions_that_lead_to_each_other_in_a_ring_are_looked_through_once() 
             others_wait(store)
             one.__context__ = None
     assert Party(partial(store.set, "a", 2)).result().version == 1
+
+
+def test_a_block_left_by_hand_that_is_struck_as_it_ends_is_over_for_who_waits() -> None:
+    store: Numbers = Store({"a": 0})
+    block = store.transaction()
+    block.__enter__()["a"] = 1
+    # At its first instruction, say.
+    with setting(Committer, leave=lambda *_, **__: fail()):
+        try:
+            block.__exit__(None, None, None)
+        except FailsError:
+            assert Party(partial(store.set, "b", 2)).result().version == 1
+    assert store.snapshot() == {"a": 0, "b": 2}
