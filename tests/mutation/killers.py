@@ -14,7 +14,7 @@ NEAR = {
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
     "cowstate/members.py": ["worlds/test_keys"],
-    "cowstate/process.py": ["test_serving", "worlds/test_ends"],
+    "cowstate/process.py": ["test_serving", "worlds/test_inside"],
     "cowstate/readstore.py": ["test_feeds"],
     "cowstate/reservation.py": ["test_transactions", "test_blocks"],
     "cowstate/schema.py": ["test_invariants", "test_transactions"],
