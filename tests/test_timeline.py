@@ -260,6 +260,16 @@ def test_as_many_versions_are_retained_as_may_take_the_bytes_together_and_the_ne
         check_bytes(store, sums, limit, versions)
 
 
+def test_as_many_bytes_as_may_be_taken_may_be_taken() -> None:
+    writes = [f"{n}" + 100 * n * "x" for n in range(6)]
+    sums = sums_of(writes)
+    for spare, oldest in ((0, 2), (1, 2), (-1, 3)):
+        store: Store[str, str] = Store(history=History(bytes=sums[6] - sums[2] + spare))
+        for record in writes:
+            store.set("a", record)
+        assert store.statistics().oldest == oldest
+
+
 def test_the_bytes_of_what_was_retained_longer_ago_than_the_ring_are_not_counted() -> None:
     writes = [str(n) + (n % 7) * 100 * "x" for n in range(2 * BACKLOG + 50)]
     sums = sums_of(writes)
