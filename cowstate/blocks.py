@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import repeat
 from types import FrameType
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -75,7 +75,7 @@ class JointBlock(Scoped):
         try:
             return self._open_all(made, _past_contextlib(sys._getframe(1)))
         except BaseException:
-            _let_go_all(made)
+            _to_each(made, Committer.let_go)
             raise
 
     def _open_all(
@@ -97,8 +97,10 @@ class JointBlock(Scoped):
             if exc_type is None and made:
                 _hold_all(0, (made, commits))
         finally:
-            _let_go_all(made)
-            _deliver_all(made)
+            try:
+                _to_each(made, Committer.let_go)
+            finally:
+                _to_each(made, _deliver)
 
 
 def _hold_all(place: int, work: tuple[list[Reserved], list[Commit[Any, Any]]]) -> None:
@@ -119,17 +121,18 @@ def _commit_all(made: list[Reserved], commits: list[Commit[Any, Any]]) -> None:
     list(map(setattr, timelines, repeat("current"), [commit.after for commit in commits]))
 
 
-def _let_go_all(made: list[Reserved]) -> None:
-    for committer, reservation in made:
-        committer.let_go(reservation)
+def _deliver(committer: Committer[Any, Any], _: Reservation) -> None:
+    committer.deliver()
 
 
-def _deliver_all(made: list[Reserved]) -> None:
-    """Deliver what there is, in every store, whatever one of them raises."""
+def _to_each(
+    made: list[Reserved], act: Callable[[Committer[Any, Any], Reservation], object]
+) -> None:
+    """Call *act* for every store, whatever it raises for one of them: callbacks run in it."""
     kept = None
-    for committer, _ in made:
+    for committer, reservation in made:
         try:
-            committer.deliver()
+            act(committer, reservation)
         except BaseException as error:
             kept = kept or error
     if kept is not None:

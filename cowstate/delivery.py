@@ -171,8 +171,7 @@ class Delivery(Generic[K, V]):
             if group.loop.is_closed() and not group.members.all:
                 self._by_loop.pop(number, None)
         found = self._by_loop.get(id(via))
-        # A closed loop's number may have become another one's.
-        if found is None or found.loop is not via:
+        if found is None:  # a group holds its loop, so the number is nobody else's meanwhile
             found = self._by_loop[id(via)] = _LoopGroup(self._timeline, via)
         return found
 

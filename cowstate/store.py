@@ -259,7 +259,7 @@ class Store(ReadStore[K, V], Generic[K, V]):
             try:
                 return draft.commit()
             except ConflictError:
-                continue
+                pass
         return self._write(self._committer.run_draft, self.draft, fn)  # type: ignore[no-any-return]
 
     def observe(self) -> Observation[K, V]:

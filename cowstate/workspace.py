@@ -28,8 +28,6 @@ _UNWRITTEN: Final[Any] = object()
 
 def ensure_hashable(key: object) -> None:
     """Raise `UnhashableKeyError` if *key* cannot be a key; what its hash raises is the user's."""
-    if type(key).__hash__ is None:
-        raise UnhashableKeyError(key)
     try:
         hash(key)
     except TypeError:
@@ -213,8 +211,9 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         return self._writes
 
     def close(self, why: str) -> None:
-        """Refuse all further changes, with *why* as the message."""
-        self._closed = why
+        """Refuse all further changes, with *why* as the message; the first reason counts."""
+        if self._closed is None:
+            self._closed = why
 
     def find(self, index: str, value: object) -> V | None:
         """Return the record with *value* in the unique *index*, changes here included, or None."""

@@ -161,7 +161,6 @@ class WriteLock(OwnedLock):
         reserved = self.reserved
         if reserved is not None and not reserved.is_here() and ref(reserved) not in inside.get():
             reserved.end(GIVEN_UP)
-            self.reserved = None
 
     # The slow way: somebody is in the way.
 

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TypeAlias
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, TypeAlias
 
 import pytest
 
-from cowstate import CompactedError, Feed, History, Pin, Store, Subscription, Transaction
+from cowstate import (
+    ClosedError,
+    CompactedError,
+    Feed,
+    History,
+    Pin,
+    ReentrantWriteError,
+    Snapshot,
+    Store,
+    Subscription,
+    Transaction,
+    reservation,
+    transaction,
+)
+from cowstate.scope import Scoped
+from tests.standing import eventually
+from tests.worlds.staging import Party
 
 PATIENCE = 30  # seconds; only a test that fails waits for so long
 
@@ -129,3 +146,193 @@ def test_a_transaction_that_is_refused_at_its_end_leaves_the_store_free_too() ->
     assert store.snapshot().version == 0
     ensure_free(store)
     assert block is not None
+
+
+# A ``with`` keeps what it found under `__exit__` and nothing else. When it is torn, by an exception
+# before the first instruction of the exit, that is dropped and nobody is told. By hand it is so:
+
+
+def test_a_handle_whose_with_is_lost_has_ended_though_its_exit_was_never_called(
+    handle: Handle, store: Numbers, seen: list[int]
+) -> None:
+    leave = handle.__exit__
+    handle.__enter__()
+    assert is_alive(handle, store, seen)
+    assert not handle.closed
+    del leave
+    assert handle.closed
+    assert not is_alive(handle, store, seen)
+    for figure in (store.statistics().pinned, store.statistics().subscriptions):
+        assert not figure
+
+
+def test_a_handle_that_is_no_block_s_does_not_end_with_what_was_looked_at(
+    handle: Handle, store: Numbers, seen: list[int]
+) -> None:
+    # A look at the exit that nobody keeps is no `with`; nor is one after the block was entered.
+    assert handle.__exit__ is not None
+    assert is_alive(handle, store, seen)
+    handle.__enter__()
+    assert handle.__exit__ is not None
+    assert is_alive(handle, store, seen)
+    with ExitStack() as stack:
+        stack.enter_context(handle)
+        assert is_alive(handle, store, seen)
+        kept = stack.pop_all()
+    assert is_alive(handle, store, seen)
+    kept.close()
+    assert not is_alive(handle, store, seen)
+
+
+def test_a_transaction_whose_with_is_lost_is_given_up_and_the_store_is_free(
+    store: Numbers,
+) -> None:
+    block = store.transaction()
+    leave = block.__exit__
+    tx = block.__enter__()
+    tx["a"] = 1
+    del leave
+    assert store.statistics().open_transaction is None
+    with pytest.raises(ClosedError, match="given up"):
+        block.__exit__(None, None, None)
+    ensure_free(store)
+    assert store.snapshot()["a"] == 0
+    with pytest.raises(ClosedError):
+        tx["a"] = 2
+    with pytest.raises(ClosedError):
+        tx.result
+
+
+def test_transactions_over_several_stores_whose_with_is_lost_are_given_up(store: Numbers) -> None:
+    other: Numbers = Store({"a": 0})
+    block = transaction(store, other)
+    leave = block.__exit__
+    for tx in block.__enter__():
+        tx["a"] = 1
+    del leave
+    with pytest.raises(ClosedError, match="given up"):
+        block.__exit__(None, None, None)
+    for each in (store, other):
+        ensure_free(each)
+        assert each.snapshot()["a"] == 0
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one store", "two stores"])
+def test_a_block_is_entered_before_it_is_left_and_once(store: Numbers, several: bool) -> None:
+    def make() -> AbstractContextManager[object, None]:
+        return transaction(store, Store()) if several else store.transaction()
+
+    block = make()
+    with pytest.raises(ClosedError, match="never entered"):
+        block.__exit__(None, None, None)
+    with block, pytest.raises(ClosedError, match="entered once"):
+        block.__enter__()
+    with pytest.raises(ClosedError, match="entered once"):
+        block.__enter__()
+    ensure_free(store)
+
+
+def test_a_context_keeps_no_blocks_that_are_over(store: Numbers) -> None:
+    def is_inside() -> int:
+        return len(reservation.inside.get())
+
+    outer = is_inside()
+    for _ in range(5):
+        block = store.transaction()
+        leave = block.__exit__
+        block.__enter__()
+        assert is_inside() == outer + 1
+        del leave
+    with store.transaction():
+        assert is_inside() == outer + 1
+        with pytest.raises(ReentrantWriteError), store.transaction():
+            pass
+        assert is_inside() == outer + 1
+        with Store().transaction():
+            assert is_inside() == outer + 2
+        assert is_inside() == outer + 1
+    assert is_inside() == outer
+    with transaction(store, Store()):
+        assert is_inside() == outer + 2
+    assert is_inside() == outer
+
+
+def test_a_block_that_was_not_let_in_is_no_transaction_of_anybody_s(store: Numbers) -> None:
+    with store.transaction() as tx:
+        for block in (store.transaction(), transaction(Store(), store)):
+            with pytest.raises(ReentrantWriteError):
+                block.__enter__()
+            with pytest.raises((ClosedError, ReentrantWriteError)):
+                block.__exit__(None, None, None)
+        tx["a"] = 7
+    assert store.snapshot() == {"a": 7}
+    ensure_free(store)
+
+
+def test_a_block_that_is_struck_as_it_was_let_in_holds_nobody_up_though_somebody_holds_it(
+    store: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strike(_: object) -> Transaction[str, int]:
+        raise KeyboardInterrupt
+
+    for block in (store.transaction(), transaction(Store(), store)):
+        with monkeypatch.context() as patch:
+            patch.setattr(store._committer, "_transaction", strike)
+            with pytest.raises(KeyboardInterrupt):
+                block.__enter__()
+        assert store.statistics().open_transaction is None
+        ensure_free(store)
+        assert block is not None
+
+
+class Stop(BaseException):
+    """No `Exception`, as little as KeyboardInterrupt is."""
+
+
+@pytest.mark.parametrize("who", [0, 1, 2])
+def test_what_a_callback_raises_at_the_end_of_several_comes_out_the_first_of_them(who: int) -> None:
+    stores: list[Numbers] = [Store({"a": 0}) for _ in range(3)]
+    called: list[int] = []
+
+    def call(number: int) -> None:
+        called.append(number)
+        if number >= who:
+            raise Stop(number)
+
+    for number, each in enumerate(stores):
+        each.subscribe(lambda _, number=number: call(number))  # type: ignore[misc]
+    with pytest.raises(Stop, match=str(who)), transaction(*reversed(stores)) as txs:
+        for tx in txs:
+            tx["a"] = 1
+    assert called == [0, 1, 2]
+    for each in stores:
+        assert each.snapshot().version == 1
+        assert each.statistics().undelivered == 0
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one store", "two stores"])
+def test_who_gives_a_transaction_up_as_it_commits_comes_after_it(several: bool) -> None:
+    parties: list[Party[Any]] = []
+
+    def give_up(now: Snapshot[str, int], _: object) -> None:
+        if now.version != 1 or parties:
+            return
+        # As one who waits does, who finds the block torn.
+        held = store._lock.reserved
+        assert held is not None
+        held.end("given up")
+        parties.append(Party(lambda: store.update("a", lambda n: n + 100)))
+        eventually(
+            lambda: parties[0].done or len(store._lock._queue) == 1, "somebody waits to write"
+        )
+
+    store: Numbers = Store({"a": 0}, invariants={"gives up": give_up})
+    with transaction(Store(), store) if several else store.transaction() as tx:
+        (tx[1] if isinstance(tx, tuple) else tx)["a"] = 1
+    assert parties[0].result().version == 2
+    assert store.snapshot()["a"] == 101
+
+
+def test_what_does_not_say_how_it_ends_cannot_be_left() -> None:
+    with pytest.raises(NotImplementedError), Scoped():
+        pass

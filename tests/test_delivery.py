@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import Empty, SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 from weakref import ref
 
@@ -13,7 +16,7 @@ import pytest
 
 from cowstate import Commit, Store, delivery, transaction
 from tests.parked import PATIENCE
-from tests.standing import eventually
+from tests.standing import eventually, in_another_thread
 
 
 class Struck(BaseException):
@@ -22,6 +25,10 @@ class Struck(BaseException):
 
 def strike(_: object) -> None:
     raise Struck
+
+
+def versions_into(seen: list[int]) -> Callable[[Commit[Any, Any]], object]:
+    return lambda commit: seen.append(commit.version)
 
 
 def test_a_thread_that_is_struck_before_its_first_instruction_is_replaced(
@@ -54,6 +61,54 @@ def test_what_a_callback_raises_keeps_the_commit_from_nobody_who_is_served_elsew
     assert seen.get(timeout=PATIENCE).version == 1
 
 
+def test_what_a_callback_raises_leaves_nothing_waiting_that_others_wrote_meanwhile() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    reached, go = threading.Event(), threading.Event()
+    seen: SimpleQueue[Any] = SimpleQueue()
+
+    def hold(commit: Commit[str, int]) -> None:
+        seen.put(commit)
+        if commit.version == 1:
+            reached.set()
+            assert go.wait(PATIENCE)
+            raise Struck
+
+    store.subscribe(hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.set, "a", 1)
+        assert reached.wait(PATIENCE)
+        store.set("a", 2)
+        go.set()
+        with pytest.raises(Struck):
+            first.result(PATIENCE)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+
+
+def test_what_a_callback_raises_in_the_store_s_thread_leaves_nothing_waiting() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    reached, go = threading.Event(), threading.Event()
+    seen: SimpleQueue[Any] = SimpleQueue()
+    last = 3 * delivery.BOUND
+
+    def hold(commit: Commit[str, int]) -> None:
+        if commit.version == 1:
+            reached.set()
+            assert go.wait(PATIENCE)
+        seen.put(commit)
+        if commit.version in (delivery.BOUND + 3, last - 2):
+            raise Struck
+
+    store.subscribe(hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.set, "a", 1)
+        assert reached.wait(PATIENCE)
+        for n in range(2, last + 1):
+            store.set("a", n)
+        go.set()
+        first.result(PATIENCE)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(last)] == [*range(1, last + 1)]
+
+
 def test_what_a_callback_of_one_store_raises_keeps_the_commit_of_another_from_nobody() -> None:
     one, other = Store({"a": 0}), Store({"a": 0})
     seen: list[int] = []
@@ -62,6 +117,35 @@ def test_what_a_callback_of_one_store_raises_keeps_the_commit_of_another_from_no
     with pytest.raises(Struck), transaction(one, other) as (tx, ty):
         tx["a"] = ty["a"] = 1
     assert seen == [1]
+
+
+def test_what_a_callback_that_was_put_off_raises_keeps_no_commit_of_several_stores() -> None:
+    one, other, third = Store({"a": 0}), Store({"a": 0}), Store({"a": 0})
+    seen: list[int] = []
+    one.subscribe(lambda commit: seen.append(commit.version))
+    other.subscribe(lambda commit: seen.append(commit.version))
+    third.subscribe(strike)
+    with pytest.raises(Struck), transaction(one, other) as (tx, ty):
+        tx["a"] = ty["a"] = 1
+        third.set("a", 1)  # not to be delivered in here
+    assert seen == [1, 1]
+    for store in (one, other):
+        assert store.statistics().undelivered == 0
+        assert in_another_thread(partial(store.set, "b", 1)).version == 2
+
+
+def test_what_a_callback_that_was_put_off_raises_keeps_no_other_one_that_was_put_off() -> None:
+    for several in (False, True):
+        stores = [Store({"a": 0}) for _ in range(4)]
+        seen: list[int] = []
+        stores[2].subscribe(strike)
+        stores[3].subscribe(versions_into(seen))
+        with pytest.raises(Struck), transaction(*stores[: 1 + several]):
+            for store in stores[2:]:
+                store.set("a", 1)
+            assert seen == []
+        assert seen == [1]
+        assert not delivery.debts
 
 
 def test_a_callback_that_a_loop_calls_and_that_is_cancelled_holds_up_no_later_commit() -> None:
@@ -140,6 +224,66 @@ def test_the_store_s_thread_outlives_what_a_callback_raises_and_ends_with_its_st
     threads[0].join(PATIENCE)
     assert not threads[0].is_alive()
     assert len(threads) == 1
+
+
+def test_what_is_sent_to_the_store_s_thread_ends_it_and_another_one_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def sent(timeout: float) -> None:
+        raise Struck
+
+    started: list[Any] = []
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *what: started.append(what))
+    store: Store[str, int] = Store({"a": 0})
+    store._delivery._bell = SimpleNamespace(  # type: ignore[assignment]
+        empty=lambda: True, put=lambda _: None, get=sent
+    )
+    store.subscribe(print, via="thread")
+    store.set("a", 1)
+    ((serve, arguments),) = started
+    with pytest.raises(Struck):
+        serve(*arguments)
+    store.set("a", 2)
+    assert len(started) == 2
+
+
+class Bell:
+    """The bell of a store, around which a commit comes as its thread has just found it silent."""
+
+    def __init__(self, commit: Callable[[], object]) -> None:
+        self.rung: SimpleQueue[None] = SimpleQueue()
+        self.commit: Callable[[], object] | None = commit
+        self.gets = 0
+        self.hearer = 0
+
+    def put(self, _: None) -> None:
+        self.rung.put(None)
+
+    def get(self, timeout: float) -> None:
+        self.hearer = threading.get_ident()
+        self.gets += 1
+        if self.gets == 2:
+            raise Empty
+        self.rung.get(timeout=PATIENCE)
+
+    def empty(self) -> bool:
+        silent = self.rung.empty()
+        if self.gets == 2 and threading.get_ident() == self.hearer and self.commit is not None:
+            commit, self.commit = self.commit, None
+            in_another_thread(commit)
+        return silent
+
+
+def test_a_commit_that_comes_as_the_store_s_thread_is_about_to_go_is_delivered() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    bell: Any = Bell(lambda: store.set("a", 2))
+    store._delivery._bell = bell
+    seen: SimpleQueue[Any] = SimpleQueue()
+    store.subscribe(seen.put, via="thread")
+    store.set("a", 1)
+    assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
+    store.set("a", 3)
+    assert seen.get(timeout=PATIENCE).version == 3
 
 
 class HeldUp(str):

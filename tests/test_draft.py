@@ -16,6 +16,7 @@ from cowstate import (
     History,
     Index,
     Record,
+    ReentrantWriteError,
     Store,
 )
 
@@ -296,3 +297,32 @@ def test_an_expected_version_is_a_whole_number() -> None:
     draft = Store({"a": 1}).draft()
     with pytest.raises(ArgumentTypeError, match="whole number"):
         draft.commit(expected_version="1")  # type: ignore[arg-type]
+
+
+def test_a_draft_that_popped_any_key_relied_on_all_of_them(store: Store[str, Slot]) -> None:
+    for key in ("new", "newer"):
+        draft = store.draft()
+        assert draft.popitem()[0] in store.snapshot()
+        store.set(key, Slot())
+        with pytest.raises(ConflictError) as caught:
+            draft.commit()
+        assert caught.value.reasons == ("keys",)
+
+
+def test_by_default_the_fifth_attempt_of_retry_is_the_last_and_runs_under_the_lock(
+    store: Store[str, Slot],
+) -> None:
+    refused: list[bool] = []
+
+    def fn(draft: Any) -> None:
+        draft["a"] = Slot(len(refused))
+        try:
+            store.set("a", Slot(None, "clash", len(refused)))
+        except ReentrantWriteError:
+            refused.append(True)
+        else:
+            refused.append(False)
+
+    store.retry(fn)
+    assert refused == [False] * 4 + [True]
+    assert store.snapshot()["a"] == Slot(4)

@@ -28,6 +28,7 @@ from cowstate import (
 from cowstate.waiters import ThreadWaiter
 from cowstate.waits import NOTHING_CAME, Source
 from tests.parked import PATIENCE, Hooked
+from tests.steps import steps_of
 
 
 def sleep_until_notified(source: Any, deadline: float | None) -> None:
@@ -276,3 +277,31 @@ def test_what_is_no_feed_is_refused() -> None:
         store.feed("all")  # type: ignore[arg-type]
     with pytest.raises(ArgumentTypeError, match=r"\['a'\]"):
         store.feed(keys="a")
+
+
+@pytest.mark.parametrize("mode", ["every", "latest"])
+def test_a_look_at_a_feed_costs_the_same_however_much_was_yielded_or_passed_over(mode: Any) -> None:
+    store = Store({"a": 0, "b": 0})
+    for feed in (store.feed(mode), store.feed(mode, keys=["b"])):
+        costs: list[int] = []
+        for n in range(100):
+            store.set("a", store.snapshot().version + 1)
+            costs.append(steps_of(feed.poll))
+            assert n < 50 or costs[-1] < 1.2 * costs[10]
+        assert feed.version == store.snapshot().version
+        assert feed.poll() is None
+
+
+def test_a_feed_that_is_closed_yields_nothing_of_what_it_could_have() -> None:
+    store = Store({"a": 0})
+    feed = store.feed()
+    store.set("a", 1)
+    feed.close()
+    assert feed.closed
+    assert feed.poll() is None
+    assert list(feed) == []
+    with pytest.raises(ClosedError):
+        feed.get()
+    assert "closed" in repr(feed)
+    assert repr(store.feed()) == "<Feed of every, at version 1>"
+    assert repr(store.feed("latest", since=0)) == "<Feed of latest, at version 0>"

@@ -5,13 +5,17 @@ The real thing is in faults/test_fork.py, test_exit.py and test_shutdown.py.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cowstate import ClosedError, ReentrantWriteError, Store, process
+from cowstate import ClosedError, ReentrantWriteError, Store, process, writelock
+from tests.parked import PATIENCE, Hooked
+from tests.worlds.staging import Party, await_writers
 
 
 def test_what_another_thread_had_reserved_is_free_in_the_child() -> None:
@@ -118,3 +122,68 @@ def test_a_look_into_all_threads_sets_off_no_collection_and_leaves_the_collector
     finally:
         gc.enable()
     assert seen == [sys.version_info >= (3, 12), False]
+
+
+def test_who_sleeps_in_the_parent_does_not_sleep_in_the_child() -> None:
+    store = Hooked({"a": 0})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(store.wait_for, lambda now: now["a"] == 1, PATIENCE)
+        store.parked.wait_for(1)
+        store.source.waiters.bells[1] = "wakes the tasks of a loop that is not in the child"
+        process._after_fork_in_child()
+        assert store.statistics().waiting == 0
+        assert store.source.waiters.bells == {}
+        store.set("a", 1)
+        # In here it is there still, and woken by nobody.
+        for sleeper in store.parked.all.values():
+            sleeper.notify()
+        assert waiting.result(PATIENCE).version == 1
+
+
+def test_a_transaction_that_was_open_in_the_parent_is_given_up_in_the_child_for_good() -> None:
+    store = Store({"a": 1})
+    block = store.transaction()
+    tx = Party(block.__enter__).result()
+    process._after_fork_in_child()
+    assert store.statistics().open_transaction is None
+    store.set("a", 2)
+    with pytest.raises(ClosedError, match="given up"):
+        tx["a"] = 5
+    with pytest.raises(ClosedError, match="given up"):
+        block.__exit__(None, None, None)
+    assert store.snapshot() == {"a": 2}
+
+
+def test_who_waited_to_write_in_the_parent_does_not_wait_in_the_child() -> None:
+    store = Store({"a": 1})
+    with store.transaction():
+        waiter = Party(lambda: store.set("a", 2))
+        await_writers(store, 1)
+        process._after_fork_in_child()
+        assert (writelock._waits, store._lock._queue) == ({}, {})
+        assert store.statistics().open_transaction is not None
+    assert waiter.result().version == 1
+
+
+def test_a_task_that_forks_goes_on_in_its_transaction_and_so_does_its_helper() -> None:
+    async def main() -> None:
+        store = Store({"a": 1})
+        opened, go = asyncio.Event(), asyncio.Event()
+
+        async def hold() -> None:
+            with store.transaction() as tx:
+                tx["a"] = 2
+                opened.set()
+                await go.wait()
+                await asyncio.to_thread(process._after_fork_in_child)
+                tx["a"] = 3
+
+        task = asyncio.create_task(hold())
+        await opened.wait()
+        # The same thread, by another task: the loop goes on in the child, and that task with it.
+        process._after_fork_in_child()
+        go.set()
+        await task
+        assert store.snapshot()["a"] == 3
+
+    asyncio.run(main())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import weakref
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from cowstate import (
     ArgumentTypeError,
     ArgumentValueError,
     ClosedError,
+    Commit,
     CompactedError,
     ConflictError,
     ForeignSnapshotError,
@@ -22,6 +26,8 @@ from cowstate import (
     Lagged,
     Store,
 )
+from cowstate.timeline import BACKLOG
+from tests.loops import loop
 from tests.steps import steps_of
 
 
@@ -210,3 +216,216 @@ def test_what_is_no_version_no_pin_and_no_history_is_refused() -> None:
             History(**bad)
     with pytest.raises(ArgumentTypeError, match="History"):
         Store(history=3)  # type: ignore[arg-type]
+
+
+# Bounds
+
+
+def sums_of(writes: list[str]) -> list[int]:
+    """What all versions up to each one take together, by the estimate, of a store of those."""
+    store: Store[str, str] = Store(history=History(versions=len(writes) + 1, bytes=10**12))
+    sums = [store.statistics().retained_bytes or 0]
+    for record in writes:
+        store.set("a", record)
+        sums.append(store.statistics().retained_bytes or 0)
+    return sums
+
+
+def check_bytes(store: Store[str, str], sums: list[int], limit: int, versions: int) -> None:
+    last = store.snapshot().version
+    expected = next(v for v in range(last + 1) if sums[last] - sums[v] <= limit or v + 1 >= last)
+    expected = max(expected, last - versions)
+    figures = store.statistics()
+    assert figures.oldest == expected
+    assert figures.retained_bytes == sums[last] - sums[expected]
+
+
+@given(
+    lengths=st.lists(st.integers(0, 2000), max_size=30),
+    limit=st.integers(1, 20_000),
+    versions=st.sampled_from([3, 1024]),
+)
+def test_as_many_versions_are_retained_as_may_take_the_bytes_together_and_the_newest_always(
+    lengths: list[int], limit: int, versions: int
+) -> None:
+    writes = [f"{n:05}" + n * "x" for n in lengths]
+    sums = sums_of(writes)
+    assert all(now > before for before, now in itertools.pairwise(sums))
+    store: Store[str, str] = Store(history=History(versions=versions, bytes=limit))
+    for n, record in enumerate(writes):
+        if n % 2:
+            store.set("a", record)
+        else:
+            store.transact(lambda tx, record=record: tx.update(a=record))  # type: ignore[misc]
+        check_bytes(store, sums, limit, versions)
+
+
+def test_as_many_bytes_as_may_be_taken_may_be_taken() -> None:
+    writes = [f"{n}" + 100 * n * "x" for n in range(6)]
+    sums = sums_of(writes)
+    for spare, oldest in ((0, 2), (1, 2), (-1, 3)):
+        store: Store[str, str] = Store(history=History(bytes=sums[6] - sums[2] + spare))
+        for record in writes:
+            store.set("a", record)
+        assert store.statistics().oldest == oldest
+
+
+def test_the_bytes_of_what_was_retained_longer_ago_than_the_ring_are_not_counted() -> None:
+    writes = [str(n) + (n % 7) * 100 * "x" for n in range(2 * BACKLOG + 50)]
+    sums = sums_of(writes)
+    small: Store[str, str] = Store(history=History(bytes=9_000))
+    large: Store[str, str] = Store(history=History(bytes=10**9))
+    for n, record in enumerate(writes):
+        small.set("a", record)
+        large.set("a", record)
+        if n % 197 == 0 or n % BACKLOG < 3:
+            check_bytes(small, sums, 9_000, BACKLOG)
+            check_bytes(large, sums, 10**9, BACKLOG)
+
+
+def test_by_default_a_thousand_and_twenty_four_versions_are_retained_for_any_time_and_size() -> (
+    None
+):
+    assert History() == History(versions=1024, seconds=None, bytes=None)
+    assert History().clock is monotonic
+    store = Store({"a": 0})
+    for n in range(1, 1100):
+        store.set("a", n)
+    figures = store.statistics()
+    assert (figures.retained, figures.retained_bytes) == (1024, None)
+    assert store.at(75)["a"] == 75
+    with pytest.raises(CompactedError, match="the oldest is 75"):
+        store.at(74)
+
+
+@pytest.mark.parametrize("bound", [{"versions": 1}, {"bytes": 1}, {"seconds": 1}])
+def test_what_subscribers_have_yet_to_be_given_is_kept_up_to_the_backlog(
+    bound: dict[str, Any],
+) -> None:
+    assert BACKLOG == 1024
+    now = 0.0
+    store = Store({"a": 0}, history=History(**bound, clock=lambda: now))
+    serving, seen, lags = loop(), list[int](), list[Any]()
+
+    def note(commit: Commit[str, int]) -> None:
+        seen.append(commit.version)
+
+    store.subscribe(note, via=serving, on_lagged=lags.append)
+    for n in range(1, BACKLOG + 1):
+        now += 10
+        store.set("a", n)
+    serving.run()
+    assert (seen, lags) == ([*range(1, BACKLOG + 1)], [])
+    seen.clear()
+    for n in range(BACKLOG + 1):
+        now += 10
+        store.set("a", n)
+    serving.run()
+    assert (seen, lags) == ([], [Lagged(BACKLOG + 1, store.snapshot())])
+    # And no longer than that: nobody needs them any more.
+    lags.clear()
+    missed = weakref.ref(store.snapshot())
+    for n in range(3):
+        now += 10
+        store.set("a", n)
+        serving.run()
+    gc.collect()
+    assert missed() is None
+    assert seen == [2 * BACKLOG + 2, 2 * BACKLOG + 3, 2 * BACKLOG + 4]
+
+
+def test_a_version_that_is_kept_for_a_subscriber_is_out_of_bounds_all_the_same() -> None:
+    now = 0.0
+    bounds = [History(versions=2, clock=lambda: now), History(seconds=20, clock=lambda: now)]
+    for history in bounds:
+        store = Store({"a": 0}, history=history)
+        store.subscribe(print, via=loop())
+        for n in range(1, 6):
+            now += 10
+            store.set("a", n)
+        now += 10 if history.seconds else 0
+        with pytest.raises(CompactedError) as caught:
+            store.at(2)
+        assert caught.value.oldest == 3
+        assert store.at(3)["a"] == 3
+
+
+def test_a_pin_that_is_let_go_lets_go_of_its_version_at_once() -> None:
+    store = Store({"a": 0}, history=History(versions=1))
+    for let_go in (store.unpin, lambda pin: pin.close()):
+        pin = store.pin()
+        version = weakref.ref(pin.snapshot)
+        for n in range(3):
+            store.set("a", n)
+        gc.collect()
+        assert version() is not None
+        let_go(pin)
+        assert pin.closed
+        del pin
+        gc.collect()
+        assert version() is None
+
+
+def test_a_pin_outlives_its_store_and_may_be_closed_after_it() -> None:
+    store = Store({"a": 0})
+    pin = store.pin()
+    del store
+    gc.collect()
+    pin.close()
+    assert (pin.closed, pin.version, pin.snapshot["a"]) == (True, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "said"),
+    [
+        ({"versions": None}, ArgumentTypeError, "versions"),
+        ({"bytes": 1.5}, ArgumentTypeError, "bytes"),
+        ({"bytes": True}, ArgumentTypeError, "bytes"),
+        ({"bytes": 0}, ArgumentValueError, "at least 1"),
+        ({"seconds": "1"}, ArgumentTypeError, "a number"),
+        ({"seconds": 0.0}, ArgumentValueError, "above 0"),
+        ({"seconds": float("nan")}, ArgumentValueError, "above 0"),
+    ],
+)
+def test_a_bound_that_makes_no_sense_is_refused(
+    wrong: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        History(**wrong)
+    assert History(versions=1, seconds=0.5, bytes=1).seconds == 0.5
+
+
+def test_a_pin_whose_with_was_lost_cannot_be_let_go_again() -> None:
+    store = Store({"a": 0})
+    pin = store.pin()
+    leave = pin.__exit__
+    pin.__enter__()
+    del leave
+    with pytest.raises(ClosedError, match="closed before"):
+        store.unpin(pin)
+
+
+def missing(store: Store[str, int], version: int) -> None:
+    with pytest.raises(CompactedError):
+        store.at(version)
+
+
+def test_a_pin_whose_with_was_lost_is_let_go_by_whoever_looks_at_the_pins() -> None:
+    looks: list[Callable[[Store[str, int]], object]] = [
+        Store.statistics,
+        Store.pin,
+        lambda store: store.at(2) and missing(store, 1),
+    ]
+    for look in looks:
+        store = Store({"a": 0}, history=History(versions=1))
+        version = weakref.ref(store.snapshot())
+        pin = store.pin()
+        leave = pin.__exit__
+        pin.__enter__()
+        for n in range(1, 4):
+            store.set("a", n)
+        assert store.at(0) is version()
+        del leave, pin
+        look(store)
+        gc.collect()
+        assert version() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from cowstate import (
     MISSING,
     Aggregate,
+    ArgumentTypeError,
     ClosedError,
     Index,
     IterationError,
@@ -277,3 +279,118 @@ def test_the_other_writers_wait_and_the_readers_do_not(store: Store[str, Slot]) 
     thread.join()
     assert store.at(1)["b"].tag == "before"
     assert store.at(2)["b"].tag == "after"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_coroutine_is_no_transaction_and_is_closed(store: Store[str, Slot]) -> None:
+    ran: list[Any] = []
+
+    async def later(tx: Any) -> None:
+        ran.append(tx)
+
+    with pytest.raises(ArgumentTypeError, match="plain function"):
+        store.transact(later)
+    gc.collect()  # one that was not closed says here that nobody awaited it
+    assert ran == []
+    assert store.snapshot().version == 0
+    for wrong in (None, 5, "fn"):
+        with pytest.raises(ArgumentTypeError, match="function of a transaction"):
+            store.transact(wrong)  # type: ignore[arg-type]
+
+
+def test_transact_returns_what_its_function_returns_and_ends_the_transaction(
+    store: Store[str, Slot],
+) -> None:
+    kept: list[Any] = []
+
+    def write(tx: Any) -> str:
+        kept.append(tx)
+        tx["a"] = Slot(5)
+        with pytest.raises(ClosedError):
+            tx.result
+        return "answer"
+
+    assert store.transact(write) == "answer"
+    assert store.transact(lambda tx: None) is None
+    assert kept[0].result.after is store.snapshot()
+    with pytest.raises(ClosedError, match="over"):
+        kept[0]["a"] = Slot(6)
+
+    def fail(tx: Any) -> None:
+        write(tx)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.transact(fail)
+    with pytest.raises(ClosedError, match="over"):
+        kept[1]["a"] = Slot(6)
+    with pytest.raises(ClosedError, match="no result"):
+        kept[1].result
+    assert store.snapshot().version == 1
+
+
+def test_a_draft_that_was_committed_says_as_which_version(store: Store[str, Slot]) -> None:
+    for version in (1, 2):
+        draft = store.draft()
+        draft["a"] = Slot(10 + version)
+        assert draft.commit().version == version
+        with pytest.raises(ClosedError, match=f"committed as version {version}"):
+            draft.commit()
+
+
+def test_a_key_that_a_draft_deleted_twice_and_wrote_between_is_there_or_not(work: Any) -> None:
+    for _ in range(3):
+        assert len(work) == 3
+        del work["a"]
+        assert "a" not in work
+        assert len(work) == 2
+        with pytest.raises(RecordNotFoundError):
+            del work["a"]
+        work["a"] = Slot()
+        work["new"] = Slot()
+        assert len(work) == 4
+        del work["new"]
+        assert set(work) == {"a", "b", "c"}
+
+
+def test_popitem_takes_what_is_there_and_nothing_twice(work: Any) -> None:
+    work["new"] = Slot()
+    del work["a"]
+    popped = [work.popitem()[0] for _ in range(3)]
+    assert sorted(popped) == ["b", "c", "new"]
+    with pytest.raises(RecordNotFoundError, match="no record left"):
+        work.popitem()
+    work["a"] = Slot(1)
+    assert work.popitem() == ("a", Slot(1))
+    assert not work
+    work["b"] = Slot(2)
+    work["d"] = Slot(3)
+    assert {work.popitem()[0] for _ in range(2)} == {"b", "d"}
+    assert set(work.changes) == {"a", "b", "c"}
+
+
+def test_a_key_may_go_and_come_back_while_they_are_iterated_and_no_other_for_it(work: Any) -> None:
+    before = set(work)
+    seen = []
+    for key in work:
+        seen.append(key)
+        for other in before:
+            record = work[other]
+            del work[other]
+            work[other] = record
+    assert sorted(seen) == sorted(before)
+    work["new"] = Slot()
+    seen = []
+    for key in work:
+        seen.append(key)
+        record = work["new"]
+        del work["new"]
+        work["new"] = record
+    assert sorted(seen) == sorted([*before, "new"])
+    for old, new in (("a", "z"), ("new", "newer"), ("b", "a"), ("z", "b")):
+        record = work[old]
+        with pytest.raises(IterationError):
+            for _ in work:
+                del work[old]
+                work[new] = record
+        assert len(work) == len(list(work)) == 4

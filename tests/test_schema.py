@@ -1,0 +1,210 @@
+"""What follows from a write, and what a version is said to take: by the surface of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from sys import getsizeof
+from typing import Any
+
+import pytest
+
+from cowstate import (
+    MISSING,
+    Aggregate,
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConflictError,
+    History,
+    Index,
+    MutableRecordError,
+    Record,
+    Store,
+)
+
+MakeStore = Callable[..., Store[Any, Any]]
+
+
+class Slot(Record):
+    tag: str = ""
+    number: int = 0
+
+
+WRITES: dict[str, Callable[[Store[Any, Any], str, Slot], object]] = {
+    "set": lambda store, key, slot: store.set(key, slot),
+    "update": lambda store, key, slot: store.update(key, lambda _: slot),
+    "compare_and_set": lambda store, key, slot: store.compare_and_set(
+        key, store.snapshot().get(key, MISSING), slot
+    ),
+    "transact": lambda store, key, slot: store.transact(lambda tx: tx.__setitem__(key, slot)),
+    "retry": lambda store, key, slot: store.retry(lambda draft: draft.__setitem__(key, slot)),
+}
+
+
+def taken_by(store: Store[Any, Any], write: Callable[[Store[Any, Any]], object]) -> int:
+    """What a write adds to the estimate of what is retained."""
+    before = store.statistics().retained_bytes
+    write(store)
+    after = store.statistics().retained_bytes
+    assert before is not None
+    assert after is not None
+    return after - before
+
+
+def bounded(records: Mapping[Any, Any], **options: Any) -> Store[Any, Any]:
+    return Store(records, history=History(bytes=10**9), **options)
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_version_takes_its_new_records_and_more_the_larger_the_map(write: str) -> None:
+    taken = {
+        (size, length): taken_by(
+            bounded({n: Slot() for n in range(size)} | {"a": Slot()}),
+            lambda store, length=length: WRITES[write](store, "a", length * "x"),  # type: ignore[misc]
+        )
+        for size in (10, 1_000, 20_000)
+        for length in (1, 5_000)
+    }
+    for size in (10, 1_000, 20_000):
+        assert taken[size, 5_000] - taken[size, 1] == getsizeof(5_000 * "x") - getsizeof("x")
+        assert taken[size, 1] > getsizeof("x")
+    assert taken[10, 1] < taken[1_000, 1] < taken[20_000, 1] < 2 * taken[1_000, 1]
+
+
+def test_a_version_takes_more_the_more_it_changes() -> None:
+    def write(store: Store[Any, Any], keys: int) -> None:
+        store.transact(lambda tx: tx.update(dict.fromkeys(range(keys), "new")))
+
+    base = dict.fromkeys(range(1_000), "old")
+    one, two, ten = (
+        taken_by(bounded(base), lambda store, keys=keys: write(store, keys))  # type: ignore[misc]
+        for keys in (1, 2, 10)
+    )
+    assert two > one
+    assert abs(8 * (two - one) - (ten - two)) <= 8  # of fractions of a byte
+
+
+def test_a_version_of_meta_alone_takes_little_and_as_much_in_any_store() -> None:
+    def write(store: Store[Any, Any]) -> None:
+        store.transact(lambda tx: setattr(tx, "meta", "new"))
+
+    small, large = bounded({}), bounded({n: Slot() for n in range(10_000)}, indexes={"t": BY_TAG})
+    assert 0 < taken_by(small, write) == taken_by(large, write)
+    assert taken_by(small, write) < taken_by(large, lambda store: store.set(1, Slot())) / 2
+
+
+BY_TAG: Index[Slot] = Index(lambda slot: slot.tag)
+BY_NUMBER: Index[Slot] = Index(lambda slot: slot.number, unique=True)
+
+
+def test_an_index_takes_only_what_changes_in_it_and_its_sets_of_keys_besides() -> None:
+    records = {n: Slot(str(n % 50), n) for n in range(1_000)}
+
+    def taken(new: Slot, *indexes: Index[Slot]) -> int:
+        store = bounded(records, indexes={str(n): index for n, index in enumerate(indexes)})
+        return taken_by(store, lambda store: store.set(1, new))
+
+    untouched, retagged, renumbered = Slot("1", 1), Slot("7", 1), Slot("1", 7_000)
+    without = taken(untouched)
+    assert taken(untouched, BY_TAG) == taken(untouched, BY_NUMBER) == without
+    assert taken(renumbered, BY_TAG) == taken(retagged, BY_NUMBER) == without
+    by_number, by_tag = taken(renumbered, BY_NUMBER) - without, taken(retagged, BY_TAG) - without
+    assert by_number > 0
+    assert by_tag > by_number / 2
+    # Of one of many values the sets of keys are small; of one of few, half of all is in each.
+    few: Index[Slot] = Index(lambda slot: int(slot.tag) % 2)
+    moved = Slot("2", 1)
+    assert taken(moved, few) - without > 0
+    assert taken(moved, few, BY_TAG) == taken(moved, few) + taken(moved, BY_TAG) - without
+    both = taken(Slot("7", 7_000), BY_TAG, BY_NUMBER)
+    assert both == without + by_tag + by_number
+
+
+def test_what_may_not_be_stored_is_refused_by_every_write_however_often(
+    make_store: MakeStore,
+) -> None:
+    store = make_store({"a": Slot()})
+    for write in WRITES.values():
+        for _ in range(2):
+            with pytest.raises(MutableRecordError):
+                write(store, "a", [])  # type: ignore[arg-type]
+    for records in ({"a": []}, [("a", Slot()), ("b", {})]):
+        with pytest.raises(MutableRecordError):
+            make_store(records)
+    with pytest.raises(MutableRecordError):
+        make_store({}, meta=[])
+    assert store.snapshot().version == 0
+
+
+def test_missing_is_no_record_wherever_it_is_given(make_store: MakeStore) -> None:
+    store = make_store({"a": Slot()})
+    for write in (
+        lambda: store.set("a", MISSING),
+        lambda: store.update("a", lambda _: MISSING),
+        lambda: store.transact(lambda tx: tx.__setitem__("a", MISSING)),
+        lambda: store.draft().__setitem__("a", MISSING),
+        lambda: make_store({"a": MISSING}),
+        lambda: make_store({}, meta=MISSING),
+    ):
+        with pytest.raises(ArgumentValueError, match="delete"):
+            write()
+    assert store.snapshot() == {"a": Slot()}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("derives", [False, True])
+def test_every_write_leads_to_the_same_records_indexes_and_totals(
+    make_store: MakeStore, write: str, derives: bool
+) -> None:
+    options: dict[str, Any] = {
+        "indexes": {"tag": BY_TAG, "number": BY_NUMBER},
+        "aggregates": {"sum": Aggregate.sum(lambda slot: slot.number)},
+    }
+    store = make_store({"a": Slot("x", 1)}, meta="kept", **(options if derives else {}))
+    WRITES[write](store, "a", Slot("y", 2))
+    if write != "update":
+        WRITES[write](store, "b", Slot("x", 3))
+    expected = {"a": Slot("y", 2)} | ({"b": Slot("x", 3)} if write != "update" else {})
+    now = store.snapshot()
+    assert now == expected
+    assert now.meta == "kept"
+    if derives:
+        assert now.find_all("tag", "y") == {"a": Slot("y", 2)}
+        assert now.find_key("number", 2) == "a"
+        assert now.find_key("number", 1) is None
+        assert now.total("sum") == sum(slot.number for slot in expected.values())
+        assert dict(store.statistics().index_entries)["tag"] == len(expected)
+
+
+def test_only_added_and_deleted_keys_make_another_set_of_keys(make_store: MakeStore) -> None:
+    # A draft that iterated conflicts with those, and with nothing else.
+    def conflicts(write: Callable[[Store[Any, Any]], object], **options: Any) -> Sequence[str]:
+        store = make_store({"a": Slot("x", 1), "b": Slot("y", 2)}, **options)
+        draft = store.draft()
+        list(draft)
+        write(store)
+        try:
+            draft.commit()
+        except ConflictError as error:
+            return error.reasons
+        return ()
+
+    for options in ({}, {"indexes": {"tag": BY_TAG}}):
+        for write in (
+            lambda store: store.set("a", Slot("z", 1)),
+            lambda store: store.transact(lambda tx: tx.update(a=Slot("z", 1), b=Slot("q", 2))),
+            lambda store: store.transact(lambda tx: setattr(tx, "meta", 1)),
+        ):
+            assert not conflicts(write, **options)
+        for write in (
+            lambda store: store.set("c", Slot("z", 3)),
+            lambda store: store.delete("a"),
+            lambda store: store.transact(lambda tx: tx.update(c=Slot("z", 3))),
+            lambda store: store.transact(lambda tx: tx.pop("a")),
+        ):
+            assert conflicts(write, **options) == ("keys",)
+
+
+def test_records_that_are_no_pairs_are_refused_with_the_reason() -> None:
+    for records, said in ((5, "not iterable"), ([1], "pairs"), ([("a",)], "length 1")):
+        with pytest.raises(ArgumentTypeError, match=said):
+            Store(records)  # type: ignore[arg-type]

@@ -1,0 +1,378 @@
+"""Who waits to write: for how long at a time, woken by whom, and inside of what else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from threading import Event
+from typing import Any, TypeAlias
+
+import pytest
+
+from cowstate import (
+    ClosedError,
+    DeadlockError,
+    LockTimeoutError,
+    ReentrantWriteError,
+    Store,
+    transaction,
+    waiters,
+    writelock,
+)
+from cowstate.locks import BUSY
+from cowstate.writelock import WriteLock
+from tests.standing import eventually
+from tests.worlds.staging import Party, arrive, await_writers, calls_of, leave, logged, setting
+
+Numbers: TypeAlias = Store[str, int]
+
+FOR_EVER = 3600.0
+
+
+def add(n: int) -> int:
+    return n + 1
+
+
+@contextmanager
+def at_the_lock(store: Numbers) -> Iterator[None]:
+    """Have another thread hold the lock itself: not by a write, as who passes through it does."""
+    reached, go = Event(), Event()
+
+    def hold(_: None, __: None) -> None:
+        reached.set()
+        arrive(go)
+
+    party = Party(partial(store._lock.attempt, FOR_EVER, hold))
+    arrive(reached)
+    try:
+        yield
+    finally:
+        go.set()
+        party.result()
+
+
+@contextmanager
+def written_to(store: Numbers) -> Iterator[None]:
+    """Have another thread be in the middle of a write."""
+    reached, go = Event(), Event()
+
+    def hold(n: int) -> int:
+        reached.set()
+        arrive(go)
+        return n + 1
+
+    party = Party(partial(store.update, "n", hold))
+    arrive(reached)
+    try:
+        yield
+    finally:
+        go.set()
+        party.result()
+
+
+def test_who_waits_for_a_transaction_is_woken_by_its_end() -> None:
+    with setting(writelock, PATIENCE=FOR_EVER):
+        store = Store({"n": 0})
+        with store.transaction() as tx:
+            waiters = [Party(partial(store.update, "n", add)) for _ in range(3)]
+            await_writers(store, 3)
+            tx["n"] = 10
+        for waiter in waiters:
+            waiter.result()
+        assert store.snapshot()["n"] == 13
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            waiter = Party(partial(store.update, "n", add))
+            await_writers(store, 1)
+            raise ZeroDivisionError
+        assert waiter.result().after["n"] == 14
+
+
+def test_who_waits_for_a_write_has_its_turn_when_that_is_over() -> None:
+    with setting(writelock, PATIENCE=FOR_EVER):
+        store = Store({"n": 0})
+        with written_to(store):
+            waiters = [
+                Party(partial(store.transact, lambda tx: tx.update(n=tx["n"] + 1), timeout=seconds))
+                for seconds in (FOR_EVER, FOR_EVER - 1)
+            ]
+            await_writers(store, 2)
+        for waiter in waiters:
+            waiter.result()
+    assert store.snapshot()["n"] == 3
+
+
+def test_who_has_no_time_to_wait_does_not_wait() -> None:
+    with setting(writelock, PATIENCE=FOR_EVER):
+        patient, hasty = Store({"n": 0}), Store({"n": 0}, lock_timeout=0)
+        with written_to(patient), written_to(hasty):
+            for write in (
+                partial(patient.transact, dict, timeout=0),
+                lambda: patient.transaction(timeout=0).__enter__(),
+                partial(hasty.set, "n", 5),
+                lambda: hasty.transaction().__enter__(),
+            ):
+                error = Party(write).error()
+                assert isinstance(error, LockTimeoutError)
+
+
+def test_no_single_wait_is_longer_than_what_is_left_of_the_time() -> None:
+    waits: list[float] = []
+    attempt = WriteLock.attempt
+
+    def noting(self: WriteLock, seconds: float, *work: Any) -> Any:
+        waits.append(seconds)
+        return attempt(self, seconds, *work)
+
+    for limit in (0.002, 0.12):
+        store = Store({"n": 0}, lock_timeout=limit)
+        for hold in (written_to(store), store.transaction()):
+            with hold, setting(WriteLock, attempt=noting):
+                waits.clear()
+                error = Party(partial(store.set, "n", 5)).error()
+            assert isinstance(error, LockTimeoutError)
+            assert error.waited >= limit
+            assert waits[0] >= min(limit, writelock.PATIENCE) / 2, "it should wait at all"
+            assert all(0 <= seconds <= min(limit, writelock.PATIENCE) for seconds in waits)
+            # It sleeps in between: one look for each slice, and a few for what is left over.
+            assert len(waits) <= limit / writelock.PATIENCE + 4
+
+
+def test_a_write_goes_on_to_look_as_long_as_it_waits_and_no_oftener_than_it_must() -> None:
+    store = Store({"n": 0})
+    with store.transaction(), calls_of(writelock, "was_left_by_an_exception") as looks:
+        error = Party(partial(store.transact, dict, timeout=0.12)).error()
+    assert isinstance(error, LockTimeoutError)
+    assert 2 <= len(looks) <= 8
+
+
+def test_the_commit_of_a_block_outwaits_whoever_is_at_the_lock_whatever_the_timeout() -> None:
+    store = Store({"n": 0}, lock_timeout=0)
+    reached, go = Event(), Event()
+
+    def block() -> None:
+        with store.transaction() as tx:
+            tx["n"] = 5
+            reached.set()
+            arrive(go)
+
+    with setting(writelock, PATIENCE=0.001):
+        writer = Party(block)
+        arrive(reached)
+        with at_the_lock(store):
+            go.set()
+            await_writers(store, 1)
+            with calls_of(WriteLock, "_look_for_a_ring") as looks:
+                eventually(lambda: len(looks) >= 3 or writer.done, "it should go on waiting")
+        writer.result()
+    assert store.snapshot()["n"] == 5
+    assert store.statistics().open_transaction is None
+
+
+def test_a_write_inside_another_one_to_the_same_store_is_refused_in_every_form() -> None:
+    store, other = Store({"n": 0}), Store({"n": 0})
+    forms: list[Callable[[], object]] = [
+        lambda: store.set("n", 5),
+        lambda: store.transact(dict),
+        lambda: store.transact(dict, timeout=0),
+        lambda: store.transaction().__enter__(),
+        lambda: store.transaction(timeout=5).__enter__(),
+        lambda: store.draft().commit(),
+    ]
+
+    def nest(n: int) -> int:
+        for form in forms:
+            with pytest.raises(ReentrantWriteError):
+                form()
+        other.set("n", 7)
+        return n + 1
+
+    assert store.update("n", nest).after["n"] == 1
+    with store.transaction() as tx:
+        tx["n"] = nest(tx["n"])
+    assert (store.snapshot()["n"], store.snapshot().version) == (2, 2)
+    assert Party(partial(store.set, "n", 3)).result().version == 3
+
+
+def test_who_finds_a_block_torn_goes_on_at_once_whatever_its_timeout() -> None:
+    store = Store({"n": 0})
+    block = store.transaction()
+    tx = Party(block.__enter__).result()
+    with setting(writelock, was_left_by_an_exception=lambda _: True):
+        assert store.transact(lambda tx: tx.update(n=5), timeout=0) is None
+    with pytest.raises(ClosedError, match="given up"):
+        tx["n"] = 1
+    assert store.snapshot() == {"n": 5}
+    leave(block, ZeroDivisionError())
+
+
+def test_a_time_that_is_over_to_the_instant_is_over() -> None:
+    store = Store({"n": 0})
+    with written_to(store), setting(writelock, monotonic=lambda: 5.0):
+        error = Party(partial(store.transact, dict, timeout=0)).error()
+    assert isinstance(error, LockTimeoutError)
+    assert error.waited == 0
+
+
+def test_only_who_has_no_timeout_says_in_the_log_for_whom_it_waits() -> None:
+    store, now = Store({"n": 0}), [0.0]
+    with logged() as records, setting(writelock, PATIENCE=0.001, monotonic=lambda: now[0]):
+        with store.transaction(), setting(waiters, monotonic=lambda: now[0]):
+            patient = Party(partial(store.transact, lambda tx: tx.update(n=1), timeout=FOR_EVER))
+            await_writers(store, 1)
+            with calls_of(WriteLock, "_look_for_a_ring") as looks:
+                now[0] = 100.0
+                eventually(lambda: len(looks) > 3, "it should look again")
+        patient.result()
+        assert not records
+    await_writers(store, 0)
+
+
+def test_a_loop_in_another_thread_waits_like_everybody_else() -> None:
+    async def write() -> None:
+        store.transact(dict, timeout=0)
+
+    store = Store({"n": 0})
+    with store.transaction():
+        assert isinstance(Party(lambda: asyncio.run(write())).error(), LockTimeoutError)
+
+
+def test_a_write_inside_the_commit_of_several_stores_is_told_where_that_began() -> None:
+    errors: list[str] = []
+
+    def write(_: object, __: object) -> None:
+        if stores:
+            with pytest.raises(ReentrantWriteError) as caught:
+                stores[0].set("n", 5)
+            errors.append(str(caught.value))
+
+    stores: list[Numbers] = []
+    stores += [Store({"n": 0}, invariants={"writes": write}), Store({"n": 0})]
+    with transaction(*stores) as (tx, ty):
+        tx["n"] = ty["n"] = 1
+    assert len(errors) == 1
+    assert __file__ in errors[0]
+
+
+def test_who_gives_up_as_the_lock_becomes_free_names_nobody() -> None:
+    store = Store({"n": 0})
+    with setting(WriteLock, attempt=lambda *_: BUSY):
+        error = Party(partial(store.transact, dict, timeout=0)).error()
+    assert isinstance(error, LockTimeoutError)
+    assert error.holder == "another write"
+
+
+def test_a_write_in_the_middle_of_a_wait_leaves_the_wait_as_it_was() -> None:
+    # By a signal handler or a finalizer, which may come up anywhere: here at a look at the clock.
+    held, wanted, third = Store({"n": 0}), Store({"n": 0}), Store({"n": 0})
+    once: list[int] = []
+    done = Event()
+
+    def clock() -> float:
+        if threading.get_ident() == once[0]:
+            once[0] = -1
+            third.transact(lambda tx: tx.update(n=1), timeout=FOR_EVER)
+            done.set()
+        return time.monotonic()
+
+    def write(n: int) -> int:
+        wanted.set("n", 5)
+        return n + 1
+
+    with wanted.transaction() as tx:
+        waiter = Party(partial(held.update, "n", write))
+        await_writers(wanted, 1)
+        once.append(waiter.ident or 0)
+        with setting(writelock, monotonic=clock):
+            arrive(done)
+            assert third.snapshot()["n"] == 1
+            # It still waits for us, so we cannot wait for it.
+            with pytest.raises(DeadlockError):
+                held.transact(dict, timeout=0)
+        tx["n"] = 1
+    waiter.result()
+    assert (held.snapshot()["n"], wanted.snapshot()["n"]) == (1, 5)
+    # Nobody waits any more: whoever is in the way now is simply waited for.
+    with written_to(held):
+        assert isinstance(Party(partial(held.transact, dict, timeout=0)).error(), LockTimeoutError)
+
+
+def test_who_gave_up_waiting_waits_for_nobody_any_more() -> None:
+    held, wanted = Store({"n": 0}), Store({"n": 0})
+    reached, go = Event(), Event()
+
+    def write(n: int) -> int:
+        with pytest.raises(LockTimeoutError):
+            wanted.transact(dict, timeout=0)
+        reached.set()
+        arrive(go)
+        return n + 1
+
+    with wanted.transaction():
+        other = Party(partial(held.update, "n", write))
+        arrive(reached)
+        # No ring: the other one goes on without us.
+        with pytest.raises(LockTimeoutError):
+            held.transact(dict, timeout=0)
+        go.set()
+        other.result()
+        assert held.update("n", add).after["n"] == 2
+
+
+def test_what_a_task_has_open_at_an_await_is_in_the_way_of_callbacks_in_its_loop() -> None:
+    async def main() -> None:
+        one, other = Store({"n": 0}), Store({"n": 0})
+        seen: list[int] = []
+        other.subscribe(lambda commit: seen.append(commit.version))
+        opened, go = asyncio.Event(), asyncio.Event()
+
+        async def hold() -> None:
+            with one.transaction() as tx:
+                tx["n"] = 1
+                opened.set()
+                await go.wait()
+
+        task = asyncio.create_task(hold())
+        await opened.wait()
+        other.set("n", 1)
+        assert seen == []
+        with pytest.raises(ReentrantWriteError):
+            other.flush(0)
+        go.set()
+        await task
+        assert seen == [1]
+        other.set("n", 2)
+        assert seen == [1, 2]
+        assert other.flush(0)
+
+    asyncio.run(main())
+
+
+def test_what_another_thread_has_open_is_in_nobody_s_way() -> None:
+    one, other = Store({"n": 0}), Store({"n": 0})
+    seen: list[int] = []
+    other.subscribe(lambda commit: seen.append(commit.version))
+    block = one.transaction()
+    Party(block.__enter__).result()
+    other.set("n", 1)
+    assert seen == [1]
+    assert other.flush(0)
+    leave(block)
+
+
+def test_who_gave_its_transaction_up_is_inside_no_write_any_more() -> None:
+    one, other = Store({"n": 0}), Store({"n": 0})
+    seen: list[int] = []
+    other.subscribe(lambda commit: seen.append(commit.version))
+    exit_of_one, block = [], one.transaction()
+    exit_of_one.append(block.__exit__)
+    block.__enter__()
+    other.set("n", 1)
+    assert seen == []
+    exit_of_one.clear()
+    other.set("n", 2)
+    assert seen == [1, 2]
+    assert one.set("n", 5).version == 1
