@@ -24,14 +24,17 @@ class WatchedLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.naps: list[float] = []
+        self.napping: list[asyncio.TimerHandle] = []
         self.alarms: list[asyncio.TimerHandle] = []
         self.reported: list[Any] = []
         self.set_exception_handler(lambda _, context: self.reported.append(context))
 
     def call_later(self, delay: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        handle = super().call_later(delay, *args, **kwargs)
         if delay < PATIENCE:
             self.naps.append(delay)
-        return super().call_later(delay, *args, **kwargs)
+            self.napping.append(handle)
+        return handle
 
     def call_at(self, when: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
         handle = super().call_at(when, *args, **kwargs)
@@ -187,6 +190,9 @@ def test_a_task_that_was_woken_for_nothing_while_it_waited_for_a_write_sleeps_on
             await napped(loop, 1)
             store.source.waiters.notify_all()
             await some_turns()
+        # Who has napped cancels the alarm of it.
+        while not all(alarm.cancelled() for alarm in loop.napping):
+            await asyncio.sleep(0)
         await some_turns()
         assert not getting.done()
         store.set("a", 1)
