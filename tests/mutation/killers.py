@@ -21,7 +21,7 @@ NEAR = {
     "cowstate/reservation.py": ["test_transactions", "test_blocks", "test_held"],
     "cowstate/ring.py": ["test_diff", "test_timeline"],
     "cowstate/schema.py": ["test_store", "test_derived", "test_invariants"],
-    "cowstate/snapshot.py": ["test_diff", "test_mapping_protocol"],
+    "cowstate/snapshot.py": ["test_diff", "test_derived", "test_mapping_protocol"],
     "cowstate/store.py": ["test_every_write", "test_timeline"],
     "cowstate/subscribers.py": ["test_every_write", "test_blocks", "test_held"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
