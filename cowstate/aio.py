@@ -303,8 +303,8 @@ class _LoopBell:
 
 def _bell_of(source: Source[Any, Any], loop: AbstractEventLoop) -> _LoopBell:
     bell = source.waiters.bells.get(id(loop))
-    if not isinstance(bell, _LoopBell) or bell.loop is not loop:
-        # A closed loop's number may have become another one's.
+    # A bell keeps its loop, so while it hangs there the number is no other loop's.
+    if not isinstance(bell, _LoopBell):
         bell = source.waiters.bells[id(loop)] = _LoopBell(loop, source.waiters)
     bell.sleepers += 1
     return bell

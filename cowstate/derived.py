@@ -83,7 +83,8 @@ _EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, Overflow, Division
 
 def _move(total: Any, was: Any, now: Any) -> Any:
     """Return ``total - was + now``; by the exact context if a Decimal is among them."""
-    if isinstance(total, Decimal) or isinstance(was, Decimal) or isinstance(now, Decimal):
+    # Of a total that *was* is in, it has made a Decimal if it is one.
+    if isinstance(total, Decimal) or isinstance(now, Decimal):
         try:
             return _EXACT.add(_EXACT.subtract(total, was), now)
         except Inexact:

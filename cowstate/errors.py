@@ -49,7 +49,7 @@ def shown(thing: object, limit: int = 200) -> str:
     text = repr(thing)
     if len(text) <= limit:
         return text
-    half = (limit - 5) // 2
+    half = limit // 2 - 3  # and five for what stands between
     return f"{text[:half]} ... {text[-half:]}"
 
 

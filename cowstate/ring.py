@@ -38,10 +38,8 @@ class Ring(Generic[C]):
     def span(self, after: int, upto: int) -> list[C] | None:
         """Return the commits of the versions from *after* + 1 to *upto*, or None if one is gone.
 
-        Costs O(upto - after), and O(1) if they cannot all be there.
+        Costs O(upto - after), and O(1) if the ring has passed the first.
         """
-        if upto - after > self.capacity:
-            return None
         found = []
         for version in range(after + 1, upto + 1):
             commit = self.get(version)

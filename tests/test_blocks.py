@@ -272,12 +272,12 @@ def test_a_block_that_was_not_let_in_is_no_transaction_of_anybody_s(store: Numbe
 def test_a_block_that_is_struck_as_it_was_let_in_holds_nobody_up_though_somebody_holds_it(
     store: Numbers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def strike(_: object) -> Transaction[str, int]:
+    def strike(*_: object) -> Transaction[str, int]:
         raise KeyboardInterrupt
 
     for block in (store.transaction(), transaction(Store(), store)):
         with monkeypatch.context() as patch:
-            patch.setattr(store._committer, "_transaction", strike)
+            patch.setattr("cowstate.committer.Transaction", strike)
             with pytest.raises(KeyboardInterrupt):
                 block.__enter__()
         assert store.statistics().open_transaction is None

@@ -138,3 +138,15 @@ def test_an_invariant_may_ask_for_the_difference_to_an_older_version(make_store:
     stores[0].set("b", 1)
     stores[0].set("a", 2)
     assert asked == [{"b"}, {"a", "b"}]
+
+
+def test_what_a_draft_would_change_is_what_its_commit_changes(make_store: MakeStore) -> None:
+    store = make_store({"a": 1, "b": 2, "same": 3})
+    draft = store.draft()
+    draft.update({"a": 10, "same": 3, "new": 4, "brief": 5})
+    del draft["b"], draft["brief"]
+    expected = {"a": (1, 10), "b": (2, MISSING), "new": (MISSING, 4)}
+    assert draft.changes == expected
+    commit = draft.commit()
+    assert commit.changes == expected
+    assert commit.after.diff(commit.before) == expected

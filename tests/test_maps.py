@@ -15,7 +15,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cowstate import MISSING, ArgumentValueError, MissingExtraError, Store, maps
+from cowstate import (
+    MISSING,
+    ArgumentTypeError,
+    ArgumentValueError,
+    MissingExtraError,
+    Store,
+    maps,
+)
 from cowstate.maps import MapKind, available_maps, map_kind
 
 
@@ -214,6 +221,39 @@ def test_the_reference_is_always_there_and_comes_first() -> None:
 def test_an_unknown_map_is_refused_with_the_choices() -> None:
     with pytest.raises(ArgumentValueError, match="dict\\+pyrsistent"):
         Store(maps="btree")
+
+
+@pytest.mark.parametrize("name", [5, None, ["pyrsistent"]])
+def test_what_is_no_name_of_a_map_is_refused_as_such(name: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match="the name of a kind of map"):
+        Store(maps=name)
+
+
+# What a history of so many bytes counts; tests/worlds holds the figures against what is taken.
+BYTES_OF_A_PATH = {"pyrsistent": (400, 330), "immutables": (150, 330)}
+
+
+@pytest.mark.parametrize("name", sorted(set(BYTES_OF_A_PATH) & set(available_maps())))
+def test_a_path_takes_so_much_and_so_much_more_for_every_level_of_the_tree(name: str) -> None:
+    kind = map_kind(name)
+    least, level = BYTES_OF_A_PATH[name]
+    empty, one_node = kind.build({}), kind.build(dict.fromkeys(range(31)))
+    for keys in (0, 1, 1_000):
+        assert kind.path_bytes(empty, keys) == keys * least
+        assert kind.path_bytes(one_node, keys) == keys * (least + level)
+    two_levels = kind.build(dict.fromkeys(range(1023)))
+    assert kind.path_bytes(two_levels, 1) == pytest.approx(least + 2 * level, abs=1)
+
+
+@small_as_dict
+def test_a_version_that_is_a_dict_takes_all_of_it_and_a_large_one_a_path_for_each_key(
+    name: str,
+) -> None:
+    kind, large = map_kind(name), map_kind(map_kind(name).large)
+    small = kind.build({"a": 1, "b": 2})
+    assert kind.path_bytes(small, 1) == kind.path_bytes(small, 2) == sys.getsizeof(small)
+    many = kind.build(dict.fromkeys(range(1_000)))
+    assert kind.path_bytes(many, 3) == large.path_bytes(many, 3)
 
 
 @pytest.fixture

@@ -230,6 +230,8 @@ def test_its_views_are_those_of_a_mapping_whatever_the_map(make_store: MakeStore
         assert isinstance(now.items(), ItemsView)
         assert now.keys() & {"k1", "z"} == {"k1"}
         assert now.items() & {("k1", 1), ("k1", 2)} == {("k1", 1)}
+        assert sorted(now.values()) == [*range(size)]
+        assert {*zip(now.keys(), now.values(), strict=True)} == {*now.items()}
 
 
 def test_a_repr_shows_three_records_and_says_that_there_are_more() -> None:
