@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -264,22 +265,25 @@ def tear(set_up: Callable[[], Scene], where: Where = in_package) -> int:
 
 def _tear(set_up: Callable[[], Scene], where: Where) -> int:
     last: object = None
-    for number in count(1):
-        act, check = set_up()
-        strike = Strike(number, None, where)
-        with undisturbed():
+    # Around all of it: on a free-threaded build each collection looks at everything there is.
+    with undisturbed():
+        for number in count(1):
+            act, check = set_up()
+            strike = Strike(number, None, where)
             try:
                 strike.run(act)
             except Struck as struck:
                 place = place_of(struck)
             else:
                 place = ()
-        if not strike.armed:
-            check()
-            return number - 1
-        if place != last:  # the same place twice in a row leaves the same state twice
-            check()
-        last = place
+            if not strike.armed:
+                check()
+                return number - 1
+            if place != last:  # the same place twice in a row leaves the same state twice
+                check()
+            last = place
+            if number % 200 == 0:
+                gc.collect()
     raise AssertionError
 
 
