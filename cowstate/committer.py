@@ -11,7 +11,7 @@ from .changes import MISSING, Absent
 from .delivery import Delivery, debts, settle
 from .draft import Draft
 from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError, shown
-from .reservation import Reservation, come_out, go_inside
+from .reservation import Reservation, go_inside
 from .schema import Schema
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
@@ -238,7 +238,6 @@ class Committer(Generic[K, V]):
             transaction = Transaction(reservation.base, self._accepted, self._schema.accept)  # type: ignore[arg-type]
         except BaseException:
             reservation.done = True
-            come_out(reservation)
             raise
         reservation.work = transaction
         return transaction
@@ -255,7 +254,6 @@ class Committer(Generic[K, V]):
     def let_go(self, reservation: Reservation) -> None:
         """End *reservation*; no harm if it is over. From any thread."""
         self._lock.cancel(reservation, OVER)
-        come_out(reservation)
         if debts:
             settle(reservation.thread)
 

@@ -7,11 +7,13 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol, TypeVar
+from operator import call
+from types import FrameType
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Living", "of_all_threads", "register"]
+__all__ = ["Living", "caller_of", "locals_of", "of_all_threads", "register", "without_collection"]
 
 T = TypeVar("T")
 
@@ -43,23 +45,45 @@ def of_all_threads(look: Callable[[], dict[int, T]]) -> dict[int, T]:
 
     Both make objects while they hold a lock of the interpreter's. Until CPython 3.11 any new object
     may set off a garbage collection, and a finalizer that then asks the same, or starts a thread,
-    waits for that lock for ever, and the whole process with it. From 3.12 on a collection comes up
-    between instructions only.
+    waits for that lock for ever, and the whole process with it.
+    """
+    return without_collection(look)
+
+
+def locals_of(frame: FrameType) -> Mapping[str, Any]:
+    """Return the local variables of *frame*, which may be one of another thread's.
+
+    Until CPython 3.11 a collection may come up while they are gathered, in which that thread may
+    have its turn and go on, so that what is gathered is not there any more. Without the GIL nobody
+    can ask this of a thread that goes on meanwhile.
+    """
+    return without_collection(partial(getattr, frame, "f_locals"))
+
+
+def caller_of(frame: FrameType) -> FrameType | None:
+    """Return the frame that called *frame*, of which the same is true as for `locals_of`."""
+    found: FrameType | None = without_collection(partial(getattr, frame, "f_back"))
+    return found
+
+
+def without_collection(look: Callable[[], T]) -> T:
+    """Return ``look()``, a call of C code, in which no garbage collection comes up.
+
+    From CPython 3.12 on one comes up between instructions only.
     """
     if sys.version_info >= (3, 12):
         return look()
-    enabled = gc.isenabled()
+    collects = gc.isenabled()
+    steps: tuple[Any, ...] = (gc.disable, look, gc.enable if collects else gc.disable)
     try:
-        # From here to the end of the look no other thread has its turn: see `cowstate.locks`.
-        for _ in _collect_nothing:
-            break
-        return look()
-    finally:
-        if enabled:
+        # All of it is C code, what takes the three among it, so that no other thread has its turn
+        # and no exception comes in between.
+        _, found, _ = map(call, steps)
+    except BaseException:
+        if collects:
             gc.enable()
-
-
-_collect_nothing = iter(gc.disable, 0)
+        raise
+    return found  # type: ignore[no-any-return]
 
 
 def _each() -> list[Living]:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
+from operator import call
 from threading import get_ident, local
 from time import monotonic
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import ref
 
+from .process import caller_of
 from .snapshot import Snapshot
 from .timeline import Timeline
 from .workspace import Workspace
 
-__all__ = ["Reservation", "come_out", "go_inside", "inside", "place_of", "thread_named"]
+__all__ = ["Reservation", "go_inside", "inside", "place_of", "thread_named"]
 
 inside: ContextVar[tuple[ref[Reservation], ...]] = ContextVar("cowstate.inside", default=())
 """The reservations that were made in this context: in this call chain, or in this task or in one
 that started it. Those that are over may still be in it; weakly, for a context lives long."""
 
 _looks = iter(inside.get, None)
-"""Each step is a look at `inside`, after which nothing can come up before the next instruction: by
-rule 2 of `cowstate.locks`. So what is set then is based on what is so."""
 
 _here = local()
 """Each thread has a `token` of its own: its number is given out again when it has ended."""
@@ -136,29 +138,49 @@ class Reservation:
 
 
 def go_inside(reservation: Reservation) -> None:
-    """Note that this context is inside *reservation* from here on."""
+    """Note that this context is inside *reservation* from here on, as long as that lasts."""
     mine = (ref(reservation),)
-    before = inside.get()
-    still = _still_open(before) if before else before
-    for now in _looks:
-        inside.set((still if now is before else now) + mine)
-        break
+    while True:
+        before = inside.get()
+        still = _still_open(before) if before else before
+        if _replace(before, still + mine):
+            return
 
 
-def come_out(reservation: Reservation) -> None:
-    """Note that this context is inside *reservation* no more; no harm if it was not."""
-    before = inside.get()
-    if not before:
-        return
-    alone = len(before) == 1 and before[0]() is reservation
-    still = () if alone else _still_open(before)
-    for now in _looks:
-        if now is before:  # else somebody was called in between, and this can wait
-            inside.set(still)
-        break
+Within: TypeAlias = "tuple[ref[Reservation], ...]"
 
 
-def _still_open(within: tuple[ref[Reservation], ...]) -> tuple[ref[Reservation], ...]:
+def _replace(before: Within, after: Within) -> bool:
+    """Let `inside` be *after* if it is *before*, in one step; return whether it was."""
+    # Each step of `_looks` is a look after which nothing can come up before the next instruction:
+    # rule 2 of `cowstate.locks`.
+    if sys.version_info >= (3, 12):
+        for now in _looks:
+            if now is not before:
+                return False
+            inside.set(after)
+            break
+        return True
+    # Until CPython 3.11 a collection may come up while a context variable is being set; a finalizer
+    # that sets one itself then leaves freed memory in use, and the interpreter crashes. So there is
+    # none meanwhile. The three steps are C code, and so is what takes them.
+    collects = gc.isenabled()
+    steps = (gc.disable, partial(inside.set, after), gc.enable if collects else gc.disable)
+    taken: map[object] = map(call, steps)  # type: ignore[arg-type]
+    try:
+        for now in _looks:
+            if now is not before:
+                return False
+            _, _, _ = taken
+            break
+    except BaseException:
+        if collects:
+            gc.enable()
+        raise
+    return True
+
+
+def _still_open(within: Within) -> Within:
     found = [(known, known()) for known in within]
     return tuple(
         [known for known, r in found if r is not None and (r.is_to_come() or not r.over())]
@@ -173,7 +195,7 @@ def _token() -> object:
 def place_of(frame: FrameType | None, package: str) -> str:
     """Return the file and line of the first frame, from *frame* outward, outside *package*."""
     while frame is not None and frame.f_code.co_filename.startswith(package):
-        frame = frame.f_back
+        frame = caller_of(frame)
     return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 

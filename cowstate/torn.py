@@ -8,7 +8,7 @@ from os.path import dirname
 from types import FrameType, MethodType
 from typing import Any
 
-from .process import of_all_threads
+from .process import locals_of, of_all_threads
 from .reservation import Reservation
 
 __all__ = ["was_left_by_an_exception"]
@@ -57,7 +57,7 @@ def _lost_in(frame: FrameType) -> list[object]:
         return []
     if code.co_name not in _EXITS + _ENTRIES:
         return []
-    held = dict(frame.f_locals)
+    held = dict(locals_of(frame))
     if code.co_name in _ENTRIES and hasattr(held.get("self"), "_exit_callbacks"):
         del held["self"]  # a stack that could not enter one more still holds the others
     return list(held.values())

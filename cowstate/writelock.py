@@ -17,7 +17,7 @@ from weakref import ref
 
 from .errors import ClosedError, DeadlockError, LockTimeoutError, ReentrantWriteError
 from .locks import BUSY, Busy, OwnedLock
-from .process import of_all_threads
+from .process import caller_of, locals_of, of_all_threads
 from .reservation import Reservation, inside, place_of, thread_named
 from .timeline import Timeline
 from .torn import was_left_by_an_exception
@@ -45,6 +45,7 @@ same key."""
 _in_tasks: dict[int, ref[Reservation]] = {}
 """The reservations made in tasks and not yet seen to be over, by ``id``."""
 
+_WITHOUT_GIL: Final = not getattr(sys, "_is_gil_enabled", lambda: True)()
 _log = logging.getLogger("cowstate")
 _PACKAGE = dirname(__file__)
 _tickets = count(1)
@@ -268,10 +269,10 @@ class WriteLock(OwnedLock):
         """Return the innermost frame from *frame* outward that is a call on this lock, if any."""
         while frame is not None:
             if frame.f_code.co_filename.startswith(_PACKAGE):
-                names = frame.f_locals
+                names = locals_of(frame)
                 if names.get("lock") is self or names.get("self") is self:
                     return frame
-            frame = frame.f_back
+            frame = caller_of(frame)
         return None
 
     def _look_for_a_ring(self, reserved: Reservation | None, ticket: int) -> None:
@@ -322,6 +323,8 @@ class WriteLock(OwnedLock):
         owner = self._owner()
         if owner is None:
             return "another write"
+        if _WITHOUT_GIL:  # then the frames of a thread that goes on are not to be looked at
+            return f"a write of {thread_named(owner)}"
         frame = self._call_on(of_all_threads(sys._current_frames).get(owner))
         return f"the write called at {place_of(frame, _PACKAGE)} by {thread_named(owner)}"
 

@@ -232,29 +232,31 @@ def test_a_block_is_entered_before_it_is_left_and_once(store: Numbers, several: 
     ensure_free(store)
 
 
-def test_a_context_keeps_no_blocks_that_are_over(store: Numbers) -> None:
-    def is_inside() -> int:
-        return len(reservation.inside.get())
+def test_a_context_knows_what_it_is_inside_of_and_soon_forgets_what_is_over(store: Numbers) -> None:
+    def ensure_inside(expected: int) -> None:
+        within = reservation.inside.get()
+        still = [found for known in within if (found := known()) and not found.over()]
+        assert len(still) == expected
+        assert len(within) <= expected + 2, "what is over goes when the next block is opened"
 
-    outer = is_inside()
     for _ in range(5):
         block = store.transaction()
         leave = block.__exit__
         block.__enter__()
-        assert is_inside() == outer + 1
+        ensure_inside(1)
         del leave
     with store.transaction():
-        assert is_inside() == outer + 1
+        ensure_inside(1)
         with pytest.raises(ReentrantWriteError), store.transaction():
             pass
-        assert is_inside() == outer + 1
+        ensure_inside(1)
         with Store().transaction():
-            assert is_inside() == outer + 2
-        assert is_inside() == outer + 1
-    assert is_inside() == outer
+            ensure_inside(2)
+        ensure_inside(1)
+    ensure_inside(0)
     with transaction(store, Store()):
-        assert is_inside() == outer + 2
-    assert is_inside() == outer
+        ensure_inside(2)
+    ensure_inside(0)
 
 
 def test_a_block_that_was_not_let_in_is_no_transaction_of_anybody_s(store: Numbers) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import MISSING, committer, delivery, subscribers, timeline, waits
+from cowstate import MISSING, committer, delivery, reservation, subscribers, timeline, waits
 from cowstate.draft import Draft
 from cowstate.members import Members
 from cowstate.schema import Schema
@@ -104,7 +104,11 @@ def subscriptions_hold_their_store(patch: pytest.MonkeyPatch) -> None:
 
 
 def contexts_hold_their_store(patch: pytest.MonkeyPatch) -> None:
-    _strongly(committer)(patch)
+    def go_inside(one: Any) -> None:
+        within: Any = (*reservation.inside.get(), lambda: one)
+        reservation.inside.set(within)
+
+    patch.setattr(committer, "go_inside", go_inside)
 
 
 def pins_hold_their_store(patch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,15 @@ AnyStore = Store[Any, Any]
 AnyCommit = Commit[Any, Any]
 
 
+GIL = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def only_with_the_gil() -> None:
+    """Skip the law where a thread that goes on cannot be asked where it is."""
+    if not GIL:
+        pytest.skip("without the GIL only the thread is named, not the place of its call")
+
+
 class Bug:
     """A seeded bug, and what the law that catches it then says."""
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,8 @@ from tests.worlds.staging import (
     leave,
     line,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 def add(n: int) -> int:
@@ -165,3 +171,67 @@ def test_a_child_forked_inside_a_transaction_goes_on_in_it_as_the_parent_does() 
 
     in_child(partial(go_on, 1))
     go_on(2)
+
+
+COLLECTED = """
+import gc, sys
+from cowstate import Store, reservation
+
+outer, inner = Store(), Store()
+replace = reservation._replace
+if "twin" in sys.argv:
+    replace = lambda before, after: bool(reservation.inside.set(after))
+
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        with inner.transaction() as tx:
+            tx["n"] = n
+
+
+def replace_as_it_is_collected(before, after):
+    if to_come:
+        to_come.clear()
+        gc.collect()
+        # At the first allocation of what follows, or at a later one.
+        gc.set_threshold(n % 20 + 2, 1_000_000, 1_000_000)
+        Cycle()
+    return replace(before, after)
+
+
+reservation._replace = replace_as_it_is_collected
+gc.freeze()
+for n in range(1000):
+    to_come = ["a collection"]
+    with outer.transaction() as tx:
+        tx["n"] = n
+print(outer.snapshot()["n"], gc.isenabled())
+"""
+
+
+def run_collected(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run it where memory that was freed and is used shows: the allocator overwrites it."""
+    environment = {**os.environ, "PYTHONMALLOC": "debug", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", COLLECTED, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_finalizer_may_open_a_block_at_any_allocation_while_another_one_is_being_opened() -> None:
+    # Until CPython 3.11 a context variable that is set in a finalizer, in the middle of being set,
+    # crashes the interpreter.
+    run = run_collected()
+    assert (run.returncode, run.stdout) == (0, "999 True\n"), run.stderr
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="collections come up between instructions")
+def test_the_interpreter_would_crash_there() -> None:
+    assert run_collected("twin").returncode < 0
