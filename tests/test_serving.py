@@ -69,8 +69,8 @@ def test_no_thread_is_started_for_what_a_loop_serves_whatever_is_raised(
     store.subscribe(versions_into(seen), via=serving)
     for n in range(1, 30):
         store.set("a", n)
-        with pytest.raises(KeyError):
-            store.delete("z")
+    with pytest.raises(KeyError):
+        store.delete("z")
     with transaction(store, Store({"a": 0})) as (tx, _):
         tx["a"] = 50
     serving.run()
