@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import Commit, Store, delivery, process, transaction
+from cowstate import Commit, Store, delivery, process, subscribers, transaction
 from cowstate.subscribers import Group
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
@@ -34,7 +34,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return wanted
 
 
-def test_no_thread_is_started_where_nobody_needs_it(started: list[int]) -> None:
+@pytest.mark.parametrize("without_gil", [False, True])
+def test_no_thread_is_started_where_nobody_needs_it(
+    started: list[int], without_gil: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscribers, "_WITHOUT_GIL", without_gil)
     store: Store[str, int] = Store({"a": 0, "b": 0, "c": 0})
     seen: list[int] = []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 # What is run beside the file of the module's own name.
 NEAR = {
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
-    "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
+    "cowstate/committer.py": ["test_every_write", "test_transactions", "test_delivery"],
     "cowstate/delivery.py": ["test_serving", "test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
@@ -21,7 +21,7 @@ NEAR = {
     "cowstate/scope.py": ["test_blocks"],
     "cowstate/snapshot.py": ["test_diff", "test_mapping_protocol"],
     "cowstate/store.py": ["test_blocks", "test_readstore"],
-    "cowstate/subscribers.py": ["test_groups", "test_delivery", "worlds/test_callbacks"],
+    "cowstate/subscribers.py": ["test_groups", "test_delivery", "test_serving"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
