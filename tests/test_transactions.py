@@ -107,7 +107,6 @@ def test_a_key_that_is_not_equal_to_itself_is_refused(work: Any) -> None:
     for write in (lambda: work.__setitem__(math.nan, Slot()), lambda: work.update({math.nan: 1})):
         with pytest.raises(ArgumentValueError, match="itself"):
             write()
-    assert math.nan not in work
     assert not work.changes
 
 
