@@ -309,3 +309,20 @@ def test_the_first_of_several_who_raise_as_they_are_told_of_a_lag_is_heard() -> 
         with pytest.raises(Stop, match=str(who)):
             serving.run()
         assert told == [0, 1, 2]
+
+
+@pytest.mark.parametrize("on_error", ["log", "stop", lambda error, commit: None])
+def test_who_ends_itself_and_then_raises_has_ended(on_error: Any) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    seen: list[int] = []
+
+    def end(commit: Commit[str, int]) -> None:
+        seen.append(commit.version)
+        subscription.close()
+        raise ZeroDivisionError
+
+    subscription = store.subscribe(end, on_error=on_error)
+    for n in (1, 2):
+        store.set("a", n)
+        assert subscription.closed
+    assert seen == [1]
