@@ -326,3 +326,32 @@ def test_who_ends_itself_and_then_raises_has_ended(on_error: Any) -> None:
         store.set("a", n)
         assert subscription.closed
     assert seen == [1]
+
+
+class Struck(logging.Handler):
+    """Ctrl-C comes as something is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise KeyboardInterrupt
+
+
+def test_who_is_ended_by_its_error_has_ended_though_that_could_not_be_logged() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    seen: list[int] = []
+
+    def fail(commit: Commit[str, int]) -> None:
+        seen.append(commit.version)
+        raise ZeroDivisionError
+
+    subscription = store.subscribe(fail, on_error="stop")
+    logger, struck = logging.getLogger("cowstate"), Struck()
+    logger.addHandler(struck)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            store.set("a", 1)
+    finally:
+        logger.removeHandler(struck)
+    assert subscription.closed
+    store.set("a", 2)
+    assert seen == [1]
+    assert store.statistics().subscriptions == 0
