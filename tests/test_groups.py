@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate import Commit, LaggedError, Store, subscribers
+from cowstate import Commit, Lagged, LaggedError, Store, subscribers
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
 
@@ -355,3 +355,55 @@ def test_who_is_ended_by_its_error_has_ended_though_that_could_not_be_logged() -
     store.set("a", 2)
     assert seen == [1]
     assert store.statistics().subscriptions == 0
+
+
+def test_who_has_ended_is_told_of_no_lag() -> None:
+    lags: list[str] = []
+    store: Store[str, int] = Store({"a": 0})
+    serving = loop()
+    lost, first, second = (
+        store.subscribe(print, on_lagged=lambda _, name=name: tell(name), via=serving)  # type: ignore[misc]
+        for name in ("lost", "first", "second")
+    )
+
+    def tell(name: str) -> None:
+        lags.append(name)
+        second.close()
+
+    leave = lost.__exit__
+    lost.__enter__()
+    for n in range(1, BACKLOG + 3):
+        store.set("a", n)
+    del leave
+    serving.run()
+    assert lags == ["first"]
+    assert not first.closed
+
+
+def test_who_has_missed_one_commit_is_told_so_too() -> None:
+    store, serving, _ = lagging(callback=print, on_lagged=lambda _: None)
+    seen: list[int] = []
+    lags: list[Lagged[str, int]] = []
+    store.subscribe(lambda c: seen.append(c.version), on_lagged=lags.append, via=serving)
+    store.set("a", 0)
+    serving.run()
+    assert (seen, lags) == ([], [Lagged(BACKLOG + 3, store.snapshot())])
+
+
+def test_a_lag_whose_newest_commit_is_gone_meanwhile_is_logged_without_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors: list[tuple[Any, Any]] = []
+    more = iter(range(BACKLOG + 10))
+
+    def write(_: object) -> None:
+        for n in more:
+            store.set("a", n)
+
+    store, serving, _ = lagging(callback=print, on_lagged=write)
+    store.subscribe(print, on_error=lambda *what: errors.append(what), via=serving)
+    store.set("a", -1)
+    serving.run()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    # And then it lags once more, behind what was written meanwhile.
+    assert [commit.after for _, commit in errors] == [store.snapshot()]
