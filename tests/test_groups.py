@@ -6,6 +6,7 @@ import gc
 import logging
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from cowstate import Commit, Lagged, LaggedError, Store, subscribers
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
+from tests.standing import in_another_thread
 
 KEYS = "abc"
 STEPS = st.lists(
@@ -119,7 +121,8 @@ class HeldUp(str):
 
 
 @pytest.mark.usefixtures("_either_way")
-def test_the_position_of_a_group_never_falls_back() -> None:
+@pytest.mark.parametrize("meanwhile", [1, 2, 3, BACKLOG + 50])
+def test_the_position_of_a_group_never_falls_back(meanwhile: int) -> None:
     key = HeldUp("a")
     store: Store[str, int] = Store({key: 0, "c": 0})
     told: list[Any] = []
@@ -130,16 +133,36 @@ def test_the_position_of_a_group_never_falls_back() -> None:
         if store.snapshot().version == 0:
             key.meanwhile = at_the_last_look
             return
-        for n in range(1, BACKLOG + 50):
+        for n in range(1, meanwhile + 1):
             store.set("c", n)
-            assert subscription.delivered in (0, store.snapshot().version)
 
     key.meanwhile = at_the_last_look
     store.set(key, 1)
-    assert subscription.delivered in (0, store.snapshot().version)
+    assert store.snapshot().version == meanwhile + 1
+    assert subscription.delivered == meanwhile + 1
+    assert store.statistics().undelivered == 0
     store.set("b", 1)
     assert store.flush(0)
     assert [type(item) for item in told] == [Commit]
+
+
+@pytest.mark.usefixtures("_either_way")
+def test_what_concerns_nobody_passes_over_nothing_that_is_still_to_be_delivered() -> None:
+    for others in (1, 2, 3):
+        store: Store[str, int] = Store({"a": 0, "b": 0})
+        seen: list[int] = []
+        store.subscribe(lambda commit, seen=seen: seen.append(commit.version), keys=["b"])  # type: ignore[misc]
+
+        def overtaken(commit: Commit[str, int], store: Any = store, others: int = others) -> None:
+            del store._delivery.after
+            for n in range(others):
+                in_another_thread(partial(store.set, "a", n + 1))
+            store._delivery.after(commit)
+
+        store._delivery.after = overtaken  # type: ignore[method-assign]
+        store.set("b", 1)
+        assert seen == [1]
+        assert store.statistics().undelivered == 0
 
 
 def lagging(**options: Any) -> tuple[Store[str, int], Any, Any]:
