@@ -82,6 +82,31 @@ def test_no_thread_is_started_for_what_a_loop_serves_whatever_is_raised(
     assert started == []
 
 
+def test_no_thread_is_started_for_what_somebody_is_delivering(started: list[int]) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    reached, go = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def hold(commit: Commit[str, int]) -> None:
+        reached.set()
+        assert go.wait(PATIENCE)
+        seen.append(commit.version)
+
+    store.subscribe(hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.set, "a", 1)
+        assert reached.wait(PATIENCE)
+        for n in (2, 3):
+            store.set("a", n)
+        with pytest.raises(KeyError):
+            store.delete("z")
+        assert started == []
+        go.set()
+        first.result(PATIENCE)
+    assert seen == [1, 2, 3]
+    assert started == []
+
+
 def test_a_commit_of_several_stores_is_delivered_by_whom_each_of_them_is_served() -> None:
     stores = [Store({"a": 0}) for _ in range(3)]
     seen: SimpleQueue[Any] = SimpleQueue()
