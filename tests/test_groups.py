@@ -430,3 +430,17 @@ def test_a_lag_whose_newest_commit_is_gone_meanwhile_is_logged_without_it(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     # And then it lags once more, behind what was written meanwhile.
     assert [commit.after for _, commit in errors] == [store.snapshot()]
+
+
+def test_what_callbacks_wrote_in_one_turn_is_forgotten_in_the_next() -> None:
+    store: Store[str, int] = Store({"a": 0})
+
+    def answer(commit: Commit[str, int]) -> None:
+        if commit.version % 2:
+            store.set("a", -commit.version)
+
+    store.subscribe(answer)
+    for n in range(1, 20):
+        store.set("a", n)
+        assert store.snapshot().version == 2 * n
+        assert len(store._delivery.by_writer._own) <= 1
