@@ -208,7 +208,12 @@ def test_a_draft_is_committed_once(store: Store[str, Slot]) -> None:
     draft = store.draft()
     draft["a"] = Slot(5)
     draft.commit()
-    for again in (draft.commit, lambda: draft.__setitem__("a", Slot()), draft.clear):
+    for again in (
+        draft.commit,
+        lambda: draft.__setitem__("a", Slot()),
+        draft.clear,
+        lambda: setattr(draft, "meta", "late"),
+    ):
         with pytest.raises(ClosedError, match="was committed"):
             again()
 

@@ -6,15 +6,17 @@ import gc
 import logging
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate import Commit, LaggedError, Store, subscribers
+from cowstate import Commit, Lagged, LaggedError, Store, subscribers
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
+from tests.standing import in_another_thread
 
 KEYS = "abc"
 STEPS = st.lists(
@@ -119,7 +121,8 @@ class HeldUp(str):
 
 
 @pytest.mark.usefixtures("_either_way")
-def test_the_position_of_a_group_never_falls_back() -> None:
+@pytest.mark.parametrize("meanwhile", [1, 2, 3, BACKLOG + 50])
+def test_the_position_of_a_group_never_falls_back(meanwhile: int) -> None:
     key = HeldUp("a")
     store: Store[str, int] = Store({key: 0, "c": 0})
     told: list[Any] = []
@@ -130,16 +133,36 @@ def test_the_position_of_a_group_never_falls_back() -> None:
         if store.snapshot().version == 0:
             key.meanwhile = at_the_last_look
             return
-        for n in range(1, BACKLOG + 50):
+        for n in range(1, meanwhile + 1):
             store.set("c", n)
-            assert subscription.delivered in (0, store.snapshot().version)
 
     key.meanwhile = at_the_last_look
     store.set(key, 1)
-    assert subscription.delivered in (0, store.snapshot().version)
+    assert store.snapshot().version == meanwhile + 1
+    assert subscription.delivered == meanwhile + 1
+    assert store.statistics().undelivered == 0
     store.set("b", 1)
     assert store.flush(0)
     assert [type(item) for item in told] == [Commit]
+
+
+@pytest.mark.usefixtures("_either_way")
+def test_what_concerns_nobody_passes_over_nothing_that_is_still_to_be_delivered() -> None:
+    for others in (1, 2, 3):
+        store: Store[str, int] = Store({"a": 0, "b": 0})
+        seen: list[int] = []
+        store.subscribe(lambda commit, seen=seen: seen.append(commit.version), keys=["b"])  # type: ignore[misc]
+
+        def overtaken(commit: Commit[str, int], store: Any = store, others: int = others) -> None:
+            del store._delivery.after
+            for n in range(others):
+                in_another_thread(partial(store.set, "a", n + 1))
+            store._delivery.after(commit)
+
+        store._delivery.after = overtaken  # type: ignore[method-assign]
+        store.set("b", 1)
+        assert seen == [1]
+        assert store.statistics().undelivered == 0
 
 
 def lagging(**options: Any) -> tuple[Store[str, int], Any, Any]:
@@ -309,3 +332,115 @@ def test_the_first_of_several_who_raise_as_they_are_told_of_a_lag_is_heard() -> 
         with pytest.raises(Stop, match=str(who)):
             serving.run()
         assert told == [0, 1, 2]
+
+
+@pytest.mark.parametrize("on_error", ["log", "stop", lambda error, commit: None])
+def test_who_ends_itself_and_then_raises_has_ended(on_error: Any) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    seen: list[int] = []
+
+    def end(commit: Commit[str, int]) -> None:
+        seen.append(commit.version)
+        subscription.close()
+        raise ZeroDivisionError
+
+    subscription = store.subscribe(end, on_error=on_error)
+    for n in (1, 2):
+        store.set("a", n)
+        assert subscription.closed
+    assert seen == [1]
+
+
+class Struck(logging.Handler):
+    """Ctrl-C comes as something is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise KeyboardInterrupt
+
+
+def test_who_is_ended_by_its_error_has_ended_though_that_could_not_be_logged() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    seen: list[int] = []
+
+    def fail(commit: Commit[str, int]) -> None:
+        seen.append(commit.version)
+        raise ZeroDivisionError
+
+    subscription = store.subscribe(fail, on_error="stop")
+    logger, struck = logging.getLogger("cowstate"), Struck()
+    logger.addHandler(struck)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            store.set("a", 1)
+    finally:
+        logger.removeHandler(struck)
+    assert subscription.closed
+    store.set("a", 2)
+    assert seen == [1]
+    assert store.statistics().subscriptions == 0
+
+
+def test_who_has_ended_is_told_of_no_lag() -> None:
+    lags: list[str] = []
+    store: Store[str, int] = Store({"a": 0})
+    serving = loop()
+    lost, first, second = (
+        store.subscribe(print, on_lagged=lambda _, name=name: tell(name), via=serving)  # type: ignore[misc]
+        for name in ("lost", "first", "second")
+    )
+
+    def tell(name: str) -> None:
+        lags.append(name)
+        second.close()
+
+    leave = lost.__exit__
+    lost.__enter__()
+    for n in range(1, BACKLOG + 3):
+        store.set("a", n)
+    del leave
+    serving.run()
+    assert lags == ["first"]
+    assert not first.closed
+
+
+def test_who_has_missed_one_commit_is_told_so_too() -> None:
+    store, serving, _ = lagging(callback=print, on_lagged=lambda _: None)
+    seen: list[int] = []
+    lags: list[Lagged[str, int]] = []
+    store.subscribe(lambda c: seen.append(c.version), on_lagged=lags.append, via=serving)
+    store.set("a", 0)
+    serving.run()
+    assert (seen, lags) == ([], [Lagged(BACKLOG + 3, store.snapshot())])
+
+
+def test_a_lag_whose_newest_commit_is_gone_meanwhile_is_logged_without_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors: list[tuple[Any, Any]] = []
+    more = iter(range(BACKLOG + 10))
+
+    def write(_: object) -> None:
+        for n in more:
+            store.set("a", n)
+
+    store, serving, _ = lagging(callback=print, on_lagged=write)
+    store.subscribe(print, on_error=lambda *what: errors.append(what), via=serving)
+    store.set("a", -1)
+    serving.run()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    # And then it lags once more, behind what was written meanwhile.
+    assert [commit.after for _, commit in errors] == [store.snapshot()]
+
+
+def test_what_callbacks_wrote_in_one_turn_is_forgotten_in_the_next() -> None:
+    store: Store[str, int] = Store({"a": 0})
+
+    def answer(commit: Commit[str, int]) -> None:
+        if commit.version % 2:
+            store.set("a", -commit.version)
+
+    store.subscribe(answer)
+    for n in range(1, 20):
+        store.set("a", n)
+        assert store.snapshot().version == 2 * n
+        assert len(store._delivery.by_writer._own) <= 1

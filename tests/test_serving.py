@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import Commit, Store, delivery, process, transaction
+from cowstate import Commit, Store, delivery, process, subscribers, transaction
 from cowstate.subscribers import Group
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
@@ -34,7 +34,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return wanted
 
 
-def test_no_thread_is_started_where_nobody_needs_it(started: list[int]) -> None:
+@pytest.mark.parametrize("without_gil", [False, True])
+def test_no_thread_is_started_where_nobody_needs_it(
+    started: list[int], without_gil: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscribers, "_WITHOUT_GIL", without_gil)
     store: Store[str, int] = Store({"a": 0, "b": 0, "c": 0})
     seen: list[int] = []
 
@@ -69,12 +73,37 @@ def test_no_thread_is_started_for_what_a_loop_serves_whatever_is_raised(
     store.subscribe(versions_into(seen), via=serving)
     for n in range(1, 30):
         store.set("a", n)
-        with pytest.raises(KeyError):
-            store.delete("z")
+    with pytest.raises(KeyError):
+        store.delete("z")
     with transaction(store, Store({"a": 0})) as (tx, _):
         tx["a"] = 50
     serving.run()
     assert seen == [*range(1, 31)]
+    assert started == []
+
+
+def test_no_thread_is_started_for_what_somebody_is_delivering(started: list[int]) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    reached, go = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def hold(commit: Commit[str, int]) -> None:
+        reached.set()
+        assert go.wait(PATIENCE)
+        seen.append(commit.version)
+
+    store.subscribe(hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.set, "a", 1)
+        assert reached.wait(PATIENCE)
+        for n in (2, 3):
+            store.set("a", n)
+        with pytest.raises(KeyError):
+            store.delete("z")
+        assert started == []
+        go.set()
+        first.result(PATIENCE)
+    assert seen == [1, 2, 3]
     assert started == []
 
 

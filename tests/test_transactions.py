@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from cowstate import (
     MISSING,
     Aggregate,
     ArgumentTypeError,
+    ArgumentValueError,
     ClosedError,
     Index,
     IterationError,
@@ -98,6 +100,13 @@ def test_a_key_that_cannot_be_hashed_is_refused_in_every_way(work: Any) -> None:
     ):
         with pytest.raises(UnhashableKeyError, match="cannot be hashed"):
             ask()
+    assert not work.changes
+
+
+def test_a_key_that_is_not_equal_to_itself_is_refused(work: Any) -> None:
+    for write in (lambda: work.__setitem__(math.nan, Slot()), lambda: work.update({math.nan: 1})):
+        with pytest.raises(ArgumentValueError, match="itself"):
+            write()
     assert not work.changes
 
 

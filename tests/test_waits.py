@@ -174,3 +174,18 @@ def test_only_who_is_inside_a_write_to_the_store_is_refused_to_wait() -> None:
 def test_what_is_no_predicate_is_refused() -> None:
     with pytest.raises(ArgumentTypeError, match="predicate"):
         Store({"a": 0}).wait_for(5)  # type: ignore[arg-type]
+
+
+def test_who_is_struck_as_it_gets_up_sleeps_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store({"a": 0})
+
+    def strike(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for keys in (None, ["a"]):
+        with monkeypatch.context() as patch:
+            patch.setattr(store.source.waiters.parked, "discard", strike)
+            with pytest.raises(KeyboardInterrupt):
+                store.wait_for(lambda now: False, timeout=0, keys=keys)
+        assert store.statistics().waiting == 0
+        store.set("a", store.snapshot().version + 1)

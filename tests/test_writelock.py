@@ -376,3 +376,22 @@ def test_who_gave_its_transaction_up_is_inside_no_write_any_more() -> None:
     other.set("n", 2)
     assert seen == [1, 2]
     assert one.set("n", 5).version == 1
+
+
+def test_what_comes_due_inside_a_function_of_a_write_is_delivered_after_it() -> None:
+    one, other = Store({"n": 0}), Store({"n": 0})
+    seen: list[int] = []
+    other.subscribe(lambda commit: seen.append(commit.version))
+
+    def write(n: int) -> int:
+        other.set("n", other.snapshot()["n"] + 1)
+        assert seen == list(range(1, n + 1))
+        with pytest.raises(ReentrantWriteError):
+            other.flush(0)
+        return n + 1
+
+    one.update("n", write)
+    assert seen == [1]
+    one.transact(lambda tx: tx.update(n=write(tx["n"])))
+    assert seen == [1, 2]
+    assert other.flush(0)

@@ -26,7 +26,7 @@ NEAR = {
     "cowstate/scope.py": ["test_blocks"],
     "cowstate/snapshot.py": ["test_diff", "test_derived", "test_mapping_protocol"],
     "cowstate/store.py": ["test_blocks", "test_readstore"],
-    "cowstate/subscribers.py": ["test_groups", "test_delivery", "worlds/test_callbacks"],
+    "cowstate/subscribers.py": ["test_groups", "test_readstore", "test_delivery", "test_serving"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
