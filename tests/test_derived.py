@@ -416,6 +416,33 @@ def test_fractions_and_any_invertible_fold_will_do() -> None:
     assert now.total("sum") == Fraction(1, 7) + Fraction(2, 5)
     assert now.total("product") == Fraction(2, 35)
     assert now.total("made by hand") == 4
+    without = store.delete("a").after
+    assert [without.total(name) for name in ("product", "made by hand")] == [Fraction(2, 5), 2]
+
+
+def test_a_count_is_of_all_records_or_of_those_that_a_predicate_takes(
+    make_store: MakeStore,
+) -> None:
+    store = make_store(
+        {"a": 1, "b": 5},
+        aggregates={"all": Aggregate.count(), "large": Aggregate.count(lambda n: n > 3 and "yes")},
+    )
+
+    def counted() -> tuple[int, int]:
+        now = store.snapshot()
+        return now.total("all"), now.total("large")
+
+    assert counted() == (2, 1)
+    store.set("a", 4)
+    assert counted() == (2, 2)
+    store.set("c", 0)
+    assert counted() == (3, 2)
+    with store.transaction() as tx:
+        del tx["b"]
+        tx["d"] = 9
+        tx["a"] = 2
+    assert counted() == (3, 1)
+    assert make_store({}, aggregates={"all": Aggregate.count()}).snapshot().total("all") == 0
 
 
 def test_a_fold_whose_state_is_mutable_is_refused() -> None:
