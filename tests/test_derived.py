@@ -17,7 +17,6 @@ from cowstate import (
     Aggregate,
     ArgumentTypeError,
     ArgumentValueError,
-    ConflictError,
     CowstateError,
     Index,
     IndexValueError,
@@ -53,7 +52,7 @@ def test_a_record_is_found_by_what_it_says_and_not_by_what_it_said(make_store: M
     store.set("a", Slot(2, ("y", "z")))
     now = store.snapshot()
     assert before.find("order", 1) == Slot(1, ("x", "y"))
-    assert now.find("order", 1) is None
+    assert now.find("order", 1) is now.find_key("order", 1) is None
     assert now.find_key("order", 2) == "a"
     assert now.find_all("order", 2) == now.find_all("tag", "z") == {"a": now["a"]}
     assert now.find_all("tag", "x") == now.find_all("order", 1) == {}
@@ -77,54 +76,6 @@ def test_a_record_under_a_false_key_is_found_like_any_other(
         assert tx.find("order", 7) is tx[key]
     draft = store.draft()
     assert draft.find("order", 7) is store.snapshot()[key]
-
-
-def test_a_value_that_a_record_keeps_is_no_change_of_its_entry(make_store: MakeStore) -> None:
-    """What a look-up relied on is the entry, so a draft conflicts at those that changed alone."""
-    store = by_order(make_store, {"a": Slot(1, ("x", "y")), "b": Slot(2, ("y",))})
-    draft = store.draft()
-    for tag in "xyz":
-        draft.find_all("tag", tag)
-    store.set("a", Slot(3, ("y", "z")))
-    with pytest.raises(ConflictError) as caught:
-        draft.commit()
-    assert set(caught.value.entries) == {("tag", "x"), ("tag", "z")}
-
-
-def test_a_record_may_keep_one_of_several_unique_values(make_store: MakeStore) -> None:
-    names = Index(lambda slot: slot.tags, unique=True, many=True)
-    store = make_store({"a": Slot(tags=("x", "y"))}, indexes={"name": names})
-    store.set("a", Slot(tags=("y", "z")))
-    with store.transaction() as tx:
-        tx["a"] = Slot(tags=("z", "x"))
-        tx["b"] = Slot(tags=("y",))
-    now = store.snapshot()
-    assert [now.find_key("name", name) for name in "xyz"] == ["a", "b", "a"]
-
-
-def test_the_very_same_value_is_not_asked_whether_it_equals_itself(make_store: MakeStore) -> None:
-    class Tags(tuple[str, ...]):
-        def __eq__(self, other: object) -> bool:
-            assert not isinstance(other, Tags), "there is no need to compare them"
-            return tuple.__eq__(self, other)
-
-        __hash__ = tuple.__hash__
-
-    tags = Tags(("x", "y"))
-    store = by_order(make_store, {"a": Slot(1, tags)})
-    store.set("a", Slot(2, tags))
-    assert set(store.snapshot().find_all("tag", "x")) == {"a"}
-
-
-def test_equal_keys_are_one_key_of_an_entry(make_store: MakeStore) -> None:
-    store = by_order(make_store, {1: Slot(7), 2: Slot(8)})
-    store.set(1.0, Slot(9))
-    with store.transaction() as tx:
-        tx[2.0] = Slot(7)
-    now = store.snapshot()
-    assert [now.find_key("order", number) for number in (7, 8, 9)] == [2, None, 1]
-    store.delete(True)
-    assert store.snapshot().find("order", 9) is None
 
 
 def test_a_value_that_another_record_has_is_refused(make_store: MakeStore) -> None:
@@ -416,6 +367,33 @@ def test_fractions_and_any_invertible_fold_will_do() -> None:
     assert now.total("sum") == Fraction(1, 7) + Fraction(2, 5)
     assert now.total("product") == Fraction(2, 35)
     assert now.total("made by hand") == 4
+    without = store.delete("a").after
+    assert [without.total(name) for name in ("product", "made by hand")] == [Fraction(2, 5), 2]
+
+
+def test_a_count_is_of_all_records_or_of_those_that_a_predicate_takes(
+    make_store: MakeStore,
+) -> None:
+    store = make_store(
+        {"a": 1, "b": 5},
+        aggregates={"all": Aggregate.count(), "large": Aggregate.count(lambda n: n > 3 and "yes")},
+    )
+
+    def counted() -> tuple[int, int]:
+        now = store.snapshot()
+        return now.total("all"), now.total("large")
+
+    assert counted() == (2, 1)
+    store.set("a", 4)
+    assert counted() == (2, 2)
+    store.set("c", 0)
+    assert counted() == (3, 2)
+    with store.transaction() as tx:
+        del tx["b"]
+        tx["d"] = 9
+        tx["a"] = 2
+    assert counted() == (3, 1)
+    assert make_store({}, aggregates={"all": Aggregate.count()}).snapshot().total("all") == 0
 
 
 def test_a_fold_whose_state_is_mutable_is_refused() -> None:

@@ -98,6 +98,7 @@ def test_applying_a_delta_is_putting_and_dropping_one_by_one(
             one_by_one = kind.drop(one_by_one, key)
     expected = {key: value for key, value in {**content, **puts}.items() if key not in drops}
     assert same(kind.apply(base, writes), expected)
+    assert same(kind.apply(base, puts, False), {**content, **puts})
     assert same(one_by_one, expected)
     assert same(base, content)
 

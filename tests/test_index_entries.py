@@ -1,0 +1,75 @@
+"""Which entries of an index a write changes, and which it leaves as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cowstate import ConflictError, Index, Record, Store
+
+MakeStore = Callable[..., Store[Any, Any]]
+
+
+class Slot(Record):
+    order_id: Any = None
+    tags: Any = ()
+
+
+def by_order(make_store: MakeStore, records: Any) -> Store[Any, Any]:
+    return make_store(
+        records,
+        indexes={
+            "order": Index(lambda slot: slot.order_id, unique=True),
+            "tag": Index(lambda slot: slot.tags, many=True),
+        },
+    )
+
+
+def test_a_value_that_a_record_keeps_is_no_change_of_its_entry(make_store: MakeStore) -> None:
+    """What a look-up relied on is the entry, so a draft conflicts at those that changed alone."""
+    store = by_order(make_store, {"a": Slot(1, ("x", "y")), "b": Slot(2, ("y",))})
+    draft = store.draft()
+    for tag in "xyz":
+        draft.find_all("tag", tag)
+    store.set("a", Slot(3, ("y", "z")))
+    with pytest.raises(ConflictError) as caught:
+        draft.commit()
+    assert set(caught.value.entries) == {("tag", "x"), ("tag", "z")}
+
+
+def test_a_record_may_keep_one_of_several_unique_values(make_store: MakeStore) -> None:
+    names = Index(lambda slot: slot.tags, unique=True, many=True)
+    store = make_store({"a": Slot(tags=("x", "y"))}, indexes={"name": names})
+    store.set("a", Slot(tags=("y", "z")))
+    with store.transaction() as tx:
+        tx["a"] = Slot(tags=("z", "x"))
+        tx["b"] = Slot(tags=("y",))
+    now = store.snapshot()
+    assert [now.find_key("name", name) for name in "xyz"] == ["a", "b", "a"]
+
+
+def test_the_very_same_value_is_not_asked_whether_it_equals_itself(make_store: MakeStore) -> None:
+    class Tags(tuple[str, ...]):
+        def __eq__(self, other: object) -> bool:
+            assert not isinstance(other, Tags), "there is no need to compare them"
+            return tuple.__eq__(self, other)
+
+        __hash__ = tuple.__hash__
+
+    tags = Tags(("x", "y"))
+    store = by_order(make_store, {"a": Slot(1, tags)})
+    store.set("a", Slot(2, tags))
+    assert set(store.snapshot().find_all("tag", "x")) == {"a"}
+
+
+def test_equal_keys_are_one_key_of_an_entry(make_store: MakeStore) -> None:
+    store = by_order(make_store, {1: Slot(7), 2: Slot(8)})
+    store.set(1.0, Slot(9))
+    with store.transaction() as tx:
+        tx[2.0] = Slot(7)
+    now = store.snapshot()
+    assert [now.find_key("order", number) for number in (7, 8, 9)] == [2, None, 1]
+    store.delete(True)
+    assert store.snapshot().find("order", 9) is None
