@@ -208,7 +208,7 @@ def test_a_store_that_shrinks_goes_back_to_a_dict_at_half_the_limit_and_not_befo
 
 def test_the_reference_is_always_there_and_comes_first() -> None:
     assert available_maps()[0] == "pyrsistent"
-    assert {"pyrsistent", "dict+pyrsistent"} <= set(available_maps())
+    assert {"pyrsistent", "dict+pyrsistent", "tree", "dict+tree"} <= set(available_maps())
 
 
 def test_an_unknown_map_is_refused_with_the_choices() -> None:
@@ -231,8 +231,8 @@ def test_without_the_extra_the_fast_map_is_refused_and_auto_does_without(fresh: 
     fresh.setitem(maps._KINDS, "dict+immutables", not_installed)
     with pytest.raises(MissingExtraError, match="fast"):
         Store(maps="immutables")
-    assert map_kind("auto").name == "dict+pyrsistent"
-    assert available_maps() == ("pyrsistent", "dict+pyrsistent")
+    assert map_kind("auto").name == "dict+tree"
+    assert available_maps() == ("pyrsistent", "tree", "dict+pyrsistent", "dict+tree")
 
 
 def test_a_pyrsistent_that_has_no_vector_in_python_is_taken_as_it_is(
@@ -259,7 +259,7 @@ def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(
     fresh.setattr(sysconfig, "get_config_var", known.get)
     has_c_map = "immutables" in available_maps()
     fast = has_c_map and not is_free_threaded
-    assert map_kind("auto").name == ("dict+immutables" if fast else "dict+pyrsistent")
+    assert map_kind("auto").name == ("dict+immutables" if fast else "dict+tree")
 
 
 def test_a_hundred_thousand_records_are_built_at_once_and_read_alike(kind: MapKind) -> None:

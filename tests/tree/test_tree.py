@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate import tree
+from cowstate import (
+    MISSING,
+    Aggregate,
+    History,
+    Index,
+    Record,
+    ReentrantWriteError,
+    Store,
+    tree,
+)
+from cowstate.maps import map_kind
 from cowstate.tree import Tree
 from tests.tree import laws
-from tests.tree.laws import KEYS, Step, Trees
+from tests.tree.laws import KEYS, Key, Step, Trees
 
 
 def steps_of(seed: int) -> list[Step]:
@@ -137,3 +149,138 @@ def test_a_law_is_broken_by_a_tree_that(what: str) -> None:
     law, line, instead = TWINS[what]
     with pytest.raises((AssertionError, LookupError, AttributeError, ValueError)):
         law(broken(line, instead))
+
+
+# In a store
+
+
+class Slot(Record):
+    number: int
+    side: str = "buy"
+
+
+def test_a_key_may_call_the_store_from_its_hash_and_its_comparison() -> None:
+    class Calling(Key):
+        def __hash__(self) -> int:
+            seen.append(len(store.snapshot()))
+            return super().__hash__()
+
+        def __eq__(self, other: object) -> bool:
+            seen.append(store.snapshot().get("a"))
+            with pytest.raises(ReentrantWriteError):
+                store.set("b", 2)
+            return super().__eq__(other)
+
+    seen: list[Any] = []
+    store: Store[Any, int] = Store({"a": 1}, maps="tree")
+    for name in "cdef":
+        store.set(Calling(name, 7), 1)
+    with store.transaction() as tx:
+        for name in "ghij":
+            tx[Calling(name, 7)] = 2
+    assert len(store.snapshot()) == 9
+    assert {1, 2, 3, 4, 5} <= set(seen)
+
+
+@pytest.mark.parametrize("method", ["__hash__", "__eq__"])
+def test_what_a_key_raises_in_the_middle_leaves_the_store_as_it_was(method: str) -> None:
+    def fail(*_: object) -> Any:
+        if armed:
+            raise LookupError("not now")
+        return getattr(Key, method)(*_)
+
+    armed = False
+    failing = type("Failing", (Key,), {"__hash__": Key.__hash__, method: fail})
+    # As many as a leaf takes, with one hash: the next one makes the tree divide them.
+    store: Store[Any, int] = Store({failing(n, 7): n for n in range(42)}, maps="tree")
+    before = store.snapshot()
+    armed = True
+    for write in (store.set, lambda key, record: store.transact(lambda tx: tx.update({key: 1}))):
+        with pytest.raises(LookupError, match="not now"):
+            write(Key("another", 7), 1)
+    armed = False
+    assert store.snapshot() is before
+    assert len(store.set("plain", 1).after) == 43
+
+
+def test_a_diff_without_a_ring_looks_at_what_differs() -> None:
+    store = Store(dict.fromkeys(range(50_000), 0), maps="tree", history=History(versions=1))
+    before = store.snapshot()
+    for number in (3, 4_444, 3):
+        store.set(number, number)
+    store.delete(9)
+    now = store.snapshot()
+    assert dict(now.diff(before)) == {3: (0, 3), 4_444: (0, 4_444), 9: (0, MISSING)}
+    assert before.diff(now) == now.diff(before).inverse()
+    assert laws.calls_of(lambda: now.diff(before)) < 1_500
+    assert store.statistics().diff_scans == 4
+
+
+def test_a_small_map_and_a_tree_are_compared_too() -> None:
+    store = Store({n: n for n in range(80)}, maps="dict+tree", history=History(versions=1))
+    small = store.snapshot()
+    store.transact(lambda tx: tx.update({n: n for n in range(75, 300)}))
+    large = store.snapshot()
+    assert store.statistics().map == "tree"
+    assert set(large.diff(small)) == set(range(80, 300))
+    assert small.diff(large) == large.diff(small).inverse()
+
+
+def test_readers_see_whole_maps_while_a_writer_writes() -> None:
+    """On a free-threaded build they truly run at once; all that is read belongs to one version."""
+    size, writes = 2_000, 1_500
+    store = Store(
+        {n: Slot(1) for n in range(size)},
+        maps="tree",
+        indexes={"side": Index(lambda slot: slot.side)},
+        aggregates={"sum": Aggregate.sum(lambda slot: slot.number)},
+    )
+    done = threading.Event()
+    failed: list[BaseException] = []
+    start = threading.Barrier(3)
+
+    def read() -> None:
+        start.wait()
+        try:
+            while not done.is_set():
+                now = store.snapshot()
+                records = dict(now.items())
+                assert len(records) == len(now)
+                assert sum(slot.number for slot in records.values()) == now.total("sum") == size
+                assert now.find_all("side", "sell").items() <= records.items()
+        except BaseException as error:
+            failed.append(error)
+
+    def write() -> None:
+        start.wait()
+        try:
+            for n in range(writes):
+                with store.transaction() as tx:
+                    giver, taker = n * 7 % size, n * 11 % size + size
+                    tx[taker] = Slot(tx.pop(giver).number + tx.get(taker, Slot(0)).number, "sell")
+                    tx[giver] = Slot(0)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            done.set()
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (read, read, write)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not failed, failed[0]
+    laws.check_whole(store.snapshot()._map)
+
+
+def test_the_path_of_a_version_is_estimated_within_a_factor_of_two() -> None:
+    kind = map_kind("tree")
+    for size in (10, 1_000, 10_000, 100_000):
+        base = kind.build(dict.fromkeys(range(size), 0))
+        known = {id(part) for part in laws.parts(base)}
+        taken = []
+        for key in range(0, size, max(1, size // 50)):
+            parts = laws.parts(kind.put(base, key, 1))
+            taken.append(sum(sys.getsizeof(part) for part in parts if id(part) not in known))
+        assert 0.5 < kind.path_bytes(base, 1) / (sum(taken) / len(taken)) < 2
