@@ -30,8 +30,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from itertools import chain, compress
-from operator import is_not
+from itertools import chain, compress, repeat
+from operator import and_, is_not, rshift
 from sys import getsizeof
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -91,12 +91,11 @@ class Tree(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
         while len(records) > _LEAF << shift and shift < _DEEPEST:
             shift += _BITS
         leaves: list[Any] = [{} for _ in range(1 << shift)]
-        mask = len(leaves) - 1
         # `zip` of one iterable makes the tuples to be hashed, and makes only one of them.
-        for stirred, key, record in zip(
-            map(hash, zip(records)), records, records.values(), strict=True
-        ):
-            leaves[stirred >> _UPPER & mask][key] = record
+        places = map(rshift, map(hash, zip(records)), repeat(_UPPER))
+        homes = map(leaves.__getitem__, map(and_, places, repeat(len(leaves) - 1)))
+        for leaf, key, record in zip(homes, records, records.values(), strict=True):
+            leaf[key] = record
         count = sum(map(len, leaves))
         level = [_spread(leaf, shift - _BITS, 1)[0] for leaf in leaves]
         for bits in range(shift - _BITS, 0, -_BITS):
@@ -158,7 +157,11 @@ class Tree(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
             child = node[slot]
         leaf = child.copy()
         leaf[key] = record
-        _settle(node, slot, leaf, shift)
+        # What `_settle` does, for the most frequent case and without a call.
+        if len(leaf) <= _LEAF and node[slot ^ 1] is not child:
+            node[slot] = leaf
+        else:
+            _settle(node, slot, leaf, shift)
         return Tree(top, self._count + len(leaf) - len(child))
 
     def drop(self, key: K) -> Tree[K, V]:
