@@ -21,6 +21,7 @@ NEAR = {
     "cowstate/subscribers.py": ["test_every_write", "test_blocks", "test_held"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
+    "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/waiters.py": ["test_every_write", "test_feeds"],
     "cowstate/waits.py": ["test_every_write", "test_feeds"],
     "cowstate/workspace.py": ["test_transactions", "test_draft", "test_mapping_protocol"],
