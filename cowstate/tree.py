@@ -19,11 +19,13 @@ Why lists of 32 and dicts of 42, what else was tried, and what it cost, stands i
 docs/explanation/performance.md. Three reasons need no table:
 
 - 42 keys are what a dict's table of 64 holds. One more, and each copy takes twice the bytes.
-- A dict is copied whole, by one call of C, and so is a list. A tuple must be taken apart.
+- A dict is copied whole, by one call of C, and so is a list. A tuple must be taken apart: with
+  nodes of tuples a set took 30 to 50 % longer.
 - The garbage collector walks through what each new object refers to. Lists and dicts show it all
   that they hold, and tuples would, too: they are only passed over if all in them is untracked, as
   numbers and strings are, and as no instance of a class is that could be in a cycle. So what
-  counts is how many references one write copies: 32 a level, and two for each key of the leaf.
+  counts is how many references one write copies: 32 a level, and two for each key of the leaf,
+  which makes 90 at 1,000 records and 155 at a million.
 """
 
 from __future__ import annotations
