@@ -252,12 +252,12 @@ def _families(node: Node) -> Iterator[Iterable[Leaf]]:
     children = compress(node, map(is_not, node, chain((None,), node)))
     if list not in map(type, node):
         yield children
-        return
-    for child in children:
-        if type(child) is list:
-            yield from _families(child)
-        else:
-            yield (child,)
+    else:
+        for child in children:
+            if type(child) is list:
+                yield from _families(child)
+            else:
+                yield (child,)
 
 
 def _span(node: Node, slot: int) -> int:

@@ -284,3 +284,12 @@ def test_the_path_of_a_version_is_estimated_within_a_factor_of_two() -> None:
             parts = laws.parts(kind.put(base, key, 1))
             taken.append(sum(sys.getsizeof(part) for part in parts if id(part) not in known))
         assert 0.5 < kind.path_bytes(base, 1) / (sum(taken) / len(taken)) < 2
+        assert 9 < kind.path_bytes(base, 10) / kind.path_bytes(base, 1) <= 10
+
+
+def test_leaves_that_are_joined_keep_the_order_of_their_keys() -> None:
+    base = Tree.of({f"key{n}": n for n in range(43)})
+    listed = list(base)
+    assert len(laws.parts(base)) == 3
+    for dropped in listed:
+        assert list(base.drop(dropped)) == [key for key in listed if key != dropped]
