@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pyrsistent import PMap, pmap
 
-from .changes import MISSING
+from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError, MissingExtraError
+from .tree import Tree
 
 _pure_vector: Any = None
 with suppress(ImportError):  # a later release may have moved it, or have no other
@@ -58,6 +59,8 @@ class MapKind(NamedTuple):
         large: the name of the implementation of a map that is not a plain dict.
         path_bytes: ``path_bytes(map, k)``, an estimate of the bytes that the map does not share
             with the one before k of its keys were set.
+        diff: ``diff(older, newer)``, what changed, by identity. O(N); a kind that can tell what
+            two of its maps share skips that.
     """
 
     name: str
@@ -67,10 +70,23 @@ class MapKind(NamedTuple):
     apply: Callable[..., Any]
     large: str
     path_bytes: Callable[[Any, int], int]
+    diff: Callable[[Any, Any], Delta[Any, Any]]
 
     def name_of(self, base: object) -> str:
         """Return the name of the implementation that holds *base*."""
         return "dict" if type(base) is dict else self.large
+
+
+def _scan(older: PersistentMap[Any, Any], newer: PersistentMap[Any, Any]) -> Delta[Any, Any]:
+    delta: Delta[Any, Any] = {}
+    for key, new in newer.items():
+        old = older.get(key, MISSING)
+        if old is not new:
+            delta[key] = (old, new)
+    for key, old in older.items():
+        if key not in newer:
+            delta[key] = (old, MISSING)
+    return delta
 
 
 def _pure(made: PMap[Any, Any]) -> PMap[Any, Any]:
@@ -106,8 +122,18 @@ def _pyrsistent() -> MapKind:
         return _pure(evolver.persistent())
 
     return MapKind(
-        "pyrsistent", build, put, PMap.remove, apply, "pyrsistent", _path_bytes(400, 330)
+        "pyrsistent", build, put, PMap.remove, apply, "pyrsistent", _path_bytes(400, 330), _scan
     )
+
+
+def _tree() -> MapKind:
+    return MapKind(
+        "tree", Tree.of, Tree.put, Tree.drop, Tree.apply, "tree", Tree.path_bytes, _difference
+    )
+
+
+def _difference(older: Tree[Any, Any], newer: Tree[Any, Any]) -> Delta[Any, Any]:
+    return newer.difference(older)
 
 
 def _immutables() -> MapKind:
@@ -126,7 +152,7 @@ def _immutables() -> MapKind:
             return mutation.finish()
 
     return MapKind(
-        "immutables", Map, Map.set, Map.delete, apply, "immutables", _path_bytes(150, 330)
+        "immutables", Map, Map.set, Map.delete, apply, "immutables", _path_bytes(150, 330), _scan
     )
 
 
@@ -180,19 +206,27 @@ def _small_as_dict(large: MapKind, limit: int) -> MapKind:
     def path_bytes(base: Any, keys: int) -> int:
         return getsizeof(base) if type(base) is dict else large.path_bytes(base, keys)
 
-    return MapKind(f"dict+{large.name}", build, put, drop, apply, large.large, path_bytes)
+    def diff(older: Any, newer: Any) -> Delta[Any, Any]:
+        return (_scan if dict in (type(older), type(newer)) else large.diff)(older, newer)
+
+    return MapKind(f"dict+{large.name}", build, put, drop, apply, large.large, path_bytes, diff)
 
 
 SMALL_OVER_PYRSISTENT = 170
+SMALL_OVER_TREE = 85
 SMALL_OVER_IMMUTABLES = 42
 """Up to how many records a copied dict is at least as fast to write as the large map, on CPython
-3.11 and 3.13, and a version still takes no more than 9.3 KiB, or 2.3 KiB: the last sizes before
-a dict doubles its table. The figures stand in docs/explanation/performance.md."""
+3.11 and 3.13, and a version still takes no more than 9.3, 4.7 or 2.3 KiB: the last sizes before a
+dict doubles its table. The figures stand in docs/explanation/performance.md."""
+
+_C_MAP = "immutables"
 
 _KINDS: dict[str, Callable[[], MapKind]] = {
     "pyrsistent": _pyrsistent,
+    "tree": _tree,
     "immutables": _immutables,
     "dict+pyrsistent": lambda: _small_as_dict(_pyrsistent(), SMALL_OVER_PYRSISTENT),
+    "dict+tree": lambda: _small_as_dict(_tree(), SMALL_OVER_TREE),
     "dict+immutables": lambda: _small_as_dict(_immutables(), SMALL_OVER_IMMUTABLES),
 }
 
@@ -223,7 +257,7 @@ def _kind(name: str) -> MapKind:
                 return map_kind("dict+immutables")
             except MissingExtraError:
                 pass
-        return map_kind("dict+pyrsistent")
+        return map_kind("dict+tree")
     make = _KINDS.get(name)
     if make is None:
         raise ArgumentValueError(f"maps must be 'auto' or one of {sorted(_KINDS)}, not {name!r}")
@@ -234,9 +268,11 @@ def _kind(name: str) -> MapKind:
 
 
 def available_maps() -> tuple[str, ...]:
-    """Return the names of the kinds that can be had here, the reference first."""
+    """Return the names of the kinds that can be had here without harm, the reference first."""
     found = []
     for name in _KINDS:
+        if _C_MAP in name and _switches_gil_on():
+            continue
         try:
             map_kind(name)
         except MissingExtraError:

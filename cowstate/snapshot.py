@@ -172,7 +172,8 @@ class Snapshot(
 
         ``s.diff(s)`` is empty, and ``c.diff(a)`` is the same as ``b.diff(a).then(c.diff(b))``.
         Costs O(keys changed between them) while the store still has the commits between them
-        in its ring, and else a scan of both by identity, O(N).
+        in its ring. Else the two maps are compared by identity: O(what they do not share) where
+        they are trees, O(N) where they are not.
 
         Raises:
             ForeignSnapshotError: *older* is no snapshot of the same store.
@@ -332,22 +333,10 @@ class Lineage:
         # A snapshot that an invariant was shown and vetoed has a version that became another's.
         if commits and commits[0].before is older and commits[-1].after is newer:
             return compose_all([commit._delta for commit in commits])
-        # A figure for people: that two scans at one instant may count as one is no reason for a
+        # A figure for people: that two of these at one instant may count as one is no reason for a
         # lock, which a fork could leave held.
         self.scans += 1
-        return _scan(older._map, newer._map)
-
-
-def _scan(older: PersistentMap[K, V], newer: PersistentMap[K, V]) -> Delta[K, V]:
-    delta: Delta[K, V] = {}
-    for key, new in newer.items():
-        old = older.get(key, MISSING)
-        if old is not new:
-            delta[key] = (old, new)
-    for key, old in older.items():
-        if key not in newer:
-            delta[key] = (old, MISSING)
-    return delta
+        return self.derivation.kind.diff(older._map, newer._map)
 
 
 def delta_of(base: PersistentMap[K, V], writes: Mapping[K, V | Absent]) -> Delta[K, V]:

@@ -23,7 +23,7 @@ class Statistics(Record):
         undelivered: how many commits wait for a callback that is still at an earlier one.
         waiting: how many threads and tasks sleep until the next commit.
         open_transaction: who has reserved the store, and where and when, in words; None for nobody.
-        diff_scans: how many diffs reached beyond the ring and had to scan.
+        diff_scans: how many diffs reached beyond the ring and had to compare two maps.
     """
 
     version: int

@@ -53,9 +53,10 @@ class Store(ReadStore[K, V], Generic[K, V]):
         invariants: functions by name that may veto a commit; see `Invariant`.
         meta: one immutable value of yours, published together with the records.
         history: how much of the past is kept; see `History`.
-        maps: which persistent map holds the records: ``"pyrsistent"``, ``"immutables"`` (extra
-            ``fast``), either with ``"dict+"`` before it, which holds few records in a plain
-            dict; ``"auto"`` is the fastest to be had. It changes nothing but speed.
+        maps: which persistent map holds the records: ``"tree"``, ``"pyrsistent"`` or
+            ``"immutables"`` (extra ``fast``), each with ``"dict+"`` before it, if few records are
+            to be held in a plain dict; ``"auto"`` is the fastest to be had. It changes nothing
+            but speed.
         lock_timeout: how many seconds a write waits for others at the most, before it raises
             `LockTimeoutError`; None for ever, with a warning in the log after ten seconds.
 

@@ -34,6 +34,7 @@ LAYERS = [
     ["snapshot"],
     ["ring", "derived", "scope", "locks"],
     ["maps"],
+    ["tree"],
     ["changes"],
     ["records"],
     ["process"],
@@ -54,6 +55,7 @@ OUTSIDE = {
     "derived": {"msgspec"},
     "snapshot": {"msgspec"},
     "maps": {"pyrsistent", "immutables"},
+    "tree": {"msgspec"},
 }
 
 # Private names of other people's that there is no public name for.

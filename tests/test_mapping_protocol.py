@@ -30,6 +30,10 @@ def as_dict(*args: Any, **kwargs: Any) -> dict[Any, Any]:
     return dict(*args, **kwargs)
 
 
+def over_a_tree(*args: Any, **kwargs: Any) -> Store[Any, Any]:
+    return Store(as_dict(*args, **kwargs), maps="tree")
+
+
 def snapshot_of(*args: Any, **kwargs: Any) -> Snapshot[Any, Any]:
     return Store(as_dict(*args, **kwargs)).snapshot()
 
@@ -40,7 +44,11 @@ def draft_of(*args: Any, **kwargs: Any) -> Draft[Any, Any]:
 
 def transaction_of(*args: Any, **kwargs: Any) -> Transaction[Any, Any]:
     """A transaction in the middle of its block, which ends with the test."""
-    block = Store(as_dict(*args, **kwargs)).transaction()
+    return entered(Store(as_dict(*args, **kwargs)))
+
+
+def entered(store: Store[Any, Any]) -> Transaction[Any, Any]:
+    block = store.transaction()
     opened.append(block)
     return block.__enter__()
 
@@ -105,6 +113,14 @@ class ReadOnlyPickled(ReadOnly):
         return pickle.loads(pickle.dumps(snapshot_of(data)))
 
 
+class ReadOnlyOverATree(ReadOnly):
+    def _empty_mapping(self) -> Any:
+        return over_a_tree().snapshot()
+
+    def _full_mapping(self, data: Any) -> Any:
+        return over_a_tree(data).snapshot()
+
+
 class Mutable(TestMappingProtocol):
     """The full protocol, but for what only a dict promises."""
 
@@ -156,6 +172,11 @@ class OfADraftWritten(Mutable):
     make = staticmethod(written(draft_of))
 
 
+class OfADraftOverATree(Mutable):
+    __test__ = True
+    make = staticmethod(lambda *args, **kwargs: over_a_tree(*args, **kwargs).draft())
+
+
 class OfATransaction(Mutable):
     __test__ = True
     make = staticmethod(transaction_of)
@@ -164,6 +185,11 @@ class OfATransaction(Mutable):
 class OfATransactionWritten(Mutable):
     __test__ = True
     make = staticmethod(written(transaction_of))
+
+
+class OfATransactionOverATree(Mutable):
+    __test__ = True
+    make = staticmethod(lambda *args, **kwargs: entered(over_a_tree(*args, **kwargs)))
 
 
 class Slot(Record):

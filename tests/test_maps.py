@@ -216,7 +216,7 @@ def test_a_store_that_shrinks_goes_back_to_a_dict_at_half_the_limit_and_not_befo
 
 def test_the_reference_is_always_there_and_comes_first() -> None:
     assert available_maps()[0] == "pyrsistent"
-    assert {"pyrsistent", "dict+pyrsistent"} <= set(available_maps())
+    assert {"pyrsistent", "dict+pyrsistent", "tree", "dict+tree"} <= set(available_maps())
 
 
 def test_an_unknown_map_is_refused_with_the_choices() -> None:
@@ -272,8 +272,8 @@ def test_without_the_extra_the_fast_map_is_refused_and_auto_does_without(fresh: 
     fresh.setitem(maps._KINDS, "dict+immutables", not_installed)
     with pytest.raises(MissingExtraError, match="fast"):
         Store(maps="immutables")
-    assert map_kind("auto").name == "dict+pyrsistent"
-    assert available_maps() == ("pyrsistent", "dict+pyrsistent")
+    assert map_kind("auto").name == "dict+tree"
+    assert available_maps() == ("pyrsistent", "tree", "dict+pyrsistent", "dict+tree")
 
 
 def test_a_pyrsistent_that_has_no_vector_in_python_is_taken_as_it_is(
@@ -296,11 +296,16 @@ def test_a_pyrsistent_that_has_no_vector_in_python_is_taken_as_it_is(
 def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(
     fresh: Any, is_free_threaded: bool
 ) -> None:
+    def installed() -> MapKind:
+        return map_kind("tree")._replace(name="dict+immutables")
+
+    # Not the real one, which would switch it on here, too, if this is a free-threaded build.
+    for name in ("immutables", "dict+immutables"):
+        fresh.setitem(maps._KINDS, name, installed)
     known = {"Py_GIL_DISABLED": int(is_free_threaded)}
     fresh.setattr(sysconfig, "get_config_var", known.get)
-    has_c_map = "immutables" in available_maps()
-    fast = has_c_map and not is_free_threaded
-    assert map_kind("auto").name == ("dict+immutables" if fast else "dict+pyrsistent")
+    assert ("immutables" in available_maps()) is not is_free_threaded
+    assert map_kind("auto").name == ("dict+tree" if is_free_threaded else "dict+immutables")
 
 
 def test_a_hundred_thousand_records_are_built_at_once_and_read_alike(kind: MapKind) -> None:

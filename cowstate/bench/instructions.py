@@ -34,13 +34,13 @@ from typing import NamedTuple, TypeGuard
 
 from cowstate import Record
 from cowstate.errors import InstructionCountError
-from cowstate.maps import map_kind
+from cowstate.maps import available_maps, map_kind
 
 from .measure import Operation
 from .orders import manager_operations
 from .report import print_table
 from .rivals import Bare
-from .variants import DEFAULT, LOCKED, Variant, maps_here, variants
+from .variants import DEFAULT, LOCKED, Variant, variants
 
 __all__ = ["MARGIN", "Count", "Row", "compare", "count", "hot_paths", "main", "run_all"]
 
@@ -129,7 +129,7 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
         ),
         "on_order_update": (managers["cowstate"], managers[LOCKED]),
     }
-    for maps in maps_here():
+    for maps in available_maps():
         store, beside = _made(f"cowstate/{maps}"), _made(f"reference+lock/{map_kind(maps).large}")
         for name in ("update", "transaction"):
             found[f"{name}/{maps}"] = (store.operation(name), beside.operation(name))

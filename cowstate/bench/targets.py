@@ -9,18 +9,20 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from cowstate import Store
+from cowstate.maps import available_maps
 
 from .levels import records_of
 from .measure import Operation, Ratio, Settings, gil_enabled, ratio_of, time_all
 from .mixed import bytes_per_version, run_against_each_other, throughput
 from .orders import manager_operations
 from .rivals import Bare
-from .variants import DEFAULT, LOCKED, Variant, maps_here, variants
+from .variants import DEFAULT, LOCKED, Variant, variants
 
 __all__ = ["Part", "Target", "Verdict", "judge", "targets"]
 
 _BARE = "a method that returns an attribute"
 _PYRSISTENT = "cowstate/pyrsistent"
+_TREE = "cowstate/tree"
 _C_MAP = "cowstate/immutables"
 _HAND = "reference+lock/"
 
@@ -98,16 +100,18 @@ def _timed_targets(settings: Settings) -> Iterator[Target]:
             at_least=True,
         )
     yield Target("update, by update in place", 2.5, _of("update", 1_000, DEFAULT, LOCKED))
-    yield Target(
-        "update over pyrsistent, by the same", 8, _of("update", 1_000, _PYRSISTENT, LOCKED)
-    )
-    for variant, bound in ((_C_MAP, 1.7), (_PYRSISTENT, 1.3)):
+    for variant, bound in ((_TREE, 4.0), (_PYRSISTENT, 8.0)):
+        name = variant.partition("/")[2]
+        yield Target(
+            f"update over {name}, by the same", bound, _of("update", 1_000, variant, LOCKED)
+        )
+    for variant, bound in ((_C_MAP, 1.7), (_TREE, 1.7), (_PYRSISTENT, 1.3)):
         name = variant.partition("/")[2]
         hand = _HAND + name
         yield Target(
             f"update over {name}, by hand-written", bound, _of("update", 1_000, variant, hand)
         )
-    for variant in (DEFAULT, _PYRSISTENT):
+    for variant in (DEFAULT, _TREE, _PYRSISTENT):
         yield Target(
             f"transaction of ten, by ten updates, {variant}",
             0.5,
@@ -126,6 +130,7 @@ def _timed_targets(settings: Settings) -> Iterator[Target]:
     for variant, size, other in (
         (DEFAULT, 20, "one lock, copied to write"),
         (_C_MAP, 1_000, _HAND + "immutables"),
+        (_TREE, 1_000, _HAND + "tree"),
         (_PYRSISTENT, 1_000, _HAND + "pyrsistent"),
     ):
         yield Target(
@@ -196,7 +201,7 @@ def targets(settings: Settings) -> list[Target]:
             4096,
             measure=partial(_retained, maps),
         )
-        for maps in maps_here()
+        for maps in available_maps()
     ]
     beside = "p99.9 of a write beside a reader of 10,000, by that beside one of 100"
     found.append(Target(beside, 2, measure=partial(_slowest_writes, DEFAULT)))

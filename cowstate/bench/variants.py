@@ -47,7 +47,6 @@ __all__ = [
     "LOCKED",
     "WORKLOADS",
     "Variant",
-    "maps_here",
     "variants",
 ]
 
@@ -76,12 +75,6 @@ WORKLOADS = (
 _QUANTITY = attrgetter("quantity")
 _ORDER_ID = attrgetter("order_id")
 _UPDATE = "for key in keys: update(key, change)"
-
-
-def maps_here() -> tuple[str, ...]:
-    """Return the maps that are compared: all there are, but for those that turn a GIL on."""
-    # The C map does so when it is imported, for the whole process, and with it nimbuskv.
-    return available_maps() if gil_enabled() else ("pyrsistent", "dict+pyrsistent")
 
 
 def _ignore(commit: object) -> None:
@@ -391,7 +384,7 @@ def _rivals() -> dict[str, Callable[[int], Variant]]:
             _Rival, "one lock, copied to write", "no versions or checks", CopyOnWrite
         ),
     }
-    for maps in maps_here():
+    for maps in available_maps():
         kind = map_kind(maps)
         if kind.name == kind.large:
             name = f"reference+lock/{maps}"
@@ -404,6 +397,7 @@ def _rivals() -> dict[str, Callable[[int], Variant]]:
         ("cereggii", "cereggii AtomicRef", "may run the function again", _Rival, AtomicReference),
     )
     for module, name, note, kind_of, store in peers:
+        # nimbuskv imports the C map, which would turn the GIL on for the whole process.
         if find_spec(module) is not None and (gil_enabled() or module != "nimbuskv"):
             found[name] = partial(kind_of, name, note, store)
     return found
@@ -413,6 +407,6 @@ def _rivals() -> dict[str, Callable[[int], Variant]]:
 def variants() -> Mapping[str, Callable[[int], Variant]]:
     """Return what makes each variant that can be had here, by name, for a size."""
     found: dict[str, Callable[[int], Variant]] = {LOCKED: _Locked, _ReadInPlace.name: _ReadInPlace}
-    for maps in maps_here():
+    for maps in available_maps():
         found[f"cowstate/{maps}"] = partial(_Cowstate, maps)
     return found | _rivals()

@@ -47,7 +47,7 @@ PURE = {
     str(Path(PACKAGE, f"{name}.py"))
     for name in (
         "changes", "derived", "draft", "invariants", "maps", "records", "ring", "schema",
-        "snapshot", "transactions", "workspace",
+        "snapshot", "transactions", "tree", "workspace",
     )
 }  # fmt: skip
 """The modules that hold nothing: any line of them may fail, for want of memory say."""

@@ -30,6 +30,7 @@ NEAR = {
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
+    "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/waiters.py": ["test_waits", "test_process", "test_aio"],
     "cowstate/waits.py": ["test_feeds"],
     "cowstate/workspace.py": ["test_transactions", "test_mapping_protocol", "test_draft"],
