@@ -14,8 +14,8 @@ import msgspec
 
 from .changes import MISSING, Absent, Delta
 from .errors import ArgumentTypeError, ArgumentValueError, IndexValueError, UniqueViolationError
+from .immutability import check_immutable
 from .maps import MapKind, PersistentMap, map_kind
-from .records import check_immutable
 
 __all__ = ["Aggregate", "Index"]
 

@@ -10,9 +10,9 @@ from typing import Any, Final, Generic, TypeVar
 from .changes import MISSING, Absent, Delta
 from .derived import Aggregate, Derivation, Index
 from .errors import ArgumentTypeError, ArgumentValueError
+from .immutability import check_immutable
 from .invariants import Invariant, Invariants
 from .maps import MapKind
-from .records import check_immutable
 from .ring import Ring
 from .snapshot import Commit, Lineage, Snapshot
 from .workspace import ensure_findable
