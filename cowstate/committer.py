@@ -155,7 +155,7 @@ class Committer(Generic[K, V]):
         if record is old:
             return Commit(before, before, {})
         if type(record) not in self._accepted:
-            self._schema.accept(record)
+            self._schema.accept(record, key)
         version = before.version + 1
         if self._plain and old is not MISSING:
             records = self._put(before._map, key, record)

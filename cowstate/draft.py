@@ -35,7 +35,7 @@ class Draft(Workspace[K, V]):
         self,
         base: Snapshot[K, V],
         accepted: Container[type],
-        check: Callable[[Any], None],
+        check: Callable[..., None],
         commit: Callable[[Draft[K, V], int | None], Commit[K, V]],
     ) -> None:
         super().__init__(base, accepted, check)

@@ -108,12 +108,22 @@ class RecordNotFoundError(CowstateError, KeyError):
 
 
 class MutableRecordError(CowstateError, TypeError):
-    """A record of a type that is known to be mutable was refused."""
+    """A record that is known to be mutable was refused.
 
-    def __init__(self, record_type: type, reason: str) -> None:
-        super().__init__(reason)
+    Attributes:
+        record_type: the type of what can be changed: of the record, or of what it holds.
+        reason: why it can be, and what to store instead.
+        path: where it was found, for a store that looks into its records; else None.
+    """
+
+    def __init__(self, record_type: type, reason: str, path: str | None = None) -> None:
+        # Where, what, why.
+        super().__init__(
+            reason if path is None else f"{path} is of type {record_type.__name__}: {reason}"
+        )
         self.record_type = record_type
         self.reason = reason
+        self.path = path
 
 
 class UnhashableKeyError(CowstateError, TypeError):

@@ -42,6 +42,7 @@ class Record(msgspec.Struct, frozen=True):
             Raises:
                 TypeError: a name is not a field of the record.
             """
+            raise NotImplementedError
 
     else:
         # msgspec's own method, in C, which says which field is not there. Around it, an error of

@@ -9,8 +9,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from .changes import MISSING, Absent, Delta
 from .derived import Aggregate, Derivation, Index
-from .errors import ArgumentTypeError, ArgumentValueError
-from .immutability import check_immutable
+from .errors import ArgumentTypeError, ArgumentValueError, shown
+from .immutability import Immutability, check_deeply, check_immutable, is_inert
 from .invariants import Invariant, Invariants
 from .maps import MapKind
 from .ring import Ring
@@ -45,7 +45,13 @@ class Schema(Generic[K, V]):
         aggregates: Mapping[str, Aggregate[V, Any]] | None,
         invariants: Mapping[str, Invariant] | None,
         ring: Ring[Commit[K, V]],
+        immutability: Immutability = "type",
     ) -> None:
+        if immutability not in ("type", "deep", "trusted"):
+            raise ArgumentValueError(
+                f"immutability must be 'type', 'deep' or 'trusted', not {shown(immutability)}"
+            )
+        self._immutability = immutability
         self.kind = kind
         self.derivation = Derivation(kind, indexes, aggregates)
         self._invariants = Invariants(invariants)
@@ -59,9 +65,9 @@ class Schema(Generic[K, V]):
         start: dict[K, V] = _as_dict(records)
         for key in start:
             ensure_findable(key)
-        for record in start.values():
+        for key, record in start.items():
             if type(record) not in self.accepted:
-                self.accept(record)
+                self.accept(record, key)
         self.accept(meta)
         delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
         indexes, totals = self.derivation.step(*self.derivation.start(), delta)
@@ -132,14 +138,24 @@ class Schema(Generic[K, V]):
         """Return the commit of a write that changed nothing."""
         return Commit(current, current, {})
 
-    def accept(self, value: Any) -> None:
-        """Raise if *value* may not be stored; remember its type if it may."""
+    def accept(self, value: Any, *key: Any) -> None:
+        """Raise if *value* may not be stored; remember its type if any other of it may.
+
+        Args:
+            value: a record, or a meta value.
+            key: the key of the record, for the error; nothing for a meta value.
+        """
         kind = type(value)
         if kind in self.accepted:
             return
         if value is MISSING:
             raise ArgumentValueError("MISSING stands for no record; use delete to remove one")
-        check_immutable(value)
+        if self._immutability == "deep":
+            check_deeply(value, f"records[{shown(key[0], 60)}]" if key else "meta")
+            if not is_inert(kind):
+                return  # the next one may hold something else
+        elif self._immutability == "type":
+            check_immutable(value)
         self.accepted.add(kind)
 
     def size_of(self, commit: Commit[K, V]) -> int:

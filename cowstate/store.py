@@ -12,6 +12,7 @@ from .committer import Committer
 from .derived import Aggregate, Index
 from .draft import Draft
 from .errors import ArgumentTypeError, ArgumentValueError, ConflictError, shown
+from .immutability import Immutability
 from .invariants import Invariant
 from .maps import map_kind
 from .observation import Observation
@@ -56,11 +57,15 @@ class Store(ReadStore[K, V], Generic[K, V]):
         maps: which persistent map holds the records: ``"pyrsistent"``, ``"immutables"`` (extra
             ``fast``), either with ``"dict+"`` before it, which holds few records in a plain
             dict; ``"auto"`` is the fastest to be had. It changes nothing but speed.
+        immutability: how closely the store looks at what it is given. ``"type"``: at the type of a
+            record, once for each type. ``"deep"``: at all that each record holds, each time; for
+            tests and small stores. ``"trusted"``: not at all, for objects of other people's
+            libraries of which you know that nobody changes them.
         lock_timeout: how many seconds a write waits for others at the most, before it raises
             `LockTimeoutError`; None for ever, with a warning in the log after ten seconds.
 
     Raises:
-        MutableRecordError: a record's type is known to be mutable.
+        MutableRecordError: a record is known to be mutable.
 
     >>> store = Store({"a": 1})
     >>> before = store.snapshot()
@@ -80,6 +85,7 @@ class Store(ReadStore[K, V], Generic[K, V]):
         meta: Any = None,
         history: History | None = None,
         maps: str = "auto",
+        immutability: Immutability = "type",
         lock_timeout: float | None = None,
     ) -> None:
         history = History() if history is None else history
@@ -87,7 +93,9 @@ class Store(ReadStore[K, V], Generic[K, V]):
             raise ArgumentTypeError(f"history must be a History(versions=...), not {history!r}")
         lock = WriteLock(checked_timeout(lock_timeout))
         ring: Ring[Commit[K, V]] = Ring(max(history.versions, BACKLOG))
-        schema: Schema[K, V] = Schema(map_kind(maps), indexes, aggregates, invariants, ring)
+        schema: Schema[K, V] = Schema(
+            map_kind(maps), indexes, aggregates, invariants, ring, immutability
+        )
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
         super().__init__(schema, timeline, lock)
         self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)

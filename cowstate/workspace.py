@@ -61,7 +61,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     _left: Iterator[K] | None = None
 
     def __init__(
-        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[[Any], None]
+        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[..., None]
     ) -> None:
         self._base = base
         self._map = base._map
@@ -127,7 +127,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         if self._closed is not None:
             raise ClosedError(self._closed)
         if type(record) not in self._accepted:
-            self._check(record)
+            self._check(record, key)
         if key != key:  # noqa: PLR0124
             ensure_findable(key)
         try:
