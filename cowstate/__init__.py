@@ -35,6 +35,7 @@ from .errors import (
     WaitTimeoutError,
 )
 from .feeds import Feed
+from .freezing import freeze, thaw
 from .invariants import Invariant
 from .observation import Observation
 from .records import Record
@@ -52,6 +53,8 @@ __all__ = [
     "Store",
     "transaction",
     "Record",
+    "freeze",
+    "thaw",
     "Index",
     "Aggregate",
     "Invariant",
