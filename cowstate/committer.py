@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from itertools import count
-from types import CoroutineType
 from typing import Any, Generic, TypeVar
 from weakref import ref
 
 from .changes import MISSING, Absent
 from .delivery import Delivery, debts, settle
 from .draft import Draft
-from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError, shown
+from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError
 from .reservation import Reservation, inside
 from .schema import Schema
+from .showing import shown
+from .slips import plain
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
 from .transactions import Transaction
@@ -61,6 +62,7 @@ class Committer(Generic[K, V]):
         self._subscribed = delivery.all
         self._run = lock.run
         self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
+        self._equal = schema.equal
         self._lineage, self._bounded = schema.lineage, timeline.bounded
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
@@ -131,6 +133,8 @@ class Committer(Generic[K, V]):
             raise
         if old is MISSING:
             ensure_findable(key)
+        if type(record) not in self._accepted:
+            self._schema.accept(record, key)
         return self._store(before, key, old, record)
 
     def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
@@ -149,13 +153,13 @@ class Committer(Generic[K, V]):
             if not callable(fn):
                 raise ArgumentTypeError(f"update takes a function, not {shown(fn)}") from None
             raise
+        if type(record) not in self._accepted:
+            self._schema.accept_returned(record, key)
         return self._store(before, key, old, record)
 
     def _store(self, before: Snapshot[K, V], key: K, old: V | Absent, record: V) -> Commit[K, V]:
-        if record is old:
+        if record is old or (self._equal is not None and self._schema.is_same(old, record)):
             return Commit(before, before, {})
-        if type(record) not in self._accepted:
-            self._schema.accept(record, key)
         version = before.version + 1
         if self._plain and old is not MISSING:
             records = self._put(before._map, key, record)
@@ -183,7 +187,7 @@ class Committer(Generic[K, V]):
         expected, record = change
         before = self.timeline.current
         old = _old(before, key)
-        if old is not expected:
+        if old is not expected and not self._schema.is_same(old, expected):
             return None
         if record is not MISSING:
             return self.set(key, record)
@@ -206,7 +210,7 @@ class Committer(Generic[K, V]):
     ) -> Commit[K, V]:
         """Make a draft, run *fn* on it and commit it. As the work of `write`."""
         draft = new_draft()
-        fn(draft)
+        plain(fn(draft), "retry")
         return self.commit_draft(draft, None)
 
     def revert(self, to: Snapshot[K, V], _: None = None) -> Commit[K, V]:
@@ -222,7 +226,7 @@ class Committer(Generic[K, V]):
         """Run *fn* on a transaction and commit it; append what it returns. As work of `write`."""
         transaction = Transaction(self.timeline.current, self._accepted, self._schema.accept)
         try:
-            answer.append(_refuse_coroutine(fn(transaction)))
+            answer.append(plain(fn(transaction), "transact"))
             commit = self._publish(self._schema.advance(*transaction.outcome()))
         finally:
             transaction.close(OVER)
@@ -310,16 +314,6 @@ def _old(before: Snapshot[K, V], key: K) -> V | Absent:
 def _still_open(within: tuple[ref[Reservation], ...]) -> tuple[ref[Reservation], ...]:
     found = [(known, known()) for known in within]
     return tuple([known for known, r in found if r is not None and not r.over()])
-
-
-def _refuse_coroutine(answer: R) -> R:
-    if isinstance(answer, CoroutineType):
-        answer.close()
-        raise ArgumentTypeError(
-            "transact takes a plain function: a coroutine would run when the transaction is over. "
-            "Await before, and write then"
-        )
-    return answer
 
 
 def _work_of(reservation: Reservation) -> Transaction[Any, Any]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from .changes import MISSING, Absent
 from .errors import ArgumentTypeError, ConflictError
+from .sameness import same
 from .snapshot import Commit, Snapshot
 from .workspace import Workspace, ensure_hashable
 
@@ -30,6 +31,15 @@ class Draft(Workspace[K, V]):
 
     Other keys may have changed: that is no conflict. For one thread at a time.
     """
+
+    __slots__ = (
+        "_commit",
+        "_entries_read",
+        "_key_set_read",
+        "_keys_read",
+        "_meta_used",
+        "_totals_read",
+    )
 
     def __init__(
         self,
@@ -138,7 +148,9 @@ class Draft(Workspace[K, V]):
             if not _same_entry(base, current, index, value)
         ]
         reasons = [
-            f"total:{name}" for name in self._totals_read if base.total(name) != current.total(name)
+            f"total:{name}"
+            for name in self._totals_read
+            if not same(base.total(name), current.total(name))
         ]
         if self._key_set_read and current._key_set is not base._key_set:
             reasons.append("keys")

@@ -21,7 +21,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from .errors import MutableRecordError, shown
+from .errors import MutableRecordError
+from .showing import shown
 
 __all__ = ["Immutability", "article", "check_deeply", "check_immutable", "is_inert", "why_mutable"]
 

@@ -11,14 +11,17 @@ from .changes import MISSING, Absent
 from .committer import Committer
 from .derived import Aggregate, Index
 from .draft import Draft
-from .errors import ArgumentTypeError, ArgumentValueError, ConflictError, shown
+from .errors import ArgumentTypeError, ArgumentValueError, ConflictError
 from .immutability import Immutability
 from .invariants import Invariant
 from .maps import map_kind
 from .observation import Observation
 from .readstore import ReadStore
 from .ring import Ring
+from .sameness import Sameness
 from .schema import Schema
+from .showing import shown
+from .slips import ensure_function, plain
 from .snapshot import Commit, Snapshot
 from .timeline import BACKLOG, History, Timeline
 from .transactions import Transaction
@@ -32,7 +35,7 @@ V = TypeVar("V")
 R = TypeVar("R")
 
 
-class Store(ReadStore[K, V], Generic[K, V]):
+class Store(ReadStore[K, V], Generic[K, V], sealed=True):
     """Shared state for many writers and readers: immutable records under keys, in versions.
 
     The store holds one reference, to the current `Snapshot`, in which everything hangs together:
@@ -61,6 +64,11 @@ class Store(ReadStore[K, V], Generic[K, V]):
             record, once for each type. ``"deep"``: at all that each record holds, each time; for
             tests and small stores. ``"trusted"``: not at all, for objects of other people's
             libraries of which you know that nobody changes them.
+        allow_none: whether an update function may return None as the next record. By default that
+            is taken for a ``return`` that was forgotten, and refused.
+        same: which write is none, and makes no version: of the very object that is there
+            (``"identity"``), or of one that is equal to it (``"equality"``), where the one that
+            is there stays. Conflicts of drafts are by identity in either.
         lock_timeout: how many seconds a write waits for others at the most, before it raises
             `LockTimeoutError`; None for ever, with a warning in the log after ten seconds.
 
@@ -86,6 +94,8 @@ class Store(ReadStore[K, V], Generic[K, V]):
         history: History | None = None,
         maps: str = "auto",
         immutability: Immutability = "type",
+        allow_none: bool = False,
+        same: Sameness = "identity",
         lock_timeout: float | None = None,
     ) -> None:
         history = History() if history is None else history
@@ -94,7 +104,7 @@ class Store(ReadStore[K, V], Generic[K, V]):
         lock = WriteLock(checked_timeout(lock_timeout))
         ring: Ring[Commit[K, V]] = Ring(max(history.versions, BACKLOG))
         schema: Schema[K, V] = Schema(
-            map_kind(maps), indexes, aggregates, invariants, ring, immutability
+            map_kind(maps), indexes, aggregates, invariants, ring, immutability, allow_none, same
         )
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
         super().__init__(schema, timeline, lock)
@@ -158,7 +168,8 @@ class Store(ReadStore[K, V], Generic[K, V]):
         """Store *record* if *key* still holds the very object *expected*; else return None.
 
         `MISSING` stands for no record, on either side: expected, to add; new, to delete.
-        Compared by identity: an equal record that was stored since is another one.
+        Compared by identity: an equal record that was stored since is another one, unless the
+        store was made with ``same="equality"``.
 
         >>> from cowstate import MISSING, Store
         >>> store = Store()
@@ -259,11 +270,10 @@ class Store(ReadStore[K, V], Generic[K, V]):
         """
         if not isinstance(attempts, int) or attempts < 1:
             raise ArgumentValueError(f"attempts must be a whole number from 1, not {attempts!r}")
-        if not callable(fn):
-            raise ArgumentTypeError(f"retry runs a function of a draft, not {fn!r}")
+        ensure_function(fn, "retry runs a function of a draft")
         for _ in range(attempts - 1):
             draft = self.draft()
-            fn(draft)
+            plain(fn(draft), "retry")
             try:
                 return draft.commit()
             except ConflictError:

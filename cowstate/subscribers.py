@@ -13,6 +13,7 @@ from .errors import ClosedError, LaggedError
 from .locks import BUSY, OwnedLock
 from .members import Members, numbers
 from .scope import Scoped
+from .slips import plain
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
 
@@ -151,7 +152,9 @@ class Subscription(Scoped, Generic[K, V]):
         try:
             # A straight line: marked and called, or neither.
             self._seen = version
-            callback(commit)
+            answer = callback(commit)
+            if answer is not None:
+                plain(answer, "subscribe")
         except Exception as error:
             self._closed = self._closed or self._stops  # before anything can come up
             self._failed(error, commit)

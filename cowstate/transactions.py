@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from typing import Any, TypeVar
 
 from .changes import Absent
@@ -24,7 +25,13 @@ class Transaction(Workspace[K, V]):
     does. Readers are never held up.
     """
 
-    _result: Commit[K, V] | None = None
+    __slots__ = ("_result",)
+
+    def __init__(
+        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[..., None]
+    ) -> None:
+        super().__init__(base, accepted, check)
+        self._result: Commit[K, V] | None = None
 
     @property
     def result(self) -> Commit[K, V]:

@@ -10,12 +10,13 @@ from typing import Any, Generic, TypeVar
 
 from .changes import MISSING
 from .errors import ArgumentTypeError, ArgumentValueError, ReentrantWriteError, WaitTimeoutError
+from .slips import ensure_function, plain
 from .snapshot import Snapshot
 from .timeline import Timeline
 from .waiters import ThreadWaiter, Waiters
 from .writelock import WriteLock
 
-__all__ = ["NOTHING_CAME", "Source", "checked_keys", "checked_predicate", "deadline_of"]
+__all__ = ["NOTHING_CAME", "Source", "asked", "checked_keys", "checked_predicate", "deadline_of"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -103,7 +104,7 @@ class Source(Generic[K, V]):
         """Sleep until *predicate* is true of the current snapshot; return that snapshot."""
         checked_predicate(predicate)
         deadline = deadline_of(timeout)
-        while not predicate(snapshot := self.timeline.current):
+        while not asked(predicate, snapshot := self.timeline.current):
             self.end_with_main_thread()
             self.await_change(snapshot, deadline, keys)
         return snapshot
@@ -161,5 +162,9 @@ def checked_keys(keys: Iterable[K] | None) -> frozenset[K] | None:
 
 def checked_predicate(predicate: Any) -> None:
     """Raise if *predicate* cannot be asked."""
-    if not callable(predicate):
-        raise ArgumentTypeError(f"a predicate is a function of a snapshot, not {predicate!r}")
+    ensure_function(predicate, "a predicate is a function of a snapshot")
+
+
+def asked(predicate: Callable[[Snapshot[K, V]], object], snapshot: Snapshot[K, V]) -> object:
+    """Return what *predicate* says of *snapshot*; a coroutine, which is always true, is refused."""
+    return plain(predicate(snapshot), "wait_for")

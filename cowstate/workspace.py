@@ -52,13 +52,21 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     For one thread at a time.
     """
 
-    # What most never need is in the class, and costs nothing to make.
-    _closed: str | None = None
-    _deletions = 0
-    # How many more keys there are than in the base, as far as the first `_counted` writes go.
-    _grown = 0
-    _counted = 0
-    _left: Iterator[K] | None = None
+    # So that an attribute that is not there cannot be set.
+    __slots__ = (
+        "__weakref__",
+        "_accepted",
+        "_base",
+        "_check",
+        "_closed",
+        "_counted",
+        "_deletions",
+        "_grown",
+        "_left",
+        "_map",
+        "_meta",
+        "_writes",
+    )
 
     def __init__(
         self, base: Snapshot[K, V], accepted: Container[type], check: Callable[..., None]
@@ -71,6 +79,11 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         # stand in the order in which they were first written.
         self._writes: dict[K, V | Absent] = {}
         self._meta = base.meta
+        self._closed: str | None = None
+        self._deletions = 0
+        # How many more keys there are than in the base, as far as the first `_counted` writes go.
+        self._grown = self._counted = 0
+        self._left: Iterator[K] | None = None
 
     @property
     def base(self) -> Snapshot[K, V]:
@@ -91,7 +104,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     @property
     def changes(self) -> ChangeSet[K, V]:
         """What a commit would change now."""
-        return ChangeSet._of(delta_of(self._map, self._writes))
+        return ChangeSet._of(delta_of(self._map, self._writes, self._base._lineage.equal))
 
     def __getitem__(self, key: K) -> V:
         # Written out, like __setitem__, because these two are what a transaction mostly does.

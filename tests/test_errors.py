@@ -28,6 +28,7 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "UniqueViolationError": ("index", 7, ["a", "b"]),
     "UnknownIndexError": ("x", ["a", "b"]),
     "UnknownAggregateError": ("x", []),
+    "UnknownAttributeError": (int, "x"),
     "InvariantError": ("positive", "it is not"),
     "ChangeSetMismatchError": (["a"],),
     "CompactedError": (1, 5),

@@ -35,9 +35,10 @@ LAYERS = [
     ["ring", "derived", "scope", "locks"],
     ["maps"],
     ["changes"],
-    ["freezing", "immutability", "records"],
+    ["freezing", "immutability", "records", "sameness", "slips"],
     ["process"],
     ["errors"],
+    ["showing"],
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
@@ -54,6 +55,7 @@ OUTSIDE = {
     "immutability": {"msgspec"},
     "records": {"msgspec"},
     "derived": {"msgspec"},
+    "showing": {"msgspec"},
     "snapshot": {"msgspec"},
     "maps": {"pyrsistent", "immutables"},
 }
