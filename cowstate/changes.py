@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from .errors import ArgumentTypeError, ChangeSetMismatchError
 from .sameness import same
+from .showing import shown
 
 __all__ = ["MISSING", "Change", "ChangeSet", "Delta", "Missing"]
 
@@ -128,10 +129,13 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
         return ChangeSet._of({key: pair for key, pair in self._delta.items() if wanted(key)})
 
     def __repr__(self) -> str:
-        shown = [f"{key!r}: {self[key]!r}" for _, key in zip(range(4), self._delta, strict=False)]
+        parts = [
+            f"{shown(key)}: {shown(self[key])}"
+            for _, key in zip(range(4), self._delta, strict=False)
+        ]
         if len(self) > 4:
-            shown.append(f"... {len(self) - 4} more")
-        return f"ChangeSet({{{', '.join(shown)}}})"
+            parts.append(f"... {len(self) - 4} more")
+        return f"ChangeSet({{{', '.join(parts)}}})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ChangeSet, (self._delta,)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from .changes import MISSING, Absent
 from .errors import ArgumentTypeError, ConflictError
 from .sameness import same
+from .showing import shown
 from .snapshot import Commit, Snapshot
 from .workspace import Workspace, ensure_hashable
 
@@ -74,7 +75,7 @@ class Draft(Workspace[K, V]):
         """
         self._ensure_open()
         if not isinstance(expected_version, int | None):
-            raise ArgumentTypeError(f"a version is a whole number, not {expected_version!r}")
+            raise ArgumentTypeError(f"a version is a whole number, not {shown(expected_version)}")
         return self._commit(self, expected_version)
 
     @property

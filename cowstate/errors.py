@@ -232,7 +232,7 @@ class UniqueViolationError(CowstateError, ValueError):
         self.value = value
         self.keys = tuple(keys)
         super().__init__(
-            f"unique index {index!r}: {shown(value)} would belong to {some(self.keys)} at once"
+            f"unique index {shown(index)}: {shown(value)} would belong to {some(self.keys)} at once"
         )
 
 
@@ -254,7 +254,7 @@ class IndexValueError(CowstateError, TypeError):
         """Say which index and record it was, and return the error."""
         self.index = index
         self.key = key
-        self.args = (f"index {index!r}, record under {key!r}: {self.problem}",)
+        self.args = (f"index {shown(index)}, record under {shown(key)}: {self.problem}",)
         return self
 
 
@@ -265,7 +265,7 @@ class UnknownIndexError(CowstateError, LookupError):
         self.name = name
         self.known = tuple(known)
         super().__init__(
-            f"index {name!r}: {problem}; the indexes are: {some(self.known) or 'none'}"
+            f"index {shown(name)}: {problem}; the indexes are: {some(self.known) or 'none'}"
         )
 
 
@@ -275,7 +275,9 @@ class UnknownAggregateError(CowstateError, LookupError):
     def __init__(self, name: object, known: Iterable[str]) -> None:
         self.name = name
         self.known = tuple(known)
-        super().__init__(f"no aggregate {name!r}; the aggregates are: {some(self.known) or 'none'}")
+        super().__init__(
+            f"no aggregate {shown(name)}; the aggregates are: {some(self.known) or 'none'}"
+        )
 
 
 class InvariantError(CowstateError, ValueError):
@@ -284,7 +286,7 @@ class InvariantError(CowstateError, ValueError):
     def __init__(self, invariant: str, reason: str) -> None:
         self.invariant = invariant
         self.reason = reason
-        super().__init__(f"invariant {invariant!r} vetoed the commit: {reason}")
+        super().__init__(f"invariant {shown(invariant)} vetoed the commit: {reason}")
 
 
 class CompactedError(CowstateError, LookupError):

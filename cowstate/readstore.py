@@ -211,14 +211,14 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         ChangeSet({'a': Change(old=1, new=3)})
         """
         if mode not in ("every", "latest"):
-            raise ArgumentValueError(f"mode must be 'every' or 'latest', not {mode!r}")
+            raise ArgumentValueError(f"mode must be 'every' or 'latest', not {shown(mode)}")
         current = self._timeline.current.version
         version = current if since is None else since
         if isinstance(version, Snapshot):
             version = self._own(version).version
         if not isinstance(version, int) or not 0 <= version <= current:
             raise ArgumentValueError(
-                f"since must be a version from 0 to {current}, or a snapshot, not {since!r}"
+                f"since must be a version from 0 to {current}, or a snapshot, not {shown(since)}"
             )
         return Feed(self.source, mode, checked_keys(keys), version)
 

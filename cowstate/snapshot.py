@@ -19,6 +19,7 @@ from .errors import (
 from .maps import PersistentMap
 from .ring import Ring
 from .sameness import Equal, same
+from .showing import shown
 
 __all__ = ["Commit", "Lineage", "Snapshot"]
 
@@ -195,10 +196,13 @@ class Snapshot(
         return position
 
     def __repr__(self) -> str:
-        shown = [_short(f"{k!r}: {v!r}") for _, (k, v) in zip(range(3), self.items(), strict=False)]
+        parts = [
+            _short(f"{shown(k, 90)}: {shown(v, 90)}")
+            for _, (k, v) in zip(range(3), self.items(), strict=False)
+        ]
         if len(self) > 3:
-            shown.append("...")
-        return f"<Snapshot version={self.version} records={len(self)} {{{', '.join(shown)}}}>"
+            parts.append("...")
+        return f"<Snapshot version={self.version} records={len(self)} {{{', '.join(parts)}}}>"
 
     def __copy__(self) -> Self:
         return self

@@ -100,7 +100,9 @@ class Store(ReadStore[K, V], Generic[K, V], sealed=True):
     ) -> None:
         history = History() if history is None else history
         if not isinstance(history, History):
-            raise ArgumentTypeError(f"history must be a History(versions=...), not {history!r}")
+            raise ArgumentTypeError(
+                f"history must be a History(versions=...), not {shown(history)}"
+            )
         lock = WriteLock(checked_timeout(lock_timeout))
         ring: Ring[Commit[K, V]] = Ring(max(history.versions, BACKLOG))
         schema: Schema[K, V] = Schema(
@@ -269,7 +271,9 @@ class Store(ReadStore[K, V], Generic[K, V], sealed=True):
             ArgumentValueError: *attempts* is not at least 1.
         """
         if not isinstance(attempts, int) or attempts < 1:
-            raise ArgumentValueError(f"attempts must be a whole number from 1, not {attempts!r}")
+            raise ArgumentValueError(
+                f"attempts must be a whole number from 1, not {shown(attempts)}"
+            )
         ensure_function(fn, "retry runs a function of a draft")
         for _ in range(attempts - 1):
             draft = self.draft()
@@ -300,7 +304,9 @@ class Store(ReadStore[K, V], Generic[K, V], sealed=True):
             ConflictError: something that it changed has been changed again since.
         """
         if not isinstance(commit, Commit):
-            raise ArgumentTypeError(f"undo takes the Commit that a write returned, not {commit!r}")
+            raise ArgumentTypeError(
+                f"undo takes the Commit that a write returned, not {shown(commit)}"
+            )
         draft = self.draft(commit.after)
         for key, (old, _) in commit.changes.items():
             if old is MISSING:

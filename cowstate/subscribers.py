@@ -13,6 +13,7 @@ from .errors import ClosedError, LaggedError
 from .locks import BUSY, OwnedLock
 from .members import Members, numbers
 from .scope import Scoped
+from .showing import shown
 from .slips import plain
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
@@ -203,7 +204,7 @@ class Subscription(Scoped, Generic[K, V]):
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"delivered up to {self.delivered}"
-        return f"<Subscription of {self._callback!r}, {state}>"
+        return f"<Subscription of {shown(self._callback)}, {state}>"
 
 
 class Group(Generic[K, V]):

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from .changes import MISSING
 from .errors import ArgumentTypeError, ArgumentValueError, ReentrantWriteError, WaitTimeoutError
+from .showing import shown
 from .slips import ensure_function, plain
 from .snapshot import Snapshot
 from .timeline import Timeline
@@ -139,7 +140,9 @@ def checked_timeout(timeout: float | None) -> float | None:
     if timeout is None:
         return None
     if not isinstance(timeout, int | float):
-        raise ArgumentTypeError(f"timeout must be a number of seconds, or None, not {timeout!r}")
+        raise ArgumentTypeError(
+            f"timeout must be a number of seconds, or None, not {shown(timeout)}"
+        )
     # What is longer than anybody will live need not fit in a clock, or in a float.
     if timeout > 1e10:
         return None
@@ -153,7 +156,7 @@ def checked_keys(keys: Iterable[K] | None) -> frozenset[K] | None:
     if keys is None:
         return None
     if isinstance(keys, str | bytes):
-        raise ArgumentTypeError(f"keys must be a collection of keys; for one write [{keys!r}]")
+        raise ArgumentTypeError(f"keys must be a collection of keys; for one write [{shown(keys)}]")
     try:
         return frozenset(keys)
     except TypeError as error:

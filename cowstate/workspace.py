@@ -15,6 +15,7 @@ from .errors import (
     UnhashableKeyError,
     UnknownAggregateError,
 )
+from .showing import shown
 from .snapshot import Snapshot, delta_of
 
 __all__ = ["Workspace", "ensure_findable", "ensure_hashable"]
@@ -42,7 +43,9 @@ def ensure_findable(key: object) -> None:
     Maps disagree upon whether such a key can be found again: pyrsistent's cannot.
     """
     if key != key:  # noqa: PLR0124
-        raise ArgumentValueError(f"{key!r} cannot be a key: it equals nothing, itself included")
+        raise ArgumentValueError(
+            f"{shown(key)} cannot be a key: it equals nothing, itself included"
+        )
 
 
 class Workspace(MutableMapping[K, V], Generic[K, V]):
