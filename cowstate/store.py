@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from .blocks import JointBlock, TransactionBlock
-from .changes import MISSING, Absent
+from .changes import MISSING
 from .committer import Committer
 from .derived import Aggregate, Index
 from .draft import Draft
@@ -16,7 +16,6 @@ from .immutability import Immutability
 from .invariants import Invariant
 from .maps import map_kind
 from .observation import Observation
-from .readstore import ReadStore
 from .ring import Ring
 from .sameness import Sameness
 from .schema import Schema
@@ -27,6 +26,7 @@ from .timeline import BACKLOG, History, Timeline
 from .transactions import Transaction
 from .waits import checked_timeout
 from .writelock import WriteLock
+from .writestore import WriteStore
 
 __all__ = ["Store", "transaction"]
 
@@ -35,7 +35,7 @@ V = TypeVar("V")
 R = TypeVar("R")
 
 
-class Store(ReadStore[K, V], Generic[K, V], sealed=True):
+class Store(WriteStore[K, V], Generic[K, V], sealed=True):
     """Shared state for many writers and readers: immutable records under keys, in versions.
 
     The store holds one reference, to the current `Snapshot`, in which everything hangs together:
@@ -83,6 +83,8 @@ class Store(ReadStore[K, V], Generic[K, V], sealed=True):
     (1, 2)
     """
 
+    _committer: Committer[K, V]  # what `transaction` below takes from several
+
     def __init__(
         self,
         records: Mapping[K, V] | Iterable[tuple[K, V]] | None = None,
@@ -110,77 +112,8 @@ class Store(ReadStore[K, V], Generic[K, V], sealed=True):
         )
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
         super().__init__(schema, timeline, lock)
-        self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)
-        # Bound once, for they are called in every write.
-        self._write = self._committer.write
-        self._set, self._update = self._committer.set, self._committer.update
-        self._transact = self._committer.run_transaction
 
-    # Writing
-
-    def set(self, key: K, record: V) -> Commit[K, V]:
-        """Store *record* under *key*, whether or not there was one. Costs O(log N).
-
-        Raises:
-            MutableRecordError: the record's type is known to be mutable.
-            UnhashableKeyError: the key cannot be a key.
-            UniqueViolationError, InvariantError: the commit was refused.
-            ReentrantWriteError: called inside a write to this store.
-            LockTimeoutError, DeadlockError: another write was in the way.
-
-        >>> store = Store({"a": 1})
-        >>> store.set("b", 2).changes
-        ChangeSet({'b': Change(old=MISSING, new=2)})
-        """
-        return self._write(self._set, key, record)  # type: ignore[no-any-return]
-
-    def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
-        """Replace the record under *key* by ``fn(record)``. Costs O(log N).
-
-        Nobody else writes between the read and the write. *fn* runs under the lock, once.
-
-        Raises:
-            RecordNotFoundError: there is no such record.
-            MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
-            LockTimeoutError, DeadlockError: as for `set`.
-
-        >>> store = Store({"a": 1})
-        >>> store.update("a", lambda n: n + 1).after["a"]
-        2
-        """
-        return self._write(self._update, key, fn)  # type: ignore[no-any-return]
-
-    def delete(self, key: K) -> Commit[K, V]:
-        """Remove the record under *key*. Costs O(log N).
-
-        Raises:
-            RecordNotFoundError: there is no such record.
-            InvariantError: the commit was refused.
-            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
-
-        >>> store = Store({"a": 1})
-        >>> store.delete("a").changes
-        ChangeSet({'a': Change(old=1, new=MISSING)})
-        """
-        return self._write(self._committer.delete, key)  # type: ignore[no-any-return]
-
-    def compare_and_set(
-        self, key: K, expected: V | Absent, record: V | Absent
-    ) -> Commit[K, V] | None:
-        """Store *record* if *key* still holds the very object *expected*; else return None.
-
-        `MISSING` stands for no record, on either side: expected, to add; new, to delete.
-        Compared by identity: an equal record that was stored since is another one, unless the
-        store was made with ``same="equality"``.
-
-        >>> from cowstate import MISSING, Store
-        >>> store = Store()
-        >>> store.compare_and_set("leader", MISSING, "me") is None
-        False
-        >>> store.compare_and_set("leader", MISSING, "me too") is None
-        True
-        """
-        return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
+    # Several changes as one version
 
     def transact(self, fn: Callable[[Transaction[K, V]], R], *, timeout: float | None = None) -> R:
         """Run ``fn(tx)``, publish what it did to *tx* as one version, and return its result.

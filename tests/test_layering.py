@@ -23,6 +23,7 @@ LAYERS = [
     ["positions", "testing"],
     ["aio", "journal"],
     ["store"],
+    ["writestore"],
     ["readstore", "blocks", "observation"],
     ["committer", "feeds", "statistics"],
     ["draft", "transactions", "delivery", "waits"],

@@ -1,0 +1,98 @@
+"""The half of a store that writes by single calls: `WriteStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from .changes import Absent
+from .committer import Committer
+from .readstore import ReadStore
+from .schema import Schema
+from .snapshot import Commit
+from .timeline import Timeline
+from .writelock import WriteLock
+
+__all__ = ["WriteStore"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
+    """Writes of one call each, which return their `Commit`. Every method, from any thread."""
+
+    def __init__(self, schema: Schema[K, V], timeline: Timeline[K, V], lock: WriteLock) -> None:
+        super().__init__(schema, timeline, lock)
+        self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)
+        # Bound once, for they are called in every write.
+        self._write = self._committer.write
+        self._set, self._update = self._committer.set, self._committer.update
+        self._transact = self._committer.run_transaction
+
+    def set(self, key: K, record: V) -> Commit[K, V]:
+        """Store *record* under *key*, whether or not there was one. Costs O(log N).
+
+        Raises:
+            MutableRecordError: the record's type is known to be mutable.
+            UnhashableKeyError: the key cannot be a key.
+            UniqueViolationError, InvariantError: the commit was refused.
+            ReentrantWriteError: called inside a write to this store.
+            LockTimeoutError, DeadlockError: another write was in the way.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> store.set("b", 2).changes
+        ChangeSet({'b': Change(old=MISSING, new=2)})
+        """
+        return self._write(self._set, key, record)  # type: ignore[no-any-return]
+
+    def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
+        """Replace the record under *key* by ``fn(record)``. Costs O(log N).
+
+        Nobody else writes between the read and the write. *fn* runs under the lock, once.
+
+        Raises:
+            RecordNotFoundError: there is no such record.
+            MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
+            LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> store.update("a", lambda n: n + 1).after["a"]
+        2
+        """
+        return self._write(self._update, key, fn)  # type: ignore[no-any-return]
+
+    def delete(self, key: K) -> Commit[K, V]:
+        """Remove the record under *key*. Costs O(log N).
+
+        Raises:
+            RecordNotFoundError: there is no such record.
+            InvariantError: the commit was refused.
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> store.delete("a").changes
+        ChangeSet({'a': Change(old=1, new=MISSING)})
+        """
+        return self._write(self._committer.delete, key)  # type: ignore[no-any-return]
+
+    def compare_and_set(
+        self, key: K, expected: V | Absent, record: V | Absent
+    ) -> Commit[K, V] | None:
+        """Store *record* if *key* still holds the very object *expected*; else return None.
+
+        `MISSING` stands for no record, on either side: expected, to add; new, to delete.
+        Compared by identity: an equal record that was stored since is another one, unless the
+        store was made with ``same="equality"``.
+
+        >>> from cowstate import MISSING, Store
+        >>> store = Store()
+        >>> store.compare_and_set("leader", MISSING, "me") is None
+        False
+        >>> store.compare_and_set("leader", MISSING, "me too") is None
+        True
+        """
+        return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
