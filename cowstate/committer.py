@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from itertools import count
 from typing import Any, Generic, TypeVar
 from weakref import ref
@@ -195,6 +195,10 @@ class Committer(Generic[K, V]):
 
     # The work of writes of several keys.
 
+    def commit(self, writes: Mapping[K, V | Absent], meta: object) -> Commit[K, V]:
+        """Publish what *writes* and *meta* make of the current version. As the end of a work."""
+        return self._publish(self._schema.advance(self.timeline.current, writes, meta))
+
     def commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""
         current = self.timeline.current
@@ -203,14 +207,18 @@ class Committer(Generic[K, V]):
             self._schema.advance(current, draft.writes, draft.meta_over(current))
         )
         draft.close(f"the draft was committed as version {commit.version}; make another one")
+        draft.committed(commit)
         return commit
 
     def run_draft(
-        self, new_draft: Callable[[], Draft[K, V]], fn: Callable[[Draft[K, V]], object]
+        self,
+        new_draft: Callable[[], Draft[K, V]],
+        run: tuple[Callable[[Draft[K, V]], object], list[Any]],
     ) -> Commit[K, V]:
-        """Make a draft, run *fn* on it and commit it. As the work of `write`."""
+        """Make a draft, run a function on it, append its answer, and commit. As work of `write`."""
+        fn, answer = run
         draft = new_draft()
-        plain(fn(draft), "retry")
+        answer.append(plain(fn(draft), "retry"))
         return self.commit_draft(draft, None)
 
     def revert(self, to: Snapshot[K, V], _: None = None) -> Commit[K, V]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from .changes import MISSING, Absent
 from .errors import ArgumentTypeError, ConflictError
@@ -31,6 +32,16 @@ class Draft(Workspace[K, V]):
       total is the same; if ``meta`` was read or set, the meta value is.
 
     Other keys may have changed: that is no conflict. For one thread at a time.
+
+    In a ``with`` it is committed at the end of the block, unless it was before, or the block
+    raises: then it stays open, and nothing was written. Nobody is held up meanwhile.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1})
+    >>> with store.draft() as draft:
+    ...     draft["a"] += 1
+    >>> draft.result.version, store.snapshot()["a"]
+    (1, 2)
     """
 
     __slots__ = (
@@ -77,6 +88,19 @@ class Draft(Workspace[K, V]):
         if not isinstance(expected_version, int | None):
             raise ArgumentTypeError(f"a version is a whole number, not {shown(expected_version)}")
         return self._commit(self, expected_version)
+
+    def __enter__(self) -> Self:
+        self._ensure_open()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None and self._closed is None:
+            self.commit()
 
     @property
     def meta(self) -> Any:

@@ -72,12 +72,7 @@ class Schema(Generic[K, V]):
 
     def first(self, records: Any, meta: object) -> Snapshot[K, V]:
         """Return version 0. Costs O(N)."""
-        start: dict[K, V] = _as_dict(records)
-        for key in start:
-            ensure_findable(key)
-        for key, record in start.items():
-            if type(record) not in self.accepted:
-                self.accept(record, key)
+        start = {} if records is None else self.checked(records)
         self.accept(meta)
         delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
         indexes, totals = self.derivation.step(*self.derivation.start(), delta)
@@ -86,6 +81,15 @@ class Schema(Generic[K, V]):
         )
         self._invariants.ask(snapshot, delta)
         return snapshot
+
+    def checked(self, records: Any) -> dict[K, V]:
+        """Return *records*, a mapping or pairs, as a new dict; raise if one may not be stored."""
+        found: dict[K, V] = _as_dict(records)
+        for key, record in found.items():
+            ensure_findable(key)
+            if type(record) not in self.accepted:
+                self.accept(record, key)
+        return found
 
     def advance(
         self, before: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object
@@ -216,8 +220,6 @@ _FIXED_BYTES: Final = 360
 
 
 def _as_dict(records: Any) -> dict[Any, Any]:
-    if records is None:
-        return {}
     if isinstance(records, Mapping):
         return dict(records)
     try:

@@ -179,6 +179,8 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
     def draft(self, base: Snapshot[K, V] | None = None) -> Draft[K, V]:
         """Return a draft over *base*, any snapshot of this store, or the current one. O(1).
 
+        Commit it with `Draft.commit`, or use it in a ``with``, at whose end it is committed.
+
         Raises:
             ForeignSnapshotError: *base* is no snapshot of this store.
 
@@ -194,14 +196,26 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
     def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         return self._write(self._committer.commit_draft, draft, expected_version)  # type: ignore[no-any-return]
 
-    def retry(self, fn: Callable[[Draft[K, V]], object], attempts: int = 5) -> Commit[K, V]:
-        """Run ``fn(draft)`` and commit, again from a new snapshot after each conflict.
+    def retry(self, fn: Callable[[Draft[K, V]], R], attempts: int = 5) -> R:
+        """Run ``fn(draft)``, commit, and return its result; again after each conflict.
 
-        The last attempt runs under the lock, where nothing can conflict, so that it always
-        ends. *fn* may therefore run up to *attempts* times, and must have no effects besides.
+        Each time from a new snapshot. The last attempt runs under the lock, where nothing can
+        conflict, so that it always ends. *fn* may therefore run up to *attempts* times, and must
+        have no effects besides. For the commit, return the draft: ``store.retry(fn).result``.
 
         Raises:
+            ArgumentTypeError: *fn* is no plain function.
             ArgumentValueError: *attempts* is not at least 1.
+            UniqueViolationError, InvariantError: the commit was refused.
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> store = Store({"a": 5, "b": 0})
+        >>> def move(draft):
+        ...     draft["a"] -= 3
+        ...     draft["b"] += 3
+        ...     return draft["b"]
+        >>> store.retry(move)
+        3
         """
         if not isinstance(attempts, int) or attempts < 1:
             raise ArgumentValueError(
@@ -210,12 +224,15 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         ensure_function(fn, "retry runs a function of a draft")
         for _ in range(attempts - 1):
             draft = self.draft()
-            plain(fn(draft), "retry")
+            result = plain(fn(draft), "retry")
             try:
-                return draft.commit()
+                draft.commit()
             except ConflictError:
                 continue
-        return self._write(self._committer.run_draft, self.draft, fn)  # type: ignore[no-any-return]
+            return result
+        answer: list[R] = []
+        self._write(self._committer.run_draft, self.draft, (fn, answer))
+        return answer[0]
 
     def observe(self) -> Observation[K, V]:
         """Open a window around a slow look at the outside world; use it in a ``with``.

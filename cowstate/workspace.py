@@ -16,7 +16,7 @@ from .errors import (
     UnknownAggregateError,
 )
 from .showing import shown
-from .snapshot import Snapshot, delta_of
+from .snapshot import Commit, Snapshot, delta_of
 
 __all__ = ["Workspace", "ensure_findable", "ensure_hashable"]
 
@@ -68,6 +68,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         "_left",
         "_map",
         "_meta",
+        "_result",
         "_writes",
     )
 
@@ -87,6 +88,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         # How many more keys there are than in the base, as far as the first `_counted` writes go.
         self._grown = self._counted = 0
         self._left: Iterator[K] | None = None
+        self._result: Commit[K, V] | None = None
 
     @property
     def base(self) -> Snapshot[K, V]:
@@ -234,6 +236,20 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     def close(self, why: str) -> None:
         """Refuse all further changes, with *why* as the message."""
         self._closed = why
+
+    @property
+    def result(self) -> Commit[K, V]:
+        """The commit, once that has gone well."""
+        if self._result is None:
+            raise ClosedError(
+                f"the {type(self).__name__.lower()} has no result before its block has ended "
+                "well, or it has been committed"
+            )
+        return self._result
+
+    def committed(self, commit: Commit[K, V]) -> None:
+        """Note what it led to."""
+        self._result = commit
 
     def find(self, index: str, value: object) -> V | None:
         """Return the record with *value* in the unique *index*, changes here included, or None."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from .changes import Absent
+from .bulk import Bulk
+from .changes import MISSING, Absent
 from .committer import Committer
+from .errors import ArgumentTypeError
 from .readstore import ReadStore
 from .schema import Schema
+from .showing import shown
 from .snapshot import Commit
 from .timeline import Timeline
 from .writelock import WriteLock
@@ -29,6 +32,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         self._write = self._committer.write
         self._set, self._update = self._committer.set, self._committer.update
         self._transact = self._committer.run_transaction
+        self._bulk = Bulk(self._committer, schema)
 
     def set(self, key: K, record: V) -> Commit[K, V]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).
@@ -47,13 +51,21 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         """
         return self._write(self._set, key, record)  # type: ignore[no-any-return]
 
-    def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
+    def update(self, key: K, fn: Callable[[V], V], default: V | Absent = MISSING) -> Commit[K, V]:
         """Replace the record under *key* by ``fn(record)``. Costs O(log N).
 
         Nobody else writes between the read and the write. *fn* runs under the lock, once.
 
+        Args:
+            key: the key.
+            fn: a plain function of the record that returns the next one; the same one, to change
+                nothing.
+            default: what *fn* is given where there is no record yet. `MISSING`, the default, says
+                that there must be one.
+
         Raises:
-            RecordNotFoundError: there is no such record.
+            RecordNotFoundError: there is no such record, and no *default*.
+            ArgumentTypeError: *fn* is no plain function, or returned None; see `Store`.
             MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
             LockTimeoutError, DeadlockError: as for `set`.
 
@@ -61,7 +73,13 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         >>> store = Store({"a": 1})
         >>> store.update("a", lambda n: n + 1).after["a"]
         2
+        >>> store.update("b", lambda n: n + 1, default=0).after["b"]
+        1
         """
+        if default is not MISSING:
+            if not callable(fn):
+                raise ArgumentTypeError(f"update takes a function, not {shown(fn)}")
+            return self._write(self._bulk.update_or, key, (fn, default))  # type: ignore[no-any-return]
         return self._write(self._update, key, fn)  # type: ignore[no-any-return]
 
     def delete(self, key: K) -> Commit[K, V]:
@@ -96,3 +114,38 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         True
         """
         return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
+
+    def set_meta(self, value: Any) -> Commit[K, V]:
+        """Publish *value* as the ``meta`` of the next version. O(1).
+
+        Raises:
+            MutableRecordError: its type is known to be mutable.
+            InvariantError, ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1}, meta="open")
+        >>> store.set_meta("closed").after.meta
+        'closed'
+        """
+        self._schema.accept(value)
+        return self._write(self._bulk.set_meta, value)  # type: ignore[no-any-return]
+
+    def update_meta(self, fn: Callable[[Any], Any]) -> Commit[K, V]:
+        """Replace the ``meta`` value by ``fn(meta)``. O(1).
+
+        Nobody else writes between the read and the write. *fn* runs under the lock, once. It must
+        not return None unless the store was made with ``allow_none``: `set_meta` sets that.
+
+        Raises:
+            ArgumentTypeError: *fn* is no plain function, or returned None.
+            MutableRecordError, InvariantError, ReentrantWriteError, LockTimeoutError,
+            DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store(meta=41)
+        >>> store.update_meta(lambda n: n + 1).after.meta
+        42
+        """
+        if not callable(fn):
+            raise ArgumentTypeError(f"update_meta takes a function of the meta, not {shown(fn)}")
+        return self._write(self._bulk.update_meta, fn)  # type: ignore[no-any-return]

@@ -24,7 +24,7 @@ LAYERS = [
     ["aio", "journal"],
     ["store"],
     ["writestore"],
-    ["readstore", "blocks", "observation"],
+    ["readstore", "blocks", "bulk", "observation"],
     ["committer", "feeds", "statistics"],
     ["draft", "transactions", "delivery", "waits"],
     ["schema", "subscribers", "writelock"],

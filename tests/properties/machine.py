@@ -248,7 +248,7 @@ class StoreMachine(RuleBasedStateMachine):
         runs = 0
         clashes = min(clashes, attempts - 1)
 
-        def fn(draft: Any) -> None:
+        def fn(draft: Any) -> Any:
             nonlocal runs
             runs += 1
             draft.get(key)
@@ -257,11 +257,12 @@ class StoreMachine(RuleBasedStateMachine):
                 later = self.model.after({key: clash}, self.model.meta)
                 self.expect(later, lambda: self.store.set(key, clash))
             draft[key] = value
+            return draft
 
         value = Item(amount=Decimal(-1))
         if self.model.totals()["amount"] > Decimal(50):
             return
-        commit = self.store.retry(fn, attempts=attempts)
+        commit = self.store.retry(fn, attempts=attempts).result
         assert runs == clashes + 1
         assert commit.changes[key].new is value
         self.history.append(self.model.after({key: value}, self.model.meta))
