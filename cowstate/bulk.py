@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from .changes import MISSING, Absent
+from .changes import MISSING, Absent, Delta
 from .committer import Committer
 from .errors import ArgumentTypeError, RecordNotFoundError
 from .schema import Schema
@@ -25,9 +25,13 @@ def unique_keys(keys: Iterable[K]) -> dict[K, None]:
     >>> list(unique_keys(["b", "a", "b"]))
     ['b', 'a']
     """
-    if isinstance(keys, str | bytes) or not hasattr(type(keys), "__iter__"):
+    kind = type(keys)
+    if kind is list or kind is tuple:
+        found: Any = keys
+    elif isinstance(keys, str | bytes) or not hasattr(kind, "__iter__"):
         raise ArgumentTypeError(f"keys must be an iterable of keys, not {shown(keys)}")
-    found = list(keys)
+    else:
+        found = list(keys)
     try:
         return dict.fromkeys(found)
     except TypeError:
@@ -66,8 +70,10 @@ class Bulk(Generic[K, V]):
     def update_all(self, keys: Iterable[K], fn: Callable[[V], V]) -> Commit[K, V]:
         """Set each of *keys* to ``fn`` of what it holds."""
         before = self._committer.timeline.current
-        records, accepted = before._map, self._accepted
-        writes: dict[K, V | Absent] = {}
+        records, accepted, equal = before._map, self._accepted, self._schema.equal
+        writes: dict[K, V] = {}
+        # Known here, so that nobody looks each record up once more.
+        delta: Delta[K, V] = {}
         for key in keys:
             try:
                 old = records[key]
@@ -76,9 +82,10 @@ class Bulk(Generic[K, V]):
             record = fn(old)
             if type(record) not in accepted:
                 self._schema.accept_returned(record, key)
-            if record is not old:
+            if record is not old and (equal is None or not equal(old, record)):
                 writes[key] = record
-        return self._committer.commit(writes, before.meta)
+                delta[key] = (old, record)
+        return self._committer.commit_known(writes, delta)
 
     def replace_all(self, wanted: Mapping[K, V], _: None = None) -> Commit[K, V]:
         """Make the records those that are *wanted*, and no others."""

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 from weakref import ref
 
-from .changes import MISSING, Absent
+from .changes import MISSING, Absent, Delta
 from .delivery import Delivery, debts, settle
 from .draft import Draft
 from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError
@@ -198,6 +198,15 @@ class Committer(Generic[K, V]):
     def commit(self, writes: Mapping[K, V | Absent], meta: object) -> Commit[K, V]:
         """Publish what *writes* and *meta* make of the current version. As the end of a work."""
         return self._publish(self._schema.advance(self.timeline.current, writes, meta))
+
+    def commit_known(self, writes: Mapping[K, V], delta: Delta[K, V]) -> Commit[K, V]:
+        """Publish what is known to change the records of known keys. As the end of a work."""
+        before = self.timeline.current
+        if not delta:
+            return self._schema.unchanged(before)
+        return self._publish(
+            self._schema.step(before, writes, delta, before.meta, before._key_set, False)
+        )
 
     def commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""

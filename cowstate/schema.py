@@ -123,8 +123,29 @@ class Schema(Generic[K, V]):
                     key_set = object()
         if not delta and meta is before.meta:
             return self.unchanged(before)
+        return self.step(before, writes, delta, meta, key_set, deletes)
+
+    def step(
+        self,
+        before: Snapshot[K, V],
+        writes: Mapping[K, V | Absent],
+        delta: Delta[K, V],
+        meta: object,
+        key_set: object,
+        deletes: bool,
+    ) -> Commit[K, V]:
+        """Return the commit of what is known to change: the end of `advance`. O(k log N).
+
+        Args:
+            before: the last version.
+            writes: as for `advance`.
+            delta: what they change over *before*.
+            meta: the meta value.
+            key_set: that of *before*, or another object, if a key is added or deleted.
+            deletes: whether one may be.
+        """
         version = before.version + 1
-        records = self.kind.apply(old_map, writes, deletes) if delta else old_map
+        records = self.kind.apply(before._map, writes, deletes) if delta else before._map
         indexes, totals = before._indexes, before._totals
         if self._derives:
             indexes, totals = self.derivation.step(indexes, totals, delta)

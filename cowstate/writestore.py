@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from .bulk import Bulk
+from .bulk import Bulk, unique_keys
 from .changes import MISSING, Absent
 from .committer import Committer
 from .errors import ArgumentTypeError
@@ -114,6 +114,55 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         True
         """
         return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
+
+    def update_all(self, keys: Iterable[K], fn: Callable[[V], V]) -> Commit[K, V]:
+        """Replace the record under each of *keys* by ``fn(record)``, as one version, or none.
+
+        The same as an `update` of each in one transaction, for much less: costs O(k log N) for k
+        keys. A key that is given twice is updated once. *fn* runs under the lock, once for each
+        key, in their order; a record that it returns as it is does not change.
+
+        Raises:
+            RecordNotFoundError: there is no record under one of them.
+            ArgumentTypeError: *keys* is no iterable of keys; *fn* is no plain function, or
+                returned None.
+            MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
+            LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 2, "c": 3})
+        >>> store.update_all(["a", "b"], lambda n: n * 10).version
+        1
+        >>> sorted(store.snapshot().items())
+        [('a', 10), ('b', 20), ('c', 3)]
+        """
+        if not callable(fn):
+            raise ArgumentTypeError(f"update_all takes a function of a record, not {shown(fn)}")
+        return self._write(self._bulk.update_all, unique_keys(keys), fn)  # type: ignore[no-any-return]
+
+    def replace_all(self, records: Mapping[K, V] | Iterable[tuple[K, V]]) -> Commit[K, V]:
+        """Make the records exactly these, as one version that holds only what changes by it.
+
+        What is the same already (by identity, or by equality: see `Store`) stays the very object
+        that it is, and is no change; keys that are not in *records* are deleted; ``meta`` stays.
+        So a list that was asked for again changes what has changed, and nothing if nothing has.
+        Costs O(N), a look at each record, under the lock; what is built is O(changes log N).
+
+        Args:
+            records: a mapping, or an iterable of pairs, with all records.
+
+        Raises:
+            ArgumentTypeError: it is neither.
+            MutableRecordError, UnhashableKeyError, UniqueViolationError, InvariantError,
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 2, "c": 3})
+        >>> commit = store.replace_all({"a": 1, "b": 20, "d": 4})
+        >>> commit.version, sorted(commit.changes)
+        (1, ['b', 'c', 'd'])
+        """
+        return self._write(self._bulk.replace_all, self._schema.checked(records))  # type: ignore[no-any-return]
 
     def set_meta(self, value: Any) -> Commit[K, V]:
         """Publish *value* as the ``meta`` of the next version. O(1).

@@ -51,6 +51,8 @@ WRITES: dict[str, Callable[[Numbers, Commit[str, int]], object]] = {
     "set": lambda store, _: store.set("a", 5),
     "update": lambda store, _: store.update("a", lambda n: n + 4),
     "update with a default": lambda store, _: store.update("a", lambda n: n + 4, default=0),
+    "update_all": lambda store, _: store.update_all(["a", "a"], lambda n: n + 4),
+    "replace_all": lambda store, _: store.replace_all({"a": 5, "b": 0}),
     "delete": lambda store, _: store.delete("a"),
     "compare_and_set": lambda store, _: store.compare_and_set("a", store.snapshot()["a"], 5),
     "compare_and_set to none": remove,

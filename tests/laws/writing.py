@@ -58,6 +58,25 @@ def _update_or(world: World, hand: Hand) -> None:
     hand.commits[1] = world.store.update(hand.b, lambda s: s.replace(quantity=6), hand.slot(1))
 
 
+@write("update all")
+def _update_all(world: World, hand: Hand) -> None:
+    hand.commits[0] = world.store.update_all(
+        [hand.a, hand.b, hand.a], lambda slot: slot.replace(quantity=6)
+    )
+
+
+@write("update all of what is not there")
+def _update_all_of_none(world: World, hand: Hand) -> None:
+    with suppress(CowstateError):
+        world.store.update_all([hand.a, "nowhere"], lambda slot: slot.replace(quantity=6))
+
+
+@write("replace all", disturbs=True, relies_on_all=True)
+def _replace_all(world: World, hand: Hand) -> None:
+    records = {hand.a: hand.slot(2), hand.b: world.base[hand.b], hand.new: hand.slot(3)}
+    hand.commits[0] = world.store.replace_all({**world.base, **records})
+
+
 @write("set and update meta")
 def _meta(world: World, hand: Hand) -> None:
     hand.commits[0] = world.store.set_meta("set")

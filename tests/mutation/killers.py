@@ -7,6 +7,7 @@ from pathlib import Path
 # What is run beside the file of the module's own name.
 NEAR = {
     "cowstate/blocks.py": ["test_transactions"],
+    "cowstate/bulk.py": ["test_bulk", "test_writestore", "test_every_write"],
     "cowstate/committer.py": ["test_store", "test_every_write", "test_timeline"],
     "cowstate/delivery.py": ["test_subscribers", "test_held", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
@@ -15,7 +16,13 @@ NEAR = {
     "cowstate/members.py": ["test_subscribers", "test_every_write"],
     "cowstate/readstore.py": ["test_every_write", "test_subscribers", "test_timeline"],
     "cowstate/reservation.py": ["test_transactions", "test_blocks", "test_held"],
-    "cowstate/schema.py": ["test_store", "test_derived", "test_invariants"],
+    "cowstate/schema.py": [
+        "test_store",
+        "test_sameness",
+        "test_slips",
+        "test_derived",
+        "test_invariants",
+    ],
     "cowstate/snapshot.py": ["test_diff", "test_mapping_protocol"],
     "cowstate/store.py": ["test_every_write", "test_timeline"],
     "cowstate/subscribers.py": ["test_every_write", "test_blocks", "test_held"],
@@ -24,6 +31,7 @@ NEAR = {
     "cowstate/waiters.py": ["test_every_write", "test_feeds"],
     "cowstate/waits.py": ["test_every_write", "test_feeds"],
     "cowstate/workspace.py": ["test_transactions", "test_draft", "test_mapping_protocol"],
+    "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": ["test_transactions", "test_store", "test_blocks"],
     "cowstate/positions/orders.py": ["positions/test_slots", "positions/test_user_stream"],
     "cowstate/positions/reconcile.py": ["positions/test_reconciler"],

@@ -76,6 +76,11 @@ def writers(store: Store[str, Slot]) -> None:
     assert_type(store.set("50000", Slot(Decimal(1))), Commit[str, Slot])
     assert_type(store.delete("50000"), Commit[str, Slot])
     assert_type(store.update("1", lambda s: s, default=Slot(Decimal(1))), Commit[str, Slot])
+    assert_type(store.update_all(["1", "2"], lambda s: s), Commit[str, Slot])
+    assert_type(store.replace_all({"1": Slot(Decimal(1))}), Commit[str, Slot])
+    assert_type(store.replace_all(store.snapshot()), Commit[str, Slot])
+    store.update_all([1], lambda s: s)  # type: ignore[list-item]
+    store.replace_all({"1": "no slot"})  # type: ignore[arg-type]
     assert_type(store.set_meta("open"), Commit[str, Slot])
     assert_type(store.update_meta(lambda n: n + 1), Commit[str, Slot])
     store.update("1", lambda s: s, default="no slot")  # type: ignore[arg-type]
