@@ -7,7 +7,7 @@ from pathlib import Path
 # What is run beside the file of the module's own name.
 NEAR = {
     "cowstate/blocks.py": ["test_transactions"],
-    "cowstate/bulk.py": ["test_bulk", "test_writestore", "test_every_write"],
+    "cowstate/bulk.py": ["test_writestore", "test_every_write"],
     "cowstate/committer.py": ["test_store", "test_every_write", "test_timeline"],
     "cowstate/delivery.py": ["test_subscribers", "test_held", "test_every_write"],
     "cowstate/derived.py": ["test_transactions"],
