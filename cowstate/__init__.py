@@ -25,16 +25,19 @@ from .errors import (
     LockTimeoutError,
     MissingExtraError,
     MutableRecordError,
+    NotAMappingError,
     ObservationError,
     RecordNotFoundError,
     ReentrantWriteError,
     UnhashableKeyError,
     UniqueViolationError,
     UnknownAggregateError,
+    UnknownAttributeError,
     UnknownIndexError,
     WaitTimeoutError,
 )
 from .feeds import Feed
+from .freezing import freeze, thaw
 from .invariants import Invariant
 from .observation import Observation
 from .records import Record
@@ -52,6 +55,8 @@ __all__ = [
     "Store",
     "transaction",
     "Record",
+    "freeze",
+    "thaw",
     "Index",
     "Aggregate",
     "Invariant",
@@ -87,12 +92,14 @@ __all__ = [
     "LockTimeoutError",
     "MissingExtraError",
     "MutableRecordError",
+    "NotAMappingError",
     "ObservationError",
     "RecordNotFoundError",
     "ReentrantWriteError",
     "UnhashableKeyError",
     "UniqueViolationError",
     "UnknownAggregateError",
+    "UnknownAttributeError",
     "UnknownIndexError",
     "WaitTimeoutError",
     "__version__",

@@ -37,7 +37,7 @@ from .readstore import ReadStore
 from .snapshot import Snapshot
 from .subscribers import Lagged
 from .waiters import Waiters
-from .waits import NOTHING_CAME, Source, checked_keys, checked_predicate, deadline_of
+from .waits import NOTHING_CAME, Source, asked, checked_keys, checked_predicate, deadline_of
 
 __all__ = ["AsyncFeed", "feed", "wait_for"]
 
@@ -74,7 +74,7 @@ async def wait_for(
     wanted = checked_keys(keys)
     deadline = deadline_of(timeout, asyncio.get_running_loop().time)
     source = store.source
-    while not predicate(snapshot := source.timeline.current):
+    while not asked(predicate, snapshot := source.timeline.current):
         _end_with_main_thread(source)
         await _change(source, snapshot, deadline, wanted)
     return snapshot

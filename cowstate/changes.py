@@ -7,6 +7,8 @@ from enum import Enum
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from .errors import ArgumentTypeError, ChangeSetMismatchError
+from .sameness import same
+from .showing import shown
 
 __all__ = ["MISSING", "Change", "ChangeSet", "Delta", "Missing"]
 
@@ -53,6 +55,9 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
     A key is in it only if ``old is not new``. Change sets form a groupoid: `then` composes two
     that follow one upon the other, `inverse` undoes, the empty one changes nothing.
 
+    Equal to another one, and to a mapping of pairs, if their records are; one that cannot be
+    compared (whose ``==`` raises, or gives an array) is equal to itself only.
+
     Thread-safe, because immutable. Reading a key is one dict look-up.
 
     >>> first = ChangeSet({"a": (MISSING, 1)})
@@ -94,6 +99,15 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
     def __contains__(self, key: object) -> bool:
         return key in self._delta
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return len(self) == len(other) and all(
+            _is_change(other.get(key), old, new) for key, (old, new) in self._delta.items()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
     def then(self, later: ChangeSet[K, V]) -> ChangeSet[K, V]:
         """Return the change set that is the same as this one and then *later*.
 
@@ -115,13 +129,20 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
         return ChangeSet._of({key: pair for key, pair in self._delta.items() if wanted(key)})
 
     def __repr__(self) -> str:
-        shown = [f"{key!r}: {self[key]!r}" for _, key in zip(range(4), self._delta, strict=False)]
+        parts = [
+            f"{shown(key)}: {shown(self[key])}"
+            for _, key in zip(range(4), self._delta, strict=False)
+        ]
         if len(self) > 4:
-            shown.append(f"... {len(self) - 4} more")
-        return f"ChangeSet({{{', '.join(shown)}}})"
+            parts.append(f"... {len(self) - 4} more")
+        return f"ChangeSet({{{', '.join(parts)}}})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ChangeSet, (self._delta,)
+
+
+def _is_change(pair: object, old: object, new: object) -> bool:
+    return isinstance(pair, tuple) and len(pair) == 2 and same(pair[0], old) and same(pair[1], new)
 
 
 def compose(first: Delta[K, V], second: Delta[K, V]) -> Delta[K, V]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from itertools import count
-from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
-from .changes import MISSING, Absent
+from .changes import MISSING, Absent, Delta
 from .delivery import Delivery, debts, settle
 from .draft import Draft
-from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError, shown
+from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError
 from .reservation import Reservation, go_inside
 from .schema import Schema
+from .showing import shown
+from .slips import plain
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
 from .transactions import Transaction
@@ -62,6 +63,9 @@ class Committer(Generic[K, V]):
         self._subscribed = delivery.all
         self._run = lock.run
         self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
+        if schema.equal is not None:
+            # So that a store by identity does not pay for the question.
+            self._store = self._store_if_not_equal  # type: ignore[method-assign]
         self._lineage, self._bounded = schema.lineage, timeline.bounded
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
@@ -132,6 +136,8 @@ class Committer(Generic[K, V]):
             raise
         if old is MISSING:
             ensure_findable(key)
+        if type(record) not in self._accepted:
+            self._schema.accept(record, key)
         return self._store(before, key, old, record)
 
     def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
@@ -150,13 +156,13 @@ class Committer(Generic[K, V]):
             if not callable(fn):
                 raise ArgumentTypeError(f"update takes a function, not {shown(fn)}") from None
             raise
+        if type(record) not in self._accepted:
+            self._schema.accept_returned(record, key)
         return self._store(before, key, old, record)
 
     def _store(self, before: Snapshot[K, V], key: K, old: V | Absent, record: V) -> Commit[K, V]:
         if record is old:
             return Commit(before, before, {})
-        if type(record) not in self._accepted:
-            self._schema.accept(record)
         version = before.version + 1
         if self._plain and old is not MISSING:
             records = self._put(before._map, key, record)
@@ -171,6 +177,13 @@ class Committer(Generic[K, V]):
         self.timeline.current = after  # the publication: see Timeline.publish
         return commit
 
+    def _store_if_not_equal(
+        self, before: Snapshot[K, V], key: K, old: V | Absent, record: V
+    ) -> Commit[K, V]:
+        if self._schema.is_same(old, record):
+            return self._schema.unchanged(before)
+        return Committer._store(self, before, key, old, record)
+
     def delete(self, key: K, _: None = None) -> Commit[K, V]:
         """Remove *key*. As the work of `write`."""
         before = self.timeline.current
@@ -184,7 +197,7 @@ class Committer(Generic[K, V]):
         expected, record = change
         before = self.timeline.current
         old = _old(before, key)
-        if old is not expected:
+        if old is not expected and not self._schema.is_same(old, expected):
             return None
         if record is not MISSING:
             return self.set(key, record)
@@ -192,19 +205,36 @@ class Committer(Generic[K, V]):
 
     # The work of writes of several keys.
 
+    def commit(self, writes: Mapping[K, V | Absent], meta: object) -> Commit[K, V]:
+        """Publish what *writes* and *meta* make of the current version. As the end of a work."""
+        return self._publish(self._schema.advance(self.timeline.current, writes, meta))
+
+    def commit_known(self, writes: Mapping[K, V], delta: Delta[K, V]) -> Commit[K, V]:
+        """Publish what is known to change the records of known keys. As the end of a work."""
+        before = self.timeline.current
+        if not delta:
+            return self._schema.unchanged(before)
+        return self._publish(
+            self._schema.step(before, writes, delta, before.meta, before._key_set, False)
+        )
+
     def commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""
         outcome = draft.outcome_over(self.timeline.current, expected_version)
         commit = self._publish(self._schema.advance(*outcome))
         draft.close(COMMITTED)
+        draft.committed(commit)
         return commit
 
     def run_draft(
-        self, new_draft: Callable[[], Draft[K, V]], fn: Callable[[Draft[K, V]], object]
+        self,
+        new_draft: Callable[[], Draft[K, V]],
+        run: tuple[Callable[[Draft[K, V]], object], list[Any]],
     ) -> Commit[K, V]:
-        """Make a draft, run *fn* on it and commit it. As the work of `write`."""
+        """Make a draft, run a function on it, append its answer, and commit. As work of `write`."""
+        fn, answer = run
         draft = new_draft()
-        fn(draft)
+        answer.append(plain(fn(draft), "retry"))
         return self.commit_draft(draft, None)
 
     def revert(self, to: Snapshot[K, V], _: None = None) -> Commit[K, V]:
@@ -220,7 +250,7 @@ class Committer(Generic[K, V]):
         """Run *fn* on a transaction and commit it; append what it returns. As work of `write`."""
         transaction = Transaction(self.timeline.current, self._accepted, self._schema.accept)
         try:
-            answer.append(_refuse_coroutine(fn(transaction)))
+            answer.append(plain(fn(transaction), "transact"))
             commit = self._publish(self._schema.advance(*transaction.outcome()))
         finally:
             transaction.close(OVER)
@@ -295,16 +325,6 @@ def _old(before: Snapshot[K, V], key: K) -> V | Absent:
     except TypeError:
         ensure_hashable(key)
         raise
-
-
-def _refuse_coroutine(answer: R) -> R:
-    if isinstance(answer, CoroutineType):
-        answer.close()
-        raise ArgumentTypeError(
-            "transact takes a plain function: a coroutine would run when the transaction is over. "
-            "Await before, and write then"
-        )
-    return answer
 
 
 def _work_of(reservation: Reservation) -> Transaction[Any, Any]:

@@ -11,7 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 from weakref import ref
 
-from .errors import ArgumentValueError, shown
+from .errors import ArgumentValueError
+from .showing import shown
 from .snapshot import Commit
 from .subscribers import Group, Subscription
 from .timeline import BACKLOG, Timeline

@@ -14,8 +14,9 @@ import msgspec
 
 from .changes import MISSING, Absent, Delta
 from .errors import ArgumentTypeError, ArgumentValueError, IndexValueError, UniqueViolationError
+from .immutability import check_immutable
 from .maps import MapKind, PersistentMap, map_kind
-from .records import check_immutable
+from .showing import shown
 
 __all__ = ["Aggregate", "Index"]
 
@@ -51,7 +52,7 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
     def __post_init__(self) -> None:
         if not callable(self.fn):
             raise ArgumentTypeError(
-                f"an Index needs a function of a record, not {self.fn!r}; "
+                f"an Index needs a function of a record, not {shown(self.fn)}; "
                 "for a field write operator.attrgetter('field')"
             )
 
@@ -61,14 +62,14 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
             return {}
         if self.many and isinstance(result, str | bytes):
             raise IndexValueError(
-                f"{result!r} would be indexed letter by letter; return a tuple of values"
+                f"{shown(result)} would be indexed letter by letter; return a tuple of values"
             )
         try:
             found = dict.fromkeys(result) if self.many else {result: None}
         except TypeError as error:
             want = "an iterable of hashable values" if self.many else "a hashable value"
             raise IndexValueError(
-                f"{result!r} cannot be indexed ({error}); return {want}"
+                f"{shown(result)} cannot be indexed ({error}); return {want}"
             ) from None
         for value in found:
             if value != value:  # noqa: PLR0124  (the test for NaN)
@@ -89,8 +90,8 @@ def _move(total: Any, was: Any, now: Any) -> Any:
             return _EXACT.add(_EXACT.subtract(total, was), now)
         except Inexact:
             raise ArgumentValueError(
-                f"Aggregate.sum would have to round: {now!r} and the total are too many digits "
-                f"apart for the {_EXACT.prec} that are kept"
+                f"Aggregate.sum would have to round: {shown(now)} and the total are too many "
+                f"digits apart for the {_EXACT.prec} that are kept"
             ) from None
     return total - was + now
 
@@ -116,7 +117,7 @@ class Aggregate(Generic[V, S]):
     def __init__(self, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S]) -> None:
         for role, fn in (("add", add), ("remove", remove)):
             if not callable(fn):
-                raise ArgumentTypeError(f"Aggregate: {role} must be a function, not {fn!r}")
+                raise ArgumentTypeError(f"Aggregate: {role} must be a function, not {shown(fn)}")
         check_immutable(start)
         self.start = start
         self._add = add
@@ -141,7 +142,7 @@ class Aggregate(Generic[V, S]):
         or an infinity, which no later change could take out again.
         """
         if not callable(fn):
-            raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {fn!r}")
+            raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {shown(fn)}")
         return _Sum(fn, start)
 
     @classmethod
@@ -150,7 +151,7 @@ class Aggregate(Generic[V, S]):
         if predicate is None:
             return _Sum(lambda _: 1, 0)
         if not callable(predicate):
-            raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {predicate!r}")
+            raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {shown(predicate)}")
         return _Sum(lambda record: 1 if predicate(record) else 0, 0)
 
     def move(self, state: S, old: V | Absent, new: V | Absent) -> S:
@@ -212,7 +213,7 @@ def _moved(
     except IndexValueError as error:
         raise error.within(name, key) from None
     except Exception as error:
-        error.add_note(f"raised by index {name!r} at {key!r}; nothing was committed")
+        error.add_note(f"raised by index {shown(name)} at {shown(key)}; nothing was committed")
         raise
     return (
         {value: None for value in gone if value not in come},
@@ -258,8 +259,8 @@ def _remove_entry(
     entry = state.get(value, MISSING)
     if entry is MISSING or ((entry is not key and entry != key) if unique else key not in entry):
         raise IndexValueError(
-            f"{value!r} was not the value of this record when it was stored; an index function "
-            "must give the same value for the same record every time"
+            f"{shown(value)} was not the value of this record when it was stored; an index "
+            "function must give the same value for the same record every time"
         ).within(name, key)
     if unique or len(entry) == 1:
         return kind.drop(state, value)  # type: ignore[no-any-return]
@@ -285,14 +286,16 @@ class Derivation:
         aggregates = {} if aggregates is None else aggregates
         for role, named in (("indexes", indexes), ("aggregates", aggregates)):
             if not isinstance(named, Mapping):
-                raise ArgumentTypeError(f"{role} must be a mapping from names, not {named!r}")
+                raise ArgumentTypeError(f"{role} must be a mapping from names, not {shown(named)}")
         for name, index in indexes.items():
             if not isinstance(index, Index):
-                raise ArgumentTypeError(f"indexes[{name!r}] must be an Index, not {index!r}")
+                raise ArgumentTypeError(
+                    f"indexes[{shown(name)}] must be an Index, not {shown(index)}"
+                )
         for name, aggregate in aggregates.items():
             if not isinstance(aggregate, Aggregate):
                 raise ArgumentTypeError(
-                    f"aggregates[{name!r}] must be an Aggregate, not {aggregate!r}"
+                    f"aggregates[{shown(name)}] must be an Aggregate, not {shown(aggregate)}"
                 )
         self.kind = kind
         self._indexes = tuple(indexes.items())
@@ -358,7 +361,7 @@ class Derivation:
                 try:
                     moved_totals.append(aggregate.move(total, old, new))
                 except Exception as error:
-                    error.add_note(f"raised by aggregate {name!r}; nothing was committed")
+                    error.add_note(f"raised by aggregate {shown(name)}; nothing was committed")
                     raise
             totals = tuple(moved_totals)
         return indexes, totals
@@ -369,5 +372,5 @@ class Derivation:
         try:
             return aggregate.step(state, delta)
         except Exception as error:
-            error.add_note(f"raised by aggregate {name!r}; nothing was committed")
+            error.add_note(f"raised by aggregate {shown(name)}; nothing was committed")
             raise

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from itertools import chain
-from typing import Any, Final, TypeVar
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
 
 from .changes import MISSING, Absent
 from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
+from .sameness import same
+from .showing import shown
 from .snapshot import Commit, Snapshot
 from .workspace import Workspace, ensure_hashable
 
@@ -32,19 +35,32 @@ class Draft(Workspace[K, V]):
       total is the same; if ``meta`` was read or set, the meta value is.
 
     Other keys may have changed: that is no conflict. For one thread at a time.
+
+    In a ``with`` it is committed at the end of the block, unless it was before, or the block
+    raises: then it stays open, and nothing was written. Nobody is held up meanwhile.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1})
+    >>> with store.draft() as draft:
+    ...     draft["a"] += 1
+    >>> draft.result.version, store.snapshot()["a"]
+    (1, 2)
     """
 
-    # What most never rely on is in the class, and costs nothing to make.
-    _entries_read: set[tuple[str, Any]] | None = None
-    _totals_read: set[str] | None = None
-    _key_set_read = False
-    _meta_used = False
+    __slots__ = (
+        "_commit",
+        "_entries_read",
+        "_key_set_read",
+        "_meta_used",
+        "_read",
+        "_totals_read",
+    )
 
     def __init__(
         self,
         base: Snapshot[K, V],
         accepted: Container[type],
-        check: Callable[[Any], None],
+        check: Callable[..., None],
         commit: Callable[[Draft[K, V], int | None], Commit[K, V]],
     ) -> None:
         # Written out, not left to the base class: that would cost as much again.
@@ -55,10 +71,14 @@ class Draft(Workspace[K, V]):
         self._writes = {}
         self._meta = base.meta
         self._closed = None
-        self._deletions = 0
+        self._deletions = self._grown = self._counted = 0
+        self._left = self._result = None
         self._commit = commit
         # The keys read, each with what it held: `MISSING`, if there was none.
         self._read: dict[K, V | Absent] = {}
+        self._entries_read: set[tuple[str, Any]] | None = None
+        self._totals_read: set[str] | None = None
+        self._key_set_read = self._meta_used = False
 
     def commit(self, *, expected_version: int | None = None) -> Commit[K, V]:
         """Publish the changes as one version, or raise `ConflictError` and change nothing.
@@ -78,8 +98,21 @@ class Draft(Workspace[K, V]):
         """
         self._ensure_open()
         if expected_version is not None and not isinstance(expected_version, int):
-            raise ArgumentTypeError(f"a version is a whole number, not {expected_version!r}")
+            raise ArgumentTypeError(f"a version is a whole number, not {shown(expected_version)}")
         return self._commit(self, expected_version)
+
+    def __enter__(self) -> Self:
+        self._ensure_open()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None and self._closed is None:
+            self.commit()
 
     @property
     def meta(self) -> Any:
@@ -176,7 +209,7 @@ class Draft(Workspace[K, V]):
         reasons = [
             f"total:{name}"
             for name in self._totals_read or ()
-            if base.total(name) != current.total(name)
+            if not same(base.total(name), current.total(name))
         ]
         if self._key_set_read and current._key_set is not base._key_set:
             reasons.append("keys")

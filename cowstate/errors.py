@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
+from .showing import shown, some
+
 __all__ = [
     "CowstateError",
     "ArgumentTypeError",
@@ -27,12 +29,14 @@ __all__ = [
     "LockTimeoutError",
     "MissingExtraError",
     "MutableRecordError",
+    "NotAMappingError",
     "ObservationError",
     "RecordNotFoundError",
     "ReentrantWriteError",
     "UnhashableKeyError",
     "UniqueViolationError",
     "UnknownAggregateError",
+    "UnknownAttributeError",
     "UnknownIndexError",
     "WaitTimeoutError",
     "ScheduleError",
@@ -42,22 +46,6 @@ __all__ = [
     "UnknownWorkloadError",
     "InstructionCountError",
 ]
-
-
-def shown(thing: object, limit: int = 200) -> str:
-    """Return the repr of *thing* for a message, cut in the middle if it is long."""
-    text = repr(thing)
-    if len(text) <= limit:
-        return text
-    half = limit // 2 - 3  # and five for what stands between
-    return f"{text[:half]} ... {text[-half:]}"
-
-
-def _some(things: Iterable[object], limit: int = 5) -> str:
-    """List the first few things for a message, so that it stays short at a million keys."""
-    found = list(things)
-    text = ", ".join(shown(thing, 80) for thing in found[:limit])
-    return f"{text} and {len(found) - limit} more" if len(found) > limit else text
 
 
 def _restore(cls: type[CowstateError], message: str, facts: dict[str, Any]) -> CowstateError:
@@ -108,12 +96,51 @@ class RecordNotFoundError(CowstateError, KeyError):
 
 
 class MutableRecordError(CowstateError, TypeError):
-    """A record of a type that is known to be mutable was refused."""
+    """A record that is known to be mutable was refused.
 
-    def __init__(self, record_type: type, reason: str) -> None:
-        super().__init__(reason)
+    Attributes:
+        record_type: the type of what can be changed: of the record, or of what it holds.
+        reason: why it can be, and what to store instead.
+        path: where it was found, for a store that looks into its records; else None.
+    """
+
+    def __init__(self, record_type: type, reason: str, path: str | None = None) -> None:
+        # Where, what, why.
+        super().__init__(
+            reason if path is None else f"{path} is of type {record_type.__name__}: {reason}"
+        )
         self.record_type = record_type
         self.reason = reason
+        self.path = path
+
+
+class NotAMappingError(CowstateError, TypeError, AttributeError):
+    """A store was used like a dict.
+
+    It is also an `AttributeError`, for a store has none of a mapping's methods.
+    """
+
+    def __init__(self, instead: str) -> None:
+        super().__init__(
+            "a store is not a mapping, for two looks at it might see two versions; " + instead
+        )
+        self.instead = instead
+
+
+class UnknownAttributeError(CowstateError, AttributeError):
+    """An attribute was set that the object does not have, and that nobody would read.
+
+    Attributes:
+        attribute: the name of it.
+    """
+
+    def __init__(self, cls: type, attribute: str) -> None:
+        super().__init__(
+            f"a {cls.__name__} has no attribute {shown(attribute)}, and nobody would read it. What "
+            "the store holds beside the records is set with `tx.meta = ...` in a transaction; what "
+            "is yours belongs into a class of yours"
+        )
+        self.attribute = attribute
 
 
 class UnhashableKeyError(CowstateError, TypeError):
@@ -153,7 +180,7 @@ class ConflictError(CowstateError):
         self.reasons = tuple(reasons)
         self.drafted_from = drafted_from
         self.found = found
-        what = [_some(self.keys)] if self.keys else []
+        what = [some(self.keys)] if self.keys else []
         what += [f"index entry {index}={shown(value, 80)}" for index, value in self.entries[:5]]
         what += list(self.reasons)
         super().__init__(
@@ -205,7 +232,7 @@ class UniqueViolationError(CowstateError, ValueError):
         self.value = value
         self.keys = tuple(keys)
         super().__init__(
-            f"unique index {index!r}: {shown(value)} would belong to {_some(self.keys)} at once"
+            f"unique index {shown(index)}: {shown(value)} would belong to {some(self.keys)} at once"
         )
 
 
@@ -227,7 +254,7 @@ class IndexValueError(CowstateError, TypeError):
         """Say which index and record it was, and return the error."""
         self.index = index
         self.key = key
-        self.args = (f"index {index!r}, record under {key!r}: {self.problem}",)
+        self.args = (f"index {shown(index)}, record under {shown(key)}: {self.problem}",)
         return self
 
 
@@ -238,7 +265,7 @@ class UnknownIndexError(CowstateError, LookupError):
         self.name = name
         self.known = tuple(known)
         super().__init__(
-            f"index {name!r}: {problem}; the indexes are: {_some(self.known) or 'none'}"
+            f"index {shown(name)}: {problem}; the indexes are: {some(self.known) or 'none'}"
         )
 
 
@@ -249,7 +276,7 @@ class UnknownAggregateError(CowstateError, LookupError):
         self.name = name
         self.known = tuple(known)
         super().__init__(
-            f"no aggregate {name!r}; the aggregates are: {_some(self.known) or 'none'}"
+            f"no aggregate {shown(name)}; the aggregates are: {some(self.known) or 'none'}"
         )
 
 
@@ -259,7 +286,7 @@ class InvariantError(CowstateError, ValueError):
     def __init__(self, invariant: str, reason: str) -> None:
         self.invariant = invariant
         self.reason = reason
-        super().__init__(f"invariant {invariant!r} vetoed the commit: {reason}")
+        super().__init__(f"invariant {shown(invariant)} vetoed the commit: {reason}")
 
 
 class CompactedError(CowstateError, LookupError):
@@ -327,7 +354,7 @@ class ChangeSetMismatchError(CowstateError, ValueError):
         self.keys = tuple(keys)
         super().__init__(
             f"the second change set does not start where the first one ends, at "
-            f"{_some(self.keys)}; compose them in version order"
+            f"{some(self.keys)}; compose them in version order"
         )
 
 

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 
 from .changes import ChangeSet, Delta
 from .errors import ArgumentTypeError, InvariantError
+from .showing import shown
+from .slips import ensure_function, plain
 from .snapshot import Snapshot
 
 __all__ = ["Invariant", "Invariants"]
@@ -27,13 +29,11 @@ class Invariants:
     def __init__(self, named: Mapping[str, Invariant] | None) -> None:
         named = {} if named is None else named
         if not isinstance(named, Mapping):
-            raise ArgumentTypeError(f"invariants must be a mapping from names, not {named!r}")
+            raise ArgumentTypeError(f"invariants must be a mapping from names, not {shown(named)}")
         for name, invariant in named.items():
-            if not callable(invariant):
-                raise ArgumentTypeError(
-                    f"invariants[{name!r}] must be a function of (snapshot, changes), "
-                    f"not {invariant!r}"
-                )
+            ensure_function(
+                invariant, f"invariants[{shown(name)}] must be a function of (snapshot, changes)"
+            )
         self._named = tuple(named.items())
 
     def __len__(self) -> int:
@@ -44,9 +44,9 @@ class Invariants:
         changes = ChangeSet._of(delta)
         for name, invariant in self._named:
             try:
-                verdict: object = invariant(after, changes)
+                verdict: object = plain(invariant(after, changes), "an invariant")
             except Exception as error:
-                error.add_note(f"raised by invariant {name!r}; nothing was committed")
+                error.add_note(f"raised by invariant {shown(name)}; nothing was committed")
                 raise
             if verdict is None or verdict is True:
                 continue
@@ -55,6 +55,6 @@ class Invariants:
             if isinstance(verdict, str):
                 raise InvariantError(name, verdict)
             raise ArgumentTypeError(
-                f"invariant {name!r} returned {verdict!r}; return None or True to accept, "
-                "False or a str that says why to veto"
+                f"invariant {shown(name)} returned {shown(verdict)}; return None or True to "
+                "accept, False or a str that says why to veto"
             )

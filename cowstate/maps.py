@@ -20,6 +20,7 @@ from pyrsistent import PMap, pmap
 
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError, MissingExtraError
+from .showing import shown
 from .tree import Tree
 
 _pure_vector: Any = None
@@ -245,7 +246,7 @@ def map_kind(name: str = "auto") -> MapKind:
         ArgumentTypeError: *name* is no str.
     """
     if not isinstance(name, str):
-        raise ArgumentTypeError(f"maps is the name of a kind of map, not {name!r}")
+        raise ArgumentTypeError(f"maps is the name of a kind of map, not {shown(name)}")
     return _kind(name)
 
 
@@ -260,11 +261,13 @@ def _kind(name: str) -> MapKind:
         return map_kind("dict+tree")
     make = _KINDS.get(name)
     if make is None:
-        raise ArgumentValueError(f"maps must be 'auto' or one of {sorted(_KINDS)}, not {name!r}")
+        raise ArgumentValueError(
+            f"maps must be 'auto' or one of {sorted(_KINDS)}, not {shown(name)}"
+        )
     try:
         return make()
     except ImportError as error:
-        raise MissingExtraError(f"maps={name!r}", "fast") from error
+        raise MissingExtraError(f"maps={shown(name)}", "fast") from error
 
 
 def available_maps() -> tuple[str, ...]:

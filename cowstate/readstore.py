@@ -11,11 +11,12 @@ from .errors import (
     ArgumentValueError,
     ForeignSnapshotError,
     ReentrantWriteError,
-    shown,
 )
 from .feeds import Feed, FeedMode
 from .process import register
 from .schema import Schema
+from .showing import shown
+from .slips import NotAMapping, Sealed, ensure_function
 from .snapshot import Commit, Snapshot
 from .statistics import Statistics
 from .subscribers import Lagged, OnError, Subscription
@@ -30,7 +31,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class ReadStore(Generic[K, V]):
+class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
     """The versions of a store, to look at and to follow. Every method, from any thread, any time.
 
     A face over what it was made of. Nothing here takes the store's lock but to sleep (see
@@ -41,6 +42,8 @@ class ReadStore(Generic[K, V]):
         source: what the package's own followers, such as `cowstate.aio`, need of it.
     """
 
+    source: Source[K, V]
+
     # In an instance dict, not in slots: on a free-threaded build another thread reads an instance
     # attribute in about a third of the time of a slot.
 
@@ -50,7 +53,7 @@ class ReadStore(Generic[K, V]):
         self._lock = lock
         self._delivery: Delivery[K, V] = Delivery(timeline)
         self._waiters: Waiters[K] = Waiters()
-        self.source: Source[K, V] = Source(timeline, self._waiters, lock)
+        self.source = Source(timeline, self._waiters, lock)
         register(self)
 
     def snapshot(self) -> Snapshot[K, V]:
@@ -141,13 +144,15 @@ class ReadStore(Generic[K, V]):
         ...     commit = store.set("a", 2)
         1 ChangeSet({'a': Change(old=1, new=2)})
         """
-        if not callable(callback):
-            raise ArgumentTypeError(f"a subscriber is a function of a commit, not {callback!r}")
-        if on_lagged is not None and not callable(on_lagged):
-            raise ArgumentTypeError(f"on_lagged is a function of a Lagged, not {on_lagged!r}")
-        if not callable(on_error) and on_error not in ("log", "stop"):
+        ensure_function(callback, "a subscriber is a function of a commit")
+        if on_lagged is not None:
+            ensure_function(on_lagged, "on_lagged is a function of a Lagged")
+        if callable(on_error):
+            ensure_function(on_error, "on_error is a function of (error, commit)")
+        elif on_error not in ("log", "stop"):
             raise ArgumentValueError(
-                f"on_error must be 'log', 'stop' or a function of (error, commit), not {on_error!r}"
+                "on_error must be 'log', 'stop' or a function of (error, commit), "
+                f"not {shown(on_error)}"
             )
         delivery = self._delivery
         group = delivery.group_of(via)
@@ -214,14 +219,14 @@ class ReadStore(Generic[K, V]):
         ChangeSet({'a': Change(old=1, new=3)})
         """
         if mode not in ("every", "latest"):
-            raise ArgumentValueError(f"mode must be 'every' or 'latest', not {mode!r}")
+            raise ArgumentValueError(f"mode must be 'every' or 'latest', not {shown(mode)}")
         current = self._timeline.current.version
         version = current if since is None else since
         if isinstance(version, Snapshot):
             version = self._own(version).version
         if not isinstance(version, int) or not 0 <= version <= current:
             raise ArgumentValueError(
-                f"since must be a version from 0 to {current}, or a snapshot, not {since!r}"
+                f"since must be a version from 0 to {current}, or a snapshot, not {shown(since)}"
             )
         return Feed(self.source, mode, checked_keys(keys), version)
 

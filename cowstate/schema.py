@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from itertools import islice
 from sys import getsizeof
+from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar
 
 from .changes import MISSING, Absent, Delta
 from .derived import Aggregate, Derivation, Index
 from .errors import ArgumentTypeError, ArgumentValueError
+from .immutability import Immutability, check_deeply, check_immutable, is_inert
 from .invariants import Invariant, Invariants
 from .maps import MapKind
-from .records import check_immutable
 from .ring import Ring
-from .snapshot import Commit, Lineage, Snapshot
+from .sameness import Sameness, rule_of
+from .showing import shown
+from .slips import plain
+from .snapshot import Commit, Lineage, Snapshot, delta_of
 from .workspace import ensure_findable
 
 __all__ = ["Schema"]
@@ -35,6 +39,8 @@ class Schema(Generic[K, V]):
         derivation: the indexes and aggregates.
         lineage: what the snapshots of the store share.
         accepted: the types that were found to be immutable, by `accept`.
+        equal: what is asked of two records that are not one object, to know whether a write of
+            one over the other is none; None for nothing.
         plain: nothing is derived and nobody may veto, so a version is its records and meta.
     """
 
@@ -45,23 +51,28 @@ class Schema(Generic[K, V]):
         aggregates: Mapping[str, Aggregate[V, Any]] | None,
         invariants: Mapping[str, Invariant] | None,
         ring: Ring[Commit[K, V]],
+        immutability: Immutability = "type",
+        allow_none: bool = False,
+        same: Sameness = "identity",
     ) -> None:
+        if immutability not in ("type", "deep", "trusted"):
+            raise ArgumentValueError(
+                f"immutability must be 'type', 'deep' or 'trusted', not {shown(immutability)}"
+            )
+        self._immutability = immutability
+        self._allow_none = allow_none
+        self.equal = rule_of(same)
         self.kind = kind
         self.derivation = Derivation(kind, indexes, aggregates)
         self._invariants = Invariants(invariants)
         self._derives = bool(self.derivation)
         self.plain = not self._derives and not self._invariants
-        self.lineage = Lineage(self.derivation, ring)
+        self.lineage = Lineage(self.derivation, ring, self.equal)
         self.accepted: set[type] = set()
 
     def first(self, records: Any, meta: object) -> Snapshot[K, V]:
         """Return version 0. Costs O(N)."""
-        start: dict[K, V] = _as_dict(records)
-        for key in start:
-            ensure_findable(key)
-        for record in start.values():
-            if type(record) not in self.accepted:
-                self.accept(record)
+        start = {} if records is None else self.checked(records)
         self.accept(meta)
         delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
         indexes, totals = self.derivation.step(*self.derivation.start(), delta)
@@ -70,6 +81,15 @@ class Schema(Generic[K, V]):
         )
         self._invariants.ask(snapshot, delta)
         return snapshot
+
+    def checked(self, records: Any) -> dict[K, V]:
+        """Return *records*, a mapping or pairs, as a new dict; raise if one may not be stored."""
+        found: dict[K, V] = _as_dict(records)
+        for key, record in found.items():
+            ensure_findable(key)
+            if type(record) not in self.accepted:
+                self.accept(record, key)
+        return found
 
     def advance(
         self, before: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object
@@ -82,6 +102,10 @@ class Schema(Generic[K, V]):
             meta: the meta value.
         """
         old_map = before._map
+        if self.equal is not None:
+            writes = {key: new for key, (_, new) in delta_of(old_map, writes, self.equal).items()}
+            if self.is_same(before.meta, meta):
+                meta = before.meta
         if len(writes) == 1 and meta is before.meta:
             [(one, new)] = writes.items()
             old = old_map.get(one, MISSING)
@@ -99,8 +123,29 @@ class Schema(Generic[K, V]):
                     key_set = object()
         if not delta and meta is before.meta:
             return self.unchanged(before)
+        return self.step(before, writes, delta, meta, key_set, deletes)
+
+    def step(
+        self,
+        before: Snapshot[K, V],
+        writes: Mapping[K, V | Absent],
+        delta: Delta[K, V],
+        meta: object,
+        key_set: object,
+        deletes: bool,
+    ) -> Commit[K, V]:
+        """Return the commit of what is known to change: the end of `advance`. O(k log N).
+
+        Args:
+            before: the last version.
+            writes: as for `advance`.
+            delta: what they change over *before*.
+            meta: the meta value.
+            key_set: that of *before*, or another object, if a key is added or deleted.
+            deletes: whether one may be.
+        """
         version = before.version + 1
-        records = self.kind.apply(old_map, writes, deletes) if delta else old_map
+        records = self.kind.apply(before._map, writes, deletes) if delta else before._map
         indexes, totals = before._indexes, before._totals
         if self._derives:
             indexes, totals = self.derivation.step(indexes, totals, delta)
@@ -128,19 +173,53 @@ class Schema(Generic[K, V]):
             self._invariants.ask(after, {key: (old, new)})
         return Commit(before, after, (key, old, new))
 
+    def is_same(self, old: object, new: object) -> bool:
+        """Whether a write of *new* over *old* is none."""
+        if old is new:
+            return True
+        if self.equal is None or old is MISSING or new is MISSING:
+            return False
+        return self.equal(old, new)
+
     def unchanged(self, current: Snapshot[K, V]) -> Commit[K, V]:
         """Return the commit of a write that changed nothing."""
         return Commit(current, current, {})
 
-    def accept(self, value: Any) -> None:
-        """Raise if *value* may not be stored; remember its type if it may."""
+    def accept(self, value: Any, *key: Any) -> None:
+        """Raise if *value* may not be stored; remember its type if any other of it may.
+
+        Args:
+            value: a record, or a meta value.
+            key: the key of the record, for the error; nothing for a meta value.
+        """
         kind = type(value)
         if kind in self.accepted:
             return
         if value is MISSING:
             raise ArgumentValueError("MISSING stands for no record; use delete to remove one")
-        check_immutable(value)
-        self.accepted.add(kind)
+        if self._immutability == "deep":
+            check_deeply(value, f"records[{shown(key[0], 60)}]" if key else "meta")
+            if not is_inert(kind):
+                return  # the next one may hold something else
+        elif self._immutability == "type":
+            check_immutable(value)
+        elif isinstance(value, CoroutineType):  # trusted, but no record in any store
+            return
+        if value is not None or self._allow_none:
+            self.accepted.add(kind)
+
+    def accept_returned(self, value: Any, *key: Any) -> None:
+        """The same as `accept` of what an update function returned: if that is no slip.
+
+        A type that may be one is never among `accepted`, so it costs the others nothing.
+        """
+        if plain(value, "update") is None and not self._allow_none:
+            raise ArgumentTypeError(
+                "the update function returned None. Return the new record, or the one that was "
+                "given, to change nothing; if None is a record here, make the store with "
+                "allow_none=True"
+            )
+        self.accept(value, *key)
 
     def size_of(self, commit: Commit[K, V]) -> int:
         """Estimate how many bytes *commit* keeps that the version before it does not."""
@@ -162,8 +241,6 @@ _FIXED_BYTES: Final = 360
 
 
 def _as_dict(records: Any) -> dict[Any, Any]:
-    if records is None:
-        return {}
     if isinstance(records, Mapping):
         return dict(records)
     try:

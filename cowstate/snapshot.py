@@ -18,6 +18,8 @@ from .errors import (
 )
 from .maps import PersistentMap
 from .ring import Ring
+from .sameness import Equal, same
+from .showing import shown
 
 __all__ = ["Commit", "Lineage", "Snapshot"]
 
@@ -48,8 +50,9 @@ class Snapshot(
     a lock. The order of its keys is not specified.
 
     Two snapshots are equal if they hold equal records under equal keys, as any two mappings
-    are. A snapshot can be pickled; what comes out can be read like the original, and belongs to
-    no store. ``copy`` and ``deepcopy`` return the snapshot itself.
+    are. A record that cannot be compared (whose ``==`` raises, or gives an array) is equal to
+    itself only. A snapshot can be pickled; what comes out can be read like the original, and
+    belongs to no store. ``copy`` and ``deepcopy`` return the snapshot itself.
 
     Attributes:
         version: how many commits led here, from 0.
@@ -117,7 +120,9 @@ class Snapshot(
             return NotImplemented
         if isinstance(other, Snapshot) and other._map is self._map:
             return True
-        return dict(self.items()) == dict(other.items())
+        return len(self) == len(other) and all(
+            same(record, other.get(key, MISSING)) for key, record in self.items()
+        )
 
     __hash__ = None  # type: ignore[assignment]
     __reversed__ = None
@@ -192,10 +197,13 @@ class Snapshot(
         return position
 
     def __repr__(self) -> str:
-        shown = [_short(f"{k!r}: {v!r}") for _, (k, v) in zip(range(3), self.items(), strict=False)]
+        parts = [
+            _short(f"{shown(k, 90)}: {shown(v, 90)}")
+            for _, (k, v) in zip(range(3), self.items(), strict=False)
+        ]
         if len(self) > 3:
-            shown.append("...")
-        return f"<Snapshot version={self.version} records={len(self)} {{{', '.join(shown)}}}>"
+            parts.append("...")
+        return f"<Snapshot version={self.version} records={len(self)} {{{', '.join(parts)}}}>"
 
     def __copy__(self) -> Self:
         return self
@@ -311,14 +319,19 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
 class Lineage:
     """What the versions of one store have in common: what is derived, and the recent commits.
 
+    And what makes a write one: *equal*, see `Schema`.
+
     The ring is the store's, and only referred to: a snapshot that outlives its store must not
     keep every version in the ring alive.
     """
 
-    __slots__ = ("_ring", "derivation", "scans")
+    __slots__ = ("_ring", "derivation", "equal", "scans")
 
-    def __init__(self, derivation: Derivation, ring: Ring[Commit[Any, Any]]) -> None:
+    def __init__(
+        self, derivation: Derivation, ring: Ring[Commit[Any, Any]], equal: Equal | None = None
+    ) -> None:
         self.derivation = derivation
+        self.equal = equal
         self._ring = weakref.ref(ring)
         self.scans = 0
 
@@ -339,12 +352,19 @@ class Lineage:
         return self.derivation.kind.diff(older._map, newer._map)
 
 
-def delta_of(base: PersistentMap[K, V], writes: Mapping[K, V | Absent]) -> Delta[K, V]:
-    """Return what writing *writes*, `MISSING` for a deletion, over *base* changes."""
+def delta_of(
+    base: PersistentMap[K, V], writes: Mapping[K, V | Absent], equal: Equal | None = None
+) -> Delta[K, V]:
+    """Return what writing *writes*, `MISSING` for a deletion, over *base* changes.
+
+    Where *equal* says that two records are the same, nothing.
+    """
     delta: Delta[K, V] = {}
     for key, new in writes.items():
         old = base.get(key, MISSING)
-        if old is not new:
+        if old is new:
+            continue
+        if equal is None or old is MISSING or new is MISSING or not equal(old, new):
             delta[key] = (old, new)
     return delta
 

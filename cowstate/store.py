@@ -7,22 +7,26 @@ from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from .blocks import JointBlock, TransactionBlock
-from .changes import MISSING, Absent
+from .changes import MISSING
 from .committer import Committer
 from .derived import Aggregate, Index
 from .draft import Draft
-from .errors import ArgumentTypeError, ArgumentValueError, ConflictError, shown
+from .errors import ArgumentTypeError, ArgumentValueError, ConflictError
+from .immutability import Immutability
 from .invariants import Invariant
 from .maps import map_kind
 from .observation import Observation
-from .readstore import ReadStore
 from .ring import Ring
+from .sameness import Sameness
 from .schema import Schema
+from .showing import shown
+from .slips import ensure_function, plain
 from .snapshot import Commit, Snapshot
 from .timeline import BACKLOG, History, Timeline
 from .transactions import Transaction
 from .waits import checked_timeout
 from .writelock import WriteLock
+from .writestore import WriteStore
 
 __all__ = ["Store", "transaction"]
 
@@ -31,7 +35,7 @@ V = TypeVar("V")
 R = TypeVar("R")
 
 
-class Store(ReadStore[K, V], Generic[K, V]):
+class Store(WriteStore[K, V], Generic[K, V], sealed=True):
     """Shared state for many writers and readers: immutable records under keys, in versions.
 
     The store holds one reference, to the current `Snapshot`, in which everything hangs together:
@@ -57,11 +61,20 @@ class Store(ReadStore[K, V], Generic[K, V]):
             ``"immutables"`` (extra ``fast``), each with ``"dict+"`` before it, if few records are
             to be held in a plain dict; ``"auto"`` is the fastest to be had. It changes nothing
             but speed.
+        immutability: how closely the store looks at what it is given. ``"type"``: at the type of a
+            record, once for each type. ``"deep"``: at all that each record holds, each time; for
+            tests and small stores. ``"trusted"``: not at all, for objects of other people's
+            libraries of which you know that nobody changes them.
+        allow_none: whether an update function may return None as the next record. By default that
+            is taken for a ``return`` that was forgotten, and refused.
+        same: which write is none, and makes no version: of the very object that is there
+            (``"identity"``), or of one that is equal to it (``"equality"``), where the one that
+            is there stays. Conflicts of drafts are by identity in either.
         lock_timeout: how many seconds a write waits for others at the most, before it raises
             `LockTimeoutError`; None for ever, with a warning in the log after ten seconds.
 
     Raises:
-        MutableRecordError: a record's type is known to be mutable.
+        MutableRecordError: a record is known to be mutable.
 
     >>> store = Store({"a": 1})
     >>> before = store.snapshot()
@@ -70,6 +83,8 @@ class Store(ReadStore[K, V], Generic[K, V]):
     >>> before["a"], store.snapshot()["a"]
     (1, 2)
     """
+
+    _committer: Committer[K, V]  # what `transaction` below takes from several
 
     def __init__(
         self,
@@ -81,86 +96,25 @@ class Store(ReadStore[K, V], Generic[K, V]):
         meta: Any = None,
         history: History | None = None,
         maps: str = "auto",
+        immutability: Immutability = "type",
+        allow_none: bool = False,
+        same: Sameness = "identity",
         lock_timeout: float | None = None,
     ) -> None:
         history = History() if history is None else history
         if not isinstance(history, History):
-            raise ArgumentTypeError(f"history must be a History(versions=...), not {history!r}")
+            raise ArgumentTypeError(
+                f"history must be a History(versions=...), not {shown(history)}"
+            )
         lock = WriteLock(checked_timeout(lock_timeout))
         ring: Ring[Commit[K, V]] = Ring(max(history.versions, BACKLOG))
-        schema: Schema[K, V] = Schema(map_kind(maps), indexes, aggregates, invariants, ring)
+        schema: Schema[K, V] = Schema(
+            map_kind(maps), indexes, aggregates, invariants, ring, immutability, allow_none, same
+        )
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
         super().__init__(schema, timeline, lock)
-        self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)
-        # Bound once, for they are called in every write.
-        self._write = self._committer.write
-        self._set, self._update = self._committer.set, self._committer.update
-        self._transact = self._committer.run_transaction
 
-    # Writing
-
-    def set(self, key: K, record: V) -> Commit[K, V]:
-        """Store *record* under *key*, whether or not there was one. Costs O(log N).
-
-        Raises:
-            MutableRecordError: the record's type is known to be mutable.
-            UnhashableKeyError: the key cannot be a key.
-            UniqueViolationError, InvariantError: the commit was refused.
-            ReentrantWriteError: called inside a write to this store.
-            LockTimeoutError, DeadlockError: another write was in the way.
-
-        >>> store = Store({"a": 1})
-        >>> store.set("b", 2).changes
-        ChangeSet({'b': Change(old=MISSING, new=2)})
-        """
-        return self._write(self._set, key, record)  # type: ignore[no-any-return]
-
-    def update(self, key: K, fn: Callable[[V], V]) -> Commit[K, V]:
-        """Replace the record under *key* by ``fn(record)``. Costs O(log N).
-
-        Nobody else writes between the read and the write. *fn* runs under the lock, once.
-
-        Raises:
-            RecordNotFoundError: there is no such record.
-            MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
-            LockTimeoutError, DeadlockError: as for `set`.
-
-        >>> store = Store({"a": 1})
-        >>> store.update("a", lambda n: n + 1).after["a"]
-        2
-        """
-        return self._write(self._update, key, fn)  # type: ignore[no-any-return]
-
-    def delete(self, key: K) -> Commit[K, V]:
-        """Remove the record under *key*. Costs O(log N).
-
-        Raises:
-            RecordNotFoundError: there is no such record.
-            InvariantError: the commit was refused.
-            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
-
-        >>> store = Store({"a": 1})
-        >>> store.delete("a").changes
-        ChangeSet({'a': Change(old=1, new=MISSING)})
-        """
-        return self._write(self._committer.delete, key)  # type: ignore[no-any-return]
-
-    def compare_and_set(
-        self, key: K, expected: V | Absent, record: V | Absent
-    ) -> Commit[K, V] | None:
-        """Store *record* if *key* still holds the very object *expected*; else return None.
-
-        `MISSING` stands for no record, on either side: expected, to add; new, to delete.
-        Compared by identity: an equal record that was stored since is another one.
-
-        >>> from cowstate import MISSING, Store
-        >>> store = Store()
-        >>> store.compare_and_set("leader", MISSING, "me") is None
-        False
-        >>> store.compare_and_set("leader", MISSING, "me too") is None
-        True
-        """
-        return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
+    # Several changes as one version
 
     def transact(self, fn: Callable[[Transaction[K, V]], R], *, timeout: float | None = None) -> R:
         """Run ``fn(tx)``, publish what it did to *tx* as one version, and return its result.
@@ -226,6 +180,8 @@ class Store(ReadStore[K, V], Generic[K, V]):
     def draft(self, base: Snapshot[K, V] | None = None) -> Draft[K, V]:
         """Return a draft over *base*, any snapshot of this store, or the current one. O(1).
 
+        Commit it with `Draft.commit`, or use it in a ``with``, at whose end it is committed.
+
         Raises:
             ForeignSnapshotError: *base* is no snapshot of this store.
 
@@ -241,27 +197,43 @@ class Store(ReadStore[K, V], Generic[K, V]):
     def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         return self._write(self._committer.commit_draft, draft, expected_version)  # type: ignore[no-any-return]
 
-    def retry(self, fn: Callable[[Draft[K, V]], object], attempts: int = 5) -> Commit[K, V]:
-        """Run ``fn(draft)`` and commit, again from a new snapshot after each conflict.
+    def retry(self, fn: Callable[[Draft[K, V]], R], attempts: int = 5) -> R:
+        """Run ``fn(draft)``, commit, and return its result; again after each conflict.
 
-        The last attempt runs under the lock, where nothing can conflict, so that it always
-        ends. *fn* may therefore run up to *attempts* times, and must have no effects besides.
+        Each time from a new snapshot. The last attempt runs under the lock, where nothing can
+        conflict, so that it always ends. *fn* may therefore run up to *attempts* times, and must
+        have no effects besides. For the commit, return the draft: ``store.retry(fn).result``.
 
         Raises:
+            ArgumentTypeError: *fn* is no plain function.
             ArgumentValueError: *attempts* is not at least 1.
+            UniqueViolationError, InvariantError: the commit was refused.
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> store = Store({"a": 5, "b": 0})
+        >>> def move(draft):
+        ...     draft["a"] -= 3
+        ...     draft["b"] += 3
+        ...     return draft["b"]
+        >>> store.retry(move)
+        3
         """
         if not isinstance(attempts, int) or attempts < 1:
-            raise ArgumentValueError(f"attempts must be a whole number from 1, not {attempts!r}")
-        if not callable(fn):
-            raise ArgumentTypeError(f"retry runs a function of a draft, not {fn!r}")
+            raise ArgumentValueError(
+                f"attempts must be a whole number from 1, not {shown(attempts)}"
+            )
+        ensure_function(fn, "retry runs a function of a draft")
         for _ in range(attempts - 1):
             draft = self.draft()
-            fn(draft)
+            result = plain(fn(draft), "retry")
             try:
-                return draft.commit()
+                draft.commit()
             except ConflictError:
-                pass
-        return self._write(self._committer.run_draft, self.draft, fn)  # type: ignore[no-any-return]
+                continue
+            return result
+        answer: list[R] = []
+        self._write(self._committer.run_draft, self.draft, (fn, answer))
+        return answer[0]
 
     def observe(self) -> Observation[K, V]:
         """Open a window around a slow look at the outside world; use it in a ``with``.
@@ -283,7 +255,9 @@ class Store(ReadStore[K, V], Generic[K, V]):
             ConflictError: something that it changed has been changed again since.
         """
         if not isinstance(commit, Commit):
-            raise ArgumentTypeError(f"undo takes the Commit that a write returned, not {commit!r}")
+            raise ArgumentTypeError(
+                f"undo takes the Commit that a write returned, not {shown(commit)}"
+            )
         draft = self.draft(commit.after)
         for key, (old, _) in commit.changes.items():
             if old is MISSING:

@@ -12,6 +12,8 @@ from .errors import ClosedError, LaggedError
 from .locks import BUSY, OwnedLock
 from .members import Members, numbers
 from .scope import Scoped
+from .showing import shown
+from .slips import plain
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
 
@@ -155,7 +157,9 @@ class Subscription(Scoped, Generic[K, V]):
         try:
             # A straight line: marked and called, or neither.
             self._seen = version
-            callback(commit)
+            answer = callback(commit)
+            if answer is not None:
+                plain(answer, "subscribe")
         except Exception as error:
             self._closed = self._closed or self._stops  # before anything can come up
             self._failed(error, commit)
@@ -204,7 +208,7 @@ class Subscription(Scoped, Generic[K, V]):
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"delivered up to {self.delivered}"
-        return f"<Subscription of {self._callback!r}, {state}>"
+        return f"<Subscription of {shown(self._callback)}, {state}>"
 
 
 class Group(Generic[K, V]):

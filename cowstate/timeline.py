@@ -12,6 +12,7 @@ from .errors import ArgumentTypeError, ArgumentValueError, ClosedError, Compacte
 from .records import Record
 from .ring import Ring
 from .scope import Scoped
+from .showing import shown
 from .snapshot import Commit, Snapshot
 
 __all__ = ["BACKLOG", "History", "Pin", "Timeline"]
@@ -52,13 +53,13 @@ class History(Record):
             if least is None and name == "bytes":
                 continue
             if not isinstance(least, int) or isinstance(least, bool):
-                raise ArgumentTypeError(f"{name} must be a whole number, not {least!r}")
+                raise ArgumentTypeError(f"{name} must be a whole number, not {shown(least)}")
             if least < 1:
                 raise ArgumentValueError(f"{name} must be at least 1, not {least}")
         if not isinstance(self.seconds, int | float | None):
-            raise ArgumentTypeError(f"seconds must be a number, or None, not {self.seconds!r}")
+            raise ArgumentTypeError(f"seconds must be a number, or None, not {shown(self.seconds)}")
         if self.seconds is not None and not self.seconds > 0:
-            raise ArgumentValueError(f"seconds must be above 0, or None, not {self.seconds!r}")
+            raise ArgumentValueError(f"seconds must be above 0, or None, not {shown(self.seconds)}")
 
 
 class Pin(Scoped, Generic[K, V]):
@@ -215,7 +216,7 @@ class Timeline(Generic[K, V]):
     def at(self, version: int) -> Snapshot[K, V]:
         """Return the snapshot of a retained or pinned *version*. O(1), O(pins) if pinned."""
         if not isinstance(version, int) or isinstance(version, bool):
-            raise ArgumentTypeError(f"a version is a whole number, not {version!r}")
+            raise ArgumentTypeError(f"a version is a whole number, not {shown(version)}")
         current = self.current
         if not 0 <= version <= current.version:
             raise ArgumentValueError(
@@ -250,7 +251,7 @@ class Timeline(Generic[K, V]):
     def unpin(self, pin: object) -> None:
         """Let go what `pin` returned."""
         if not isinstance(pin, Pin):
-            raise ArgumentTypeError(f"unpin takes what pin returned, not {pin!r}")
+            raise ArgumentTypeError(f"unpin takes what pin returned, not {shown(pin)}")
         if pin.closed or self.pins.get(pin.number) is not pin:
             raise ClosedError("that pin is of another store, or was closed before")
         pin.close()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from .changes import Absent
-from .errors import ClosedError
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .workspace import Workspace
 
 __all__ = ["Transaction"]
@@ -24,19 +23,8 @@ class Transaction(Workspace[K, V]):
     does. Readers are never held up.
     """
 
-    _result: Commit[K, V] | None = None
-
-    @property
-    def result(self) -> Commit[K, V]:
-        """The commit, once the transaction has ended well."""
-        if self._result is None:
-            raise ClosedError("the transaction has no result before its block has ended well")
-        return self._result
+    __slots__ = ()
 
     def outcome(self) -> tuple[Snapshot[K, V], dict[K, V | Absent], Any]:
         """Return what to publish: the version it is over, what was written, the meta value."""
         return self._base, self._writes, self._meta
-
-    def committed(self, commit: Commit[K, V]) -> None:
-        """Note what it led to."""
-        self._result = commit

@@ -10,12 +10,14 @@ from typing import Any, Generic, TypeVar
 
 from .changes import MISSING
 from .errors import ArgumentTypeError, ArgumentValueError, ReentrantWriteError, WaitTimeoutError
+from .showing import shown
+from .slips import ensure_function, plain
 from .snapshot import Snapshot
 from .timeline import Timeline
 from .waiters import ThreadWaiter, Waiters
 from .writelock import WriteLock
 
-__all__ = ["NOTHING_CAME", "Source", "checked_keys", "checked_predicate", "deadline_of"]
+__all__ = ["NOTHING_CAME", "Source", "asked", "checked_keys", "checked_predicate", "deadline_of"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -103,7 +105,7 @@ class Source(Generic[K, V]):
         """Sleep until *predicate* is true of the current snapshot; return that snapshot."""
         checked_predicate(predicate)
         deadline = deadline_of(timeout)
-        while not predicate(snapshot := self.timeline.current):
+        while not asked(predicate, snapshot := self.timeline.current):
             self.end_with_main_thread()
             self.await_change(snapshot, deadline, keys)
         return snapshot
@@ -138,7 +140,9 @@ def checked_timeout(timeout: float | None) -> float | None:
     if timeout is None:
         return None
     if not isinstance(timeout, int | float):
-        raise ArgumentTypeError(f"timeout must be a number of seconds, or None, not {timeout!r}")
+        raise ArgumentTypeError(
+            f"timeout must be a number of seconds, or None, not {shown(timeout)}"
+        )
     # What is longer than anybody will live need not fit in a clock, or in a float.
     if timeout > 1e10:
         return None
@@ -152,7 +156,7 @@ def checked_keys(keys: Iterable[K] | None) -> frozenset[K] | None:
     if keys is None:
         return None
     if isinstance(keys, str | bytes):
-        raise ArgumentTypeError(f"keys must be a collection of keys; for one write [{keys!r}]")
+        raise ArgumentTypeError(f"keys must be a collection of keys; for one write [{shown(keys)}]")
     try:
         return frozenset(keys)
     except TypeError as error:
@@ -161,5 +165,9 @@ def checked_keys(keys: Iterable[K] | None) -> frozenset[K] | None:
 
 def checked_predicate(predicate: Any) -> None:
     """Raise if *predicate* cannot be asked."""
-    if not callable(predicate):
-        raise ArgumentTypeError(f"a predicate is a function of a snapshot, not {predicate!r}")
+    ensure_function(predicate, "a predicate is a function of a snapshot")
+
+
+def asked(predicate: Callable[[Snapshot[K, V]], object], snapshot: Snapshot[K, V]) -> object:
+    """Return what *predicate* says of *snapshot*; a coroutine, which is always true, is refused."""
+    return plain(predicate(snapshot), "wait_for")

@@ -15,7 +15,8 @@ from .errors import (
     UnhashableKeyError,
     UnknownAggregateError,
 )
-from .snapshot import Snapshot, delta_of
+from .showing import shown
+from .snapshot import Commit, Snapshot, delta_of
 
 __all__ = ["Workspace", "ensure_findable", "ensure_hashable"]
 
@@ -40,7 +41,9 @@ def ensure_findable(key: object) -> None:
     Maps disagree upon whether such a key can be found again: pyrsistent's cannot.
     """
     if key != key:  # noqa: PLR0124
-        raise ArgumentValueError(f"{key!r} cannot be a key: it equals nothing, itself included")
+        raise ArgumentValueError(
+            f"{shown(key)} cannot be a key: it equals nothing, itself included"
+        )
 
 
 class Workspace(MutableMapping[K, V], Generic[K, V]):
@@ -50,14 +53,25 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     For one thread at a time.
     """
 
-    # What most never need is in the class, and costs nothing to make.
-    # How many more keys there are than in the base, as far as the first `_counted` writes go.
-    _grown = 0
-    _counted = 0
-    _left: Iterator[K] | None = None
+    # So that an attribute that is not there cannot be set.
+    __slots__ = (
+        "__weakref__",
+        "_accepted",
+        "_base",
+        "_check",
+        "_closed",
+        "_counted",
+        "_deletions",
+        "_grown",
+        "_left",
+        "_map",
+        "_meta",
+        "_result",
+        "_writes",
+    )
 
     def __init__(
-        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[[Any], None]
+        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[..., None]
     ) -> None:
         self._base = base
         self._map = base._map
@@ -67,9 +81,12 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         # stand in the order in which they were first written.
         self._writes: dict[K, V | Absent] = {}
         self._meta = base.meta
-        # Looked at by every write, and an attribute of the object is found sooner.
         self._closed: str | None = None
         self._deletions = 0
+        # How many more keys there are than in the base, as far as the first `_counted` writes go.
+        self._grown = self._counted = 0
+        self._left: Iterator[K] | None = None
+        self._result: Commit[K, V] | None = None
 
     @property
     def base(self) -> Snapshot[K, V]:
@@ -90,7 +107,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     @property
     def changes(self) -> ChangeSet[K, V]:
         """What a commit would change now."""
-        return ChangeSet._of(delta_of(self._map, self._writes))
+        return ChangeSet._of(delta_of(self._map, self._writes, self._base._lineage.equal))
 
     def __getitem__(self, key: K) -> V:
         # Written out, like __setitem__, because these two are what a transaction mostly does.
@@ -126,7 +143,7 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         if self._closed is not None:
             raise ClosedError(self._closed)
         if type(record) not in self._accepted:
-            self._check(record)
+            self._check(record, key)
         if key != key:  # noqa: PLR0124
             ensure_findable(key)
         try:
@@ -214,6 +231,20 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         """Refuse all further changes, with *why* as the message; the first reason counts."""
         if self._closed is None:
             self._closed = why
+
+    @property
+    def result(self) -> Commit[K, V]:
+        """The commit, once that has gone well."""
+        if self._result is None:
+            raise ClosedError(
+                f"the {type(self).__name__.lower()} has no result before its block has ended "
+                "well, or it has been committed"
+            )
+        return self._result
+
+    def committed(self, commit: Commit[K, V]) -> None:
+        """Note what it led to."""
+        self._result = commit
 
     def find(self, index: str, value: object) -> V | None:
         """Return the record with *value* in the unique *index*, changes here included, or None."""

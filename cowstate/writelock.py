@@ -337,14 +337,15 @@ def is_writing() -> bool:
     # All in C, so that a thousand stores can be asked.
     if True in map(call, [*_owners.values()]):
         return True
+    for known in inside.get():
+        if _is_open_here(known()):
+            return True
     # What a task has open at an await is in the way of the whole loop, so of its thread.
-    within = inside.get()
-    if not within and not _in_tasks:
-        return False
-    return any(
-        found is not None and found.is_here() and not found.over()
-        for found in [known() for known in (*within, *list(_in_tasks.values()))]
-    )
+    return bool(_in_tasks) and any(_is_open_here(known()) for known in list(_in_tasks.values()))
+
+
+def _is_open_here(reservation: Reservation | None) -> bool:
+    return reservation is not None and reservation.is_here() and not reservation.over()
 
 
 def _nothing(_: None, __: None) -> None:

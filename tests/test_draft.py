@@ -243,13 +243,16 @@ def test_retry_runs_again_until_nothing_conflicts_and_last_under_the_lock(
     for attempts in (1, 2, 5):
         runs: list[int] = []
 
-        def fn(draft: Any, attempts: int = attempts, runs: list[int] = runs) -> None:
+        def fn(draft: Any, attempts: int = attempts, runs: list[int] = runs) -> Any:
             runs.append(draft.base.version)
             draft["a"] = draft["a"].replace(quantity=len(runs))
             if len(runs) < attempts:
                 store.set("a", Slot(1, "clash", len(runs)))
+            return draft
 
-        commit = store.retry(fn, attempts)
+        draft = store.retry(fn, attempts)
+        commit = draft.result
+        assert commit.after is store.snapshot()
         assert len(runs) == attempts
         assert runs == sorted(set(runs))
         assert commit.after["a"].quantity == attempts

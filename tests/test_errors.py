@@ -28,6 +28,7 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "UniqueViolationError": ("index", 7, ["a", "b"]),
     "UnknownIndexError": ("x", ["a", "b"]),
     "UnknownAggregateError": ("x", []),
+    "UnknownAttributeError": (int, "x"),
     "InvariantError": ("positive", "it is not"),
     "ChangeSetMismatchError": (["a"],),
     "CompactedError": (1, 5),
@@ -156,7 +157,12 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
     (
         errors.MutableRecordError(list, "store a tuple"),
         "store a tuple",
-        {"record_type": list, "reason": "store a tuple"},
+        {"record_type": list, "reason": "store a tuple", "path": None},
+    ),
+    (
+        errors.MutableRecordError(list, "store a tuple", "records['a'].tags"),
+        "records['a'].tags is of type list: store a tuple",
+        {"record_type": list, "reason": "store a tuple", "path": "records['a'].tags"},
     ),
     (
         errors.UnhashableKeyError([]),

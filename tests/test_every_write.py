@@ -37,6 +37,11 @@ def set_to_five(work: Draft[str, int] | Transaction[str, int]) -> None:
     work["a"] = 5
 
 
+def by_a_block_of_a_draft(store: Numbers, _: Commit[str, int]) -> None:
+    with store.draft() as draft:
+        draft["a"] = 5
+
+
 def remove(store: Numbers, _: Commit[str, int]) -> None:
     store.compare_and_set("a", store.snapshot()["a"], MISSING)
 
@@ -45,12 +50,16 @@ def remove(store: Numbers, _: Commit[str, int]) -> None:
 WRITES: dict[str, Callable[[Numbers, Commit[str, int]], object]] = {
     "set": lambda store, _: store.set("a", 5),
     "update": lambda store, _: store.update("a", lambda n: n + 4),
+    "update with a default": lambda store, _: store.update("a", lambda n: n + 4, default=0),
+    "update_all": lambda store, _: store.update_all(["a", "a"], lambda n: n + 4),
+    "replace_all": lambda store, _: store.replace_all({"a": 5, "b": 0}),
     "delete": lambda store, _: store.delete("a"),
     "compare_and_set": lambda store, _: store.compare_and_set("a", store.snapshot()["a"], 5),
     "compare_and_set to none": remove,
     "transaction": in_a_transaction,
     "transact": by_transact,
     "draft.commit": by_a_draft,
+    "draft as a block": by_a_block_of_a_draft,
     "retry": lambda store, _: store.retry(set_to_five),
     "the last attempt of retry": lambda store, _: store.retry(set_to_five, attempts=1),
     "undo": lambda store, first: store.undo(first),

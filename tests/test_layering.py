@@ -23,7 +23,8 @@ LAYERS = [
     ["positions", "testing"],
     ["aio", "journal"],
     ["store"],
-    ["readstore", "blocks", "observation"],
+    ["writestore"],
+    ["readstore", "blocks", "bulk", "observation"],
     ["committer", "feeds", "statistics"],
     ["draft", "transactions", "delivery", "waits"],
     ["schema", "subscribers", "writelock"],
@@ -36,9 +37,10 @@ LAYERS = [
     ["maps"],
     ["tree"],
     ["changes"],
-    ["records"],
+    ["freezing", "immutability", "records", "sameness", "slips"],
     ["process"],
     ["errors"],
+    ["showing"],
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
@@ -51,8 +53,11 @@ LONGEST = 420
 
 # What the core may import from outside, by unit; the rest of it, the standard library alone.
 OUTSIDE = {
+    "freezing": {"pyrsistent"},
+    "immutability": {"msgspec"},
     "records": {"msgspec"},
     "derived": {"msgspec"},
+    "showing": {"msgspec"},
     "snapshot": {"msgspec"},
     "maps": {"pyrsistent", "immutables"},
     "tree": {"msgspec"},

@@ -27,7 +27,7 @@ from cowstate import (
     Record,
     Store,
 )
-from cowstate.records import check_immutable, why_mutable
+from cowstate.immutability import check_immutable, why_mutable
 
 
 class Slot(Record):

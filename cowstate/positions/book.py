@@ -7,14 +7,17 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import TypeAlias
 
-from cowstate import Aggregate, Index, Snapshot, Store
+from cowstate import Aggregate, Draft, Index, Snapshot, Store
 
 from .slots import InventorySlot
 
-__all__ = ["Slots", "new_book"]
+__all__ = ["Slots", "SlotsDraft", "new_book"]
 
 Slots: TypeAlias = Snapshot[str, InventorySlot]
 """One version of all slots of a grid, by price key."""
+
+SlotsDraft: TypeAlias = Draft[str, InventorySlot]
+"""Changes to slots that are not committed yet."""
 
 _ZERO = Decimal(0)
 

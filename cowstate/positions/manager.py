@@ -22,7 +22,7 @@ from cowstate import (
 )
 
 from .blotter import Blotter, PositionUpdate, position_update
-from .book import Slots, new_book
+from .book import Slots, SlotsDraft, new_book
 from .errors import OrderMismatchError, RetiredOrderError
 from .grid import GridConfig, plan_grid
 from .ids import parse_client_oid
@@ -36,13 +36,7 @@ from .model import (
     OrderUpdate,
     Side,
 )
-from .orders import (
-    adjust_position,
-    apply_order_update,
-    open_order,
-    request_cancel,
-    retract_cancel,
-)
+from .orders import adjust_position, apply_order_update, open_order, request_cancel, retract_cancel
 from .slots import InventorySlot, Order
 from .sync import plan_force_sync, plan_restore
 
@@ -218,11 +212,11 @@ class PositionManager:
 
         See `plan_restore` for how, and what it raises. Realized profit stays what it was.
         """
-        self.store.retry(
-            lambda draft: _set_quantities(
-                draft, plan_restore(draft, total, last_price, self.config)
-            )
-        )
+
+        def restore(draft: SlotsDraft) -> None:
+            _set_quantities(draft, plan_restore(draft, total, last_price, self.config))
+
+        self.store.retry(restore)
 
     def force_sync(self, total: Decimal) -> Commit[str, InventorySlot]:
         """Bring the total position to exactly *total*; see `plan_force_sync` for how.
@@ -233,11 +227,12 @@ class PositionManager:
             ShortfallError: slots without a working order do not suffice. Nothing was changed.
             AmountTypeError, AmountValueError: *total* is no finite `Decimal`.
         """
-        return self.store.retry(lambda draft: self.draft_force_sync(draft, total))
+        return self.store.retry(lambda draft: self.draft_force_sync(draft, total)).result
 
-    def draft_force_sync(self, draft: Draft[str, InventorySlot], total: Decimal) -> None:
-        """Write `force_sync` into *draft*, which then relies on every slot. Errors likewise."""
+    def draft_force_sync(self, draft: SlotsDraft, total: Decimal) -> SlotsDraft:
+        """Write `force_sync` into *draft*, which then relies on every slot; return it."""
         _set_quantities(draft, plan_force_sync(draft, total, self.config.quantity))
+        return draft
 
     # Facts
 

@@ -135,6 +135,19 @@ def retry(store: AnyStore) -> None:
     store.retry(fn, attempts=2)
 
 
+def draft_as_a_block(store: AnyStore) -> None:
+    with store.draft() as work:
+        work["a"] = NEW
+        del work["b"]
+
+
+def update_all_in_vain(store: AnyStore) -> None:
+    with contextlib.suppress(CowstateError):
+        store.update_all(["a", "nowhere"], lambda slot: slot.replace(quantity=Decimal(6)))
+    with contextlib.suppress(CowstateError):
+        store.update("a", lambda slot: None)
+
+
 def refused(store: AnyStore) -> None:
     for record in ([], MISSING):
         with contextlib.suppress(CowstateError):
@@ -189,6 +202,15 @@ WRITES: dict[str, Callable[[AnyStore], object]] = {
     "set a known key": lambda store: store.set("a", NEW),
     "set the same": lambda store: store.set("a", START["a"]),
     "update": lambda store: store.update("a", lambda slot: slot.replace(quantity=Decimal(6))),
+    "update with a default": lambda store: store.update("d", lambda slot: NEW, default=OTHER),
+    "update all": lambda store: store.update_all(
+        ["a", "b"], lambda slot: slot.replace(quantity=Decimal(6))
+    ),
+    "update all in vain": update_all_in_vain,
+    "replace all": lambda store: store.replace_all({"a": NEW, "b": START["b"], "d": OTHER}),
+    "set meta": lambda store: store.set_meta("set"),
+    "update meta": lambda store: store.update_meta(lambda meta: (meta, "updated")),
+    "draft as a block": draft_as_a_block,
     "delete": lambda store: store.delete("b"),
     "compare and set": lambda store: store.compare_and_set("a", START["a"], NEW),
     "compare and delete": lambda store: store.compare_and_set("a", START["a"], MISSING),

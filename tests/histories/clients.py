@@ -220,16 +220,17 @@ class Client:
         """`Store.retry`: each try is an operation of its own; all but the last came to nothing."""
         tries: list[Operation] = []
 
-        def fn(draft: Any) -> None:
+        def fn(draft: Any) -> Any:
             if tries:
                 self.history.end(tries[-1], "dropped")
             tries.append(self.history.begin(self.number, f"try {len(tries) + 1} of {attempts}"))
             self._body(draft, tries[-1], deeds, False)
             if len(tries) < attempts:
                 clash()
+            return draft
 
         try:
-            commit: Any = self.store.retry(fn, attempts=attempts)
+            commit: Any = self.store.retry(fn, attempts=attempts).result
         except UniqueViolationError as error:
             commit, tries[-1].error = None, error
         tries[-1].commit = commit

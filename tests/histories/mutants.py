@@ -25,6 +25,7 @@ class Loose(MutableMapping[Any, Any]):
         self.read: set[Any] = set()
         self.written: dict[Any, Any] = {}
         self.noted = False
+        self.result: Any = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.draft, name)
@@ -63,13 +64,14 @@ class Loose(MutableMapping[Any, Any]):
         """Commit; or be forgiven."""
         self.store.before_commit(self)
         try:
-            return self.draft.commit(expected_version=expected_version)
+            self.result = self.draft.commit(expected_version=expected_version)
         except ConflictError as error:
             told: Told = (set(error.keys), set(error.entries), set(error.reasons))
             self.store.forgive(self, *told)
             if any(told):
                 raise
-            return self.force()
+            self.result = self.force()
+        return self.result
 
     def force(self) -> Any:
         """Write the changes, whatever has been written since."""
@@ -94,9 +96,10 @@ class Mutant(Store[Any, Any]):
     def retry(self, fn: Callable[[Any], object], attempts: int = 5) -> Any:
         for _ in range(attempts):
             draft = self.draft()
-            fn(draft)
+            answer = fn(draft)
             try:
-                return draft.commit()
+                draft.commit()
+                return answer
             except ConflictError as error:
                 last = error
         raise last

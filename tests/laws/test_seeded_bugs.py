@@ -26,10 +26,12 @@ from tests.laws.twins import (
     RebuildsItsMembers,
     RebuildsItsPins,
     RefusesToPinInsideAWrite,
+    ReplacesInTwoSteps,
     ReturnsWhatItDidNotDo,
     Stand,
     Swallows,
     TakesAndThenCounts,
+    UpdatesOneByOne,
     WritesWhenItFails,
 )
 
@@ -80,6 +82,8 @@ def inside(twin: type[Stand], outer: str, inner: str) -> Violations:
         (HandsOverBeforeItMarks, "set a known key", "was given"),
         (MarksLongBeforeItHandsOver, "set a known key", "was given"),
         (TakesAndThenCounts, "feed poll", "a feed did not yield"),
+        (UpdatesOneByOne, "update all", "nobody was told of versions"),
+        (ReplacesInTwoSteps, "replace all", "nobody was told of versions"),
     ],
 )
 def test_one_exception_shows(twin: type[Stand], operation: str, said: str) -> None:

@@ -52,6 +52,20 @@ class HasNoBug(Stand):
         return commit
 
 
+class UpdatesOneByOne(Stand):
+    def update_all(self, keys: Any, fn: Any) -> Any:
+        commit = None
+        for key in dict.fromkeys(keys):
+            commit = self.real.update(key, fn)
+        return commit
+
+
+class ReplacesInTwoSteps(Stand):
+    def replace_all(self, records: Any) -> Any:
+        self.real.transact(lambda tx: tx.update(records))
+        return self.real.replace_all(records)
+
+
 class KeepsAFlag(Stand):
     def begin(self) -> None:
         self.writing = False

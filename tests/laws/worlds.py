@@ -157,7 +157,7 @@ class World:
             returned = [*made, *(commit for commits in given for commit in commits.values())]
             versions = set()
             for commit in returned:
-                if commit is None or not commit.changes:
+                if commit is None or commit.after is commit.before:
                     continue
                 assert commit.version <= current.version, f"{commit!r} is lost"
                 assert store.at(commit.version) is commit.after, f"{commit!r} is not its version"

@@ -52,6 +52,49 @@ def _update(world: World, hand: Hand) -> None:
     hand.commits[0] = world.store.update(hand.b, lambda slot: slot.replace(quantity=6))
 
 
+@write("update with a default")
+def _update_or(world: World, hand: Hand) -> None:
+    hand.commits[0] = world.store.update(hand.new, lambda s: s.replace(quantity=6), hand.slot(1))
+    hand.commits[1] = world.store.update(hand.b, lambda s: s.replace(quantity=6), hand.slot(1))
+
+
+@write("update all")
+def _update_all(world: World, hand: Hand) -> None:
+    hand.commits[0] = world.store.update_all(
+        [hand.a, hand.b, hand.a], lambda slot: slot.replace(quantity=6)
+    )
+
+
+@write("update all of what is not there")
+def _update_all_of_none(world: World, hand: Hand) -> None:
+    with suppress(CowstateError):
+        world.store.update_all([hand.a, "nowhere"], lambda slot: slot.replace(quantity=6))
+
+
+@write("replace all", disturbs=True, relies_on_all=True)
+def _replace_all(world: World, hand: Hand) -> None:
+    records = {hand.a: hand.slot(2), hand.b: world.base[hand.b], hand.new: hand.slot(3)}
+    hand.commits[0] = world.store.replace_all({**world.base, **records})
+
+
+@write("set and update meta")
+def _meta(world: World, hand: Hand) -> None:
+    hand.commits[0] = world.store.set_meta("set")
+    hand.commits[1] = world.store.update_meta(lambda meta: (meta, "updated"))
+
+
+@write("update that is a slip")
+def _slip(world: World, hand: Hand) -> None:
+    with suppress(CowstateError):
+        world.store.update(hand.a, lambda _: None)
+    with suppress(CowstateError):
+        world.store.update_meta(lambda _: None)
+    with suppress(CowstateError):
+        world.store.meta = 5
+    with suppress(CowstateError):
+        world.store[hand.a]
+
+
 @write("delete")
 def _delete(world: World, hand: Hand) -> None:
     hand.commits[0] = world.store.delete(hand.c)
@@ -215,6 +258,21 @@ def _draft(world: World, hand: Hand) -> None:
     hand.commits[0] = work.commit()
 
 
+@write("draft as a block")
+def _draft_block(world: World, hand: Hand) -> None:
+    with world.store.draft() as work:
+        work[hand.a] = hand.slot(2)
+        del work[hand.b]
+    hand.commits[0] = work.result
+
+
+@write("draft as a block that fails")
+def _failing_draft_block(world: World, hand: Hand) -> None:
+    with suppress(FailingError), world.store.draft() as work:
+        work[hand.a] = hand.slot(2)
+        raise FailingError
+
+
 @write("draft that read everything", relies_on_all=True)
 def _wide_draft(world: World, hand: Hand) -> None:
     work = world.store.draft()
@@ -244,20 +302,22 @@ def _conflict(world: World, hand: Hand) -> None:
 
 @write("retry")
 def _retry(world: World, hand: Hand) -> None:
-    def fn(work: Any) -> None:
+    def fn(work: Any) -> Any:
         work[hand.a] = hand.slot(2)
         if not hand.commits:
             hand.commits[0] = world.store.set(hand.a, hand.slot(3))
+        return work
 
-    hand.commits[1] = world.store.retry(fn, attempts=3)
+    hand.commits[1] = world.store.retry(fn, attempts=3).result
 
 
 @write("retry under the lock")
 def _retry_once(world: World, hand: Hand) -> None:
-    def fn(work: Any) -> None:
+    def fn(work: Any) -> Any:
         work[hand.a] = hand.slot(2)
+        return work
 
-    hand.commits[0] = world.store.retry(fn, attempts=1)
+    hand.commits[0] = world.store.retry(fn, attempts=1).result
 
 
 @write("observe")

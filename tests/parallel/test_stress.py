@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cowstate import Aggregate, ChangeSet, Index, Lagged, Record, Store
+from cowstate import Aggregate, ChangeSet, Draft, Index, Lagged, Record, Store
 
 WRITERS = 4
 TRANSFERS = 5_000
@@ -143,12 +143,13 @@ def test_every_draft_that_commits_was_derived_from_what_it_replaced() -> None:
     store = Store({"n": 0, "other": 0})
     committed: list[int] = []
 
-    def add(draft: object) -> None:
-        draft["n"] = draft["n"] + 1  # type: ignore[index]
+    def add(draft: Draft[str, int]) -> Draft[str, int]:
+        draft["n"] = draft["n"] + 1
+        return draft
 
     def write() -> None:
         for _ in range(2_500):
-            committed.append(store.retry(add, attempts=3).version)
+            committed.append(store.retry(add, attempts=3).result.version)
 
     def disturb() -> None:
         for n in range(2_500):

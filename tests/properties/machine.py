@@ -175,6 +175,44 @@ class StoreMachine(RuleBasedStateMachine):
 
     # Several keys
 
+    @rule(wanted=st.dictionaries(keys, values, max_size=6), kept=st.sets(keys))
+    def replace_all(self, wanted: dict[Any, Any], kept: set[Any]) -> None:
+        known = self.model.records
+        wanted = {**wanted, **{key: known[key] for key in kept if key in known}}
+        writes = {key: MISSING for key in known if key not in wanted} | wanted
+        later = self.model.after(writes, self.model.meta)
+        self.expect(later, lambda: self.store.replace_all(wanted))
+
+    @rule(wanted=st.lists(keys, max_size=5), value=values)
+    def update_all(self, wanted: list[Any], value: Any) -> None:
+        known = [key for key in wanted if key in self.model.records]
+        if known != wanted:
+            before = self.store.snapshot()
+            with pytest.raises(RecordNotFoundError):
+                self.store.update_all(wanted, lambda _: value)
+            assert self.store.snapshot() is before
+        later = self.model.after(dict.fromkeys(known, value), self.model.meta)
+        self.expect(later, lambda: self.store.update_all(known, lambda _: value))
+
+    @rule(meta=metas, by_update=st.booleans())
+    def set_meta(self, meta: Any, by_update: bool) -> None:
+        later = self.model.after({}, meta)
+        if by_update:
+            self.expect(later, lambda: self.store.update_meta(lambda _: meta))
+        else:
+            self.expect(later, lambda: self.store.set_meta(meta))
+
+    @rule(key=keys, value=values, default=values)
+    def update_with_a_default(self, key: Any, value: Any, default: Any) -> None:
+        seen: list[Any] = []
+        old = self.model.records.get(key, default)
+        later = self.model.after({key: value}, self.model.meta)
+        self.expect(
+            later,
+            lambda: self.store.update(key, lambda r: (seen.append(r), value)[1], default=default),
+        )
+        assert [id(record) for record in seen] == [id(old)]
+
     def apply(self, work: Any, writes: dict[Any, Any], meta: Any, ops: Any) -> Any:
         """Do *ops* to a transaction or a draft, and note them in *writes*; returns the meta."""
         for op, key, value in ops:
@@ -248,7 +286,7 @@ class StoreMachine(RuleBasedStateMachine):
         runs = 0
         clashes = min(clashes, attempts - 1)
 
-        def fn(draft: Any) -> None:
+        def fn(draft: Any) -> Any:
             nonlocal runs
             runs += 1
             draft.get(key)
@@ -257,11 +295,12 @@ class StoreMachine(RuleBasedStateMachine):
                 later = self.model.after({key: clash}, self.model.meta)
                 self.expect(later, lambda: self.store.set(key, clash))
             draft[key] = value
+            return draft
 
         value = Item(amount=Decimal(-1))
         if self.model.totals()["amount"] > Decimal(50):
             return
-        commit = self.store.retry(fn, attempts=attempts)
+        commit = self.store.retry(fn, attempts=attempts).result
         assert runs == clashes + 1
         assert commit.changes[key].new is value
         self.history.append(self.model.after({key: value}, self.model.meta))

@@ -121,6 +121,7 @@ def make_store(
             "identity": Aggregate.fold(0, lambda s, v: s ^ id(v), lambda s, v: s ^ id(v)),
         },
         invariants={"no poison": no_poison, "within limit": within_limit},
+        allow_none=True,
         **options,
     )
 

@@ -106,11 +106,12 @@ class Deeds:
         return draft.commit()
 
     def _by_retry(self, key: str, rng: Random) -> Any:
-        def more(draft: Any) -> None:
+        def more(draft: Any) -> Any:
             draft[key] = one_more(draft[key])
             _idle(rng)
+            return draft
 
-        return self.source.retry(more, attempts=rng.choice((1, 2, 4)))
+        return self.source.retry(more, attempts=rng.choice((1, 2, 4))).result
 
     def _by_compare_and_set(self, key: str, rng: Random) -> Any:
         now = self.source.snapshot()[key]

@@ -75,6 +75,15 @@ def writers(store: Store[str, Slot]) -> None:
     assert_type(commit.changes.then(commit.changes.inverse()), ChangeSet[str, Slot])
     assert_type(store.set("50000", Slot(Decimal(1))), Commit[str, Slot])
     assert_type(store.delete("50000"), Commit[str, Slot])
+    assert_type(store.update("1", lambda s: s, default=Slot(Decimal(1))), Commit[str, Slot])
+    assert_type(store.update_all(["1", "2"], lambda s: s), Commit[str, Slot])
+    assert_type(store.replace_all({"1": Slot(Decimal(1))}), Commit[str, Slot])
+    assert_type(store.replace_all(store.snapshot()), Commit[str, Slot])
+    store.update_all([1], lambda s: s)  # type: ignore[list-item]
+    store.replace_all({"1": "no slot"})  # type: ignore[arg-type]
+    assert_type(store.set_meta("open"), Commit[str, Slot])
+    assert_type(store.update_meta(lambda n: n + 1), Commit[str, Slot])
+    store.update("1", lambda s: s, default="no slot")  # type: ignore[arg-type]
     assert_type(store.compare_and_set("50000", MISSING, Slot(Decimal(1))), Commit[str, Slot] | None)
     store.update("50000", lambda slot: "no slot")  # type: ignore[arg-type, return-value]
     store.set(50000, Slot(Decimal(1)))  # type: ignore[arg-type]
@@ -98,7 +107,11 @@ def workspaces(store: Store[str, Slot]) -> None:
     assert_type(draft["50000"], Slot)
     assert_type(draft.commit(), Commit[str, Slot])
     assert_type(draft.commit(expected_version=3), Commit[str, Slot])
-    assert_type(store.retry(lambda draft: draft.clear()), Commit[str, Slot])
+    assert_type(store.retry(lambda draft: draft["50000"]), Slot)
+    assert_type(store.retry(lambda draft: draft).result, Commit[str, Slot])
+    with store.draft() as block:
+        assert_type(block, Draft[str, Slot])
+    assert_type(block.result, Commit[str, Slot])
 
 
 def observations(store: Store[str, Slot]) -> None:

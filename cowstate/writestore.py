@@ -1,0 +1,201 @@
+"""The half of a store that writes by single calls: `WriteStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from .bulk import Bulk, unique_keys
+from .changes import MISSING, Absent
+from .committer import Committer
+from .errors import ArgumentTypeError
+from .readstore import ReadStore
+from .schema import Schema
+from .showing import shown
+from .snapshot import Commit
+from .timeline import Timeline
+from .writelock import WriteLock
+
+__all__ = ["WriteStore"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
+    """Writes of one call each, which return their `Commit`. Every method, from any thread."""
+
+    def __init__(self, schema: Schema[K, V], timeline: Timeline[K, V], lock: WriteLock) -> None:
+        super().__init__(schema, timeline, lock)
+        self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)
+        # Bound once, for they are called in every write.
+        self._write = self._committer.write
+        self._set, self._update = self._committer.set, self._committer.update
+        self._transact = self._committer.run_transaction
+        self._bulk = Bulk(self._committer, schema)
+
+    def set(self, key: K, record: V) -> Commit[K, V]:
+        """Store *record* under *key*, whether or not there was one. Costs O(log N).
+
+        Raises:
+            MutableRecordError: the record's type is known to be mutable.
+            UnhashableKeyError: the key cannot be a key.
+            UniqueViolationError, InvariantError: the commit was refused.
+            ReentrantWriteError: called inside a write to this store.
+            LockTimeoutError, DeadlockError: another write was in the way.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> store.set("b", 2).changes
+        ChangeSet({'b': Change(old=MISSING, new=2)})
+        """
+        return self._write(self._set, key, record, None, None)  # type: ignore[no-any-return]
+
+    def update(self, key: K, fn: Callable[[V], V], default: V | Absent = MISSING) -> Commit[K, V]:
+        """Replace the record under *key* by ``fn(record)``. Costs O(log N).
+
+        Nobody else writes between the read and the write. *fn* runs under the lock, once.
+
+        Args:
+            key: the key.
+            fn: a plain function of the record that returns the next one; the same one, to change
+                nothing.
+            default: what *fn* is given where there is no record yet. `MISSING`, the default, says
+                that there must be one.
+
+        Raises:
+            RecordNotFoundError: there is no such record, and no *default*.
+            ArgumentTypeError: *fn* is no plain function, or returned None; see `Store`.
+            MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
+            LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> store.update("a", lambda n: n + 1).after["a"]
+        2
+        >>> store.update("b", lambda n: n + 1, default=0).after["b"]
+        1
+        """
+        if default is not MISSING:
+            if not callable(fn):
+                raise ArgumentTypeError(f"update takes a function, not {shown(fn)}")
+            return self._write(self._bulk.update_or, key, (fn, default))  # type: ignore[no-any-return]
+        # All arguments: to fill in defaults makes a call slower on 3.13.
+        return self._write(self._update, key, fn, None, None)  # type: ignore[no-any-return]
+
+    def delete(self, key: K) -> Commit[K, V]:
+        """Remove the record under *key*. Costs O(log N).
+
+        Raises:
+            RecordNotFoundError: there is no such record.
+            InvariantError: the commit was refused.
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> store.delete("a").changes
+        ChangeSet({'a': Change(old=1, new=MISSING)})
+        """
+        return self._write(self._committer.delete, key)  # type: ignore[no-any-return]
+
+    def compare_and_set(
+        self, key: K, expected: V | Absent, record: V | Absent
+    ) -> Commit[K, V] | None:
+        """Store *record* if *key* still holds the very object *expected*; else return None.
+
+        `MISSING` stands for no record, on either side: expected, to add; new, to delete.
+        Compared by identity: an equal record that was stored since is another one, unless the
+        store was made with ``same="equality"``.
+
+        >>> from cowstate import MISSING, Store
+        >>> store = Store()
+        >>> store.compare_and_set("leader", MISSING, "me") is None
+        False
+        >>> store.compare_and_set("leader", MISSING, "me too") is None
+        True
+        """
+        return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
+
+    def update_all(self, keys: Iterable[K], fn: Callable[[V], V]) -> Commit[K, V]:
+        """Replace the record under each of *keys* by ``fn(record)``, as one version, or none.
+
+        The same as an `update` of each in one transaction, for much less: costs O(k log N) for k
+        keys. A key that is given twice is updated once. *fn* runs under the lock, once for each
+        key, in their order; a record that it returns as it is does not change.
+
+        Raises:
+            RecordNotFoundError: there is no record under one of them.
+            ArgumentTypeError: *keys* is no iterable of keys; *fn* is no plain function, or
+                returned None.
+            MutableRecordError, UniqueViolationError, InvariantError, ReentrantWriteError,
+            LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 2, "c": 3})
+        >>> store.update_all(["a", "b"], lambda n: n * 10).version
+        1
+        >>> sorted(store.snapshot().items())
+        [('a', 10), ('b', 20), ('c', 3)]
+        """
+        if not callable(fn):
+            raise ArgumentTypeError(f"update_all takes a function of a record, not {shown(fn)}")
+        return self._write(self._bulk.update_all, unique_keys(keys), fn)  # type: ignore[no-any-return]
+
+    def replace_all(self, records: Mapping[K, V] | Iterable[tuple[K, V]]) -> Commit[K, V]:
+        """Make the records exactly these, as one version that holds only what changes by it.
+
+        What is the same already (by identity, or by equality: see `Store`) stays the very object
+        that it is, and is no change; keys that are not in *records* are deleted; ``meta`` stays.
+        So a list that was asked for again changes what has changed, and nothing if nothing has.
+        Costs O(N), a look at each record, under the lock; what is built is O(changes log N).
+
+        Args:
+            records: a mapping, or an iterable of pairs, with all records.
+
+        Raises:
+            ArgumentTypeError: it is neither.
+            MutableRecordError, UnhashableKeyError, UniqueViolationError, InvariantError,
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 2, "c": 3})
+        >>> commit = store.replace_all({"a": 1, "b": 20, "d": 4})
+        >>> commit.version, sorted(commit.changes)
+        (1, ['b', 'c', 'd'])
+        """
+        return self._write(self._bulk.replace_all, self._schema.checked(records))  # type: ignore[no-any-return]
+
+    def set_meta(self, value: Any) -> Commit[K, V]:
+        """Publish *value* as the ``meta`` of the next version. O(1).
+
+        Raises:
+            MutableRecordError: its type is known to be mutable.
+            InvariantError, ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1}, meta="open")
+        >>> store.set_meta("closed").after.meta
+        'closed'
+        """
+        self._schema.accept(value)
+        return self._write(self._bulk.set_meta, value)  # type: ignore[no-any-return]
+
+    def update_meta(self, fn: Callable[[Any], Any]) -> Commit[K, V]:
+        """Replace the ``meta`` value by ``fn(meta)``. O(1).
+
+        Nobody else writes between the read and the write. *fn* runs under the lock, once. It must
+        not return None unless the store was made with ``allow_none``: `set_meta` sets that.
+
+        Raises:
+            ArgumentTypeError: *fn* is no plain function, or returned None.
+            MutableRecordError, InvariantError, ReentrantWriteError, LockTimeoutError,
+            DeadlockError: as for `set`.
+
+        >>> from cowstate import Store
+        >>> store = Store(meta=41)
+        >>> store.update_meta(lambda n: n + 1).after.meta
+        42
+        """
+        if not callable(fn):
+            raise ArgumentTypeError(f"update_meta takes a function of the meta, not {shown(fn)}")
+        return self._write(self._bulk.update_meta, fn)  # type: ignore[no-any-return]

@@ -1,0 +1,400 @@
+"""How closely a store looks at what it is given: at types, at all that is in it, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import concurrent.futures
+import dataclasses
+import io
+import queue
+import threading
+import types
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyrsistent import pmap, pset, pvector
+
+from cowstate import ArgumentValueError, MutableRecordError, Record, Store
+from cowstate.immutability import check_deeply, why_mutable
+
+Check = Callable[[object, str], None]
+
+
+class Order(Record):
+    price: Decimal = Decimal(1)
+    tags: Any = ()
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    held: Any
+
+
+@attrs.frozen
+class Case:
+    held: Any
+
+
+class Structure(msgspec.Struct, frozen=True):
+    held: Any
+
+
+class Opaque:
+    """A class of which nothing is known."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
+# What is known to be mutable, and is not imported
+
+
+def named(module: str, name: str) -> type:
+    """A class as another library has it."""
+    return type(name, (), {"__module__": module})
+
+
+def model(*, frozen: bool, name: str = "model_config") -> type:
+    base = named("pydantic.main", "BaseModel")
+    config: Any = {"frozen": frozen}
+    if name == "__config__":
+        config = types.SimpleNamespace(frozen=False, allow_mutation=not frozen)
+    return type("Model", (base,), {name: config})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        named("numpy", "ndarray"),
+        type("matrix", (named("numpy", "ndarray"),), {"__module__": "mine"}),
+        named("pandas.core.frame", "DataFrame"),
+        named("pandas", "Series"),
+        model(frozen=False),
+        model(frozen=False, name="__config__"),
+        type("Model", (named("pydantic.v1.main", "BaseModel"),), {}),
+    ],
+    ids=lambda kind: f"{kind.__module__}.{kind.__name__}",
+)
+def test_a_mutable_class_of_another_library_is_known_by_its_name(kind: type) -> None:
+    assert why_mutable(kind) is not None
+    with pytest.raises(MutableRecordError, match=kind.__name__):
+        Store({"a": kind()})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        named("numpy", "float64"),
+        named("mine", "ndarray"),
+        named("mine.numpy", "DataFrame"),
+        model(frozen=True),
+        model(frozen=True, name="__config__"),
+        named("mine", "BaseModel"),
+    ],
+    ids=lambda kind: f"{kind.__module__}.{kind.__name__}",
+)
+def test_a_class_that_is_only_called_so_or_is_frozen_is_not(kind: type) -> None:
+    assert why_mutable(kind) is None
+
+
+def test_the_real_ones_are_known_where_they_are_installed() -> None:
+    pydantic = pytest.importorskip("pydantic")
+
+    class Open(pydantic.BaseModel):  # type: ignore[misc, name-defined, unused-ignore]
+        x: int
+
+    class Frozen(Open):
+        model_config = pydantic.ConfigDict(frozen=True)
+        tags: Any = ()
+
+    with pytest.raises(MutableRecordError, match="ConfigDict"):
+        Store({"a": Open(x=1)})
+    assert Store({"a": Frozen(x=1)}).snapshot()["a"].x == 1
+    with pytest.raises(MutableRecordError, match=r"records\['a'\]\.tags is of type list"):
+        Store({"a": Frozen(x=1, tags=[])}, immutability="deep")
+
+
+def test_numpy_and_pandas_are_known_where_they_are_installed() -> None:
+    numpy = pytest.importorskip("numpy")
+    assert why_mutable(numpy.ndarray)
+    assert why_mutable(numpy.float64) is None
+    pandas = pytest.importorskip("pandas")
+    assert why_mutable(pandas.DataFrame)
+    assert why_mutable(pandas.Series)
+
+
+def yields() -> Iterator[int]:
+    yield 1
+
+
+async def awaits() -> None:
+    """Nothing."""
+
+
+async def both() -> Any:
+    yield 1
+
+
+@pytest.fixture
+def coroutine() -> Iterator[Any]:
+    made = awaits()
+    yield made
+    made.close()
+
+
+def test_a_coroutine_is_no_record(coroutine: Any) -> None:
+    with pytest.raises(MutableRecordError, match="await it"):
+        Store({"a": coroutine})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        yields,
+        both,
+        lambda: iter([1]),
+        lambda: map(str, [1]),
+        lambda: io.StringIO("text"),
+        lambda: io.BytesIO(b"bytes"),
+        threading.Lock,
+        threading.RLock,
+        threading.Condition,
+        threading.Semaphore,
+        threading.Event,
+        threading.Thread,
+        threading.local,
+        queue.Queue,
+        queue.SimpleQueue,
+        asyncio.Lock,
+        asyncio.Queue,
+        concurrent.futures.Future,
+        lambda: Store({"a": 1}).feed(),
+    ],
+)
+def test_what_is_used_up_or_changes_by_itself_is_no_record(make: Callable[[], Any]) -> None:
+    with pytest.raises(MutableRecordError, match="does not stay as it is"):
+        Store({"a": make()})
+
+
+def test_an_array_has_its_article() -> None:
+    import array
+
+    assert str(why_mutable(array.array)).startswith("an array can be changed")
+
+
+# Trusted
+
+
+@pytest.mark.parametrize("value", [[], {}, bytearray(), Opaque([]), io.StringIO()], ids=repr)
+def test_a_store_that_trusts_takes_what_it_is_given(value: Any) -> None:
+    store: Store[str, Any] = Store({"a": value}, meta=value, immutability="trusted")
+    for _ in range(2):
+        store.set("b", value)
+        store.update("a", lambda _: (value,))
+        with store.transaction() as tx:
+            tx["c"] = value
+        draft = store.draft()
+        draft["d"] = value
+        draft.meta = [value]
+        draft.commit()
+    now = store.snapshot()
+    assert now["b"] is now["c"] is now["d"] is value
+    assert now["a"] == (value,)
+
+
+def test_what_is_known_to_nobody_is_an_error() -> None:
+    with pytest.raises(ArgumentValueError, match="'deep'"):
+        Store(immutability="deeply")  # type: ignore[arg-type]
+
+
+# Deep
+
+ATOMS = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.floats()
+KEYS = st.integers(0, 3) | st.text("ab", max_size=2)
+IMMUTABLE = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(tuple),
+        st.lists(inner, max_size=3).map(pvector),
+        st.dictionaries(KEYS, inner, max_size=3).map(pmap),
+        st.dictionaries(KEYS, inner, max_size=3).map(types.MappingProxyType),
+        st.frozensets(ATOMS, max_size=2),
+        st.builds(Order, tags=inner),
+        st.builds(Pair, inner, inner),
+        st.builds(Box, inner),
+        st.builds(Case, inner),
+        st.builds(Structure, inner),
+    ),
+    max_leaves=12,
+)
+MUTABLE = st.sampled_from([[], {}, set(), bytearray(), collections.deque(), io.StringIO])
+# Each wraps one value together with others, and the path below leads to it again.
+WRAPPERS: Any = st.sampled_from(
+    [
+        lambda inner, other: (other, inner),
+        lambda inner, other: pvector([other, inner, other]),
+        lambda inner, other: pmap({"k": inner, "other": other}),
+        lambda inner, other: types.MappingProxyType({1: other, ("k", 2): inner}),
+        lambda inner, _: Order(tags=inner),
+        lambda inner, other: Pair(other, inner),
+        lambda inner, _: Box(inner),
+        lambda inner, _: Case(inner),
+        lambda inner, _: Structure(inner),
+    ]
+)
+CASES: Any = st.tuples(MUTABLE, st.lists(st.tuples(WRAPPERS, IMMUTABLE), max_size=8))
+
+
+def hidden(case: Any) -> tuple[Any, Any]:
+    """A value with something mutable in its depth, and that."""
+    planted, around = case
+    if isinstance(planted, type):
+        planted = planted()
+    value = planted
+    for wrap, other in around:
+        value = wrap(value, other)
+    return value, planted
+
+
+def finds_it_and_tells_where(check: Check, case: Any) -> None:
+    value, planted = hidden(case)
+    with pytest.raises(MutableRecordError) as caught:
+        check(value, "root")
+    error = caught.value
+    assert error.record_type is type(planted)
+    assert eval(error.path or "", {"root": value}) is planted
+    assert str(error).startswith(f"{error.path} is of type {type(planted).__name__}: ")
+
+
+@given(CASES)
+def test_what_is_mutable_is_found_at_any_depth_and_its_path_leads_there(case: Any) -> None:
+    finds_it_and_tells_where(check_deeply, case)
+
+
+@given(IMMUTABLE)
+def test_what_is_immutable_all_the_way_down_is_accepted(value: Any) -> None:
+    check_deeply(value, "root")
+    store: Store[str, Any] = Store({"a": value}, meta=value, immutability="deep")
+    store.set("b", value)
+    assert store.snapshot()["b"] is value
+
+
+def looks_at_the_type_alone(value: object, root: str) -> None:
+    reason = why_mutable(type(value))
+    if reason is not None:
+        raise MutableRecordError(type(value), reason, root)
+
+
+def looks_one_level_down(value: object, root: str) -> None:
+    looks_at_the_type_alone(value, root)
+    for place, each in enumerate(value if isinstance(value, tuple) else ()):
+        looks_at_the_type_alone(each, f"{root}[{place}]")
+
+
+def forgets_the_path(value: object, root: str) -> None:
+    try:
+        check_deeply(value, root)
+    except MutableRecordError as error:
+        raise MutableRecordError(error.record_type, error.reason, root) from None
+
+
+@pytest.mark.parametrize("twin", [looks_at_the_type_alone, looks_one_level_down, forgets_the_path])
+def test_the_law_sees_a_check_that_looks_less_closely(twin: Check) -> None:
+    @given(CASES)
+    def law(case: Any) -> None:
+        finds_it_and_tells_where(twin, case)
+
+    with pytest.raises((AssertionError, ExceptionGroup, pytest.fail.Exception)):
+        law()
+
+
+def test_each_way_to_write_looks_into_what_it_is_given() -> None:
+    store: Store[str, Any] = Store({"a": Order()}, immutability="deep")
+    bad = Order(tags=((), [1]))
+
+    def in_a_transaction() -> None:
+        with store.transaction() as tx:
+            tx["a"] = bad
+
+    def as_meta() -> None:
+        store.draft().meta = bad
+
+    path = r"records\['a'\]\.tags\[1\] is of type list: a list can be changed in place"
+    for way in (
+        lambda: store.set("a", bad),
+        lambda: store.update("a", lambda _: bad),
+        lambda: store.compare_and_set("a", store.snapshot()["a"], bad),
+        lambda: store.draft().update(a=bad),
+        in_a_transaction,
+        lambda: Store({"a": bad}, immutability="deep"),
+    ):
+        with pytest.raises(MutableRecordError, match=path):
+            way()
+    with pytest.raises(MutableRecordError, match=r"meta\.tags\[1\] is of type list"):
+        as_meta()
+    assert store.snapshot().version == 0
+    # A record of a type that was found in order once is looked into again.
+    store.set("a", Order(tags=("fine",)))
+    with pytest.raises(MutableRecordError, match=path):
+        store.set("a", bad)
+
+
+def test_a_cycle_is_looked_at_once() -> None:
+    knot = Opaque(None)
+    box = Box(knot)
+    loop = Box((box,))
+    object.__setattr__(box, "held", loop)
+    check_deeply(loop, "root")
+
+
+def test_any_depth_is_looked_into() -> None:
+    nested: Any = []
+    for _ in range(50_000):
+        nested = (nested,)
+    with pytest.raises(MutableRecordError) as caught:
+        check_deeply(nested, "root")
+    assert len(str(caught.value)) < 300
+
+
+def test_shared_values_are_looked_at_once() -> None:
+    shared: Any = ()
+    for _ in range(200):
+        shared = (shared, shared)
+    check_deeply(shared, "root")
+
+
+class Endless(Mapping[int, Any]):
+    """A mapping that is made up on the way."""
+
+    def __getitem__(self, key: int) -> Any:
+        return (key,)
+
+    def __len__(self) -> int:
+        return 2**31
+
+    def __iter__(self) -> Iterator[int]:
+        number = 0
+        while True:
+            number += 1
+            yield number
+
+
+def test_what_has_no_end_is_refused() -> None:
+    with pytest.raises(MutableRecordError, match="more than 100,000 values"):
+        check_deeply(Endless(), "root")
+
+
+def test_a_class_of_which_nothing_is_known_is_its_own_business() -> None:
+    check_deeply((Opaque([]), pset([1])), "root")

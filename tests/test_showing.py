@@ -1,0 +1,233 @@
+"""What a message shows of an object is bounded, in length and in time, whatever it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cowstate import (
+    Aggregate,
+    ChangeSet,
+    ConflictError,
+    CowstateError,
+    Index,
+    Record,
+    Store,
+)
+from cowstate.showing import shown, some
+
+MOST = 900
+"""Characters, for a message that shows a few things."""
+
+
+class Slot(Record):
+    price: Any
+    tags: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    held: Any
+    hidden: Any = dataclasses.field(default=1, repr=False)
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+class Raises:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+class Megabyte:
+    def __repr__(self) -> str:
+        return "m" * 2**20
+
+
+def doubled(wrap: Callable[[Any], Any], times: int = 80) -> Any:
+    """A value whose repr takes for ever: each level shows the one below it twice."""
+    value: Any = "x"
+    for _ in range(times):
+        value = wrap(value)
+    return value
+
+
+def knot() -> list[Any]:
+    tied: list[Any] = []
+    tied.append(tied)
+    return tied
+
+
+MONSTERS: dict[str, Callable[[], Any]] = {
+    "a long text": lambda: "x" * 10**6,
+    "long bytes": lambda: b"x" * 10**6,
+    "a huge int": lambda: 10**5000,
+    "one that raises": Raises,
+    "one of a megabyte": Megabyte,
+    "many": lambda: list(range(10**6)),
+    "many under keys": lambda: dict.fromkeys(range(10**6)),
+    "a set of many": lambda: frozenset(range(10**6)),
+    "a tree of tuples": lambda: doubled(lambda v: (v, v)),
+    "a tree of dicts": lambda: doubled(lambda v: {1: v, 2: v}),
+    "a tree of records": lambda: doubled(lambda v: Slot((v, v))),
+    "a tree of dataclasses": lambda: doubled(lambda v: Box((v, v))),
+    "a deep one": lambda: doubled(lambda v: (v,), 100_000),
+    "one that holds itself": knot,
+    "one that hides in a record": lambda: Slot(Raises(), ("x" * 10**6,)),
+}
+
+
+@pytest.mark.parametrize("make", MONSTERS.values(), ids=MONSTERS)
+@pytest.mark.parametrize("limit", [20, 80, 200])
+def test_whatever_it_is_it_is_shown_in_bounded_length(make: Callable[[], Any], limit: int) -> None:
+    text = shown(make(), limit)
+    assert 0 < len(text) <= limit
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats() | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+        | st.sets(st.integers(), max_size=3)
+        | st.frozensets(st.integers(), max_size=3)
+        | st.builds(Slot, inner)
+        | st.builds(Box, inner)
+        | st.builds(Pair, inner, inner)
+    ),
+    max_leaves=6,
+)
+
+
+def shows_what_repr_does(show: Callable[[Any], str], value: Any) -> None:
+    whole = repr(value)
+    text = show(value)
+    assert len(text) <= 200
+    if len(whole) <= 200:
+        assert text == whole
+    else:
+        start, _, end = text.partition(" ... ")
+        assert whole.startswith(start)
+        assert len(text) > 150
+        assert end
+
+
+@given(PLAIN)
+def test_what_is_small_is_shown_as_its_repr_and_the_rest_by_its_ends(value: Any) -> None:
+    shows_what_repr_does(shown, value)
+
+
+@pytest.mark.parametrize("twin", [repr, str, lambda value: repr(value)[:200]])
+def test_the_law_sees_one_that_is_not(twin: Callable[[Any], str]) -> None:
+    with pytest.raises(AssertionError):
+        shows_what_repr_does(twin, ["x" * 500])
+
+
+def test_what_repr_raises_is_told_in_its_place() -> None:
+    assert shown([1, Raises()]) == "[1, <Raises whose repr raises RuntimeError>]"
+
+
+def test_of_many_a_few_are_shown() -> None:
+    assert some(range(10**5)) == "0, 1, 2, 3, 4 and 99995 more"
+    assert len(some(Megabyte() for _ in range(10))) < 500
+
+
+class Key:
+    """A key as bad as it gets."""
+
+    def __repr__(self) -> str:
+        return "k" * 2**20
+
+
+def refused(wrong: Callable[[Any], object], thing: Any) -> BaseException:
+    with pytest.raises(Exception) as caught:
+        wrong(thing)
+    return caught.value
+
+
+def vetoing(thing: Any) -> object:
+    return Store(invariants={"odd": lambda now, _: thing if now.version else None}).set("a", 1)
+
+
+def conflicting(thing: Any) -> object:
+    store: Store[Any, Any] = Store({thing: 1}, indexes={"i": Index(lambda _: thing)})
+    draft = store.draft()
+    draft.find_all("i", thing)
+    draft[thing] = 3
+    store.set(thing, 2)
+    return draft.commit()
+
+
+WRONG: dict[str, Callable[[Any], object]] = {
+    "history": lambda thing: Store(history=thing),
+    "indexes": lambda thing: Store(indexes=thing),
+    "an index": lambda thing: Store(indexes={"i": thing}),
+    "aggregates": lambda thing: Store(aggregates={"a": thing}),
+    "invariants": lambda thing: Store(invariants=thing),
+    "an invariant": lambda thing: Store(invariants={"i": thing}),
+    "maps": lambda thing: Store(maps=thing),
+    "immutability": lambda thing: Store(immutability=thing),
+    "same": lambda thing: Store(same=thing),
+    "lock_timeout": lambda thing: Store(lock_timeout=thing),
+    "an index function": Index,
+    "an aggregate": Aggregate.sum,
+    "a verdict": vetoing,
+    "update": lambda thing: Store({"a": 1}).update("a", thing),
+    "a key": lambda thing: Store({"a": 1}).delete(thing),
+    "a key of a snapshot": lambda thing: Store({"a": 1}).snapshot()[thing],
+    "transact": lambda thing: Store({"a": 1}).transact(thing),
+    "retry": lambda thing: Store({"a": 1}).retry(thing),
+    "attempts": lambda thing: Store({"a": 1}).retry(print, thing),
+    "undo": lambda thing: Store({"a": 1}).undo(thing),
+    "subscribe": lambda thing: Store({"a": 1}).subscribe(thing),
+    "on_error": lambda thing: Store({"a": 1}).subscribe(print, on_error=thing),
+    "via": lambda thing: Store({"a": 1}).subscribe(print, via=thing),
+    "feed": lambda thing: Store({"a": 1}).feed(thing),
+    "since": lambda thing: Store({"a": 1}).feed(since=thing),
+    "wait_for": lambda thing: Store({"a": 1}).wait_for(thing),
+    "timeout": lambda thing: Store({"a": 1}).wait_for(bool, thing),
+    "at": lambda thing: Store({"a": 1}).at(thing),
+    "unpin": lambda thing: Store({"a": 1}).unpin(thing),
+    "draft": lambda thing: Store({"a": 1}).draft(thing),
+    "find": lambda thing: Store({"a": 1}).snapshot().find(thing, 1),
+    "total": lambda thing: Store({"a": 1}).snapshot().total(thing),
+    "a conflict": conflicting,
+    "two of one value": lambda thing: Store(
+        {"a": 1, "b": 2}, indexes={"i": Index(lambda _: thing, unique=True)}
+    ),
+}
+THINGS = [Raises, Megabyte, Key]
+
+
+@pytest.mark.parametrize("thing", THINGS)
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_no_error_embeds_more_of_an_object_than_a_few_hundred_characters(
+    wrong: Callable[[Any], object], thing: Callable[[], Any]
+) -> None:
+    error = refused(wrong, thing())
+    assert isinstance(error, CowstateError), error
+    assert len(str(error)) < MOST
+    if not isinstance(error, ConflictError):
+        assert len(pickle.dumps(str(error))) < 2 * MOST
+
+
+def test_what_a_value_shows_of_itself_is_bounded_too() -> None:
+    store: Store[Any, Any] = Store({n: Megabyte() for n in range(10)})
+    commit = store.set(Key(), Raises())
+    for thing in (store.snapshot(), commit, commit.changes, ChangeSet({1: (2, Megabyte())})):
+        assert len(repr(thing)) < MOST
+
+
+def test_a_note_on_an_error_of_the_user_is_bounded_too() -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        Store({Key(): 1}, indexes={"i": Index(lambda _: 1 // 0)})
+    assert all(len(note) < MOST for note in caught.value.__notes__)
