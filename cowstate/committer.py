@@ -63,9 +63,7 @@ class Committer(Generic[K, V]):
         self._subscribed = delivery.all
         self._run = lock.run
         self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
-        if schema.equal is not None:
-            # So that a store by identity does not pay for the question.
-            self._store = self._store_if_not_equal  # type: ignore[method-assign]
+        self._equal = schema.equal
         self._lineage, self._bounded = schema.lineage, timeline.bounded
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
@@ -161,7 +159,7 @@ class Committer(Generic[K, V]):
         return self._store(before, key, old, record)
 
     def _store(self, before: Snapshot[K, V], key: K, old: V | Absent, record: V) -> Commit[K, V]:
-        if record is old:
+        if record is old or (self._equal is not None and self._schema.is_same(old, record)):
             return Commit(before, before, {})
         version = before.version + 1
         if self._plain and old is not MISSING:
@@ -176,13 +174,6 @@ class Committer(Generic[K, V]):
         self._slots[version % self._capacity] = commit
         self.timeline.current = after  # the publication: see Timeline.publish
         return commit
-
-    def _store_if_not_equal(
-        self, before: Snapshot[K, V], key: K, old: V | Absent, record: V
-    ) -> Commit[K, V]:
-        if self._schema.is_same(old, record):
-            return self._schema.unchanged(before)
-        return Committer._store(self, before, key, old, record)
 
     def delete(self, key: K, _: None = None) -> Commit[K, V]:
         """Remove *key*. As the work of `write`."""

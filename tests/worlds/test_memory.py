@@ -42,9 +42,18 @@ def no_collector() -> Iterator[None]:
         gc.enable()
 
 
-def make() -> AnyStore:
+# What a store may be told to do otherwise.
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"same": "equality", "immutability": "deep", "allow_none": True},
+    {"immutability": "trusted", "lock_timeout": 10},
+]
+
+
+def make(**options: Any) -> AnyStore:
     store = Store(
         {n: n for n in range(100)},
+        **options,
         indexes={"i": Index(lambda n: n % 7)},
         aggregates={"sum": Aggregate.sum(lambda n: n)},
         invariants={"fine": lambda snapshot, changes: True},
@@ -56,17 +65,18 @@ def make() -> AnyStore:
 
 def is_freed(use: Callable[[AnyStore], Any]) -> Any:
     """Drop a store, when it was used, at once and wholly; return what *use* did, and keeps."""
-    with no_collector():
-        store = make()
-        kept = use(store)
-        store.set(0, 1000)
-        watched = {
-            "the store": ref(store),
-            "its newest version": ref(store.snapshot()),
-        }
-        del store
-        alive = [name for name, reference in watched.items() if reference() is not None]
-        assert not alive, f"{' and '.join(alive)} lives on after {use.__name__}"
+    for options in OPTIONS:
+        with no_collector():
+            store = make(**options)
+            kept = use(store)
+            store.set(0, 1000)
+            watched = {
+                "the store": ref(store),
+                "its newest version": ref(store.snapshot()),
+            }
+            del store
+            alive = [name for name, reference in watched.items() if reference() is not None]
+            assert not alive, f"{' and '.join(alive)} lives on after {use.__name__}"
     return kept
 
 
