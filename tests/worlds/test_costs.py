@@ -39,7 +39,8 @@ from tests.worlds.staging import (
     effort,
 )
 
-SMALL, LARGE = 50, 200
+# Both more than any kind of map holds in a dict.
+SMALL, LARGE = 200, 800
 GROWTH = LARGE // SMALL
 
 
