@@ -21,29 +21,12 @@ from cowstate import (
     Index,
     IndexValueError,
     MutableRecordError,
-    Record,
     Store,
     UniqueViolationError,
     UnknownAggregateError,
     UnknownIndexError,
 )
-
-MakeStore = Callable[..., Store[Any, Any]]
-
-
-class Slot(Record):
-    order_id: Any = None
-    tags: Any = ()
-
-
-def by_order(make_store: MakeStore, records: Any) -> Store[Any, Any]:
-    return make_store(
-        records,
-        indexes={
-            "order": Index(lambda slot: slot.order_id, unique=True),
-            "tag": Index(lambda slot: slot.tags, many=True),
-        },
-    )
+from tests.indexed import MakeStore, Slot, by_order
 
 
 def test_a_record_is_found_by_what_it_says_and_not_by_what_it_said(make_store: MakeStore) -> None:

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from cowstate import ConflictError, Index, Record, Store
-
-MakeStore = Callable[..., Store[Any, Any]]
-
-
-class Slot(Record):
-    order_id: Any = None
-    tags: Any = ()
-
-
-def by_order(make_store: MakeStore, records: Any) -> Store[Any, Any]:
-    return make_store(
-        records,
-        indexes={
-            "order": Index(lambda slot: slot.order_id, unique=True),
-            "tag": Index(lambda slot: slot.tags, many=True),
-        },
-    )
+from cowstate import ConflictError, Index
+from tests.indexed import MakeStore, Slot, by_order
 
 
 def test_a_value_that_a_record_keeps_is_no_change_of_its_entry(make_store: MakeStore) -> None:
