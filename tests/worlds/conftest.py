@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cowstate import delivery, reservation, writelock
+from cowstate import reservation, writelock
 
 
 @pytest.fixture(autouse=True)
@@ -15,5 +15,4 @@ def nothing_left_behind() -> Iterator[None]:
     for reference in (*reservation.inside.get(), *writelock._in_tasks.values()):
         if (held := reference()) is not None:
             held.end("the test is over")
-    delivery.debts.clear()
     reservation.inside.set(())
