@@ -10,6 +10,7 @@ import gc
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -122,6 +123,20 @@ def test_a_look_into_all_threads_sets_off_no_collection_and_leaves_the_collector
     finally:
         gc.enable()
     assert seen == [sys.version_info >= (3, 12), False]
+
+
+def test_a_look_at_a_frame_sets_off_no_collection_either() -> None:
+    seen: list[bool] = []
+
+    class Frame:
+        def __getattr__(self, name: str) -> str:
+            seen.append(gc.isenabled())
+            return name
+
+    frame: Any = Frame()
+    assert (process.locals_of(frame), process.caller_of(frame)) == ("f_locals", "f_back")
+    assert gc.isenabled()
+    assert seen == 2 * [sys.version_info >= (3, 12)]
 
 
 def test_who_sleeps_in_the_parent_does_not_sleep_in_the_child() -> None:
