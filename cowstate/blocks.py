@@ -30,11 +30,11 @@ NOT_ENTERED = "the transaction was never entered; use it in a with statement"
 class TransactionBlock(Scoped, Generic[K, V]):
     """The block of a transaction. It owns the reservation, whichever thread leaves it."""
 
+    _reservation: Reservation | None = None
+
     def __init__(self, committer: Committer[K, V], timeout: float | None) -> None:
         self._committer = committer
         self._timeout = timeout
-
-    _reservation: Reservation | None = None
 
     def __enter__(self) -> Transaction[K, V]:  # type: ignore[override]
         if self._reservation is not None:

@@ -128,17 +128,10 @@ class Draft(Workspace[K, V]):
         self._meta = value
 
     def __getitem__(self, key: K) -> V:
-        try:
-            record: Any = self._writes.get(key, _NOT_HERE)
-            if record is _NOT_HERE:
-                # That there is no record is relied on, too.
-                record = self._read[key] = self._map.get(key, MISSING)
-        except TypeError:
-            ensure_hashable(key)
-            raise
+        record = self._record(key)
         if record is MISSING:
             raise RecordNotFoundError(key, self._base.version)
-        return record  # type: ignore[no-any-return]
+        return record
 
     def __iter__(self) -> Iterator[K]:
         self._key_set_read = True
@@ -164,6 +157,7 @@ class Draft(Workspace[K, V]):
         try:
             record: Any = self._writes.get(key, _NOT_HERE)
             if record is _NOT_HERE:
+                # That there is no record is relied on, too.
                 record = self._read[key] = self._map.get(key, MISSING)
         except TypeError:
             ensure_hashable(key)

@@ -21,7 +21,9 @@ from .workspace import Workspace
 
 __all__ = ["Reservation", "go_inside", "inside", "place_of", "thread_named"]
 
-inside: ContextVar[tuple[ref[Reservation], ...]] = ContextVar("cowstate.inside", default=())
+Within: TypeAlias = "tuple[ref[Reservation], ...]"
+
+inside: ContextVar[Within] = ContextVar("cowstate.inside", default=())
 """The reservations that were made in this context: in this call chain, or in this task or in one
 that started it. Those that are over may still be in it; weakly, for a context lives long."""
 
@@ -145,9 +147,6 @@ def go_inside(reservation: Reservation) -> None:
         still = _still_open(before) if before else before
         if _replace(before, still + mine):
             return
-
-
-Within: TypeAlias = "tuple[ref[Reservation], ...]"
 
 
 def _replace(before: Within, after: Within) -> bool:
