@@ -13,7 +13,7 @@ from .ids import MAX_CLIENT_OID, MAX_SEQUENCE, check_prefix, client_order_id, pr
 from .model import EXACT, TAIL, ActionKind, OrderAction, Side, check_amount
 from .slots import InventorySlot, Order
 
-__all__ = ["MAX_LEVELS", "GridConfig", "plan_grid"]
+__all__ = ["MAX_LEVELS", "GridConfig", "cancel_action", "plan_grid"]
 
 # Client ids must fit for every price that may come; no quoted instrument has more digits.
 _INTEGER_DIGITS = 10
@@ -134,7 +134,7 @@ def plan_grid(
                 and working.order_id is not None
                 and not working.cancel_requested
             ):
-                planned.append((price, _cancel(key, working)))
+                planned.append((price, cancel_action(key, working)))
             continue
         held = slot.position_qty
         if held > 0:
@@ -161,6 +161,19 @@ def plan_grid(
     return tuple([action for _, action in planned])
 
 
+def cancel_action(key: str, order: Order) -> OrderAction:
+    """Return the action that cancels *order*, which is of the slot under *key*."""
+    return OrderAction(
+        ActionKind.CANCEL,
+        key,
+        order.side,
+        order.price,
+        order.remaining,
+        order.client_oid,
+        order.order_id,
+    )
+
+
 def _ask(slot: InventorySlot, last_price: Decimal, config: GridConfig) -> Decimal:
     step = config.price_step
     ask = EXACT.add(slot.price, step)
@@ -178,15 +191,3 @@ def _place(
 ) -> OrderAction:
     client_oid = client_order_id(config.prefix, key, side, slot.last_sequence + 1)
     return OrderAction(ActionKind.PLACE, key, side, price, quantity, client_oid)
-
-
-def _cancel(key: str, working: Order) -> OrderAction:
-    return OrderAction(
-        ActionKind.CANCEL,
-        key,
-        working.side,
-        working.price,
-        working.remaining,
-        working.client_oid,
-        working.order_id,
-    )

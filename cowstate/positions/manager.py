@@ -24,7 +24,7 @@ from cowstate import (
 from .blotter import Blotter, PositionUpdate, position_update
 from .book import Slots, SlotsDraft, new_book
 from .errors import OrderMismatchError, RetiredOrderError
-from .grid import GridConfig, plan_grid
+from .grid import GridConfig, cancel_action, plan_grid
 from .ids import parse_client_oid
 from .model import (
     ActionKind,
@@ -343,7 +343,7 @@ class PositionManager:
                 for order in slot.orders:
                     if order.side is not side or order.terminal or order.order_id is None:
                         continue
-                    actions.append(_cancel_action(key, order))
+                    actions.append(cancel_action(key, order))
                     draft[key] = request_cancel(draft[key], order.client_oid)
 
         self.store.retry(note)
@@ -395,18 +395,6 @@ class PositionManager:
             self.store.update(action.slot, lambda slot: retract_cancel(slot, action.client_oid))
         except RecordNotFoundError:
             _log.warning("%r is of a slot that does not exist", action)
-
-
-def _cancel_action(key: str, order: Order) -> OrderAction:
-    return OrderAction(
-        ActionKind.CANCEL,
-        key,
-        order.side,
-        order.price,
-        order.remaining,
-        order.client_oid,
-        order.order_id,
-    )
 
 
 def _set_quantities(draft: Draft[str, InventorySlot], quantities: Mapping[str, Decimal]) -> None:
