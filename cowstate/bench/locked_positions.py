@@ -34,9 +34,9 @@ from cowstate.positions import (
     plan_grid,
     plan_restore,
 )
+from cowstate.positions.book.model import EXACT
 from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
-from cowstate.positions.manager import wall_clock_ms
-from cowstate.positions.model import EXACT
+from cowstate.positions.trading.manager import wall_clock_ms
 
 from .locked import LockedSnapshot
 from .locked_blotter import LockedBlotter

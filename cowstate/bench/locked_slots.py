@@ -1,8 +1,8 @@
 """Mutable slots and orders, and the join of order facts written in place.
 
-What the functions of `cowstate.positions.orders` decide is decided here too, to the letter; but
-where those return another slot, these change the one they are given. Each checks everything that
-may be refused before it changes anything. For `learn` the caller holds the slot's lock.
+What the functions of `cowstate.positions.book.orders` decide is decided here too, to the letter;
+but where those return another slot, these change the one they are given. Each checks everything
+that may be refused before it changes anything. For `learn` the caller holds the slot's lock.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
-from cowstate.positions.ids import price_key, split_client_oid
-from cowstate.positions.model import (
+from cowstate.positions.book.ids import price_key, split_client_oid
+from cowstate.positions.book.model import (
     EXACT,
     TAIL,
     ActionKind,
@@ -26,7 +25,8 @@ from cowstate.positions.model import (
     OrderUpdate,
     Side,
 )
-from cowstate.positions.slots import InventorySlot, Order
+from cowstate.positions.book.slots import InventorySlot, Order
+from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
 
 __all__ = ["Learned", "LockedOrder", "LockedSlot", "cancel_action", "fill_of", "learn"]
 

@@ -22,7 +22,7 @@ from cowstate.positions import (
     plan_orders,
     plan_position,
 )
-from cowstate.positions.reconcile import Look
+from cowstate.positions.reconcile.plan import Look
 
 from .locked_positions import LockedPositionManager
 from .measure import Operation

@@ -6,15 +6,9 @@ against an `Exchange` and corrects only what nothing in flight can explain. `Pap
 plays recorded trades against it on a `VirtualClock` or, with real threads, a `ThreadedClock`.
 """
 
-from .blotter import PositionUpdate
-from .book import Slots
-from .breaker import BreakerState, CircuitBreaker
-from .clock import Clock, VirtualClock
-from .exchange import Exchange, OrderRequest
-from .grid import GridConfig, plan_grid
-from .ids import client_order_id, parse_client_oid, price_key
-from .manager import PositionManager, UpdateOutcome
-from .model import (
+from .book.blotter import PositionUpdate
+from .book.ids import client_order_id, parse_client_oid, price_key
+from .book.model import (
     ActionKind,
     ActionOutcome,
     ActionResult,
@@ -28,9 +22,13 @@ from .model import (
     SlotStatus,
     TradeReport,
 )
-from .orders import apply_order_update, fills_of
-from .paper import Faults, PaperExchange
-from .reconcile import (
+from .book.orders import apply_order_update, fills_of
+from .book.slots import InventorySlot, Order
+from .book.store import Slots
+from .book.sync import plan_force_sync, plan_restore
+from .exchange.protocol import Exchange, OrderRequest
+from .reconcile.breaker import BreakerState, CircuitBreaker
+from .reconcile.plan import (
     Divergence,
     ExchangeView,
     OrderPlan,
@@ -40,12 +38,14 @@ from .reconcile import (
     plan_orders,
     plan_position,
 )
-from .reconciler import Reconciler
-from .report import Correction, CorrectionKind, PassOutcome, PassReport, ReconcilerStatus
-from .slots import InventorySlot, Order
-from .sync import plan_force_sync, plan_restore
-from .tape import Trade, read_tape, synthetic_tape
-from .threaded import ThreadedClock
+from .reconcile.reconciler import Reconciler
+from .reconcile.report import Correction, CorrectionKind, PassOutcome, PassReport, ReconcilerStatus
+from .simulation.clock import Clock, VirtualClock
+from .simulation.paper import Faults, PaperExchange
+from .simulation.tape import Trade, read_tape, synthetic_tape
+from .simulation.threaded import ThreadedClock
+from .trading.grid import GridConfig, plan_grid
+from .trading.manager import PositionManager, UpdateOutcome
 
 __all__ = [
     # the slots and who holds them

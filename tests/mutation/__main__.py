@@ -30,8 +30,8 @@ from tests.mutation.trial import Stage, UnfitError, Workshop
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_THE_CORE = {"__init__", "__main__", "cli"}
-# By the names that they may have: the pure functions of positions.
-PURE = ["orders", "reconcile", "book/orders", "reconcile/plan"]
+# The pure functions of positions.
+PURE = ["book/orders", "reconcile/plan"]
 
 
 class Verdict(NamedTuple):
@@ -46,8 +46,7 @@ def core() -> list[str]:
     """The modules that are taken where none is named."""
     found = [path for path in (ROOT / "cowstate").glob("*.py") if path.stem not in NOT_THE_CORE]
     pure = [ROOT / "cowstate" / "positions" / f"{name}.py" for name in PURE]
-    paths = [*sorted(found), *(path for path in pure if path.is_file())]
-    return [path.relative_to(ROOT).as_posix() for path in paths]
+    return [path.relative_to(ROOT).as_posix() for path in [*sorted(found), *pure]]
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -37,8 +37,11 @@ NEAR = {
     "cowstate/workspace.py": ["test_transactions", "test_mapping_protocol", "test_draft"],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
-    "cowstate/positions/orders.py": ["positions/test_slots", "positions/test_user_stream"],
-    "cowstate/positions/reconcile.py": ["positions/test_reconciler"],
+    "cowstate/positions/book/orders.py": ["positions/test_slots", "positions/test_user_stream"],
+    "cowstate/positions/reconcile/plan.py": [
+        "positions/test_reconcile",
+        "positions/test_reconciler",
+    ],
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = [

@@ -132,7 +132,7 @@ def test_a_change_is_made_where_it_stands_whatever_stands_before_it_on_the_line(
     assert mutated(source, "f(é) -> pass") == "with lock: é = 'ü'; pass  # noqa\n"
 
 
-@pytest.mark.parametrize("module", ["changes", "maps", "store", "positions/orders"])
+@pytest.mark.parametrize("module", ["changes", "maps", "store", "positions/book/orders"])
 def test_the_mutants_of_a_module_are_modules_with_names_of_their_own(module: str) -> None:
     source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
     mutants = mutants_of(source)

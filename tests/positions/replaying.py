@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from cowstate.positions import GridConfig, PaperExchange, PositionManager
-from cowstate.positions.replay import ReplayOptions, ReplayReport, replay
+from cowstate.positions.simulation.replay import ReplayOptions, ReplayReport, replay
 
-REPLAY = "cowstate.positions.replay"
+REPLAY = "cowstate.positions.simulation.replay"
 modes = pytest.mark.parametrize("threads", [False, True], ids=["virtual", "threads"])
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ClosedError
-from cowstate.positions.clock import VirtualClock
+from cowstate.positions.simulation.clock import VirtualClock
 
 times = st.integers(0, 50)
 

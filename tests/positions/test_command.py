@@ -13,7 +13,7 @@ import pytest
 from cowstate.cli import main
 from cowstate.positions import Faults, GridConfig, synthetic_tape
 from cowstate.positions.command import as_json, as_text
-from cowstate.positions.replay import ReplayOptions, ReplayReport
+from cowstate.positions.simulation.replay import ReplayOptions, ReplayReport
 from tests.positions.replaying import grid, modes
 from tests.positions.tapes import futures, recording
 

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError
-from cowstate.positions.errors import AmountTypeError, AmountValueError, ClientIdError
-from cowstate.positions.grid import GridConfig, plan_grid
-from cowstate.positions.ids import MAX_CLIENT_OID, MAX_SEQUENCE, client_order_id, price_key
-from cowstate.positions.model import ActionKind, OrderAction, OrderStatus, OrderUpdate, Side
-from cowstate.positions.orders import (
+from cowstate.positions.book.ids import MAX_CLIENT_OID, MAX_SEQUENCE, client_order_id, price_key
+from cowstate.positions.book.model import ActionKind, OrderAction, OrderStatus, OrderUpdate, Side
+from cowstate.positions.book.orders import (
     adjust_position,
     apply_order_update,
     open_order,
     request_cancel,
 )
-from cowstate.positions.slots import InventorySlot
+from cowstate.positions.book.slots import InventorySlot
+from cowstate.positions.errors import AmountTypeError, AmountValueError, ClientIdError
+from cowstate.positions.trading.grid import GridConfig, plan_grid
 
 CONFIG = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 3, "g")
 Slots = dict[str, InventorySlot]

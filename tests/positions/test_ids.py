@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cowstate.positions.errors import AmountTypeError, AmountValueError, ClientIdError
-from cowstate.positions.ids import (
+from cowstate.positions.book.ids import (
     MAX_CLIENT_OID,
     MAX_SEQUENCE,
     ClientOid,
@@ -18,7 +17,8 @@ from cowstate.positions.ids import (
     price_key,
     split_client_oid,
 )
-from cowstate.positions.model import Side
+from cowstate.positions.book.model import Side
+from cowstate.positions.errors import AmountTypeError, AmountValueError, ClientIdError
 
 prices = st.decimals(min_value=Decimal("1E-8"), max_value=10**9, places=8)
 prefixes = st.text("abcXYZ019_", min_size=1, max_size=6)

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cowstate.positions.book.model import OrderStatus, Side
 from cowstate.positions.errors import (
     AmountTypeError,
     AmountValueError,
     ExchangeError,
     OrderNotFoundError,
 )
-from cowstate.positions.exchange import OrderRequest
-from cowstate.positions.matching import Limits, MatchingEngine
-from cowstate.positions.model import OrderStatus, Side
-from cowstate.positions.tape import Trade
+from cowstate.positions.exchange.protocol import OrderRequest
+from cowstate.positions.simulation.matching import Limits, MatchingEngine
+from cowstate.positions.simulation.tape import Trade
 
 SYMBOL = "BTCUSDT"
 BUY, SELL = Side.BUY, Side.SELL

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError, CowstateError
-from cowstate.positions.errors import AmountTypeError, AmountValueError
-from cowstate.positions.model import (
+from cowstate.positions.book.model import (
     EXACT,
     Fill,
     OrderStatus,
@@ -24,6 +23,7 @@ from cowstate.positions.model import (
     TradeReport,
     check_amount,
 )
+from cowstate.positions.errors import AmountTypeError, AmountValueError
 
 UPDATE = OrderUpdate(
     "BTCUSDT", "g-50000-B1", 7, Side.BUY, Decimal(50000), Decimal("0.5"), OrderStatus.NEW

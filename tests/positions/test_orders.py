@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cowstate.positions.book.model import TAIL, OrderStatus, OrderUpdate, Side
+from cowstate.positions.book.orders import apply_order_update, fills_of, join_order
+from cowstate.positions.book.slots import InventorySlot, Order
 from cowstate.positions.errors import RetiredOrderError
-from cowstate.positions.model import TAIL, OrderStatus, OrderUpdate, Side
-from cowstate.positions.orders import apply_order_update, fills_of, join_order
-from cowstate.positions.slots import InventorySlot, Order
 
 PRICE = Decimal(50000)
 EMPTY = InventorySlot(PRICE)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from cowstate import ArgumentTypeError, ArgumentValueError, ClosedError
-from cowstate.positions.clock import VirtualClock
+from cowstate.positions.book.model import OrderStatus, Side
 from cowstate.positions.errors import (
     AmountTypeError,
     ExchangeError,
@@ -17,11 +17,11 @@ from cowstate.positions.errors import (
     OrderNotFoundError,
     TapeError,
 )
-from cowstate.positions.exchange import Exchange, OrderRequest
-from cowstate.positions.model import OrderStatus, Side
-from cowstate.positions.paper import Faults, Limits, PaperExchange
-from cowstate.positions.tape import Trade
-from cowstate.positions.threaded import ThreadedClock
+from cowstate.positions.exchange.protocol import Exchange, OrderRequest
+from cowstate.positions.simulation.clock import VirtualClock
+from cowstate.positions.simulation.paper import Faults, Limits, PaperExchange
+from cowstate.positions.simulation.tape import Trade
+from cowstate.positions.simulation.threaded import ThreadedClock
 
 SYMBOL = "BTCUSDT"
 BUY, SELL = Side.BUY, Side.SELL

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cowstate.positions import paper
-from cowstate.positions.clock import VirtualClock
+from cowstate.positions.book.model import EXACT, Side
 from cowstate.positions.errors import ExchangeError, NetworkError
-from cowstate.positions.exchange import OrderRequest
-from cowstate.positions.matching import MatchingEngine
-from cowstate.positions.model import EXACT, Side
-from cowstate.positions.paper import Faults, PaperExchange
-from cowstate.positions.tape import Trade, read_tape, synthetic_tape
-from cowstate.positions.threaded import ThreadedClock
+from cowstate.positions.exchange.protocol import OrderRequest
+from cowstate.positions.simulation import paper
+from cowstate.positions.simulation.clock import VirtualClock
+from cowstate.positions.simulation.matching import MatchingEngine
+from cowstate.positions.simulation.paper import Faults, PaperExchange
+from cowstate.positions.simulation.tape import Trade, read_tape, synthetic_tape
+from cowstate.positions.simulation.threaded import ThreadedClock
 from tests.positions.tapes import futures
 from tests.steps import steps_of
 

@@ -26,7 +26,7 @@ from cowstate.positions import (
     plan_position,
 )
 from cowstate.positions.errors import AmountTypeError
-from cowstate.positions.reconcile import Answer, Look, OrderQuery
+from cowstate.positions.reconcile.plan import Answer, Look, OrderQuery
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.5"), 2, "grid")
 POLICY = ReconcilePolicy(grace_ms=100, request_lifetime_ms=1_000, passes=2)

@@ -20,7 +20,7 @@ from cowstate.positions import (
     read_tape,
     synthetic_tape,
 )
-from cowstate.positions.replay import MAX_GAP_MS, ReplayOptions, replay
+from cowstate.positions.simulation.replay import MAX_GAP_MS, ReplayOptions, replay
 from tests.positions.replaying import grid, modes, options, run
 from tests.positions.tapes import futures, spot
 

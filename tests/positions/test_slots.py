@@ -10,6 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import ArgumentValueError, CowstateError
+from cowstate.positions.book.ids import client_order_id
+from cowstate.positions.book.model import TAIL, OrderStatus, OrderUpdate, PositionStatus, Side
+from cowstate.positions.book.orders import (
+    adjust_position,
+    apply_order_update,
+    fills_of,
+    open_order,
+    request_cancel,
+    retract_cancel,
+)
+from cowstate.positions.book.slots import InventorySlot
 from cowstate.positions.errors import (
     AmountTypeError,
     AmountValueError,
@@ -18,17 +29,6 @@ from cowstate.positions.errors import (
     RetiredOrderError,
     SlotBusyError,
 )
-from cowstate.positions.ids import client_order_id
-from cowstate.positions.model import TAIL, OrderStatus, OrderUpdate, PositionStatus, Side
-from cowstate.positions.orders import (
-    adjust_position,
-    apply_order_update,
-    fills_of,
-    open_order,
-    request_cancel,
-    retract_cancel,
-)
-from cowstate.positions.slots import InventorySlot
 
 PRICE = Decimal(50000)
 EMPTY = InventorySlot(PRICE)

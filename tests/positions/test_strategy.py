@@ -20,7 +20,7 @@ from cowstate.positions import (
     plan_grid,
 )
 from cowstate.positions.errors import ExchangeError, NetworkError, OrderNotFoundError
-from cowstate.positions.strategy import GridStrategy
+from cowstate.positions.trading.strategy import GridStrategy
 
 CONFIG = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 3, "grid")
 TOP = Decimal("50003.5")

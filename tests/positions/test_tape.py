@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cowstate import CowstateError
 from cowstate.positions.errors import TapeError
-from cowstate.positions.tape import Trade, read_tape, synthetic_tape
+from cowstate.positions.simulation.tape import Trade, read_tape, synthetic_tape
 from tests.positions.tapes import recording
 from tests.steps import steps_of
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError, ClosedError
 from cowstate.positions.errors import ClockError
-from cowstate.positions.threaded import ThreadedClock
+from cowstate.positions.simulation.threaded import ThreadedClock
 
 SOON = 10  # seconds; only a test that fails waits for so long
 

@@ -22,8 +22,8 @@ from typing import NamedTuple, NoReturn
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
-from .errors import TapeError
-from .model import check_amount
+from ..book.model import check_amount
+from ..errors import TapeError
 
 __all__ = ["BACKWARDS_MS", "Trade", "read_tape", "synthetic_tape"]
 

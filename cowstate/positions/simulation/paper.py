@@ -36,12 +36,12 @@ from typing import TypeVar
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
+from ..book.model import OrderUpdate, PositionReport, Side, TradeReport, check_amount
+from ..errors import ExchangeError, NetworkError
+from ..exchange.protocol import OrderRequest
 from .clock import Clock
-from .errors import ExchangeError, NetworkError
-from .exchange import OrderRequest
 from .line import Faults, Line
 from .matching import Limits, MatchingEngine
-from .model import OrderUpdate, PositionReport, Side, TradeReport, check_amount
 from .tape import Trade
 
 __all__ = ["Audit", "Faults", "Limits", "PaperExchange"]
@@ -77,7 +77,7 @@ class PaperExchange:
         limits: the least order that is taken.
         faults: what goes wrong on the line; by default nothing.
 
-    >>> from cowstate.positions.clock import VirtualClock
+    >>> from cowstate.positions.simulation.clock import VirtualClock
     >>> clock = VirtualClock()
     >>> exchange = PaperExchange(clock, "BTCUSDT", latency_ms=50)
     >>> exchange.subscribe(lambda event: print(clock.now_ms, event.status, event.filled))

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from cowstate import MISSING, Change, ChangeSet, Commit, Record
 
-from .book import Slots
 from .model import EXACT, Fill
 from .orders import fills_of
 from .slots import InventorySlot, Order
+from .store import Slots
 
 __all__ = ["Blotter", "PositionUpdate", "orders_changed", "position_update"]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeAlias
 
-from .errors import ExchangeError, NetworkError
-from .exchange import Exchange, OrderRequest
-from .ids import parse_client_oid
+from ..book.ids import parse_client_oid
+from ..book.model import ActionKind, ActionOutcome, ActionResult, OrderAction, OrderUpdate
+from ..errors import ExchangeError, NetworkError
+from ..exchange.protocol import Exchange, OrderRequest
 from .manager import PositionManager
-from .model import ActionKind, ActionOutcome, ActionResult, OrderAction, OrderUpdate
 
 __all__ = ["GridStrategy"]
 

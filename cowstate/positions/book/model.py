@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
-from .errors import AmountTypeError, AmountValueError
+from ..errors import AmountTypeError, AmountValueError
 
 __all__ = [
     "EXACT",

@@ -1,6 +1,6 @@
 """The reconciler: passes that hold a position manager against the exchange, and their loop.
 
-What a look means is decided by the pure functions of `cowstate.positions.reconcile`; here is
+What a look means is decided by the pure functions of `cowstate.positions.reconcile.plan`; here is
 who looks, asks, writes and waits.
 """
 
@@ -15,15 +15,16 @@ from typing import Self
 
 from cowstate import ArgumentValueError, ConflictError, Observation
 
-from .book import Slots
+from ..book.ids import parse_client_oid
+from ..book.model import EXACT, OrderUpdate
+from ..book.orders import apply_order_update
+from ..book.slots import InventorySlot
+from ..book.store import Slots
+from ..errors import ExchangeError, OrderNotFoundError, ShortfallError
+from ..exchange.protocol import Exchange
+from ..trading.manager import PositionManager, UpdateOutcome, wall_clock_ms
 from .breaker import CircuitBreaker
-from .errors import ExchangeError, OrderNotFoundError, ShortfallError
-from .exchange import Exchange
-from .ids import parse_client_oid
-from .manager import PositionManager, UpdateOutcome, wall_clock_ms
-from .model import EXACT, OrderUpdate
-from .orders import apply_order_update
-from .reconcile import (
+from .plan import (
     Answer,
     ExchangeView,
     Look,
@@ -36,7 +37,6 @@ from .reconcile import (
     plan_position,
 )
 from .report import Correction, CorrectionKind, PassOutcome, PassReport, ReconcilerStatus
-from .slots import InventorySlot
 
 __all__ = ["Reconciler"]
 

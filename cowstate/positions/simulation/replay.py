@@ -15,17 +15,17 @@ from time import perf_counter
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
-from .book import Slots
+from ..book.model import EXACT, OrderStatus, OrderUpdate, Side
+from ..book.store import Slots
+from ..reconcile.plan import PositionVerdict, ReconcilePolicy
+from ..reconcile.reconciler import Reconciler
+from ..reconcile.report import PassOutcome, PassReport
+from ..trading.grid import GridConfig
+from ..trading.manager import PositionManager
+from ..trading.strategy import GridStrategy
 from .clock import Clock, Inbox, VirtualClock
-from .grid import GridConfig
 from .line import Faults
-from .manager import PositionManager
-from .model import EXACT, OrderStatus, OrderUpdate, Side
 from .paper import Audit, PaperExchange
-from .reconcile import PositionVerdict, ReconcilePolicy
-from .reconciler import Reconciler
-from .report import PassOutcome, PassReport
-from .strategy import GridStrategy
 from .tape import Trade
 from .threaded import ThreadedClock
 
@@ -159,7 +159,7 @@ def replay(
             does not suit its first price: none fits below it, or more than ten million do.
         TapeError: out of *trades*, if that reads a bad file.
 
-    >>> from cowstate.positions.tape import synthetic_tape
+    >>> from cowstate.positions.simulation.tape import synthetic_tape
     >>> grid = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 5, "grid")
     >>> report = replay(synthetic_tape(seed=1, count=2_000), ReplayOptions(grid))
     >>> report.agrees, report.fills_full > 10, report.passes > 5

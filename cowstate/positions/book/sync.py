@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from operator import attrgetter
 
-from .errors import AmountValueError, ShortfallError
-from .grid import GridConfig
+from ..errors import AmountValueError, ShortfallError
+from ..trading.grid import GridConfig
 from .ids import price_key
 from .model import EXACT, check_amount
 from .slots import InventorySlot

@@ -75,7 +75,7 @@ class Order(Record):
 class InventorySlot(Record):
     """One price level of the grid: what it holds and what works in it.
 
-    Made by its price alone, then changed only by the functions of `cowstate.positions.orders`,
+    Made by its price alone, then changed only by the functions of `cowstate.positions.book.orders`,
     which keep these true: *position_qty* is what corrections set plus the signed filled
     quantities of all orders ever known, the forgotten ones included; *working* is the order
     with the highest sequence that is not over; *tail* is sorted by sequence.

@@ -10,7 +10,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from .errors import AmountTypeError, AmountValueError, ClientIdError
+from ..errors import AmountTypeError, AmountValueError, ClientIdError
 from .model import Side, check_amount
 
 __all__ = [

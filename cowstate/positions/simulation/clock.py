@@ -16,7 +16,7 @@ There are two clocks with one interface, so that what runs on one runs on the ot
     for (never shorter). `Clock.participant` keeps that within bounds: the code of one
     participant never runs inside itself.
 
-`cowstate.positions.threaded.ThreadedClock`: real threads.
+`cowstate.positions.simulation.threaded.ThreadedClock`: real threads.
     The driver is the feed thread; matching and deliveries happen on it. Each participant has a
     thread of its own. A thread that waits for a time sleeps on a condition until the driver
     gets there. A participant is *busy since* a time: the time when it was given something to

@@ -1,6 +1,6 @@
 """What a trader needs of an exchange, under the names that ccxt gives it.
 
-`Exchange` is a protocol: `cowstate.positions.paper.PaperExchange` fulfils it, and a thin
+`Exchange` is a protocol: `cowstate.positions.simulation.paper.PaperExchange` fulfils it, and a thin
 adapter over a ccxt client can. The methods are ccxt's, with two differences. They take and
 return records instead of dictionaries, and money is `decimal.Decimal`, never a float. Orders
 are named by the exchange's integer order id, or by the client order id that we chose.
@@ -20,8 +20,8 @@ from typing import Protocol
 
 from cowstate import Record
 
-from .errors import ExchangeError
-from .model import OrderUpdate, PositionReport, Side, TradeReport
+from ..book.model import OrderUpdate, PositionReport, Side, TradeReport
+from ..errors import ExchangeError
 
 __all__ = ["Exchange", "OrderRequest"]
 

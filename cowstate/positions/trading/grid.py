@@ -8,10 +8,10 @@ from operator import itemgetter
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
-from .errors import ClientIdError
-from .ids import MAX_CLIENT_OID, MAX_SEQUENCE, check_prefix, client_order_id, price_key
-from .model import EXACT, TAIL, ActionKind, OrderAction, Side, check_amount
-from .slots import InventorySlot, Order
+from ..book.ids import MAX_CLIENT_OID, MAX_SEQUENCE, check_prefix, client_order_id, price_key
+from ..book.model import EXACT, TAIL, ActionKind, OrderAction, Side, check_amount
+from ..book.slots import InventorySlot, Order
+from ..errors import ClientIdError
 
 __all__ = ["MAX_LEVELS", "GridConfig", "cancel_action", "plan_grid"]
 

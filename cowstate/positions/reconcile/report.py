@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from cowstate import Record
 
-from .reconcile import Divergence, OrderPlan, PositionPlan
+from .plan import Divergence, OrderPlan, PositionPlan
 
 __all__ = ["Correction", "CorrectionKind", "PassOutcome", "PassReport", "ReconcilerStatus"]
 

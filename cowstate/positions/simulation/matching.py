@@ -19,9 +19,9 @@ from decimal import Decimal
 
 from cowstate import Record
 
-from .errors import ExchangeError, OrderNotFoundError
-from .exchange import OrderRequest
-from .model import EXACT, OrderStatus, OrderUpdate, Side, TradeReport, check_amount
+from ..book.model import EXACT, OrderStatus, OrderUpdate, Side, TradeReport, check_amount
+from ..errors import ExchangeError, OrderNotFoundError
+from ..exchange.protocol import OrderRequest
 from .tape import Trade
 
 __all__ = ["Limits", "MatchingEngine"]

@@ -21,12 +21,9 @@ from cowstate import (
     UniqueViolationError,
 )
 
-from .blotter import Blotter, PositionUpdate, position_update
-from .book import Slots, SlotsDraft, new_book
-from .errors import OrderMismatchError, RetiredOrderError
-from .grid import GridConfig, cancel_action, plan_grid
-from .ids import parse_client_oid
-from .model import (
+from ..book.blotter import Blotter, PositionUpdate, position_update
+from ..book.ids import parse_client_oid
+from ..book.model import (
     ActionKind,
     ActionOutcome,
     ActionResult,
@@ -36,9 +33,18 @@ from .model import (
     OrderUpdate,
     Side,
 )
-from .orders import adjust_position, apply_order_update, open_order, request_cancel, retract_cancel
-from .slots import InventorySlot, Order
-from .sync import plan_force_sync, plan_restore
+from ..book.orders import (
+    adjust_position,
+    apply_order_update,
+    open_order,
+    request_cancel,
+    retract_cancel,
+)
+from ..book.slots import InventorySlot, Order
+from ..book.store import Slots, SlotsDraft, new_book
+from ..book.sync import plan_force_sync, plan_restore
+from ..errors import OrderMismatchError, RetiredOrderError
+from .grid import GridConfig, cancel_action, plan_grid
 
 __all__ = ["PositionManager", "UpdateOutcome", "wall_clock_ms"]
 

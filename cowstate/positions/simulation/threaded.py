@@ -1,7 +1,7 @@
 """Virtual time for real threads: one drives, the others live in the time that it makes.
 
-How this differs from `cowstate.positions.clock.VirtualClock`, and why the interface is the
-same, is said there.
+How this differs from `cowstate.positions.simulation.clock.VirtualClock`, and why the interface is
+the same, is said there.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Generic, Self, TypeVar
 
 from cowstate import ArgumentValueError, ClosedError
 
+from ..errors import ClockError
 from .clock import Event, Inbox, Queue, check_time, closed_error
-from .errors import ClockError
 
 __all__ = ["ThreadedClock"]
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from cowstate import ArgumentValueError
 
-from .errors import (
+from ..errors import (
     ClientIdError,
     OrderMismatchError,
     RetiredOrderError,

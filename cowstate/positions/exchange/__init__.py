@@ -1,0 +1,1 @@
+"""Whom we ask: what is needed of an exchange."""

@@ -1,0 +1,1 @@
+"""Whether it is true: what a look at the exchange means, and the loop that looks."""
