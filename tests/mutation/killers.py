@@ -37,11 +37,11 @@ NEAR = {
     "cowstate/workspace.py": ["test_transactions", "test_mapping_protocol", "test_draft"],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
-    "cowstate/positions/book/orders.py": ["positions/test_slots", "positions/test_user_stream"],
-    "cowstate/positions/reconcile/plan.py": [
-        "positions/test_reconcile",
-        "positions/test_reconciler",
+    "cowstate/positions/book/orders.py": [
+        "positions/book/test_slots",
+        "positions/book/test_user_stream",
     ],
+    "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = [
@@ -51,15 +51,15 @@ WORLDS = [
 # They look at the text of the package, at other processes or at documents, not at what it does.
 ASIDE = {"test_cli", "test_examples", "test_layering", "test_typing"}
 POSITIONS = [
-    "slots",
-    "orders",
-    "manager",
-    "reconcile",
-    "reconciler",
-    "user_stream",
-    "sync",
-    "races",
-    "harm",
+    "positions/book/test_slots",
+    "positions/book/test_orders",
+    "positions/trading/test_manager",
+    "positions/reconcile/test_plan",
+    "positions/reconcile/test_reconciler",
+    "positions/book/test_user_stream",
+    "positions/book/test_sync",
+    "positions/reconcile/test_races",
+    "positions/reconcile/test_harm",
 ]
 
 
@@ -71,13 +71,11 @@ def stages_of(module: str, tests: Path, *, thorough: bool = False) -> list[list[
         tests: the folder of the tests.
         thorough: whether the tests that raise at every line and end processes come last.
     """
-    name = Path(module).stem
-    is_of_positions = "positions" in Path(module).parts
-    own = f"positions/test_{name}" if is_of_positions else f"test_{name}"
+    inside = Path(module).relative_to("cowstate")
+    own = inside.with_name(f"test_{inside.stem}").as_posix()
     near = [own, *NEAR.get(module, [])]
-    if is_of_positions:
-        all_ = [f"positions/test_{name}" for name in POSITIONS]
-        stages = [near, all_]
+    if inside.parts[0] == "positions":
+        stages = [near, POSITIONS]
     else:
         all_ = sorted(file.stem for file in tests.glob("test_*.py") if file.stem not in ASIDE)
         worlds = [f"worlds/test_{name}" for name in WORLDS]

@@ -11,7 +11,7 @@ import pytest
 import tests.mutation.__main__ as command
 from tests.mutation import trial
 from tests.mutation.explained import Key, ListError, as_entry, explained, stale
-from tests.mutation.killers import stages_of
+from tests.mutation.killers import NEAR, POSITIONS, stages_of
 from tests.mutation.trial import Stage, UnfitError
 
 LATER = "def later(a, b):\n    return a if a > b else b\n"
@@ -160,3 +160,17 @@ def test_the_nearest_tests_come_first_and_each_of_them_once() -> None:
         assert all((command.ROOT / file).exists() for file in files)
         assert len(stages) >= 2
     assert stages_of("cowstate/maps.py", tests)[0] == ["tests/test_maps.py"]
+    assert stages_of("cowstate/positions/book/orders.py", tests)[0] == [
+        "tests/positions/book/test_orders.py",
+        "tests/positions/book/test_slots.py",
+        "tests/positions/book/test_user_stream.py",
+    ]
+
+
+def test_what_the_list_of_nearest_tests_names_exists() -> None:
+    # A name that is none is passed over in a run, and then the nearest tests are not asked.
+    tests = Path(__file__).parents[1]
+    named = {*POSITIONS, *(name for near in NEAR.values() for name in near)}
+    there = {name for name in named if (tests / name).is_dir() or (tests / f"{name}.py").exists()}
+    assert named - there == set()
+    assert [module for module in NEAR if not (command.ROOT / module).exists()] == []

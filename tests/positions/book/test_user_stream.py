@@ -22,7 +22,7 @@ from cowstate.positions.book.ids import client_order_id
 from cowstate.positions.book.model import OrderStatus, OrderUpdate, Side
 from cowstate.positions.book.orders import apply_order_update, fills_of
 from cowstate.positions.book.slots import InventorySlot
-from tests.positions.streams import Stream, made_up_stream
+from tests.positions.book.streams import Stream, made_up_stream
 
 RECORDING = "user_stream/binance_usdm_bnbusdt_user_stream_202203.jsonl"
 SLOT = InventorySlot(Decimal(400))
