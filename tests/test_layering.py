@@ -15,7 +15,7 @@ import cowstate
 PACKAGE = Path(cowstate.__file__).parent
 
 # From the top to the bottom; a module imports from the lines below its own only. A package is one
-# unit: within it, its modules import each other freely.
+# unit: within it, its modules import each other freely, but for those that have rooms, below.
 LAYERS = [
     ["__main__"],
     ["cli"],
@@ -44,9 +44,23 @@ LAYERS = [
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
+# Likewise within a package; each of these is a module or, with all that is in it, a package.
+ROOMS = {
+    "positions": [
+        "command",
+        "simulation",
+        "reconcile",
+        "trading",
+        "exchange",
+        "book",
+        "errors",
+    ],
+}
+
 # Applications see what every user sees, and nothing else of the core: the names that the package
 # exports.
 ON_THE_PUBLIC_SURFACE = {"positions"}
+PUBLIC = {*cowstate.__all__}
 CORE = {unit for unit, level in LEVEL.items() if level >= LEVEL["store"]}
 LONGEST = 420
 
@@ -100,8 +114,33 @@ def unit_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+def room_of(path: Path) -> str:
+    """The room of a module whose unit has rooms; ``__init__``, which exports them, is none."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[1]
+
+
+def room_fault_of(path: Path, imported: tuple[str, ...]) -> str | None:
+    """What is wrong with an import within a package that has rooms, in words."""
+    rooms = ROOMS[unit_of(path)]
+    room, name = room_of(path), ".".join(imported)
+    if room == "__init__":
+        return None
+    if len(imported) < 3:
+        return f"it imports {name}, which imports all rooms, its own among them"
+    target = imported[2]
+    for each in (room, target):
+        if each not in rooms:
+            return f"it imports {name}, and {each} is no room: give it one in ROOMS"
+    if rooms.index(target) < rooms.index(room):
+        return f"{room} imports {name}, a room which is not below it"
+    return None
+
+
 def imports_of(source: str, path: Path) -> list[tuple[str, ...]]:
-    """Every import as the absolute dotted path of a module; ``from . import x`` counts as x."""
+    """Every import as the absolute dotted path of a module; ``from . import x`` counts as x.
+
+    So does ``from cowstate import x``, unless the package exports x.
+    """
     package = ("cowstate", *path.relative_to(PACKAGE).parts[:-1])
     found: list[tuple[str, ...]] = []
     for node in ast.walk(ast.parse(source)):
@@ -112,6 +151,9 @@ def imports_of(source: str, path: Path) -> list[tuple[str, ...]]:
             module = (*start, *(node.module.split(".") if node.module else ()))
             if node.module is None or (module == ("cowstate",) and node.level):
                 found += [(*module, alias.name) for alias in node.names]
+            elif module == ("cowstate",):
+                names = [alias.name for alias in node.names]
+                found += [module if name in PUBLIC else (*module, name) for name in names]
             else:
                 found.append(module)
     return found
@@ -130,6 +172,8 @@ def faults_of(source: str, path: Path) -> list[str]:
             continue
         target = imported[1] if len(imported) > 1 else "__init__"
         if target == unit:
+            if unit in ROOMS and (fault := room_fault_of(path, imported)):
+                faults.append(fault)
             continue
         if target == "__init__":
             if unit in CORE:
@@ -227,6 +271,16 @@ def test_a_module_is_no_longer_than_one_concept(path: Path) -> None:
         ("changes.py", "def f():\n    from .novel import thing", "in no layer"),
         ("positions/book/model.py", "from cowstate.snapshot import Snapshot", "may only use"),
         ("positions/book/model.py", "from ...records import Record", "may only use"),
+        ("positions/book/sync.py", "from ..trading.grid import plan_grid", "not below it"),
+        ("positions/book/sync.py", "from .. import trading", "not below it"),
+        ("positions/trading/manager.py", "from ..reconcile.breaker import x", "not below it"),
+        ("positions/reconcile/plan.py", "import cowstate.positions.simulation.tape", "not below"),
+        ("positions/errors.py", "from .book.ids import price_key", "not below it"),
+        ("positions/book/model.py", "from cowstate.positions import Side", "imports all rooms"),
+        ("positions/novel.py", "from .book.ids import price_key", "novel is no room"),
+        ("positions/command.py", "from .novel import thing", "novel is no room"),
+        ("positions/book/model.py", "from cowstate import store", "may only use"),
+        ("positions/book/model.py", "from cowstate import Record, bench", "not below it"),
     ],
 )
 def test_the_test_sees_what_is_wrong(unit: str, line: str, fault: str) -> None:
@@ -239,6 +293,10 @@ def test_the_test_sees_what_is_wrong(unit: str, line: str, fault: str) -> None:
         ("store.py", "from .committer import Committer"),
         ("maps.py", "from pyrsistent import pmap"),
         ("positions/book/model.py", "from cowstate import Record\nfrom .ids import price_key"),
+        ("positions/book/model.py", "from ..errors import TapeError"),
+        ("positions/reconcile/report.py", "from .plan import Look\nfrom ..book.ids import x"),
+        ("positions/command.py", "from .simulation.replay import replay"),
+        ("positions/__init__.py", "from .simulation.tape import Trade"),
         ("cli.py", "import rich"),
     ],
 )

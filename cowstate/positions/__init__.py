@@ -7,6 +7,7 @@ plays recorded trades against it on a `VirtualClock` or, with real threads, a `T
 """
 
 from .book.blotter import PositionUpdate
+from .book.config import GridConfig
 from .book.ids import client_order_id, parse_client_oid, price_key
 from .book.model import (
     ActionKind,
@@ -44,7 +45,7 @@ from .simulation.clock import Clock, VirtualClock
 from .simulation.paper import Faults, PaperExchange
 from .simulation.tape import Trade, read_tape, synthetic_tape
 from .simulation.threaded import ThreadedClock
-from .trading.grid import GridConfig, plan_grid
+from .trading.grid import plan_grid
 from .trading.manager import PositionManager, UpdateOutcome
 
 __all__ = [

@@ -14,12 +14,12 @@ from typing import Any
 
 from cowstate import ArgumentValueError
 
+from .book.config import MAX_LEVELS, GridConfig
 from .book.model import check_amount
 from .errors import AmountValueError, ClientIdError
 from .simulation.line import Faults
 from .simulation.replay import ReplayOptions, ReplayReport, replay
 from .simulation.tape import read_tape, synthetic_tape
-from .trading.grid import MAX_LEVELS, GridConfig
 
 __all__ = ["add_arguments", "as_json", "as_text", "run"]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from operator import attrgetter
 
 from ..errors import AmountValueError, ShortfallError
-from ..trading.grid import GridConfig
+from .config import GridConfig
 from .ids import price_key
 from .model import EXACT, check_amount
 from .slots import InventorySlot

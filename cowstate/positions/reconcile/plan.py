@@ -14,13 +14,13 @@ from enum import StrEnum
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
+from ..book.config import GridConfig
 from ..book.ids import parse_client_oid
 from ..book.model import EXACT, OrderStatus, OrderUpdate, TradeReport, check_amount
 from ..book.orders import join_order
 from ..book.slots import InventorySlot, Order
 from ..book.store import Slots
 from ..errors import OrderMismatchError
-from ..trading.grid import GridConfig
 
 __all__ = [
     "Answer",

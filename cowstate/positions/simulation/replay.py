@@ -15,12 +15,12 @@ from time import perf_counter
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
+from ..book.config import GridConfig
 from ..book.model import EXACT, OrderStatus, OrderUpdate, Side
 from ..book.store import Slots
 from ..reconcile.plan import PositionVerdict, ReconcilePolicy
 from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import PassOutcome, PassReport
-from ..trading.grid import GridConfig
 from ..trading.manager import PositionManager
 from ..trading.strategy import GridStrategy
 from .clock import Clock, Inbox, VirtualClock

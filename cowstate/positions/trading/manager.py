@@ -22,6 +22,7 @@ from cowstate import (
 )
 
 from ..book.blotter import Blotter, PositionUpdate, position_update
+from ..book.config import GridConfig
 from ..book.ids import parse_client_oid
 from ..book.model import (
     ActionKind,
@@ -44,7 +45,7 @@ from ..book.slots import InventorySlot, Order
 from ..book.store import Slots, SlotsDraft, new_book
 from ..book.sync import plan_force_sync, plan_restore
 from ..errors import OrderMismatchError, RetiredOrderError
-from .grid import GridConfig, cancel_action, plan_grid
+from .grid import cancel_action, plan_grid
 
 __all__ = ["PositionManager", "UpdateOutcome", "wall_clock_ms"]
 
