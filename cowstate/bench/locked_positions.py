@@ -1,5 +1,8 @@
 """The lock-based twin of `cowstate.positions.PositionManager`, as one would write it with care.
 
+It has what is compared, the facts and what can be asked for, and does not trade: what a plan
+costs is the same with locks.
+
 Slots are mutable and changed in place. Locks, always taken in this order: the manager's (every
 write, and the copying of everything), a slot's (while that slot is changed or copied), that of
 the two maps of orders. `get_slot` and `find` wait for a change of their slot at most.
@@ -12,27 +15,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
-from cowstate import ArgumentTypeError, ArgumentValueError
+from cowstate import ArgumentTypeError
 from cowstate.positions import (
-    ActionKind,
-    ActionOutcome,
-    ActionResult,
     Fill,
     GridConfig,
     InventorySlot,
     Order,
-    OrderAction,
-    OrderStatus,
     OrderUpdate,
     PositionUpdate,
     Side,
     UpdateOutcome,
     parse_client_oid,
-    plan_force_sync,
-    plan_grid,
-    plan_restore,
 )
 from cowstate.positions.book.model import EXACT
 from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
@@ -40,7 +35,7 @@ from cowstate.positions.trading.manager import wall_clock_ms
 
 from .locked import LockedSnapshot
 from .locked_blotter import LockedBlotter
-from .locked_slots import LockedOrder, LockedSlot, cancel_action, fill_of, learn
+from .locked_slots import LockedOrder, LockedSlot, fill_of, learn
 
 __all__ = ["LockedPositionManager"]
 
@@ -49,7 +44,7 @@ _ZERO = Decimal(0)
 
 
 class LockedPositionManager:
-    """The slots of one grid under locks; the methods are those of `PositionManager`.
+    """The slots of one grid under locks; the methods have the names of `PositionManager`'s.
 
     What differs: `snapshot` is a deep copy, O(slots), with all writers shut out; there are no
     versions to go back to, to compare cheaply, or to make a correction conditional on.
@@ -108,14 +103,6 @@ class LockedPositionManager:
             key = maps.get(value)
         return None if key is None else self.get_slot(key)
 
-    def get_slot_count(self) -> int:
-        """Return the number of slots."""
-        return len(self._slots)
-
-    def get_realized_pnl(self) -> Decimal:
-        """Return the realized profit in quote currency."""
-        return self._profit
-
     def get_fills(self) -> tuple[Fill, ...]:
         """Return the latest fills, oldest first."""
         with self._lock:
@@ -143,29 +130,9 @@ class LockedPositionManager:
 
     # Where it starts from
 
-    def initialize(self, last_price: Decimal) -> None:
-        """Make the slots of the window below *last_price* that do not exist yet, all empty."""
-        with self._lock:
-            made = []
-            for action in plan_grid({}, last_price, self.config):
-                if action.slot not in self._slots:
-                    self._slots[action.slot] = LockedSlot(Decimal(action.slot))
-                    made.append(action.slot)
-            self._changed(made)
-        self._blotter.deliver()
-
-    def restore_state(self, saved: Mapping[str, InventorySlot] | Iterable[InventorySlot]) -> None:
-        """Replace all slots by *saved* ones; see `PositionManager.restore_state`."""
-        slots: dict[str, LockedSlot] = {}
-        for slot in saved.values() if isinstance(saved, Mapping) else saved:
-            if not isinstance(slot, InventorySlot):
-                raise ArgumentTypeError(f"restore_state takes InventorySlots, not {slot!r}")
-            if slot.key in slots:
-                raise ArgumentValueError(f"slot {slot.key} occurs twice in what was saved")
-            for order in slot.orders:
-                if parse_client_oid(order.client_oid, self.config.prefix) is None:
-                    raise ArgumentValueError(f"order {order.client_oid!r} has another prefix")
-            slots[slot.key] = LockedSlot.thawed(slot)
+    def restore_state(self, saved: Iterable[InventorySlot]) -> None:
+        """Replace all slots by *saved* ones, which are taken as they are."""
+        slots = {slot.key: LockedSlot.thawed(slot) for slot in saved}
         with self._lock:
             keys = list(self._slots | slots)
             self._slots = slots
@@ -184,18 +151,6 @@ class LockedPositionManager:
             self._changed(keys)
         self._blotter.deliver()
 
-    def restore_from_exchange_position(self, total: Decimal, last_price: Decimal) -> None:
-        """Spread a position of which nothing is known but its *total* over free, empty slots."""
-        with self._lock:
-            self._set_quantities(plan_restore(self._planned(), total, last_price, self.config))
-        self._blotter.deliver()
-
-    def force_sync(self, total: Decimal) -> None:
-        """Bring the total position to exactly *total*; see `plan_force_sync` for how."""
-        with self._lock:
-            self._set_quantities(plan_force_sync(self._planned(), total, self.config.quantity))
-        self._blotter.deliver()
-
     # Facts
 
     def on_order_update(self, update: OrderUpdate) -> UpdateOutcome:
@@ -208,87 +163,7 @@ class LockedPositionManager:
             self._blotter.deliver()
         return outcome
 
-    def apply_action_results(self, results: Iterable[ActionResult]) -> None:
-        """Learn how the exchange answered the actions of `calculate_adjustments`."""
-        for result in results:
-            if not isinstance(result, ActionResult):
-                raise ArgumentTypeError(f"an action result is an ActionResult, not {result!r}")
-            action = result.action
-            accepted = result.outcome is ActionOutcome.ACCEPTED
-            if result.update is not None:
-                self.on_order_update(result.update)
-            elif action.kind is ActionKind.PLACE and result.outcome is not ActionOutcome.UNKNOWN:
-                self.on_order_update(
-                    OrderUpdate(
-                        self._symbol,
-                        action.client_oid,
-                        None,
-                        action.side,
-                        action.price,
-                        action.quantity,
-                        OrderStatus.NEW if accepted else OrderStatus.REJECTED,
-                        time_ms=result.time_ms or self._time_ms(),
-                        post_only_reject=result.post_only_reject,
-                    )
-                )
-            if action.kind is ActionKind.CANCEL and not accepted:
-                with self._lock:
-                    slot = self._slots.get(action.slot)
-                    if slot is not None and slot.note_cancel(action.client_oid, False):
-                        self._changed([action.slot], [cast("LockedOrder", slot.working)])
-                self._blotter.deliver()
-
-    # Intentions
-
-    def calculate_adjustments(self, last_price: Decimal) -> tuple[OrderAction, ...]:
-        """Return what `plan_grid` wants done, each already noted in its slot."""
-        with self._lock:
-            actions = plan_grid(self._planned(), last_price, self.config)
-            now = self._time_ms()
-            noted: list[LockedOrder] = []
-            for action in actions:
-                slot = self._slots.get(action.slot)
-                if slot is None:
-                    slot = self._slots[action.slot] = LockedSlot(Decimal(action.slot))
-                if action.kind is ActionKind.PLACE:
-                    order = slot.open(action, now)
-                    self._active += 1
-                    self._remember(action.slot, order)
-                    noted.append(order)
-                elif slot.note_cancel(action.client_oid, True):
-                    noted.append(cast("LockedOrder", slot.working))
-            self._changed([action.slot for action in actions], orders=noted)
-        self._blotter.deliver()
-        return actions
-
-    def cancel_all_buy_orders(self) -> tuple[OrderAction, ...]:
-        """Return a CANCEL for every BUY that the exchange has acknowledged, each noted."""
-        return self._cancel_all(Side.BUY)
-
-    def cancel_all_sell_orders(self) -> tuple[OrderAction, ...]:
-        """Return a CANCEL for every SELL; otherwise the same as `cancel_all_buy_orders`."""
-        return self._cancel_all(Side.SELL)
-
-    def _cancel_all(self, side: Side) -> tuple[OrderAction, ...]:
-        actions: list[OrderAction] = []
-        noted: dict[str, LockedOrder] = {}
-        with self._lock:
-            for slot in sorted(self._slots.values(), key=lambda each: each.price):
-                for order in slot.orders:
-                    if order.side is not side or order.status.terminal or order.order_id is None:
-                        continue
-                    actions.append(cancel_action(slot.key, order))
-                    if slot.note_cancel(order.client_oid, True):
-                        noted[slot.key] = order
-            self._changed(list(noted), orders=list(noted.values()))
-        self._blotter.deliver()
-        return tuple(actions)
-
     # Under the manager's lock
-
-    def _planned(self) -> Mapping[str, InventorySlot]:
-        # The plans are pure and ask for nothing that a live slot does not have.
-        return cast("Mapping[str, InventorySlot]", self._slots)
 
     def _learn(self, update: OrderUpdate) -> UpdateOutcome:
         key = self._client_oids.get(update.client_oid)
@@ -368,25 +243,12 @@ class LockedPositionManager:
         self._position = EXACT.add(self._position, quantity)
         self._profit = EXACT.add(self._profit, EXACT.add(cash, EXACT.multiply(quantity, price)))
 
-    def _set_quantities(self, quantities: Mapping[str, Decimal]) -> None:
-        for key, quantity in quantities.items():
-            slot = self._slots.get(key)
-            if slot is None:
-                slot = self._slots[key] = LockedSlot(Decimal(key))
-            difference = EXACT.subtract(quantity, slot.position_qty)
-            with slot.lock:
-                slot.set_position(quantity)
-            self._position = EXACT.add(self._position, difference)
-        self._changed(list(quantities), moved=True)
-
     def _changed(
         self,
         keys: list[str],
         orders: Sequence[LockedOrder] = (),
         grown: Decimal = _ZERO,
         spent: Decimal = _ZERO,
-        *,
-        moved: bool = False,
     ) -> None:
         if not keys:
             return
@@ -403,4 +265,4 @@ class LockedPositionManager:
             tuple([fill_of(keys[0], order, grown, spent) for order in orders]) if grown else (),
         )
         frozen = tuple([order.frozen() for order in orders])
-        self._blotter.note(update, frozen, moved=moved or bool(grown))
+        self._blotter.note(update, frozen, moved=bool(grown))

@@ -18,9 +18,7 @@ from cowstate.positions.book.ids import price_key, split_client_oid
 from cowstate.positions.book.model import (
     EXACT,
     TAIL,
-    ActionKind,
     Fill,
-    OrderAction,
     OrderStatus,
     OrderUpdate,
     Side,
@@ -28,7 +26,7 @@ from cowstate.positions.book.model import (
 from cowstate.positions.book.slots import InventorySlot, Order
 from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
 
-__all__ = ["Learned", "LockedOrder", "LockedSlot", "cancel_action", "fill_of", "learn"]
+__all__ = ["Learned", "LockedOrder", "LockedSlot", "fill_of", "learn"]
 
 _ZERO = Decimal(0)
 
@@ -49,11 +47,6 @@ class LockedOrder(msgspec.Struct, eq=False):
     status_ms: int = 0
     post_only_reject: bool = False
     cancel_requested: bool = False
-
-    @property
-    def remaining(self) -> Decimal:
-        """What is still unfilled, never below zero."""
-        return max(_ZERO, EXACT.subtract(self.quantity, self.filled))
 
     def frozen(self) -> Order:
         """Return the order as it is now."""
@@ -137,45 +130,6 @@ class LockedSlot:
         if self.working is None:
             return self.tail
         return sorted((*self.tail, self.working), key=_by_sequence)
-
-    @property
-    def post_only_fail_count(self) -> int:
-        """How many of the latest orders in a row were refused as post-only."""
-        return self.frozen().post_only_fail_count
-
-    def open(self, action: OrderAction, time_ms: int) -> LockedOrder:
-        """Note a PENDING order, before it is sent. Takes the lock."""
-        order = LockedOrder(
-            action.client_oid,
-            self.last_sequence + 1,
-            action.side,
-            action.price,
-            action.quantity,
-            OrderStatus.PENDING,
-            filled_ms=time_ms,
-            status_ms=time_ms,
-        )
-        with self.lock:
-            self.working = order
-            self.last_sequence = order.sequence
-        return order
-
-    def note_cancel(self, client_oid: str, requested: bool) -> bool:
-        """Note, or take back, that the working order is to be cancelled; whether that is new."""
-        working = self.working
-        if working is None or working.client_oid != client_oid:
-            return False
-        if working.cancel_requested is requested:
-            return False
-        with self.lock:
-            working.cancel_requested = requested
-        return True
-
-    def set_position(self, quantity: Decimal) -> None:
-        """Hold *quantity*, the difference taken at the slot's price."""
-        difference = EXACT.subtract(quantity, self.position_qty)
-        self.cash = EXACT.subtract(self.cash, EXACT.multiply(difference, self.price))
-        self.position_qty = quantity
 
 
 class Learned(NamedTuple):
@@ -337,16 +291,3 @@ def _by_sequence(order: LockedOrder) -> tuple[int, str]:
 def fill_of(key: str, order: LockedOrder, grown: Decimal, spent: Decimal) -> Fill:
     """Return the fill of *order*, of the slot *key*, that its growth amounts to."""
     return Fill(key, order.client_oid, order.order_id, order.side, grown, spent, order.filled_ms)
-
-
-def cancel_action(key: str, order: LockedOrder) -> OrderAction:
-    """Return the cancellation of *order*, of the slot *key*."""
-    return OrderAction(
-        ActionKind.CANCEL,
-        key,
-        order.side,
-        order.price,
-        order.remaining,
-        order.client_oid,
-        order.order_id,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +13,8 @@ from hypothesis import strategies as st
 
 from cowstate.bench import LockedPositionManager
 from cowstate.positions import (
-    ActionOutcome,
-    ActionResult,
     GridConfig,
     InventorySlot,
-    OrderAction,
     OrderStatus,
     OrderUpdate,
     PositionManager,
@@ -38,7 +36,7 @@ def make(kind: Any, history: int = 100) -> Any:
 
 
 def state(manager: Any) -> dict[str, Any]:
-    """Everything that a manager can be asked for."""
+    """Everything that both can be asked for."""
     now = manager.snapshot()
     ids = [order.order_id for slot in now.values() for order in slot.orders if order.order_id]
     oids = [order.client_oid for slot in now.values() for order in slot.orders]
@@ -50,8 +48,6 @@ def state(manager: Any) -> dict[str, Any]:
         "fills": manager.get_fills(),
         "orders": manager.get_order_history(),
         "positions": [update.replace(version=0) for update in manager.get_position_history()],
-        "pnl": manager.get_realized_pnl(),
-        "count": manager.get_slot_count(),
         "reports": manager.get_reports(),
     }
 
@@ -82,43 +78,41 @@ def test_a_fill_moves_the_position_and_what_follows_from_it(kind: Any) -> None:
     manager = make(kind)
     heard: list[PositionUpdate] = []
     manager.on_update(heard.append)
-    actions = manager.calculate_adjustments(PRICE)
-    first = actions[0].client_oid
+    first = "grid-50000-B1"
     assert manager.on_order_update(told(first, OrderStatus.NEW)) is UpdateOutcome.APPLIED
     assert manager.on_order_update(told(first, OrderStatus.NEW)) is UpdateOutcome.UNCHANGED
     manager.on_order_update(told(first, OrderStatus.PARTIALLY_FILLED, "0.2"))
     manager.on_order_update(told(first, OrderStatus.FILLED))
     now = manager.snapshot()
     assert now.total("position") == Decimal("0.5")
-    assert now.total("active_orders") == 2
+    assert now.total("active_orders") == 0
     assert now.find("order_id", 1).position_qty == Decimal("0.5")
     assert [update.position for update in heard] == [0, 0, Decimal("0.2"), Decimal("0.5")]
     assert [fill.quantity for fill in manager.get_fills()] == [Decimal("0.2"), Decimal("0.3")]
 
 
 @both
-def test_force_sync_is_exact_or_raises(kind: Any) -> None:
-    manager = make(kind)
-    manager.initialize(PRICE)
-    manager.force_sync(Decimal("1.2"))
-    assert manager.snapshot().total("position") == Decimal("1.2")
-    assert manager.get_realized_pnl() == 0
-    with pytest.raises(ShortfallError):
-        manager.force_sync(Decimal(99))
-    assert manager.snapshot().total("position") == Decimal("1.2")
-
-
-@both
 def test_what_was_saved_is_restored(kind: Any) -> None:
-    manager, other = make(kind), make(kind)
-    for action in manager.calculate_adjustments(PRICE):
-        manager.on_order_update(told(action.client_oid, OrderStatus.FILLED, order_id=None))
-    other.restore_state(manager.snapshot())
-    assert state(other)["slots"] == state(manager)["slots"]
-    assert state(other)["totals"] == state(manager)["totals"]
-    other.restore_state([InventorySlot(Decimal(7))])
-    assert other.snapshot().total("position") == 0
-    assert list(other.snapshot()) == ["7"]
+    trader, manager = make(PositionManager), make(kind)
+    first, *others = trader.calculate_adjustments(PRICE)
+    assert others
+    trader.on_order_update(told(first.client_oid, OrderStatus.FILLED, order_id=7))
+    manager.restore_state(trader.snapshot().values())
+    for part in ("slots", "totals", "order_id", "client_oid"):
+        assert state(manager)[part] == state(trader)[part]
+    manager.restore_state([InventorySlot(Decimal(7))])
+    assert manager.snapshot().total("position") == 0
+    assert list(manager.snapshot()) == ["7"]
+    assert manager.snapshot().find_key("order_id", 7) is None
+
+
+def test_a_single_slot_is_read_as_the_snapshot_has_it() -> None:
+    manager = LockedPositionManager(CONFIG)
+    manager.on_order_update(told("grid-50000-B1", OrderStatus.PARTIALLY_FILLED, "0.2", 7))
+    there = manager.snapshot()["50000"]
+    assert manager.get_slot("50000") == there
+    assert manager.find("order_id", 7) == manager.find("client_oid", "grid-50000-B1") == there
+    assert manager.get_slot("49990") is manager.find("order_id", 8) is None
 
 
 def test_orders_beyond_the_tail_are_forgotten_alike() -> None:
@@ -183,15 +177,21 @@ numbered = st.builds(
     st.sampled_from(["0", "0.2", "0.5"]),
 )
 clashing = st.builds(lambda oid: told(oid, OrderStatus.NEW, order_id=77), order_names)
-calls = st.one_of(
-    st.tuples(st.just("on_order_update"), events | numbered),
-    st.tuples(st.just("on_order_update"), clashing),
+varied = st.builds(
+    lambda update, more, time_ms, post_only_reject: update.replace(
+        cost=update.cost * more, time_ms=time_ms, post_only_reject=post_only_reject
+    ),
+    events | numbered,
+    st.sampled_from([Decimal(1), Decimal("1.01")]),
+    st.sampled_from([999, 1_000, 1_001]),
+    st.booleans(),
+)
+facts = st.one_of(events | numbered, clashing, varied)
+trades = st.one_of(
+    st.tuples(st.just("on_order_update"), facts),
     st.tuples(st.just("calculate_adjustments"), st.sampled_from([PRICE, Decimal(49981)])),
     st.tuples(st.just("force_sync"), st.sampled_from([Decimal("0.7"), Decimal(-1), Decimal(9)])),
-    st.tuples(st.just("initialize"), st.just(PRICE)),
-    st.tuples(st.just("restore_from_exchange_position"), st.just(Decimal(2))),
     st.tuples(st.sampled_from(["cancel_all_buy_orders", "cancel_all_sell_orders"]), st.none()),
-    st.tuples(st.just("answer"), st.sampled_from(ActionOutcome)),
 )
 
 
@@ -199,45 +199,52 @@ def hash_of(client_oid: str) -> int:
     return sum(ord(char) * 31**place for place, char in enumerate(client_oid))
 
 
-def call(manager: Any, name: str, argument: Any, actions: list[OrderAction]) -> Any:
-    if name == "answer":
-        results = [ActionResult(action, argument) for action in actions]
-        return manager.apply_action_results(results)
-    if name == "restore_from_exchange_position":
-        return manager.restore_from_exchange_position(argument, PRICE)
-    if argument is None:
-        return getattr(manager, name)()
-    return getattr(manager, name)(argument)
-
-
-@given(st.lists(calls, max_size=14))
-@example(
-    # Found: the cancellation that is taken back is the working order's, not the last order's.
-    [
-        ("on_order_update", told("grid-49980-S1", OrderStatus.PENDING, order_id=None)),
-        ("on_order_update", told("grid-49980-S1", OrderStatus.NEW, order_id=5)),
-        ("cancel_all_sell_orders", None),
-        ("on_order_update", told("grid-49980-B2", OrderStatus.REJECTED, order_id=None)),
-        ("answer", ActionOutcome.REJECTED),
-    ]
-)
-def test_in_lockstep_both_answer_and_hold_the_same(sequence: list[tuple[str, Any]]) -> None:
-    managers = [make(kind) for kind in KINDS]
+def learn_in_lockstep(managers: list[Any], updates: list[OrderUpdate], parts: list[str]) -> None:
     heard: list[list[PositionUpdate]] = [[], []]
-    for manager, updates in zip(managers, heard, strict=True):
-        manager.on_update(updates.append)
-    actions: list[OrderAction] = []
-    for name, argument in sequence:
-        answers = []
-        for manager in managers:
-            try:
-                answers.append(call(manager, name, argument, actions))
-            except ShortfallError as error:
-                answers.append(str(error))
-        if name == "force_sync":
-            answers = [answer if isinstance(answer, str) else None for answer in answers]
+    starts = [manager.snapshot().version for manager in managers]
+    for manager, told_of in zip(managers, heard, strict=True):
+        manager.on_update(told_of.append)
+    for update in updates:
+        answers = [manager.on_order_update(update) for manager in managers]
         assert answers[0] == answers[1]
-        if name.startswith(("calculate", "cancel")):
-            actions = list(answers[0])
-        assert state(managers[0]) == state(managers[1])
-    assert heard[0] == heard[1]
+        states = [state(manager) for manager in managers]
+        for part in parts:
+            assert states[0][part] == states[1][part]
+    one, other = (
+        [update.replace(version=update.version - start) for update in told_of]
+        for told_of, start in zip(heard, starts, strict=True)
+    )
+    assert one == other
+
+
+def filled(*sequences: int, order_id: int | None) -> list[OrderUpdate]:
+    oids = [f"grid-50000-B{sequence}" for sequence in sequences]
+    return [told(oid, OrderStatus.FILLED, order_id=order_id) for oid in oids]
+
+
+@given(st.lists(facts, max_size=20))
+# The oldest order is the last to be heard of, and is not the one that is forgotten.
+@example(filled(*range(2, 10), 1, order_id=None))
+# One that is forgotten has the exchange's id of one that is remembered.
+@example(filled(*range(1, 11), order_id=77))
+# A fill is told again, with more cost.
+@example([update.replace(cost=update.cost * n) for n in (1, 2) for update in filled(1, order_id=7)])
+def test_in_lockstep_both_answer_and_hold_the_same(updates: list[OrderUpdate]) -> None:
+    managers = [make(kind) for kind in KINDS]
+    learn_in_lockstep(managers, updates, list(state(managers[0])))
+
+
+@given(st.lists(trades, max_size=8), st.lists(facts, min_size=1, max_size=8))
+def test_from_what_a_trader_left_both_go_on_alike(
+    left: list[tuple[str, Any]], updates: list[OrderUpdate]
+) -> None:
+    trader = make(PositionManager)
+    for name, argument in left:
+        with suppress(ShortfallError):
+            getattr(trader, name)(*([] if argument is None else [argument]))
+    managers = [make(kind) for kind in KINDS]
+    for manager in managers:
+        manager.restore_state(trader.snapshot().values())
+    # What was restored is no news to the one, and changes of a version like any to the other.
+    parts = [part for part in state(managers[0]) if part not in ("orders", "positions")]
+    learn_in_lockstep(managers, updates, parts)
