@@ -65,6 +65,7 @@ class Committer(Generic[K, V]):
         self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
         self._equal = schema.equal
         self._lineage, self._bounded = schema.lineage, timeline.bounded
+        self._prepares = timeline.bounded or timeline.deferral is not None
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
     def write(
@@ -110,7 +111,7 @@ class Committer(Generic[K, V]):
 
     def _publish(self, commit: Commit[K, V]) -> Commit[K, V]:
         if commit.after is not commit.before:
-            if self._bounded or self._waiters.parked.all:
+            if self._prepares or self._waiters.parked.all:
                 self._prepare(commit)
             self.timeline.publish(commit)
         return commit
@@ -120,6 +121,9 @@ class Committer(Generic[K, V]):
         self._waiters.notify(commit)
         if self._bounded:
             self.timeline.expire(commit, self._delivery.needed())
+        deferral = self.timeline.deferral
+        if deferral is not None:
+            deferral.of_version(commit.after)
 
     # The work of one-key writes. `_store` is the hot path, so in one piece: the common case calls
     # nothing that it can do itself.
@@ -169,7 +173,7 @@ class Committer(Generic[K, V]):
         else:
             commit = self._schema.advance_one(before, key, old, record)
             after = commit.after
-        if self._bounded or self._waiters.parked.all:
+        if self._prepares or self._waiters.parked.all:
             self._prepare(commit)
         self._slots[version % self._capacity] = commit
         self.timeline.current = after  # the publication: see Timeline.publish

@@ -62,6 +62,7 @@ class MapKind(NamedTuple):
             with the one before k of its keys were set.
         diff: ``diff(older, newer)``, what changed, by identity. O(N); a kind that can tell what
             two of its maps share skips that.
+        trunk: ``trunk(map)``, the objects in it that each read of it goes through.
     """
 
     name: str
@@ -72,6 +73,7 @@ class MapKind(NamedTuple):
     large: str
     path_bytes: Callable[[Any, int], int]
     diff: Callable[[Any, Any], Delta[Any, Any]]
+    trunk: Callable[[Any], tuple[object, ...]]
 
     def name_of(self, base: object) -> str:
         """Return the name of the implementation that holds *base*."""
@@ -123,13 +125,33 @@ def _pyrsistent() -> MapKind:
         return _pure(evolver.persistent())
 
     return MapKind(
-        "pyrsistent", build, put, PMap.remove, apply, "pyrsistent", _path_bytes(400, 330), _scan
+        "pyrsistent",
+        build,
+        put,
+        PMap.remove,
+        apply,
+        "pyrsistent",
+        _path_bytes(400, 330),
+        _scan,
+        _itself,
     )
+
+
+def _itself(base: object) -> tuple[object, ...]:
+    return (base,)
 
 
 def _tree() -> MapKind:
     return MapKind(
-        "tree", Tree.of, Tree.put, Tree.drop, Tree.apply, "tree", Tree.path_bytes, _difference
+        "tree",
+        Tree.of,
+        Tree.put,
+        Tree.drop,
+        Tree.apply,
+        "tree",
+        Tree.path_bytes,
+        _difference,
+        Tree.trunk,
     )
 
 
@@ -153,7 +175,15 @@ def _immutables() -> MapKind:
             return mutation.finish()
 
     return MapKind(
-        "immutables", Map, Map.set, Map.delete, apply, "immutables", _path_bytes(150, 330), _scan
+        "immutables",
+        Map,
+        Map.set,
+        Map.delete,
+        apply,
+        "immutables",
+        _path_bytes(150, 330),
+        _scan,
+        _itself,
     )
 
 
@@ -210,7 +240,11 @@ def _small_as_dict(large: MapKind, limit: int) -> MapKind:
     def diff(older: Any, newer: Any) -> Delta[Any, Any]:
         return (_scan if dict in (type(older), type(newer)) else large.diff)(older, newer)
 
-    return MapKind(f"dict+{large.name}", build, put, drop, apply, large.large, path_bytes, diff)
+    def trunk(base: Any) -> tuple[object, ...]:
+        return (base,) if type(base) is dict else large.trunk(base)
+
+    name = f"dict+{large.name}"
+    return MapKind(name, build, put, drop, apply, large.large, path_bytes, diff, trunk)
 
 
 SMALL_OVER_PYRSISTENT = 170

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from itertools import islice
+from itertools import chain, islice
 from sys import getsizeof
 from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar
@@ -220,6 +220,12 @@ class Schema(Generic[K, V]):
                 "allow_none=True"
             )
         self.accept(value, *key)
+
+    def trunk_of(self, version: Snapshot[K, V]) -> tuple[object, ...]:
+        """Return the objects in *version* that its readers have in common, whatever they read."""
+        maps = (version._map, *version._indexes)
+        trunks = chain.from_iterable(map(self.kind.trunk, maps))
+        return (version, version._indexes, version._totals, *trunks)
 
     def size_of(self, commit: Commit[K, V]) -> int:
         """Estimate how many bytes *commit* keeps that the version before it does not."""

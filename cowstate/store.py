@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from .blocks import JointBlock, TransactionBlock
 from .changes import MISSING
 from .committer import Committer
+from .deferral import deferral
 from .derived import Aggregate, Index
 from .draft import Draft
 from .errors import ArgumentTypeError, ArgumentValueError, ConflictError
@@ -72,6 +73,10 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
             is there stays. Conflicts of drafts are by identity in either.
         lock_timeout: how many seconds a write waits for others at the most, before it raises
             `LockTimeoutError`; None for ever, with a warning in the log after ten seconds.
+        deferred_refcount: whether many threads may read at once without waiting for each other,
+            on a free-threaded build of CPython 3.14 or later. The versions that they read are
+            then freed by the garbage collector, not by who drops them last, and so is the store.
+            None for yes where it is to be had.
 
     Raises:
         MutableRecordError: a record is known to be mutable.
@@ -100,6 +105,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         allow_none: bool = False,
         same: Sameness = "identity",
         lock_timeout: float | None = None,
+        deferred_refcount: bool | None = None,
     ) -> None:
         history = History() if history is None else history
         if not isinstance(history, History):
@@ -111,8 +117,11 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         schema: Schema[K, V] = Schema(
             map_kind(maps), indexes, aggregates, invariants, ring, immutability, allow_none, same
         )
-        timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
+        defers = deferral(deferred_refcount, schema.trunk_of)
+        timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of, defers)
         super().__init__(schema, timeline, lock)
+        if defers is not None:
+            defers.of(self, schema.lineage, schema.derivation)
 
     # Several changes as one version
 

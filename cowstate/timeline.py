@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 from weakref import ref
 
+from .deferral import Deferral
 from .errors import ArgumentTypeError, ArgumentValueError, ClosedError, CompactedError
 from .records import Record
 from .ring import Ring
@@ -114,6 +115,7 @@ class Timeline(Generic[K, V]):
         ring: the recent commits.
         pins: the pins, by number; changed by single dict operations, without a lock.
         bounded: whether `expire` is to be called for each commit.
+        deferral: what each version is to be shown to before it is published, if anything.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Timeline(Generic[K, V]):
         ring: Ring[Commit[K, V]],
         first: Snapshot[K, V],
         size_of: Callable[[Commit[K, V]], int],
+        deferral: Deferral | None = None,
     ) -> None:
         self.current = first
         self.ring = ring
@@ -139,6 +142,10 @@ class Timeline(Generic[K, V]):
         # than the ring has places, for the sum before the oldest.
         self._sums = [0] * (0 if bounds.bytes is None else ring.capacity + 1)
         self._expired = 0
+        self.deferral = deferral
+        if deferral is not None:
+            deferral.of(self)
+            deferral.of_version(first)
 
     def place(self, commit: Commit[K, V]) -> None:
         """Put *commit* in its place in the ring, before what it led to is published."""

@@ -242,6 +242,10 @@ class Tree(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
             child = child[0]
         return size + keys * getsizeof(child)
 
+    def trunk(self) -> tuple[object, ...]:
+        """Return the objects that each look-up goes through, whatever the key."""
+        return (self, self._top)
+
 
 def _leaves(top: Node) -> Iterator[Leaf]:
     return chain.from_iterable(_families(top))

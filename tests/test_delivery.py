@@ -205,7 +205,7 @@ def test_the_store_s_thread_outlives_what_a_callback_raises_and_ends_with_its_st
 
     monkeypatch.setattr(delivery, "start_new_thread", start)
     monkeypatch.setattr(delivery, "LINGER", 3600.0)
-    store: Store[str, int] = Store({"a": 0})
+    store: Store[str, int] = Store({"a": 0}, deferred_refcount=False)
     seen: SimpleQueue[Any] = SimpleQueue()
     store.subscribe(strike, via="thread")
     store.subscribe(seen.put, via="thread")

@@ -33,7 +33,7 @@ LAYERS = [
     ["workspace", "timeline", "waiters", "invariants"],
     ["members"],
     ["snapshot"],
-    ["ring", "derived", "scope", "locks"],
+    ["ring", "derived", "scope", "locks", "deferral"],
     ["maps"],
     ["tree"],
     ["changes"],

@@ -53,6 +53,8 @@ OPTIONS: list[dict[str, Any]] = [
 def make(**options: Any) -> AnyStore:
     store = Store(
         {n: n for n in range(100)},
+        # What is deferred is freed by the collector: tests/test_deferral.py.
+        deferred_refcount=False,
         **options,
         indexes={"i": Index(lambda n: n % 7)},
         aggregates={"sum": Aggregate.sum(lambda n: n)},
@@ -222,7 +224,7 @@ def test_the_store_s_thread_keeps_no_store_while_it_has_nothing_to_do() -> None:
         setting(delivery, LINGER=3600.0),
         threads_of_stores() as (started, ended),
     ):
-        store = Store({"n": 0})
+        store = Store({"n": 0}, deferred_refcount=False)
         leave_a_backlog(store)
         bell = store._delivery._bell
         reference, newest = ref(store), ref(store.snapshot())
