@@ -293,3 +293,16 @@ def test_leaves_that_are_joined_keep_the_order_of_their_keys() -> None:
     assert len(laws.parts(base)) == 3
     for dropped in listed:
         assert list(base.drop(dropped)) == [key for key in listed if key != dropped]
+
+
+def test_a_tree_refuses_to_be_assigned_to() -> None:
+    one = Tree.of({"a": 1})
+    with pytest.raises(AttributeError):
+        one._count = 5  # type: ignore[misc]
+
+
+def test_trees_are_equal_if_they_are_one() -> None:
+    # Whoever compares records compares mappings; two trees of the same records are two versions.
+    one, other = Tree.of({"a": 1}), Tree.of({"a": 1})
+    assert one == one  # noqa: PLR0124
+    assert one != other
