@@ -65,6 +65,7 @@ class Committer(Generic[K, V]):
         self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
         self._equal = schema.equal
         self._lineage, self._bounded = schema.lineage, timeline.bounded
+        self._deferral = timeline.deferral
         self._prepares = timeline.bounded or timeline.deferral is not None
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
@@ -118,11 +119,12 @@ class Committer(Generic[K, V]):
 
     def _prepare(self, commit: Commit[K, V]) -> None:
         """Do what goes before the publication, and does no harm if that fails."""
-        self._waiters.notify(commit)
+        if self._waiters.parked.all:
+            self._waiters.notify(commit)
         if self._bounded:
             self.timeline.expire(commit, self._delivery.needed())
-        deferral = self.timeline.deferral
-        if deferral is not None:
+        deferral = self._deferral
+        if deferral is not None and deferral.due <= deferral.clock():
             deferral.of_version(commit.after)
 
     # The work of one-key writes. `_store` is the hot path, so in one piece: the common case calls

@@ -40,9 +40,14 @@ class Deferral:
         enable: has the interpreter do so for one object.
         clock: in seconds.
         trunk_of: the objects in a version that all who read it go through.
+
+    Attributes:
+        clock: the same.
+        due: from when on the next version is to be deferred. Asked before `of_version` is called,
+            it spares most writes the call.
     """
 
-    __slots__ = ("_clock", "_due", "_enable", "_trunk_of")
+    __slots__ = ("_enable", "_trunk_of", "clock", "due")
 
     def __init__(
         self,
@@ -51,9 +56,9 @@ class Deferral:
         trunk_of: Callable[[Any], Iterable[object]],
     ) -> None:
         self._enable = enable
-        self._clock = clock
+        self.clock = clock
         self._trunk_of = trunk_of
-        self._due = 0.0
+        self.due = 0.0
 
     def of(self, *things: object) -> None:
         """Defer counting for *things*, which live as long as the store."""
@@ -68,9 +73,9 @@ class Deferral:
         Called under the store's lock, before the version is published. What is raised in the
         middle of it leaves nothing behind but a version that is counted as any other object.
         """
-        now, due = self._clock(), self._due
+        now, due = self.clock(), self.due
         if due <= now:
-            self._due = max(due, now - BURST) + PERIOD
+            self.due = max(due, now - BURST) + PERIOD
             self.of(*self._trunk_of(version))
 
 

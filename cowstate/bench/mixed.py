@@ -10,7 +10,7 @@ from time import perf_counter, perf_counter_ns
 
 from .measure import quantile
 
-__all__ = ["bytes_per_version", "run_against_each_other", "throughput"]
+__all__ = ["bytes_per_version", "run_against_each_other"]
 
 
 def run_against_each_other(
@@ -67,32 +67,6 @@ def run_against_each_other(
         "p99.9": quantile(ordered, 0.999),
         "worst": ordered[-1],
     }
-
-
-def throughput(read: Callable[[], object], threads: int, seconds: float) -> float:
-    """Return how often per second *threads* together call *read*."""
-    stop = threading.Event()
-    ready = threading.Barrier(threads + 1)
-    counts = [0] * threads
-
-    def loop(place: int) -> None:
-        count = 0
-        ready.wait()
-        while not stop.is_set():
-            read()
-            count += 1
-        counts[place] = count
-
-    workers = [threading.Thread(target=loop, args=(place,)) for place in range(threads)]
-    for worker in workers:
-        worker.start()
-    ready.wait()
-    start = perf_counter()
-    workers[0].join(seconds)
-    stop.set()
-    for worker in workers:
-        worker.join()
-    return sum(counts) / (perf_counter() - start)
 
 
 def bytes_per_version(step: Callable[[], object], versions: int) -> float:

@@ -8,13 +8,12 @@ from itertools import groupby
 from statistics import median
 from typing import Any, NamedTuple
 
-from cowstate import Store
 from cowstate.maps import available_maps
 
-from .levels import records_of
-from .measure import Operation, Ratio, Settings, gil_enabled, ratio_of, time_all
-from .mixed import bytes_per_version, run_against_each_other, throughput
+from .measure import Operation, Ratio, Settings, ratio_of, time_all
+from .mixed import bytes_per_version, run_against_each_other
 from .orders import manager_operations
+from .readers import price_of_deferral, two_readers
 from .rivals import Bare
 from .variants import DEFAULT, LOCKED, Variant, variants
 
@@ -173,25 +172,6 @@ def _slowest_writes(variant: str, settings: Settings) -> Ratio:
     return ratio._replace(value=median(taken[10_000]) / median(taken[100]))
 
 
-def _two_readers(settings: Settings) -> Ratio | str:
-    """Return the throughput of snapshot and read of two threads, by that of one."""
-    if gil_enabled():
-        return "needs an interpreter without a GIL"
-    store = Store(records_of(1_000))
-    snapshot, key = store.snapshot, "50500"
-
-    def read() -> None:
-        for _ in range(100):
-            snapshot()[key]
-
-    taken: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(settings.repeats):
-        for threads, each in taken.items():
-            each.append(throughput(read, threads, settings.mixed_s))
-    ratio = ratio_of(taken[2], taken[1])
-    return ratio._replace(value=max(taken[2]) / max(taken[1]))
-
-
 def targets(settings: Settings) -> list[Target]:
     """Return everything that is demanded, in the order of the table."""
     found = list(_timed_targets(settings))
@@ -206,9 +186,19 @@ def targets(settings: Settings) -> list[Target]:
     beside = "p99.9 of a write beside a reader of 10,000, by that beside one of 100"
     found.append(Target(beside, 2, measure=partial(_slowest_writes, DEFAULT)))
     found.append(Target(f"{beside}, {LOCKED}", None, measure=partial(_slowest_writes, LOCKED)))
-    found.append(
-        Target("reads by two threads, by those of one", 1.8, at_least=True, measure=_two_readers)
-    )
+    return found + _readers_targets()
+
+
+def _readers_targets() -> list[Target]:
+    by_one = "by two threads, by those of one"
+    found = []
+    for kind in ("reads", "snapshots"):
+        for where, written in (("", False), (" beside a writer", True)):
+            measure = partial(two_readers, kind, written=written)
+            found.append(Target(f"{kind} {by_one}{where}", 1.8, at_least=True, measure=measure))
+        measure = partial(two_readers, kind, deferred=False)
+        found.append(Target(f"{kind} {by_one}, if all is counted", None, measure=measure))
+    found.append(Target("update, by one if all is counted", None, measure=price_of_deferral))
     return found
 
 

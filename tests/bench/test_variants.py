@@ -9,7 +9,7 @@ import pytest
 
 from cowstate.bench.levels import records_of, ten_keys
 from cowstate.bench.measure import Operation
-from cowstate.bench.mixed import bytes_per_version, run_against_each_other, throughput
+from cowstate.bench.mixed import bytes_per_version, run_against_each_other
 from cowstate.bench.orders import manager_operations, order_stream
 from cowstate.bench.variants import DEFAULT, LOCKED, WORKLOADS, Variant, variants
 from cowstate.maps import available_maps
@@ -145,12 +145,6 @@ def test_readers_and_writers_are_counted_and_no_write_goes_missing() -> None:
     assert outcome["writes"] > 0
     assert 0 < outcome["p50"] <= outcome["p99"] <= outcome["p99.9"] <= outcome["worst"]
     assert sum(quantities(variant)) == variant.store.snapshot().version
-
-
-def test_throughput_is_what_was_called_by_the_time_it_took() -> None:
-    called: list[int] = []
-    assert throughput(lambda: called.append(1), 2, 0.01) > 0
-    assert called
 
 
 def test_a_version_costs_a_path_where_structure_is_shared_and_a_copy_where_not() -> None:
