@@ -310,7 +310,6 @@ def _join(node: Node, slot: int) -> bool:
     """Join the leaf in *slot* with those beside it that fit in; whether it now has all slots."""
     span = _span(node, slot)
     while span < _FAN:
-        slot &= -span
         leaf, other = node[slot], node[slot ^ span]
         if (
             type(other) is list

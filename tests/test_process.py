@@ -150,7 +150,7 @@ def test_who_sleeps_in_the_parent_does_not_sleep_in_the_child() -> None:
         assert store.source.waiters.bells == {}
         store.set("a", 1)
         # In here it is there still, and woken by nobody.
-        for sleeper in store.parked.all.values():
+        for sleeper in list(store.parked.all.values()):
             sleeper.notify()
         assert waiting.result(PATIENCE).version == 1
 

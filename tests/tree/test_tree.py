@@ -306,3 +306,28 @@ def test_trees_are_equal_if_they_are_one() -> None:
     one, other = Tree.of({"a": 1}), Tree.of({"a": 1})
     assert one == one  # noqa: PLR0124
     assert one != other
+
+
+class Odd:
+    """Equal to all of its kind, with a hash of its own."""
+
+    def __init__(self, hashed: int) -> None:
+        self.hashed = hashed
+
+    def __hash__(self) -> int:
+        return self.hashed
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Odd)
+
+
+def test_keys_that_have_become_equal_stay_where_they_are_when_leaves_are_joined() -> None:
+    # Both have the hash of the other by now, so a leaf that held both would hold one.
+    one, other = Odd(5), Odd(5)
+    in_low_half = next(n for n in range(10_000) if hash((n,)) >> tree._UPPER & 0b1000011111 == 0)
+    node = [{one: 1, in_low_half: 0}] * 16 + [{other: 2}] * 16
+    full: list[Any] = [{(slot, n): n for n in range(42)} for slot in range(31)]
+    base: Tree[Any, Any] = Tree([node, *full], 3 + 31 * 42)
+    smaller = base.drop(in_low_half)
+    assert sum(1 for _ in smaller) == len(smaller) == len(base) - 1
+    assert [key for key in smaller if type(key) is Odd] in ([one, other], [other, one])
