@@ -11,6 +11,7 @@ import pytest
 
 import cowstate
 from cowstate import Store, errors
+from cowstate.bench.errors import UnknownWorkloadError
 from cowstate.errors import CowstateError
 
 CLASSES = [
@@ -283,6 +284,15 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         {"keys": ("a",)},
     ),
     (
+        errors.ChangeSetMismatchError(["a"], "what the mapping holds"),
+        (
+            "the change set does not start at what the mapping holds, at 'a'; nothing was changed. "
+            "Apply every change set once, in version order; if one is lost, begin again with a "
+            "snapshot"
+        ),
+        {"keys": ("a",)},
+    ),
+    (
         errors.ScheduleError(ERROR, 3, SCHEDULE, "the trace"),
         (
             "schedule 3 fails with ValueError: boom\nthe trace\n"
@@ -291,7 +301,7 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         {"error": ERROR, "schedules": 3, "schedule": SCHEDULE, "trace": "the trace"},
     ),
     (
-        errors.UnknownWorkloadError(["x", "y"], ["read", "write"]),
+        UnknownWorkloadError(["x", "y"], ["read", "write"]),
         "no workload 'x', 'y'; there are read, write",
         {"names": ("x", "y"), "known": ("read", "write")},
     ),

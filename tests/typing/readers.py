@@ -73,6 +73,9 @@ def writers(store: Store[str, Slot]) -> None:
         assert_type(change.new, Slot)
         assert_type(change.new.replace(order_id=1), Slot)
     assert_type(commit.changes.then(commit.changes.inverse()), ChangeSet[str, Slot])
+    assert_type(commit.changes.apply(dict(commit.before)), dict[str, Slot])
+    store.transact(commit.changes.apply)
+    commit.changes.apply({1: "no slot"})  # type: ignore[dict-item]
     assert_type(store.set("50000", Slot(Decimal(1))), Commit[str, Slot])
     assert_type(store.delete("50000"), Commit[str, Slot])
     assert_type(store.update("1", lambda s: s, default=Slot(Decimal(1))), Commit[str, Slot])
