@@ -19,6 +19,7 @@ __all__ = [
     "ArgumentValueError",
     "ChangeSetMismatchError",
     "ClosedError",
+    "CodecError",
     "CompactedError",
     "ConflictError",
     "ForeignSnapshotError",
@@ -346,22 +347,32 @@ class ObservationError(CowstateError, RuntimeError):
 
 
 class ChangeSetMismatchError(CowstateError, ValueError):
-    """Two change sets do not follow one upon the other, or one does not start at a mapping.
-
-    Attributes:
-        keys: the keys that hold something else than the change set starts with.
-    """
+    """Two change sets do not follow one upon the other, or one does not start at a mapping."""
 
     def __init__(self, keys: Iterable[object], start: str | None = None) -> None:
         self.keys = tuple(keys)
+        at = f", at {some(self.keys)}" if self.keys else ""
         super().__init__(
-            f"the second change set does not start where the first one ends, at "
-            f"{some(self.keys)}; compose them in version order"
+            f"the second change set does not start where the first one ends{at}; compose them in "
+            "version order"
             if start is None
-            else f"the change set does not start at {start}, at {some(self.keys)}; nothing was "
-            "changed. Apply every change set once, in version order; if one is lost, begin again "
-            "with a snapshot"
+            else f"the change set does not start at {start}{at}; nothing was changed. Apply each "
+            "once, in version order; if one is lost, begin again with a snapshot"
         )
+
+
+class CodecError(CowstateError, ValueError):
+    """Something cannot be encoded, or bytes do not stand for what they are read as.
+
+    Attributes:
+        path: where in it, such as ``records['a'].price``.
+        problem: what is wrong there.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}")
 
 
 class ScheduleError(CowstateError, AssertionError):

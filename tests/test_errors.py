@@ -117,6 +117,7 @@ def test_all_lists_nothing_that_is_not_there() -> None:
         ("UnknownAggregateError", LookupError),
         ("ClosedError", RuntimeError),
         ("ArgumentTypeError", TypeError),
+        ("CodecError", ValueError),
         ("ArgumentValueError", ValueError),
     ],
 )
@@ -287,10 +288,14 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         errors.ChangeSetMismatchError(["a"], "what the mapping holds"),
         (
             "the change set does not start at what the mapping holds, at 'a'; nothing was changed. "
-            "Apply every change set once, in version order; if one is lost, begin again with a "
-            "snapshot"
+            "Apply each once, in version order; if one is lost, begin again with a snapshot"
         ),
         {"keys": ("a",)},
+    ),
+    (
+        errors.CodecError("records['a'].price", "expected `int`, got `str`"),
+        "records['a'].price: expected `int`, got `str`",
+        {"path": "records['a'].price", "problem": "expected `int`, got `str`"},
     ),
     (
         errors.ScheduleError(ERROR, 3, SCHEDULE, "the trace"),
