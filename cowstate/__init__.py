@@ -6,6 +6,7 @@ of an attribute read.
 """
 
 from .changes import MISSING, Change, ChangeSet
+from .codec import Codec
 from .derived import Aggregate, Index
 from .draft import Draft
 from .errors import (
@@ -13,6 +14,7 @@ from .errors import (
     ArgumentValueError,
     ChangeSetMismatchError,
     ClosedError,
+    CodecError,
     CompactedError,
     ConflictError,
     CowstateError,
@@ -75,12 +77,15 @@ __all__ = [
     "Lagged",
     "Pin",
     "Statistics",
+    # what goes over a wire
+    "Codec",
     # what it raises
     "CowstateError",
     "ArgumentTypeError",
     "ArgumentValueError",
     "ChangeSetMismatchError",
     "ClosedError",
+    "CodecError",
     "CompactedError",
     "ConflictError",
     "DeadlockError",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from enum import Enum
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, overload
 
 from .errors import ArgumentTypeError, ChangeSetMismatchError
-from .sameness import same
+from .sameness import equal, same
 from .showing import shown
 
 __all__ = ["MISSING", "Change", "ChangeSet", "Delta", "Missing"]
@@ -124,6 +124,50 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
         """Return the change set that undoes this one. Costs O(keys)."""
         return ChangeSet._of({key: (new, old) for key, (old, new) in self._delta.items()})
 
+    @overload
+    def apply(self, mapping: dict[K, V]) -> dict[K, V]: ...
+
+    @overload
+    def apply(self, mapping: MutableMapping[K, V]) -> MutableMapping[K, V]: ...
+
+    def apply(self, mapping: MutableMapping[K, V]) -> MutableMapping[K, V]:
+        """Make these changes in *mapping*, in place, and return it.
+
+        ``commit.changes.apply(dict(commit.before)) == dict(commit.after)``. Applying two that
+        follow one upon the other is applying ``a.then(b)``, and `inverse` takes back what was
+        applied. So a dict is kept like a store by what its feed gives, and a store like another
+        one: a transaction and a draft are mappings, too. Costs O(keys), whatever the mapping
+        holds; nothing guards the mapping meanwhile, so it must be the caller's own.
+
+        Each key must hold the record that its change starts with, the same or an equal one, for
+        what was decoded is equal at best. All are looked at before the first is changed.
+
+        Raises:
+            ChangeSetMismatchError: a key holds something else; *mapping* is as it was.
+            ArgumentTypeError: *mapping* cannot be changed.
+
+        >>> ChangeSet({"a": (1, 2), "b": (MISSING, 3), "c": (4, MISSING)}).apply({"a": 1, "c": 4})
+        {'a': 2, 'b': 3}
+        """
+        if not isinstance(mapping, MutableMapping):
+            raise ArgumentTypeError(
+                "apply changes a mapping in place, such as a dict or a transaction, not "
+                f"{shown(mapping)}; of a snapshot make a dict first: changes.apply(dict(snapshot))"
+            )
+        torn = [
+            key
+            for key, (old, _) in self._delta.items()
+            if not _holds(mapping.get(key, MISSING), old)
+        ]
+        if torn:
+            raise ChangeSetMismatchError(torn, "what the mapping holds")
+        for key, (_, new) in self._delta.items():
+            if new is MISSING:
+                del mapping[key]
+            else:
+                mapping[key] = new
+        return mapping
+
     def only(self, wanted: Callable[[K], bool]) -> ChangeSet[K, V]:
         """Return the changes of the keys for which *wanted* is true. Costs O(keys)."""
         return ChangeSet._of({key: pair for key, pair in self._delta.items() if wanted(key)})
@@ -139,6 +183,13 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ChangeSet, (self._delta,)
+
+
+def _holds(held: object, old: object) -> bool:
+    # MISSING is never asked whether it equals something: what equals anything would say yes.
+    if held is MISSING or old is MISSING:
+        return held is old
+    return held is old or equal(held, old)
 
 
 def _is_change(pair: object, old: object, new: object) -> bool:

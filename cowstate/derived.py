@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 import msgspec
 
@@ -22,6 +22,9 @@ __all__ = ["Aggregate", "Index"]
 
 V = TypeVar("V")
 S = TypeVar("S")
+# Of a method alone: of `Aggregate.sum` the class is not known to be of anything.
+R = TypeVar("R")
+T = TypeVar("T")
 AnyDelta: TypeAlias = Delta[Any, Any]
 
 
@@ -125,16 +128,16 @@ class Aggregate(Generic[V, S]):
 
     @classmethod
     def fold(
-        cls, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S]
-    ) -> Aggregate[V, S]:
+        cls, start: T, add: Callable[[T, R], T], remove: Callable[[T, R], T]
+    ) -> Aggregate[R, T]:
         """Fold with an inverse: ``remove(add(state, record), record) == state``, in any order.
 
         The state must be immutable, and *add* and *remove* return the next one.
         """
-        return cls(start, add, remove)
+        return cls(start, add, remove)  # type: ignore[return-value, arg-type]
 
     @classmethod
-    def sum(cls, fn: Callable[[V], Any], start: Any = 0) -> Aggregate[V, Any]:
+    def sum(cls, fn: Callable[[R], Any], start: Any = 0) -> Aggregate[R, Any]:
         """Add up ``fn(record)``: int, Decimal or Fraction, all exact.
 
         Decimals are added without rounding, whatever the context of the writing thread. A float
@@ -145,8 +148,16 @@ class Aggregate(Generic[V, S]):
             raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {shown(fn)}")
         return _Sum(fn, start)
 
+    @overload
     @classmethod
-    def count(cls, predicate: Callable[[V], object] | None = None) -> Aggregate[V, int]:
+    def count(cls, predicate: None = None) -> Aggregate[Any, int]: ...
+
+    @overload
+    @classmethod
+    def count(cls, predicate: Callable[[R], object]) -> Aggregate[R, int]: ...
+
+    @classmethod
+    def count(cls, predicate: Callable[[R], object] | None = None) -> Aggregate[R, int]:
         """Count the records, or those for which *predicate* is true."""
         if predicate is None:
             return _Sum(lambda _: 1, 0)

@@ -1,4 +1,4 @@
-"""Every error of the library; `cowstate.positions.errors` has those of the application on it.
+"""Every error of the library; `positions.errors` and `bench.errors` have those of what uses it.
 
 All have one base, `CowstateError`, and also inherit the built-in class where one is true, so
 that ``except KeyError`` keeps working. Each says what was wrong and what to do, carries its
@@ -8,7 +8,7 @@ as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Self
 
 from .showing import shown, some
@@ -19,6 +19,7 @@ __all__ = [
     "ArgumentValueError",
     "ChangeSetMismatchError",
     "ClosedError",
+    "CodecError",
     "CompactedError",
     "ConflictError",
     "ForeignSnapshotError",
@@ -43,8 +44,6 @@ __all__ = [
     "DeadlockError",
     "NondeterminismError",
     "UnscheduledError",
-    "UnknownWorkloadError",
-    "InstructionCountError",
 ]
 
 
@@ -348,14 +347,32 @@ class ObservationError(CowstateError, RuntimeError):
 
 
 class ChangeSetMismatchError(CowstateError, ValueError):
-    """Two change sets do not follow one upon the other."""
+    """Two change sets do not follow one upon the other, or one does not start at a mapping."""
 
-    def __init__(self, keys: Iterable[object]) -> None:
+    def __init__(self, keys: Iterable[object], start: str | None = None) -> None:
         self.keys = tuple(keys)
+        at = f", at {some(self.keys)}" if self.keys else ""
         super().__init__(
-            f"the second change set does not start where the first one ends, at "
-            f"{some(self.keys)}; compose them in version order"
+            f"the second change set does not start where the first one ends{at}; compose them in "
+            "version order"
+            if start is None
+            else f"the change set does not start at {start}{at}; nothing was changed. Apply each "
+            "once, in version order; if one is lost, begin again with a snapshot"
         )
+
+
+class CodecError(CowstateError, ValueError):
+    """Something cannot be encoded, or bytes do not stand for what they are read as.
+
+    Attributes:
+        path: where in it, such as ``records['a'].price``.
+        problem: what is wrong there.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}")
 
 
 class ScheduleError(CowstateError, AssertionError):
@@ -395,21 +412,3 @@ class NondeterminismError(CowstateError, RuntimeError):
 
 class UnscheduledError(CowstateError, RuntimeError):
     """A thread that runs by a schedule waits where the scheduler cannot see it, or never ends."""
-
-
-class UnknownWorkloadError(CowstateError, ValueError):
-    """A benchmark was asked for by a name that none has.
-
-    Attributes:
-        names: the names that were given and mean nothing.
-        known: those that do.
-    """
-
-    def __init__(self, names: Sequence[str], known: Sequence[str]) -> None:
-        self.names = tuple(names)
-        self.known = tuple(known)
-        super().__init__(f"no workload {', '.join(map(repr, names))}; there are {', '.join(known)}")
-
-
-class InstructionCountError(CowstateError, RuntimeError):
-    """The instructions of the hot paths could not be counted."""

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, dataclass_transform
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar, dataclass_transform
 
 import msgspec
 
 __all__ = ["Record"]
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+if TYPE_CHECKING:
+
+    class _Replaceable(Protocol[P, R_co]):
+        def __replace__(self, *args: P.args, **changes: P.kwargs) -> R_co: ...
+
+    class _Replace:
+        """What type checkers see of `Record.replace`: the signature of ``__replace__``.
+
+        They derive that from the fields, each with its type, for Python 3.13 and later.
+        """
+
+        def __get__(self, record: _Replaceable[P, R_co], owner: object) -> Callable[P, R_co]:
+            """Return a copy with the named fields changed; the record itself stays as it is.
+
+            Thread-safe; costs one allocation.
+
+            Raises:
+                TypeError: a name is not a field of the record.
+            """
+            raise NotImplementedError
 
 
 # Said of the class, not of a metaclass: type checkers take the nearest such decorator among the
@@ -20,7 +45,8 @@ class Record(msgspec.Struct, frozen=True):
     be pickled and, with msgspec, encoded. Field types are not checked when a record is made;
     a subclass that wants checks writes a ``__post_init__``, which `replace` runs too.
     ``replace(**changes)`` gives a copy with the named fields changed, and raises `TypeError` for
-    a name that is no field. It is thread-safe and costs one allocation.
+    a name that is no field. It is thread-safe and costs one allocation. On Python 3.13 and later
+    mypy and pyright know the names and types of its arguments, and ``copy.replace`` does the same.
 
     >>> class Slot(Record):
     ...     price: int
@@ -33,17 +59,7 @@ class Record(msgspec.Struct, frozen=True):
     """
 
     if TYPE_CHECKING:
-
-        def replace(self, /, **changes: Any) -> Self:
-            """Return a copy with the named fields changed; the record itself stays as it is.
-
-            Thread-safe; costs one allocation.
-
-            Raises:
-                TypeError: a name is not a field of the record.
-            """
-            raise NotImplementedError
-
+        replace = _Replace()
     else:
         # msgspec's own method, in C, which says which field is not there. Around it, an error of
         # this package's would cost more than the copy does.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["shown", "some"]
+__all__ = ["cut", "shown", "some"]
 
 _DEPTH: Final = 12
 _CONTAINERS: Final[dict[type, tuple[str, str]]] = {
@@ -37,7 +37,11 @@ def shown(thing: object, limit: int = 200) -> str:
         length += len(piece)
         if length > 4 * limit:
             break
-    text = "".join(pieces)
+    return cut("".join(pieces), limit)
+
+
+def cut(text: str, limit: int = 200) -> str:
+    """Return *text*, cut in the middle if it is longer than *limit*."""
     if len(text) <= limit:
         return text
     half = (limit - 5) // 2

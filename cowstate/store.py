@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from .blocks import JointBlock, TransactionBlock
 from .changes import MISSING
@@ -34,6 +34,11 @@ __all__ = ["Store", "transaction"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 R = TypeVar("R")
+
+# With Any beside V, for an ``Index(attrgetter("x"))`` is an ``Index[Any]`` for type checkers, and
+# mypy would take that for the type of the records. So it is only the records that tell it.
+Indexes: TypeAlias = Mapping[str, Index[V] | Index[Any]]
+Aggregates: TypeAlias = Mapping[str, Aggregate[V, Any] | Aggregate[Any, Any]]
 
 
 class Store(WriteStore[K, V], Generic[K, V], sealed=True):
@@ -95,8 +100,8 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         self,
         records: Mapping[K, V] | Iterable[tuple[K, V]] | None = None,
         *,
-        indexes: Mapping[str, Index[V]] | None = None,
-        aggregates: Mapping[str, Aggregate[V, Any]] | None = None,
+        indexes: Indexes[V] | None = None,
+        aggregates: Aggregates[V] | None = None,
         invariants: Mapping[str, Invariant] | None = None,
         meta: Any = None,
         history: History | None = None,

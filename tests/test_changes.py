@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import UserDict
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate import MISSING, ArgumentTypeError, Change, ChangeSet, ChangeSetMismatchError
+from cowstate import MISSING, ArgumentTypeError, Change, ChangeSet, ChangeSetMismatchError, Store
 from cowstate.changes import Missing, compose_all
 
 Records = dict[str, Any]
@@ -30,6 +32,10 @@ def same(one: ChangeSet[str, Any], other: ChangeSet[str, Any]) -> bool:
     return one.keys() == other.keys() and all(
         one[key].old is other[key].old and one[key].new is other[key].new for key in one
     )
+
+
+def is_exactly(mapping: Mapping[str, Any], records: Records) -> bool:
+    return mapping.keys() == records.keys() and all(mapping[key] is records[key] for key in records)
 
 
 @given(states, states, states)
@@ -85,6 +91,98 @@ def test_composing_changes_neither_of_the_two() -> None:
     first.then(second)
     assert dict(first) == {"a": (1, 2)}
     assert dict(second) == {"a": (2, 1), "b": (MISSING, 1)}
+
+
+@given(states, states)
+def test_applied_to_where_it_starts_it_leads_to_where_it_ends(a: Records, b: Records) -> None:
+    mapping = dict(a)
+    assert between(a, b).apply(mapping) is mapping
+    assert is_exactly(mapping, b)
+
+
+@given(states, states, states)
+def test_to_apply_two_is_to_apply_their_composition(a: Records, b: Records, c: Records) -> None:
+    first, second = between(a, b), between(b, c)
+    assert is_exactly(second.apply(first.apply(dict(a))), c)
+    assert is_exactly(first.then(second).apply(dict(a)), c)
+
+
+@given(states, states)
+def test_the_inverse_takes_back_what_was_applied(a: Records, b: Records) -> None:
+    changes = between(a, b)
+    assert is_exactly(changes.inverse().apply(changes.apply(dict(a))), a)
+
+
+@given(states, states, states)
+def test_applied_to_anything_else_it_names_each_key_and_changes_nothing(
+    a: Records, b: Records, other: Records
+) -> None:
+    changes = between(a, b)
+    elsewhere = [
+        key
+        for key, (old, _) in changes.items()
+        if other.get(key, MISSING) is not old and other.get(key, MISSING) != old
+    ]
+    mapping = dict(other)
+    if elsewhere:
+        with pytest.raises(ChangeSetMismatchError, match="nothing was changed") as caught:
+            changes.apply(mapping)
+        assert caught.value.keys == tuple(elsewhere)
+        assert is_exactly(mapping, other)
+    else:
+        changes.apply(mapping)
+        assert all(mapping.get(key, MISSING) is new for key, (_, new) in changes.items())
+
+
+@given(states, states)
+def test_a_store_follows_another_one_by_applying_its_changes(a: Records, b: Records) -> None:
+    changes, store = between(a, b), Store(a, allow_none=True)
+    assert is_exactly(dict(store.transact(changes.apply)), b)
+    draft = store.draft()
+    changes.inverse().apply(draft)
+    assert is_exactly(dict(draft.commit().after), a)
+
+
+class EqualsAnything:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class CannotBeCompared:
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("no truth value")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_no_record_is_not_equal_to_any_record() -> None:
+    record: Any = EqualsAnything()
+    with pytest.raises(ChangeSetMismatchError):
+        ChangeSet({"a": (record, 1)}).apply({})
+    with pytest.raises(ChangeSetMismatchError):
+        ChangeSet({"a": (MISSING, 1)}).apply({"a": record})
+
+
+def test_a_record_that_cannot_be_compared_starts_at_itself_only() -> None:
+    one: Any = CannotBeCompared()
+    other: Any = CannotBeCompared()
+    assert ChangeSet({"a": (one, 1)}).apply({"a": one}) == {"a": 1}
+    with pytest.raises(ChangeSetMismatchError):
+        ChangeSet({"a": (one, 1)}).apply({"a": other})
+
+
+@pytest.mark.parametrize("mapping", [Store({"a": 1}).snapshot(), MappingProxyType({}), [], 5])
+def test_what_cannot_be_changed_is_no_mapping_to_apply_to(mapping: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"apply\(dict\(snapshot\)\)"):
+        ChangeSet({"a": (1, 2)}).apply(mapping)
+
+
+def test_what_is_applied_to_need_not_be_a_dict() -> None:
+    mapping: UserDict[str, int] = UserDict({"a": 1})
+    ChangeSet({"a": (1, 2), "b": (MISSING, 3)}).apply(mapping)
+    assert mapping == {"a": 2, "b": 3}
 
 
 def test_a_change_set_is_an_immutable_mapping() -> None:

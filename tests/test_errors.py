@@ -11,6 +11,7 @@ import pytest
 
 import cowstate
 from cowstate import Store, errors
+from cowstate.bench.errors import UnknownWorkloadError
 from cowstate.errors import CowstateError
 
 CLASSES = [
@@ -116,6 +117,7 @@ def test_all_lists_nothing_that_is_not_there() -> None:
         ("UnknownAggregateError", LookupError),
         ("ClosedError", RuntimeError),
         ("ArgumentTypeError", TypeError),
+        ("CodecError", ValueError),
         ("ArgumentValueError", ValueError),
     ],
 )
@@ -283,6 +285,19 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         {"keys": ("a",)},
     ),
     (
+        errors.ChangeSetMismatchError(["a"], "what the mapping holds"),
+        (
+            "the change set does not start at what the mapping holds, at 'a'; nothing was changed. "
+            "Apply each once, in version order; if one is lost, begin again with a snapshot"
+        ),
+        {"keys": ("a",)},
+    ),
+    (
+        errors.CodecError("records['a'].price", "expected `int`, got `str`"),
+        "records['a'].price: expected `int`, got `str`",
+        {"path": "records['a'].price", "problem": "expected `int`, got `str`"},
+    ),
+    (
         errors.ScheduleError(ERROR, 3, SCHEDULE, "the trace"),
         (
             "schedule 3 fails with ValueError: boom\nthe trace\n"
@@ -291,7 +306,7 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         {"error": ERROR, "schedules": 3, "schedule": SCHEDULE, "trace": "the trace"},
     ),
     (
-        errors.UnknownWorkloadError(["x", "y"], ["read", "write"]),
+        UnknownWorkloadError(["x", "y"], ["read", "write"]),
         "no workload 'x', 'y'; there are read, write",
         {"names": ("x", "y"), "known": ("read", "write")},
     ),

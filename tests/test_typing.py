@@ -1,7 +1,8 @@
-"""What users' type checkers see: the types that ``typing/`` states are mypy's and pyright's."""
+"""What users' type checkers see: the types in ``typing/``, the mistakes in ``typing_mistakes/``."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,10 +12,14 @@ import pytest
 
 TESTS = Path(__file__).parent
 CASES = sorted((TESTS / "typing").glob("*.py"))
+MISTAKES = TESTS / "typing_mistakes" / "mistakes.py"
 CHECKERS = {
     "mypy": ["mypy", "--strict", "--no-error-summary"],
     "pyright": ["pyright", "--pythonpath", sys.executable],
 }
+VERSION = {"mypy": "--python-version", "pyright": "--pythonversion"}
+# What a line is said to be wrong with: ``file:12: error`` and ``file:12:5 - error``.
+ERROR = re.compile(r"mistakes\.py:(\d+)(?::\d+)?(?: -|:) error")
 
 
 @pytest.fixture(params=CHECKERS)
@@ -50,6 +55,27 @@ def test_a_wrong_type_would_be_seen(checker: list[str], tmp_path: Path) -> None:
     result = check(checker, wrong)
     assert result.returncode != 0
     assert "int" in result.stdout
+
+
+def marked(checker: str, version: str) -> set[int]:
+    """The lines that are mistakes for a type checker that checks for *version*."""
+    marks = ("# wrong", f"# wrong from {version}", f"# wrong for {checker}")
+    lines = enumerate(MISTAKES.read_text().splitlines(), 1)
+    return {number for number, line in lines if line.endswith(marks)}
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_the_mistakes_are_found_and_nothing_else(checker: list[str], version: str) -> None:
+    result = check([*checker, VERSION[checker[0]], version], MISTAKES)
+    found = {int(number) for number in ERROR.findall(result.stdout)}
+    assert found == marked(checker[0], version), result.stdout + result.stderr
+
+
+def test_there_are_mistakes_of_each_kind() -> None:
+    everywhere = marked("pyright", "3.11")
+    assert len(everywhere) > 20
+    assert len(marked("pyright", "3.13") - everywhere) > 3
+    assert len(marked("mypy", "3.11") - everywhere) == 1
 
 
 def test_the_package_says_that_it_is_typed() -> None:

@@ -33,9 +33,9 @@ from timeit import Timer
 from typing import NamedTuple, TypeGuard
 
 from cowstate import Record
-from cowstate.errors import InstructionCountError
 from cowstate.maps import available_maps, map_kind
 
+from .errors import InstructionCountError
 from .measure import Operation
 from .orders import manager_operations
 from .report import print_table

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from cowstate.errors import UnknownWorkloadError
-
+from .errors import UnknownWorkloadError
 from .measure import Figure, Operation, Settings, time_all
 from .mixed import bytes_per_version, run_against_each_other
 from .orders import manager_operations

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from cowstate.bench import command
+from cowstate.bench.errors import UnknownWorkloadError
 from cowstate.bench.measure import Ratio
 from cowstate.bench.targets import Target, Verdict
 from cowstate.bench.workloads import workloads
-from cowstate.errors import ArgumentValueError, UnknownWorkloadError
+from cowstate.errors import ArgumentValueError
 
 
 def run(*argv: str) -> int:

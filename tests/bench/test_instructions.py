@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate.bench import instructions
+from cowstate.bench.errors import InstructionCountError
 from cowstate.bench.instructions import MARGIN, Count, compare, hot_paths, load, main, store
-from cowstate.errors import InstructionCountError
 
 counts = st.builds(Count, st.floats(100, 1e6), st.floats(100, 1e6))
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from cowstate import ClosedError, CowstateError, WaitTimeoutError, aio
-from tests.laws.hands import Hand, Sleeper
+from cowstate import ClosedError, Codec, CodecError, CowstateError, WaitTimeoutError, aio
+from tests.laws.hands import Hand, Sleeper, Slot
 from tests.laws.table import add, operation, write
 from tests.laws.worlds import World
 from tests.laws.writing import set_new
@@ -38,6 +38,20 @@ def _read(world: World, hand: Hand) -> None:
     )
     with suppress(CowstateError):
         snapshot["nowhere"]
+
+
+CODEC: Codec[Any, Any] = Codec(key=str, record=Slot, meta=Any)
+
+
+@operation("encode and decode")
+def _encode(world: World, hand: Hand) -> None:
+    snapshot = world.store.snapshot()
+    again = CODEC.decode_snapshot(CODEC.encode(snapshot))
+    changes = CODEC.decode_changes(CODEC.encode(snapshot.diff(world.store.at(0))))
+    hand.seen[0] = again, changes.apply(dict(world.store.at(0)))
+    assert again == snapshot == hand.seen[0][1]
+    with suppress(CodecError):
+        CODEC.decode_snapshot(b'{"version": 0')
 
 
 @operation("at")

@@ -337,6 +337,18 @@ def _undo(world: World, hand: Hand) -> None:
     hand.commits[1] = world.store.undo(done)
 
 
+@write("apply changes")
+def _apply(world: World, hand: Hand) -> None:
+    done = world.store.set(hand.a, hand.slot(2))
+    hand.commits[0] = done
+
+    def work(tx: Any) -> Any:
+        done.changes.inverse().apply(tx)
+        return tx
+
+    hand.commits[1] = world.store.transact(work).result
+
+
 @write("revert", disturbs=True, relies_on_all=True)
 def _revert(world: World, hand: Hand) -> None:
     hand.commits[0] = world.store.set(hand.a, hand.slot(2))

@@ -6,12 +6,15 @@ Checked by mypy and pyright, and never run for its effects.
 from __future__ import annotations
 
 from decimal import Decimal
+from operator import attrgetter
 from typing import Literal, assert_type
 
 from cowstate import (
     MISSING,
+    Aggregate,
     Change,
     ChangeSet,
+    Codec,
     Commit,
     Draft,
     Index,
@@ -35,6 +38,32 @@ store = Store(
     indexes={"order_id": Index(lambda slot: slot.order_id, unique=True)},
 )
 assert_type(store, Store[str, Slot])
+
+
+tutorial = Store(
+    {"50000": Slot(Decimal(50000)), "50100": Slot(Decimal(50100))},
+    indexes={"order_id": Index(attrgetter("order_id"), unique=True)},
+    aggregates={"position": Aggregate.sum(attrgetter("price"))},
+)
+assert_type(tutorial, Store[str, Slot])
+assert_type(tutorial.snapshot().find("order_id", 43), Slot | None)
+indexes = {"order_id": Index[Slot](lambda slot: slot.order_id)}
+assert_type(Store({"a": Slot(Decimal(1))}, indexes=indexes), Store[str, Slot])
+assert_type(Store[str, Slot](indexes={"id": Index(attrgetter("order_id"))}), Store[str, Slot])
+
+
+def codecs(store: Store[str, Slot]) -> None:
+    codec = Codec(key=str, record=Slot)
+    assert_type(codec, Codec[str, Slot])
+    here = codec.decode_snapshot(codec.encode(store.snapshot()))
+    assert_type(here, Snapshot[str, Slot])
+    assert_type(codec.decode_changes("{}"), ChangeSet[str, Slot])
+    assert_type(codec.decode_commit(b"", here), Commit[str, Slot])
+    assert_type(codec.key.decode(b""), str)
+    assert_type(codec.record.decode(b""), Slot)
+    assert_type(Store(here), Store[str, Slot])
+    either: Codec[str, Slot | int] = Codec(key=str, record=Slot | int)
+    assert_type(either.decode_snapshot(b"")["a"], Slot | int)
 
 
 def readers(store: Store[str, Slot]) -> None:
@@ -73,6 +102,9 @@ def writers(store: Store[str, Slot]) -> None:
         assert_type(change.new, Slot)
         assert_type(change.new.replace(order_id=1), Slot)
     assert_type(commit.changes.then(commit.changes.inverse()), ChangeSet[str, Slot])
+    assert_type(commit.changes.apply(dict(commit.before)), dict[str, Slot])
+    store.transact(commit.changes.apply)
+    commit.changes.apply({1: "no slot"})  # type: ignore[dict-item]
     assert_type(store.set("50000", Slot(Decimal(1))), Commit[str, Slot])
     assert_type(store.delete("50000"), Commit[str, Slot])
     assert_type(store.update("1", lambda s: s, default=Slot(Decimal(1))), Commit[str, Slot])
