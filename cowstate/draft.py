@@ -9,10 +9,11 @@ from typing import Any, Final, Self, TypeVar
 
 from .changes import MISSING, Absent
 from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
+from .keys import ensure_hashable
 from .sameness import same
 from .showing import shown
 from .snapshot import Commit, Snapshot
-from .workspace import Workspace, ensure_hashable
+from .workspace import Workspace
 
 __all__ = ["Draft"]
 

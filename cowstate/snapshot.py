@@ -16,6 +16,7 @@ from .errors import (
     UnknownAggregateError,
     UnknownIndexError,
 )
+from .keys import ensure_hashable, ensure_value
 from .maps import PersistentMap
 from .ring import Ring
 from .sameness import Equal, same
@@ -74,6 +75,9 @@ class Snapshot(
             return self._map[key]
         except KeyError:
             raise RecordNotFoundError(key, self.version) from None
+        except TypeError:
+            ensure_hashable(key)
+            raise
 
     def __iter__(self) -> Iterator[K]:
         return iter(self._map)
@@ -82,7 +86,11 @@ class Snapshot(
         return len(self._map)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._map
+        try:
+            return key in self._map
+        except TypeError:
+            ensure_hashable(key)
+            raise
 
     @overload
     def get(self, key: K, /) -> V | None: ...
@@ -95,7 +103,11 @@ class Snapshot(
 
     def get(self, key: K, /, default: Any = None) -> Any:
         """Return the record under *key*, or *default*. Costs O(log N)."""
-        return self._map.get(key, default)
+        try:
+            return self._map.get(key, default)
+        except TypeError:
+            ensure_hashable(key)
+            raise
 
     def keys(self) -> KeysView[K]:
         """Return a view of the keys."""
@@ -151,7 +163,14 @@ class Snapshot(
                 self._lineage.derivation.index_positions,
                 "it is not unique, so there may be several records; use find_all",
             )
-        return self._indexes[position].get(value, MISSING)  # type: ignore[no-any-return]
+        return self._entry(index, position, value)  # type: ignore[no-any-return]
+
+    def _entry(self, index: str, position: int, value: object) -> Any:
+        try:
+            return self._indexes[position].get(value, MISSING)
+        except TypeError:
+            ensure_value(index, value)
+            raise
 
     def find_all(self, index: str, value: object) -> dict[K, V]:
         """Return ``{key: record}`` of all records with *value* in *index*, unique or not.
@@ -159,7 +178,7 @@ class Snapshot(
         The dict is new and the caller's own. Costs O(records found).
         """
         position = self._index_position(index)
-        entry = self._indexes[position].get(value, MISSING)
+        entry = self._entry(index, position, value)
         if entry is MISSING:
             return {}
         keys = (entry,) if self._lineage.derivation.unique[position] else entry

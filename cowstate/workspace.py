@@ -7,43 +7,17 @@ from itertools import chain, islice
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet
-from .errors import (
-    ArgumentValueError,
-    ClosedError,
-    IterationError,
-    RecordNotFoundError,
-    UnhashableKeyError,
-    UnknownAggregateError,
-)
-from .showing import shown
+from .errors import ClosedError, IterationError, RecordNotFoundError, UnknownAggregateError
+from .keys import ensure_findable, ensure_hashable
 from .snapshot import Commit, Snapshot, delta_of
 
-__all__ = ["Workspace", "ensure_findable", "ensure_hashable"]
+__all__ = ["Workspace"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 D = TypeVar("D")
 
 _UNWRITTEN: Final[Any] = object()
-
-
-def ensure_hashable(key: object) -> None:
-    """Raise `UnhashableKeyError` if *key* cannot be a key; what its hash raises is the user's."""
-    try:
-        hash(key)
-    except TypeError:
-        raise UnhashableKeyError(key) from None
-
-
-def ensure_findable(key: object) -> None:
-    """Raise `ArgumentValueError` for a key that is not equal to itself.
-
-    Maps disagree upon whether such a key can be found again: pyrsistent's cannot.
-    """
-    if key != key:  # noqa: PLR0124
-        raise ArgumentValueError(
-            f"{shown(key)} cannot be a key: it equals nothing, itself included"
-        )
 
 
 class Workspace(MutableMapping[K, V], Generic[K, V]):

@@ -37,7 +37,7 @@ LAYERS = [
     ["maps"],
     ["tree"],
     ["changes"],
-    ["freezing", "immutability", "records", "sameness", "slips"],
+    ["freezing", "immutability", "keys", "records", "sameness", "slips"],
     ["process"],
     ["errors"],
     ["showing"],

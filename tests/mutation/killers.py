@@ -16,6 +16,7 @@ NEAR = {
     "cowstate/draft.py": ["test_transactions"],
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
     "cowstate/invariants.py": ["test_store"],
+    "cowstate/keys.py": ["test_writestore", "test_store"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/observation.py": ["test_store", "test_draft"],
