@@ -65,7 +65,9 @@ def test_the_sign_of_a_side_is_the_way_position_moves():
 @pytest.mark.parametrize("name", AMOUNTS)
 @pytest.mark.parametrize("value", [0.1, 1, True, "0.1", None, Fraction(1, 10)])
 def test_an_amount_that_is_no_decimal_is_refused_by_name(name, value):
-    with pytest.raises(AmountTypeError, match=rf"^{name} is of type {type(value).__name__}") as caught:
+    with pytest.raises(
+        AmountTypeError, match=rf"^{name} is of type {type(value).__name__}"
+    ) as caught:
         UPDATE.replace(**{name: value})
     assert isinstance(caught.value, TypeError)
     assert isinstance(caught.value, CowstateError)
