@@ -252,7 +252,18 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         """Take back what one *commit* changed, as a new commit.
 
         Raises:
+            ArgumentTypeError: that is no commit.
+            ForeignSnapshotError: it is one of another store.
             ConflictError: something that it changed has been changed again since.
+            UniqueViolationError, InvariantError: the records as they were are refused now.
+
+        >>> store = Store({"a": 1, "b": 1})
+        >>> mistake = store.set("a", -1)
+        >>> commit = store.set("b", 2)
+        >>> store.undo(mistake).version
+        3
+        >>> store.snapshot()["a"], store.snapshot()["b"]
+        (1, 2)
         """
         if not isinstance(commit, Commit):
             raise ArgumentTypeError(
@@ -269,7 +280,19 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         return draft.commit()
 
     def revert(self, to: int | Snapshot[K, V]) -> Commit[K, V]:
-        """Make everything as it was in version *to*, as a new commit, whatever came since."""
+        """Make everything as it was in version *to*, as a new commit, whatever came since.
+
+        Raises:
+            CompactedError: that version is no longer retained; a snapshot of it will do.
+            ForeignSnapshotError: it is a snapshot of another store.
+            UniqueViolationError, InvariantError: the records as they were are refused now.
+
+        >>> store = Store({"a": 1})
+        >>> for n in (2, 3, 4):
+        ...     commit = store.set("a", n)
+        >>> store.revert(1).after["a"], store.snapshot().version
+        (2, 4)
+        """
         target = self._own(to) if isinstance(to, Snapshot) else self.at(to)
         return self._write(self._committer.revert, target)  # type: ignore[no-any-return]
 

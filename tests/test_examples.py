@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 import cowstate
+from cowstate import CowstateError, aio
+from tests.within import WITHIN
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = doctest.ELLIPSIS
@@ -90,16 +92,30 @@ def test_the_examples_on_a_page_run(
 
 # What a page points to
 
-LINK = re.compile(r"\]\((?!\w+:)(?P<target>[^)#]+)")
+LINK = re.compile(r"\]\((?!\w+:)(?P<target>[^)#]*)(?:#(?P<heading>[^)]+))?\)")
 PATH = re.compile(r"`(?P<target>(?:cowstate|docs|tests)/[\w/-]+(?:\.\w+)?)`")
 
 
 def lost_on(page: Path, text: str) -> list[str]:
     """The links, and the paths in the text, that lead nowhere; paths start at the root."""
-    links = [match["target"] for match in LINK.finditer(text)]
+    lost = []
+    for match in LINK.finditer(text):
+        target, heading = page.parent / match["target"], match["heading"]
+        if not target.exists():
+            lost.append(match["target"])
+        elif heading is not None:
+            shown = target.read_text(encoding="utf-8") if match["target"] else text
+            if heading not in headings_of(shown):
+                lost.append(f"{match['target']}#{heading}")
     paths = [match["target"] for match in PATH.finditer(text)]
-    lost = [target for target in links if not (page.parent / target).exists()]
     return lost + [target for target in paths if not (ROOT / target).exists()]
+
+
+def headings_of(text: str) -> set[str]:
+    """The names by which links find the headings of a page, as forges and Sphinx make them."""
+    prose = FENCE.sub("", text)
+    titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +128,12 @@ def test_what_a_page_points_to_is_there(page: Path) -> None:
 def test_a_page_that_points_to_nothing_is_seen() -> None:
     text = "[a](LICENSE), [b](docs/none.md#x), [c](http://there/d.md), `tests/none.py`, `tests`"
     assert lost_on(ROOT / "README.md", text) == ["docs/none.md", "tests/none.py"]
+
+
+def test_a_link_to_a_heading_that_is_not_there_is_seen() -> None:
+    text = "## What `x()` is, and why\n[a](#what-x-is-and-why), [b](#b), [c](README.md#try-it)\n"
+    text += "[d](README.md#d)\n```sh\n# e\n```\n[e](#e)"
+    assert lost_on(ROOT / "README.md", text) == ["#b", "README.md#d", "#e"]
 
 
 # The public names
@@ -201,6 +223,88 @@ def test_every_public_method_has_a_docstring(cls: type) -> None:
         and not inspect.getdoc(getattr(cls, name))
     ]
     assert not bare
+
+
+# Each docstring shows an example
+
+ENTRIES = [getattr(cowstate, name) for name in CALLABLE] + [
+    *(aio.wait_for, aio.feed, aio.AsyncFeed),
+]
+# What is the same for all of a kind is shown once, on a page of theirs.
+WITHOUT_ONE_OF_ITS_OWN = (CowstateError,)
+
+
+def members_of(cls: type) -> dict[str, Any]:
+    """The public methods and properties that a class has, from itself or from a base of ours."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("cowstate"):
+            found.update(vars(base))
+    kinds = (property, classmethod, staticmethod)
+    return {
+        name: getattr(cls, name)
+        for name, value in found.items()
+        if not name.startswith("_")
+        and name not in WITHIN.get(cls.__name__, ())
+        and (inspect.isfunction(value) or isinstance(value, kinds))
+    }
+
+
+def bare_of(entry: Any) -> list[str]:
+    """What of *entry* no example shows: itself, and its methods and properties.
+
+    A property may be shown in the example of its class.
+    """
+    of_class = inspect.getdoc(entry) or ""
+    bare = [] if ">>>" in of_class else [entry.__name__]
+    for name, member in members_of(entry).items() if inspect.isclass(entry) else ():
+        example = inspect.getdoc(member) or ""
+        shown_above = isinstance(member, property) and f".{name}" in of_class.partition(">>>")[2]
+        if not shown_above and not re.search(rf">>> (?s:.*)\b{name}\b", example):
+            bare.append(f"{entry.__name__}.{name}")
+    return bare
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.__name__)
+def test_each_docstring_shows_an_example(entry: Any) -> None:
+    if inspect.isclass(entry) and issubclass(entry, WITHOUT_ONE_OF_ITS_OWN):
+        assert members_of(entry) == {}
+    else:
+        assert bare_of(entry) == []
+
+
+def test_a_method_without_an_example_is_seen() -> None:
+    class Thing:
+        """A thing.
+
+        >>> Thing().seen
+        1
+        """
+
+        @property
+        def seen(self) -> int:
+            """A number."""
+            return 1
+
+        @property
+        def unseen(self) -> int:
+            """A number."""
+            return 1
+
+        def shown(self) -> None:
+            """Do it.
+
+            >>> Thing().shown()
+            """
+
+        def other(self) -> None:
+            """Do it.
+
+            >>> Thing().shown()
+            """
+
+    Thing.__module__ = "cowstate"
+    assert bare_of(Thing) == ["Thing.unseen", "Thing.other"]
 
 
 # That a broken example is seen

@@ -33,6 +33,7 @@ LAYERS = [
     ["workspace", "timeline", "waiters", "invariants"],
     ["members"],
     ["snapshot"],
+    ["lineage", "views"],
     ["ring", "derived", "scope", "locks"],
     ["maps"],
     ["tree"],
