@@ -9,6 +9,7 @@ import inspect
 import itertools
 import pkgutil
 import re
+import shlex
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,11 +19,15 @@ import pytest
 
 import cowstate
 from cowstate import CowstateError, aio
+from cowstate.bench import command as bench_command
+from cowstate.cli import main
+from cowstate.positions import command as replay_command
 from tests.within import WITHIN
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = doctest.ELLIPSIS
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NO_TEST = "<!-- no test -->"
 FENCE = re.compile(r"^```(?P<language>[a-z]*)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -54,7 +59,7 @@ def blocks_of(text: str) -> list[tuple[int, str]]:
     found = []
     for match in FENCE.finditer(text):
         before = text[: match.start()]
-        left_out = before.rstrip().endswith("<!-- no test -->")
+        left_out = before.rstrip().endswith(NO_TEST)
         if match["language"] in ("python", "pycon") and not left_out:
             found.append((before.count("\n") + 2, match["body"]))
     return found
@@ -88,6 +93,71 @@ def test_the_examples_on_a_page_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(page.read_text(encoding="utf-8"), page.name)
+
+
+# What is typed into a shell
+
+
+def shell_of(text: str) -> list[tuple[int, str, str]]:
+    """The commands of a page that begin with ``cowstate``: ``(line, command, output shown)``."""
+    found = []
+    for match in FENCE.finditer(text):
+        before = text[: match.start()]
+        if match["language"] not in ("console", "sh") or before.rstrip().endswith(NO_TEST):
+            continue
+        first = before.count("\n") + 2
+        prompt = r"^\$ " if match["language"] == "console" else r"^"
+        for typed in re.finditer(
+            prompt + r"(cowstate .*)\n((?:(?!\$ ).*\n)*)", match["body"], re.M
+        ):
+            line = first + match["body"][: typed.start()].count("\n")
+            shown = typed[2] if match["language"] == "console" else ""
+            found.append((line, typed[1].partition(" #")[0], shown))
+    return found
+
+
+TYPED = [
+    pytest.param(command, shown, id=f"{page.name}:{line}")
+    for page in PAGES
+    for line, command, shown in shell_of(page.read_text(encoding="utf-8"))
+]
+SECONDS = re.compile(r"\d+\.\d\d s$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(("command", "shown"), TYPED)
+def test_a_command_on_a_page_is_understood(
+    command: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (replay_command, bench_command):
+        monkeypatch.setattr(module, "run", lambda args: 0)
+    assert main(shlex.split(command)[1:]) == 0
+
+
+def wrongly_shown(command: str, shown: str, printed: str) -> str:
+    """What differs between what a page shows of a command and what that printed, or nothing."""
+    want, got = (SECONDS.sub("(some) s", text) for text in (shown, printed))
+    same = doctest.OutputChecker().check_output(want, got, doctest.ELLIPSIS)
+    return "" if same else f"{command} prints\n{got}\nand the page shows\n{want}"
+
+
+@pytest.mark.parametrize(("command", "shown"), [each for each in TYPED if each.values[1].strip()])
+def test_the_output_of_a_command_is_what_the_page_shows(
+    command: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(shlex.split(command)[1:]) == 0
+    assert wrongly_shown(command, shown, capsys.readouterr().out) == ""
+
+
+def test_an_output_that_is_not_so_is_seen() -> None:
+    page = "```console\n$ cowstate replay\ntrades 5\n  wall 0.10 s\n$ cowstate bench # long\n```\n"
+    (_, command, shown), (_, other, nothing) = shell_of(page)
+    assert (command, other, nothing) == ("cowstate replay", "cowstate bench", "")
+    assert wrongly_shown(command, shown, "trades 5\n  wall 9.99 s\n") == ""
+    assert "trades 6" in wrongly_shown(command, shown, "trades 6\n  wall 0.10 s\n")
+
+
+def test_outputs_are_shown() -> None:
+    assert sum(bool(each.values[1].strip()) for each in TYPED) >= 3
 
 
 # What a page points to

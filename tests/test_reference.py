@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
@@ -206,3 +207,20 @@ def test_every_option_of_replay_is_in_its_page(capsys: pytest.CaptureFixture[str
     options = set(re.findall(r"^ {2}(?:-h, )?(--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
     table = page.split("## Options")[1].split("##")[0]
     assert options - {"--help"} == set(re.findall(r"^\| `(--[\w-]+)`", table, re.MULTILINE))
+
+
+def test_every_field_of_the_json_report_is_in_its_page(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (DOCS.parent / "how-to" / "replay.md").read_text(encoding="utf-8")
+    assert main(["replay", "--count=50", "--json"]) == 0
+    fields = json.loads(capsys.readouterr().out)
+    table = page.split("## JSON")[1].split("\n## ")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(\w+)`", " ".join(firsts))) == set(fields)
+
+
+def test_every_row_of_the_report_is_in_its_page(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (DOCS.parent / "how-to" / "replay.md").read_text(encoding="utf-8")
+    assert main(["replay", "--count=500"]) == 0
+    rows = re.findall(r"^ {2}([a-z ]+?) {2,}", capsys.readouterr().out, re.MULTILINE)
+    sample = page.split("```console")[1]
+    assert [row for row in rows if f"\n  {row} " not in sample] == []
