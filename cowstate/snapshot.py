@@ -49,7 +49,8 @@ class Snapshot(
 
     Made by a store, never by hand. It stays valid, and the same, for ever: whatever is written
     later goes into later versions. Any number of threads may read one snapshot at once, without
-    a lock. The order of its keys is not specified.
+    a lock. The order of its keys is the same each time it is asked for, and not specified: it may
+    be another in the next version, as where a store grows.
 
     Two snapshots are equal if they hold equal records under equal keys, as any two mappings
     are. A record that cannot be compared (whose ``==`` raises, or gives an array) is equal to

@@ -60,7 +60,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         maps: which persistent map holds the records: ``"tree"``, ``"pyrsistent"`` or
             ``"immutables"`` (extra ``fast``), each with ``"dict+"`` before it, if few records are
             to be held in a plain dict; ``"auto"`` is the fastest to be had. It changes nothing
-            but speed.
+            but speed, and the order of keys.
         immutability: how closely the store looks at what it is given. ``"type"``: at the type of a
             record, once for each type. ``"deep"``: at all that each record holds, each time; for
             tests and small stores. ``"trusted"``: not at all, for objects of other people's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import doctest
 import importlib
 import inspect
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 import cowstate
-from cowstate import CowstateError, aio
+from cowstate import CowstateError, History, Store, aio
 from cowstate.bench import command as bench_command
 from cowstate.cli import main
 from cowstate.positions import command as replay_command
@@ -93,6 +94,28 @@ def test_the_examples_on_a_page_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(page.read_text(encoding="utf-8"), page.name)
+
+
+def test_the_asynchronous_example_goes_on_after_it_has_lagged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs/how-to/follow-changes.md"
+    follow = run_page(page.read_text(encoding="utf-8"), page.name)["follow"]
+    store = Store({"a": 0}, history=History(versions=2))
+
+    async def main() -> None:
+        async with aio.feed(store) as changes:
+            for n in range(1, 6):
+                store.set("a", n)
+            following = asyncio.create_task(follow(changes))
+            await asyncio.sleep(0)
+            for n in (6, 7):
+                await asyncio.to_thread(store.set, "a", n)
+            await asyncio.wait_for(following, 30)
+
+    asyncio.run(main())
+    assert "start again" in capsys.readouterr().out
 
 
 # What is typed into a shell
