@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def test_a_wrong_type_would_be_seen(checker: list[str], tmp_path: Path) -> None:
     result = check(checker, wrong)
     assert result.returncode != 0
     assert "int" in result.stdout
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_the_programs_of_users_are_checked(checker: str) -> None:
+    # By `.ci/run typing`, with the package, in one go.
+    config = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = config["tool"][checker]
+    programs = (TESTS / "worlds" / "programs").glob("*.py")
+    assert {
+        f"tests/worlds/programs/{each.name}" for each in programs if each.stem[:5] != "test_"
+    } <= {
+        *settings.get("files", ()),
+        *settings.get("include", ()),
+    }
 
 
 def test_the_package_says_that_it_is_typed() -> None:
