@@ -183,6 +183,14 @@ def test_outputs_are_shown() -> None:
     assert sum(bool(each.values[1].strip()) for each in TYPED) >= 3
 
 
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    docs = ROOT / "docs"
+    pages = {page.relative_to(docs).as_posix() for page in PAGES if page.is_relative_to(docs)}
+    linked = {match["target"] for match in LINK.finditer(index)}
+    assert pages - linked == {"index.md"}
+
+
 # What a page points to
 
 LINK = re.compile(r"\]\((?!\w+:)(?P<target>[^)#]*)(?:#(?P<heading>[^)]+))?\)")
