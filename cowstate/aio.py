@@ -69,6 +69,16 @@ async def wait_for(
         ReentrantWriteError: awaited inside a write to this store.
         asyncio.CancelledError: the main thread has ended, so nobody is left to wait for; the
             event loop stops, as by ``sys.exit()``.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1})
+    >>> async def main():
+    ...     writing = asyncio.create_task(asyncio.to_thread(store.set, "a", 2))
+    ...     now = await wait_for(store, lambda now: now["a"] == 2, timeout=5, keys=["a"])
+    ...     await writing
+    ...     return now.version
+    >>> asyncio.run(main())
+    1
     """
     checked_predicate(predicate)
     wanted = checked_keys(keys)
@@ -114,6 +124,19 @@ class AsyncFeed(Generic[K, V]):
 
     Each item gives the other tasks of the loop a turn first, so that a feed which always has
     one does not hold them up.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1})
+    >>> async def main():
+    ...     async with feed(store) as changes:
+    ...         commit = store.set("a", 2)
+    ...         async for change in changes:
+    ...             break
+    ...         print(changes.version, changes.snapshot["a"], changes.poll())
+    ...     print(changes.closed)
+    >>> asyncio.run(main())
+    1 2 None
+    True
     """
 
     def __init__(self, source: Feed[K, V]) -> None:
@@ -139,7 +162,12 @@ class AsyncFeed(Generic[K, V]):
         return self._feed.closed
 
     def poll(self) -> ChangeSet[K, V] | Lagged[K, V] | None:
-        """Return the next item if there is one now, else None. Never waits."""
+        """Return the next item if there is one now, else None. Never waits.
+
+        >>> from cowstate import Store
+        >>> feed(Store({"a": 1})).poll() is None
+        True
+        """
         return self._feed.poll()
 
     async def get(self, timeout: float | None = None) -> ChangeSet[K, V] | Lagged[K, V]:
@@ -150,6 +178,15 @@ class AsyncFeed(Generic[K, V]):
             ClosedError: the feed was closed, here or elsewhere.
             ReentrantWriteError: it would have to wait, inside a write to this store.
             asyncio.CancelledError: the main thread has ended; see `wait_for`.
+
+        >>> from cowstate import Store, WaitTimeoutError
+        >>> async def main():
+        ...     try:
+        ...         change = await feed(Store({"a": 1})).get(timeout=0)
+        ...     except WaitTimeoutError:
+        ...         print("nothing yet")
+        >>> asyncio.run(main())
+        nothing yet
         """
         item = await self._next(deadline_of(timeout, asyncio.get_running_loop().time))
         if item is None:
@@ -158,7 +195,11 @@ class AsyncFeed(Generic[K, V]):
         return item
 
     def close(self) -> None:
-        """End the feed, and wake whoever waits on it. May be called twice, from any thread."""
+        """End the feed, and wake whoever waits on it. May be called twice, from any thread.
+
+        >>> from cowstate import Store
+        >>> feed(Store({"a": 1})).close()
+        """
         self._feed.close()
 
     def __aiter__(self) -> Self:

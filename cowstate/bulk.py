@@ -8,10 +8,11 @@ from typing import Any, Generic, TypeVar
 from .changes import MISSING, Absent, Delta
 from .committer import Committer
 from .errors import ArgumentTypeError, RecordNotFoundError
+from .keys import ensure_findable, ensure_hashable
+from .lineage import delta_of
 from .schema import Schema
 from .showing import shown
-from .snapshot import Commit, delta_of
-from .workspace import ensure_findable, ensure_hashable
+from .snapshot import Commit
 
 __all__ = ["Bulk", "unique_keys"]
 

@@ -117,11 +117,18 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
         Raises:
             ChangeSetMismatchError: a key in both does not start, in *later*, with the record
                 that it ends with here.
+
+        >>> ChangeSet({"a": (1, 2)}).then(ChangeSet({"a": (2, 3)}))
+        ChangeSet({'a': Change(old=1, new=3)})
         """
         return ChangeSet._of(compose(self._delta, later._delta))
 
     def inverse(self) -> ChangeSet[K, V]:
-        """Return the change set that undoes this one. Costs O(keys)."""
+        """Return the change set that undoes this one. Costs O(keys).
+
+        >>> ChangeSet({"a": (MISSING, 2)}).inverse()
+        ChangeSet({'a': Change(old=2, new=MISSING)})
+        """
         return ChangeSet._of({key: (new, old) for key, (old, new) in self._delta.items()})
 
     @overload
@@ -169,7 +176,11 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
         return mapping
 
     def only(self, wanted: Callable[[K], bool]) -> ChangeSet[K, V]:
-        """Return the changes of the keys for which *wanted* is true. Costs O(keys)."""
+        """Return the changes of the keys for which *wanted* is true. Costs O(keys).
+
+        >>> ChangeSet({"a": (1, 2), "b": (1, 2)}).only(lambda key: key != "a")
+        ChangeSet({'b': Change(old=1, new=2)})
+        """
         return ChangeSet._of({key: pair for key, pair in self._delta.items() if wanted(key)})
 
     def __repr__(self) -> str:

@@ -16,9 +16,7 @@ from io import TextIOWrapper
 from typing import NoReturn, Protocol, TextIO
 
 import cowstate
-from cowstate.bench import command as bench_command
 from cowstate.errors import CowstateError
-from cowstate.positions import command as replay_command
 
 __all__ = ["BAD_USAGE", "INTERRUPTED", "UNREAD", "main"]
 
@@ -90,6 +88,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
+    # Here, so that Ctrl-C while they are loaded is dealt with like any other.
+    from cowstate.bench import command as bench_command
+    from cowstate.positions import command as replay_command
+
     parser = _Parser(
         prog="cowstate",
         description="Copy-on-write state: the reference application at work, and what it costs.",

@@ -19,10 +19,11 @@ from .errors import (
     CodecError,
     ForeignSnapshotError,
 )
+from .keys import ensure_findable, ensure_hashable
+from .lineage import Lineage
 from .ring import Ring
 from .showing import shown
-from .snapshot import Commit, Lineage, Snapshot
-from .workspace import ensure_findable, ensure_hashable
+from .snapshot import Commit, Snapshot
 
 __all__ = ["Codec"]
 

@@ -10,6 +10,7 @@ from .changes import MISSING, Absent, Delta
 from .delivery import Delivery, debts, settle
 from .draft import Draft
 from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError
+from .keys import ensure_findable, ensure_hashable
 from .reservation import Reservation, go_inside
 from .schema import Schema
 from .showing import shown
@@ -18,7 +19,6 @@ from .snapshot import Commit, Snapshot
 from .timeline import Timeline
 from .transactions import Transaction
 from .waiters import Waiters
-from .workspace import ensure_findable, ensure_hashable
 from .writelock import GIVEN_UP, OVER, WriteLock
 
 __all__ = ["Committer"]

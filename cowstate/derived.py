@@ -133,6 +133,12 @@ class Aggregate(Generic[V, S]):
         """Fold with an inverse: ``remove(add(state, record), record) == state``, in any order.
 
         The state must be immutable, and *add* and *remove* return the next one.
+
+        >>> from cowstate import Store
+        >>> letters = Aggregate.fold(0, lambda n, w: n + len(w), lambda n, w: n - len(w))
+        >>> store = Store({1: "one", 2: "two"}, aggregates={"letters": letters})
+        >>> store.set(3, "three").after.total("letters")
+        11
         """
         return cls(start, add, remove)  # type: ignore[return-value, arg-type]
 
@@ -143,6 +149,12 @@ class Aggregate(Generic[V, S]):
         Decimals are added without rounding, whatever the context of the writing thread. A float
         is refused, because a running float sum drifts from the recomputed one, and so is a NaN
         or an infinity, which no later change could take out again.
+
+        >>> from decimal import Decimal
+        >>> from cowstate import Store
+        >>> store = Store({"a": Decimal("0.1")}, aggregates={"sum": Aggregate.sum(lambda n: n)})
+        >>> store.set("b", Decimal("0.2")).after.total("sum")
+        Decimal('0.3')
         """
         if not callable(fn):
             raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {shown(fn)}")
@@ -158,7 +170,14 @@ class Aggregate(Generic[V, S]):
 
     @classmethod
     def count(cls, predicate: Callable[[R], object] | None = None) -> Aggregate[R, int]:
-        """Count the records, or those for which *predicate* is true."""
+        """Count the records, or those for which *predicate* is true.
+
+        >>> from cowstate import Store
+        >>> counts = {"all": Aggregate.count(), "even": Aggregate.count(lambda n: n % 2 == 0)}
+        >>> now = Store({"a": 1, "b": 2}, aggregates=counts).snapshot()
+        >>> now.total("all"), now.total("even")
+        (2, 1)
+        """
         if predicate is None:
             return _Sum(lambda _: 1, 0)
         if not callable(predicate):

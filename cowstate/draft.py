@@ -9,10 +9,11 @@ from typing import Any, Final, Self, TypeVar
 
 from .changes import MISSING, Absent
 from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
+from .keys import ensure_hashable
 from .sameness import same
 from .showing import shown
 from .snapshot import Commit, Snapshot
-from .workspace import Workspace, ensure_hashable
+from .workspace import Workspace
 
 __all__ = ["Draft"]
 
@@ -95,6 +96,17 @@ class Draft(Workspace[K, V]):
         Raises:
             ConflictError: something that the draft relied on has changed.
             ClosedError: the draft was committed before.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 1})
+        >>> draft, late = store.draft(), store.draft()
+        >>> draft["a"], late["a"] = 2, 3
+        >>> draft.commit().version
+        1
+        >>> late.commit()
+        Traceback (most recent call last):
+            ...
+        cowstate.errors.ConflictError: changed since version 0: 'a'; the store is at version 1. ...
         """
         self._ensure_open()
         if expected_version is not None and not isinstance(expected_version, int):
@@ -116,7 +128,17 @@ class Draft(Workspace[K, V]):
 
     @property
     def meta(self) -> Any:
-        """The store's meta value; assign to publish another one with the commit."""
+        """The store's meta value; assign to publish another one with the commit.
+
+        To read it is to rely on it.
+
+        >>> from cowstate import Store
+        >>> store = Store(meta=1)
+        >>> with store.draft() as draft:
+        ...     draft.meta += 1
+        >>> store.snapshot().meta
+        2
+        """
         self._meta_used = True
         return self._meta
 
@@ -142,12 +164,24 @@ class Draft(Workspace[K, V]):
         return super().__len__()
 
     def popitem(self) -> tuple[K, V]:
-        """Delete a key, which one is not specified, and return it with its record."""
+        """Delete a key, which one is not specified, and return it with its record.
+
+        >>> from cowstate import Store
+        >>> draft = Store({"a": 1}).draft()
+        >>> draft.popitem(), len(draft)
+        (('a', 1), 0)
+        """
         self._key_set_read = True
         return super().popitem()
 
     def total(self, aggregate: str) -> Any:
-        """Return the value of an *aggregate*, changes here included, and rely on it."""
+        """Return the value of an *aggregate*, changes here included, and rely on it.
+
+        >>> from cowstate import Aggregate, Store
+        >>> draft = Store({"a": 1}, aggregates={"sum": Aggregate.sum(int)}).draft()
+        >>> draft.total("sum")
+        1
+        """
         total = super().total(aggregate)
         self._totals_read = self._totals_read or set()
         self._totals_read.add(aggregate)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
-from .showing import shown, some
+from .showing import article, shown, some
 
 __all__ = [
     "CowstateError",
@@ -135,9 +135,9 @@ class UnknownAttributeError(CowstateError, AttributeError):
 
     def __init__(self, cls: type, attribute: str) -> None:
         super().__init__(
-            f"a {cls.__name__} has no attribute {shown(attribute)}, and nobody would read it. What "
-            "the store holds beside the records is set with `tx.meta = ...` in a transaction; what "
-            "is yours belongs into a class of yours"
+            f"{article(cls.__name__)} has no attribute {shown(attribute)}, and nobody would read "
+            "it. What the store holds beside the records is set with `tx.meta = ...` in a "
+            "transaction; what is yours belongs into a class of yours"
         )
         self.attribute = attribute
 
@@ -147,7 +147,7 @@ class UnhashableKeyError(CowstateError, TypeError):
 
     def __init__(self, key: object) -> None:
         super().__init__(
-            f"a {type(key).__name__} cannot be a key, because it cannot be hashed; "
+            f"{article(type(key).__name__)} cannot be a key, because it cannot be hashed; "
             "use a str, an int, a tuple or another immutable value"
         )
         self.key_type = type(key)

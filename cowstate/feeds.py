@@ -49,6 +49,19 @@ class Feed(Scoped, Generic[K, V]):
 
     Made by ``store.feed``. Several threads may share one feed: each item goes to one of them.
     When the main thread has ended, and with it whatever the program was, every feed ends.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1})
+    >>> with store.feed() as feed:
+    ...     commit = store.set("a", 2)
+    ...     feed.version, feed.snapshot["a"]
+    ...     for change in feed:
+    ...         break
+    ...     feed.version, feed.snapshot["a"]
+    (0, 1)
+    (1, 2)
+    >>> feed.closed
+    True
     """
 
     # The position is the first cell that nobody has claimed. A claim is one `setdefault`, so each
@@ -87,6 +100,15 @@ class Feed(Scoped, Generic[K, V]):
         """Return the next item if there is one now, else None. Never waits.
 
         Costs O(keys changed) of what it returns; a feed with *keys* passes over the rest.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> feed = store.feed()
+        >>> feed.poll() is None
+        True
+        >>> commit = store.set("a", 2)
+        >>> feed.poll() is None, feed.poll() is None
+        (False, True)
         """
         if self.closed:
             return None
@@ -123,6 +145,14 @@ class Feed(Scoped, Generic[K, V]):
             ClosedError: the feed was closed, here or by another thread.
             ReentrantWriteError: it would have to wait, inside a write to this store.
             SystemExit: the main thread has ended; see `Store.wait_for`.
+
+        >>> from cowstate import Store, WaitTimeoutError
+        >>> feed = Store({"a": 1}).feed()
+        >>> try:
+        ...     change = feed.get(timeout=0)
+        ... except WaitTimeoutError:
+        ...     print("nothing yet")
+        nothing yet
         """
         item = self._next(deadline_of(timeout))
         if item is None:
@@ -131,7 +161,14 @@ class Feed(Scoped, Generic[K, V]):
         return item
 
     def close(self) -> None:
-        """End the feed, and wake whoever waits on it. May be called twice, from any thread."""
+        """End the feed, and wake whoever waits on it. May be called twice, from any thread.
+
+        >>> from cowstate import Store
+        >>> feed = Store({"a": 1}).feed()
+        >>> feed.close()
+        >>> list(feed)
+        []
+        """
         self._closed = True
         self.source.waiters.notify_all()
 

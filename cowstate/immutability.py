@@ -22,9 +22,9 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from .errors import MutableRecordError
-from .showing import shown
+from .showing import article, shown
 
-__all__ = ["Immutability", "article", "check_deeply", "check_immutable", "is_inert", "why_mutable"]
+__all__ = ["Immutability", "check_deeply", "check_immutable", "is_inert", "why_mutable"]
 
 Immutability: TypeAlias = Literal["type", "deep", "trusted"]
 """How closely a store looks at what it is given; see `Store`."""
@@ -90,15 +90,6 @@ _BY_NAME: dict[tuple[str, str], str] = {
     ("multiprocessing", "SemLock"): _LOCK,
     ("socket", "socket"): _LOCK,
 }
-
-
-def article(name: str) -> str:
-    """Return *name* with its article.
-
-    >>> article("list"), article("array")
-    ('a list', 'an array')
-    """
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def why_mutable(record_type: type) -> str | None:

@@ -61,21 +61,50 @@ class Observation(Generic[K, V]):
 
     @property
     def before(self) -> Snapshot[K, V]:
-        """The snapshot of T1, when the window opened."""
+        """The snapshot of T1, when the window opened.
+
+        Raises:
+            ObservationError: it is not open yet.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> with store.observe() as window:
+        ...     commit = store.set("a", 2)
+        >>> window.before["a"], window.after["a"]
+        (1, 2)
+        """
         if self._before is None:
             raise ObservationError("the window is not open yet; use it in a with statement")
         return self._before
 
     @property
     def after(self) -> Snapshot[K, V]:
-        """The snapshot of T2, when the window closed."""
+        """The snapshot of T2, when the window closed.
+
+        Raises:
+            ObservationError: it is still open.
+
+        >>> from cowstate import Store
+        >>> with Store({"a": 1}).observe() as window:
+        ...     pass
+        >>> window.after is window.before          # nothing was written meanwhile
+        True
+        """
         if self._after is None:
             raise ObservationError("the window is still open; ask after the with block")
         return self._after
 
     @property
     def changes(self) -> ChangeSet[K, V]:
-        """What changed in the window. Costs what changed."""
+        """What changed in the window. Costs what changed.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> with store.observe() as window:
+        ...     commit = store.set("a", 2)
+        >>> window.changes
+        ChangeSet({'a': Change(old=1, new=2)})
+        """
         return self.after.diff(self.before)
 
     @property
@@ -83,6 +112,13 @@ class Observation(Generic[K, V]):
         """The keys whose record is the same object at both ends. Costs O(N).
 
         To test one key, ``key not in window.changes`` costs what changed.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 1})
+        >>> with store.observe() as window:
+        ...     commit = store.set("a", 2)
+        >>> window.stable
+        frozenset({'b'})
         """
         changed = self.changes
         return frozenset(key for key in self.before if key not in changed)
@@ -92,6 +128,15 @@ class Observation(Generic[K, V]):
 
         Its base is `before`: it conflicts at every key and index entry that it touches and that
         has changed since the window *opened*, be it in the window or after.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 1})
+        >>> with store.observe() as window:
+        ...     commit = store.set("a", 2)
+        >>> draft = window.draft()
+        >>> draft["b"] = 5                         # which has not changed
+        >>> draft.commit().version
+        2
         """
         self.after  # noqa: B018  (refuses while the window is open)
         return self._draft(self.before)

@@ -13,13 +13,14 @@ from .derived import Aggregate, Derivation, Index
 from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import Immutability, check_deeply, check_immutable, is_inert
 from .invariants import Invariant, Invariants
+from .keys import ensure_findable
+from .lineage import Lineage, delta_of
 from .maps import MapKind
 from .ring import Ring
 from .sameness import Sameness, rule_of
 from .showing import shown
 from .slips import plain
-from .snapshot import Commit, Lineage, Snapshot, delta_of
-from .workspace import ensure_findable
+from .snapshot import Commit, Snapshot
 
 __all__ = ["Schema"]
 

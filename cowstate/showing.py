@@ -1,4 +1,4 @@
-"""Anything, in a message, in bounded length and time: `shown`."""
+"""Anything, in a message, in bounded length and time: `shown`; and a name with its article."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["cut", "shown", "some"]
+__all__ = ["article", "cut", "shown", "some"]
 
 _DEPTH: Final = 12
 _CONTAINERS: Final[dict[type, tuple[str, str]]] = {
@@ -53,6 +53,15 @@ def some(things: Iterable[object], limit: int = 5) -> str:
     found = list(things)
     text = ", ".join(shown(thing, 80) for thing in found[:limit])
     return f"{text} and {len(found) - limit} more" if len(found) > limit else text
+
+
+def article(name: str) -> str:
+    """Return *name* with its article.
+
+    >>> article("list"), article("array")
+    ('a list', 'an array')
+    """
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _pieces(thing: Any, depth: int, room: int) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
 
 import msgspec
 
-from .changes import MISSING, Absent, ChangeSet, Delta, compose_all
+from .changes import MISSING, Absent, ChangeSet, Delta
 from .derived import Derivation
 from .errors import (
     ForeignSnapshotError,
@@ -16,12 +15,15 @@ from .errors import (
     UnknownAggregateError,
     UnknownIndexError,
 )
+from .keys import ensure_hashable, ensure_value
+from .lineage import Lineage
 from .maps import PersistentMap
 from .ring import Ring
-from .sameness import Equal, same
+from .sameness import same
 from .showing import shown
+from .views import Items, Keys, Values
 
-__all__ = ["Commit", "Lineage", "Snapshot"]
+__all__ = ["Commit", "Snapshot"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -47,12 +49,18 @@ class Snapshot(
 
     Made by a store, never by hand. It stays valid, and the same, for ever: whatever is written
     later goes into later versions. Any number of threads may read one snapshot at once, without
-    a lock. The order of its keys is not specified.
+    a lock. The order of its keys is the same each time it is asked for, and not specified: it may
+    be another in the next version, as where a store grows.
 
     Two snapshots are equal if they hold equal records under equal keys, as any two mappings
     are. A record that cannot be compared (whose ``==`` raises, or gives an array) is equal to
     itself only. A snapshot can be pickled; what comes out can be read like the original, and
     belongs to no store. ``copy`` and ``deepcopy`` return the snapshot itself.
+
+    >>> from cowstate import Store
+    >>> now = Store({"a": 1, "b": 2}, meta="open").snapshot()
+    >>> now["a"], len(now), "c" in now, dict(now) == now, now.version, now.meta
+    (1, 2, False, True, 0, 'open')
 
     Attributes:
         version: how many commits led here, from 0.
@@ -74,6 +82,9 @@ class Snapshot(
             return self._map[key]
         except KeyError:
             raise RecordNotFoundError(key, self.version) from None
+        except TypeError:
+            ensure_hashable(key)
+            raise
 
     def __iter__(self) -> Iterator[K]:
         return iter(self._map)
@@ -82,7 +93,11 @@ class Snapshot(
         return len(self._map)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._map
+        try:
+            return key in self._map
+        except TypeError:
+            ensure_hashable(key)
+            raise
 
     @overload
     def get(self, key: K, /) -> V | None: ...
@@ -94,24 +109,49 @@ class Snapshot(
     def get(self, key: K, /, default: D) -> V | D: ...
 
     def get(self, key: K, /, default: Any = None) -> Any:
-        """Return the record under *key*, or *default*. Costs O(log N)."""
-        return self._map.get(key, default)
+        """Return the record under *key*, or *default*. Costs O(log N).
+
+        >>> from cowstate import Store
+        >>> now = Store({"a": 1}).snapshot()
+        >>> now.get("a"), now.get("b", 0)
+        (1, 0)
+        """
+        try:
+            return self._map.get(key, default)
+        except TypeError:
+            ensure_hashable(key)
+            raise
 
     def keys(self) -> KeysView[K]:
-        """Return a view of the keys."""
+        """Return a view of the keys, in no order that is promised.
+
+        >>> from cowstate import Store
+        >>> Store({"a": 1, "b": 2}).snapshot().keys() & {"b", "c"}
+        {'b'}
+        """
         # A dict's own views do all that a view must, and cannot be written through.
         records: Any = self._map
-        return records.keys() if type(records) is dict else _Keys(self)
+        return records.keys() if type(records) is dict else Keys(self)
 
     def values(self) -> ValuesView[V]:
-        """Return a view of the records."""
+        """Return a view of the records, in the order of the keys.
+
+        >>> from cowstate import Store
+        >>> sum(Store({"a": 1, "b": 2}).snapshot().values())
+        3
+        """
         records: Any = self._map
-        return records.values() if type(records) is dict else _Values(self)
+        return records.values() if type(records) is dict else Values(self)
 
     def items(self) -> ItemsView[K, V]:
-        """Return a view of the ``(key, record)`` pairs."""
+        """Return a view of the ``(key, record)`` pairs.
+
+        >>> from cowstate import Store
+        >>> sorted(Store({"b": 1, "a": 2}).snapshot().items())
+        [('a', 2), ('b', 1)]
+        """
         records: Any = self._map
-        return records.items() if type(records) is dict else _Items(self)
+        return records.items() if type(records) is dict else Items(self)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -134,12 +174,24 @@ class Snapshot(
 
         Raises:
             UnknownIndexError: no index of that name, or not a unique one.
+            ArgumentTypeError: the value cannot be hashed.
+
+        >>> from cowstate import Index, Store
+        >>> store = Store({"a": "ann", "b": "bob"}, indexes={"name": Index(str, unique=True)})
+        >>> now = store.snapshot()
+        >>> now.find("name", "bob"), now.find_key("name", "bob"), now.find("name", "cem")
+        ('bob', 'b', None)
         """
         key = self._holder(index, value)
         return None if key is MISSING else self._map[key]
 
     def find_key(self, index: str, value: object) -> K | None:
-        """Return the key of the record with *value* in the unique *index*, or None."""
+        """Return the key of the record with *value* in the unique *index*, or None.
+
+        >>> from cowstate import Index, Store
+        >>> Store({"a": 7}, indexes={"id": Index(int, unique=True)}).snapshot().find_key("id", 7)
+        'a'
+        """
         key = self._holder(index, value)
         return None if key is MISSING else key
 
@@ -151,22 +203,39 @@ class Snapshot(
                 self._lineage.derivation.index_positions,
                 "it is not unique, so there may be several records; use find_all",
             )
-        return self._indexes[position].get(value, MISSING)  # type: ignore[no-any-return]
+        return self._entry(index, position, value)  # type: ignore[no-any-return]
+
+    def _entry(self, index: str, position: int, value: object) -> Any:
+        try:
+            return self._indexes[position].get(value, MISSING)
+        except TypeError:
+            ensure_value(index, value)
+            raise
 
     def find_all(self, index: str, value: object) -> dict[K, V]:
         """Return ``{key: record}`` of all records with *value* in *index*, unique or not.
 
-        The dict is new and the caller's own. Costs O(records found).
+        The dict is new and the caller's own. Costs O(records found). Raises as `find` does.
+
+        >>> from cowstate import Index, Store
+        >>> store = Store({"ann": 30, "bob": 40, "cem": 30}, indexes={"age": Index(int)})
+        >>> sorted(store.snapshot().find_all("age", 30))
+        ['ann', 'cem']
         """
         position = self._index_position(index)
-        entry = self._indexes[position].get(value, MISSING)
+        entry = self._entry(index, position, value)
         if entry is MISSING:
             return {}
         keys = (entry,) if self._lineage.derivation.unique[position] else entry
         return {key: self._map[key] for key in keys}
 
     def total(self, aggregate: str) -> Any:
-        """Return the value of an *aggregate*, as of this version. Costs O(1)."""
+        """Return the value of an *aggregate*, as of this version. Costs O(1).
+
+        >>> from cowstate import Aggregate, Store
+        >>> Store({"a": 1, "b": 2}, aggregates={"sum": Aggregate.sum(int)}).snapshot().total("sum")
+        3
+        """
         position = self._lineage.derivation.total_positions.get(aggregate)
         if position is None:
             raise UnknownAggregateError(aggregate, self._lineage.derivation.total_positions)
@@ -182,6 +251,12 @@ class Snapshot(
 
         Raises:
             ForeignSnapshotError: *older* is no snapshot of the same store.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1, "b": 2})
+        >>> before = store.snapshot()
+        >>> store.set("a", 3).after.diff(before)
+        ChangeSet({'a': Change(old=1, new=3)})
         """
         if not isinstance(older, Snapshot) or older._lineage is not self._lineage:
             raise ForeignSnapshotError(
@@ -246,27 +321,6 @@ def _unpickled(
     )
 
 
-class _Keys(KeysView[K]):
-    _mapping: Snapshot[K, Any]
-
-    def __iter__(self) -> Iterator[K]:
-        return iter(self._mapping._map)
-
-
-class _Values(ValuesView[V]):
-    _mapping: Snapshot[Any, V]
-
-    def __iter__(self) -> Iterator[V]:
-        return iter(self._mapping._map.values())
-
-
-class _Items(ItemsView[K, V]):
-    _mapping: Snapshot[K, V]
-
-    def __iter__(self) -> Iterator[tuple[K, V]]:
-        return iter(self._mapping._map.items())
-
-
 OneKey: TypeAlias = tuple[K, V | Absent, V | Absent]
 """``(key, old, new)``: the delta of one key, in the form that is cheapest to make and to keep."""
 
@@ -277,6 +331,11 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
     A write that changed nothing returns a commit too: its ``changes`` are empty and ``before``
     is ``after``. Immutable, so any thread may read it. It keeps its two snapshots alive, and
     no others.
+
+    >>> from cowstate import Store
+    >>> commit = Store({"a": 1}).set("a", 2)
+    >>> commit.before["a"], commit.after["a"], commit.version, commit.changes
+    (1, 2, 1, ChangeSet({'a': Change(old=1, new=2)}))
 
     Attributes:
         before: the snapshot of the version that the write started from.
@@ -298,12 +357,22 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
 
     @property
     def version(self) -> int:
-        """The version that the store had after the write."""
+        """The version that the store had after the write.
+
+        >>> from cowstate import Store
+        >>> Store().set("a", 1).version
+        1
+        """
         return self.after.version
 
     @property
     def changes(self) -> ChangeSet[K, V]:
-        """What changed, as ``{key: Change(old, new)}``."""
+        """What changed, as ``{key: Change(old, new)}``.
+
+        >>> from cowstate import Store
+        >>> Store().set("a", 1).changes
+        ChangeSet({'a': Change(old=MISSING, new=1)})
+        """
         return ChangeSet._of(self._delta)
 
     def __copy__(self) -> Self:
@@ -314,59 +383,6 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
 
     def __repr__(self) -> str:
         return f"<Commit version={self.version} {_short(repr(self.changes))}>"
-
-
-class Lineage:
-    """What the versions of one store have in common: what is derived, and the recent commits.
-
-    And what makes a write one: *equal*, see `Schema`.
-
-    The ring is the store's, and only referred to: a snapshot that outlives its store must not
-    keep every version in the ring alive.
-    """
-
-    __slots__ = ("_ring", "derivation", "equal", "scans")
-
-    def __init__(
-        self, derivation: Derivation, ring: Ring[Commit[Any, Any]], equal: Equal | None = None
-    ) -> None:
-        self.derivation = derivation
-        self.equal = equal
-        self._ring = weakref.ref(ring)
-        self.scans = 0
-
-    def difference(self, older: Snapshot[K, V], newer: Snapshot[K, V]) -> Delta[K, V]:
-        """Return the delta from *older* to *newer*, from the ring if it reaches that far."""
-        if older._map is newer._map:
-            return {}
-        if older.version > newer.version:
-            return {key: (old, new) for key, (new, old) in self.difference(newer, older).items()}
-        ring = self._ring()
-        commits = None if ring is None else ring.span(older.version, newer.version)
-        # A snapshot that an invariant was shown and vetoed has a version that became another's.
-        if commits and commits[0].before is older and commits[-1].after is newer:
-            return compose_all([commit._delta for commit in commits])
-        # A figure for people: that two of these at one instant may count as one is no reason for a
-        # lock, which a fork could leave held.
-        self.scans += 1
-        return self.derivation.kind.diff(older._map, newer._map)
-
-
-def delta_of(
-    base: PersistentMap[K, V], writes: Mapping[K, V | Absent], equal: Equal | None = None
-) -> Delta[K, V]:
-    """Return what writing *writes*, `MISSING` for a deletion, over *base* changes.
-
-    Where *equal* says that two records are the same, nothing.
-    """
-    delta: Delta[K, V] = {}
-    for key, new in writes.items():
-        old = base.get(key, MISSING)
-        if old is new:
-            continue
-        if equal is None or old is MISSING or new is MISSING or not equal(old, new):
-            delta[key] = (old, new)
-    return delta
 
 
 def _short(text: str, limit: int = 80) -> str:

@@ -66,7 +66,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         maps: which persistent map holds the records: ``"tree"``, ``"pyrsistent"`` or
             ``"immutables"`` (extra ``fast``), each with ``"dict+"`` before it, if few records are
             to be held in a plain dict; ``"auto"`` is the fastest to be had. It changes nothing
-            but speed.
+            but speed, and the order of keys.
         immutability: how closely the store looks at what it is given. ``"type"``: at the type of a
             record, once for each type. ``"deep"``: at all that each record holds, each time; for
             tests and small stores. ``"trusted"``: not at all, for objects of other people's
@@ -266,7 +266,18 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         """Take back what one *commit* changed, as a new commit.
 
         Raises:
+            ArgumentTypeError: that is no commit.
+            ForeignSnapshotError: it is one of another store.
             ConflictError: something that it changed has been changed again since.
+            UniqueViolationError, InvariantError: the records as they were are refused now.
+
+        >>> store = Store({"a": 1, "b": 1})
+        >>> mistake = store.set("a", -1)
+        >>> commit = store.set("b", 2)
+        >>> store.undo(mistake).version
+        3
+        >>> store.snapshot()["a"], store.snapshot()["b"]
+        (1, 2)
         """
         if not isinstance(commit, Commit):
             raise ArgumentTypeError(
@@ -283,7 +294,19 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         return draft.commit()
 
     def revert(self, to: int | Snapshot[K, V]) -> Commit[K, V]:
-        """Make everything as it was in version *to*, as a new commit, whatever came since."""
+        """Make everything as it was in version *to*, as a new commit, whatever came since.
+
+        Raises:
+            CompactedError: that version is no longer retained; a snapshot of it will do.
+            ForeignSnapshotError: it is a snapshot of another store.
+            UniqueViolationError, InvariantError: the records as they were are refused now.
+
+        >>> store = Store({"a": 1})
+        >>> for n in (2, 3, 4):
+        ...     commit = store.set("a", n)
+        >>> store.revert(1).after["a"], store.snapshot().version
+        (2, 4)
+        """
         target = self._own(to) if isinstance(to, Snapshot) else self.at(to)
         return self._write(self._committer.revert, target)  # type: ignore[no-any-return]
 

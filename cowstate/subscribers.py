@@ -40,6 +40,15 @@ class Lagged(NamedTuple, Generic[K, V]):
     Attributes:
         missed_from: the first version whose changes were missed.
         snapshot: where it goes on from: everything up to its version is in it.
+
+    >>> from cowstate import History, Store
+    >>> store = Store({"a": 0}, history=History(versions=2))
+    >>> feed = store.feed()
+    >>> for n in (1, 2, 3):
+    ...     commit = store.set("a", n)
+    >>> lagged = feed.poll()
+    >>> isinstance(lagged, Lagged), lagged.missed_from, lagged.snapshot["a"]
+    (True, 1, 3)
     """
 
     missed_from: int
@@ -56,6 +65,14 @@ class Subscription(Scoped, Generic[K, V]):
     Made by ``store.subscribe``. The callback never runs while its thread is inside a write to any
     store; it may read and write the store. Use it as a context manager, or call `close`, to end
     it.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1})
+    >>> with store.subscribe(lambda commit: print(commit.version)) as subscription:
+    ...     commit = store.set("a", 2)
+    1
+    >>> subscription.since, subscription.snapshot["a"], subscription.delivered, subscription.closed
+    (0, 1, 1, True)
     """
 
     def __init__(
@@ -121,6 +138,10 @@ class Subscription(Scoped, Generic[K, V]):
         """End it. May be called twice, from any thread, and by the callback.
 
         No further call begins, but for one that another thread is about to make at this moment.
+
+        >>> from cowstate import Store
+        >>> subscription = Store({"a": 1}).subscribe(print)
+        >>> subscription.close()
         """
         self._closed = True
         owner = self._owner()

@@ -42,6 +42,13 @@ class History(Record):
             in each index, and the fixed parts of a version; it is within a factor of two of what
             is measured for records that own what they hold.
         clock: where the seconds come from.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 0}, history=History(versions=2))
+    >>> for n in range(1, 10):
+    ...     commit = store.set("a", n)
+    >>> store.statistics().oldest, store.at(7)["a"]
+    (7, 7)
     """
 
     versions: int = 1024
@@ -68,6 +75,16 @@ class Pin(Scoped, Generic[K, V]):
 
     Made by ``store.pin``; use it in a ``with``, or call `close`.
 
+    >>> from cowstate import History, Store
+    >>> store = Store({"a": 0}, history=History(versions=1))
+    >>> with store.pin(why="a report") as pin:
+    ...     for n in range(1, 10):
+    ...         commit = store.set("a", n)
+    ...     pin.version, pin.snapshot["a"], store.at(0)["a"], pin.closed
+    (0, 0, 0, False)
+    >>> pin.closed
+    True
+
     Attributes:
         snapshot: the version that it keeps.
         why: the reason given, for ``statistics()``.
@@ -92,7 +109,17 @@ class Pin(Scoped, Generic[K, V]):
         return self._closed or self.torn()
 
     def close(self) -> None:
-        """Let the version go. May be called twice, from any thread."""
+        """Let the version go. May be called twice, from any thread.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> pin = store.pin(why="a report")
+        >>> store.statistics().pinned
+        ((0, 'a report'),)
+        >>> pin.close()
+        >>> store.statistics().pinned
+        ()
+        """
         self._closed = True
         timeline = self._timeline()
         if timeline is not None:

@@ -21,6 +21,14 @@ class Transaction(Workspace[K, V]):
     other writer comes between, so it cannot conflict; they wait, so it must be short. At the end
     everything becomes visible as one version; when the block or the function raises, nothing
     does. Readers are never held up.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 5, "b": 0})
+    >>> with store.transaction() as tx:
+    ...     tx["a"] -= 3
+    ...     tx["b"] += 3
+    >>> tx.result.changes
+    ChangeSet({'a': Change(old=5, new=2), 'b': Change(old=0, new=3)})
     """
 
     __slots__ = ()

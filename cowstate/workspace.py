@@ -7,43 +7,18 @@ from itertools import chain, islice
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet
-from .errors import (
-    ArgumentValueError,
-    ClosedError,
-    IterationError,
-    RecordNotFoundError,
-    UnhashableKeyError,
-    UnknownAggregateError,
-)
-from .showing import shown
-from .snapshot import Commit, Snapshot, delta_of
+from .errors import ClosedError, IterationError, RecordNotFoundError, UnknownAggregateError
+from .keys import ensure_findable, ensure_hashable
+from .lineage import delta_of
+from .snapshot import Commit, Snapshot
 
-__all__ = ["Workspace", "ensure_findable", "ensure_hashable"]
+__all__ = ["Workspace"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 D = TypeVar("D")
 
 _UNWRITTEN: Final[Any] = object()
-
-
-def ensure_hashable(key: object) -> None:
-    """Raise `UnhashableKeyError` if *key* cannot be a key; what its hash raises is the user's."""
-    try:
-        hash(key)
-    except TypeError:
-        raise UnhashableKeyError(key) from None
-
-
-def ensure_findable(key: object) -> None:
-    """Raise `ArgumentValueError` for a key that is not equal to itself.
-
-    Maps disagree upon whether such a key can be found again: pyrsistent's cannot.
-    """
-    if key != key:  # noqa: PLR0124
-        raise ArgumentValueError(
-            f"{shown(key)} cannot be a key: it equals nothing, itself included"
-        )
 
 
 class Workspace(MutableMapping[K, V], Generic[K, V]):
@@ -90,12 +65,27 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
 
     @property
     def base(self) -> Snapshot[K, V]:
-        """The snapshot that the changes are laid over."""
+        """The snapshot that the changes are laid over.
+
+        >>> from cowstate import Store
+        >>> draft = Store({"a": 1}).draft()
+        >>> draft["a"] = 2
+        >>> draft.base["a"], draft["a"]
+        (1, 2)
+        """
         return self._base
 
     @property
     def meta(self) -> Any:
-        """The store's meta value; assign to publish another one with the commit."""
+        """The store's meta value; assign to publish another one with the commit.
+
+        >>> from cowstate import Store
+        >>> store = Store(meta="open")
+        >>> with store.transaction() as tx:
+        ...     tx.meta = "closed"
+        >>> store.snapshot().meta
+        'closed'
+        """
         return self._meta
 
     @meta.setter
@@ -106,7 +96,14 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
 
     @property
     def changes(self) -> ChangeSet[K, V]:
-        """What a commit would change now."""
+        """What a commit would change now.
+
+        >>> from cowstate import Store
+        >>> draft = Store({"a": 1}).draft()
+        >>> draft["b"] = 2
+        >>> draft.changes
+        ChangeSet({'b': Change(old=MISSING, new=2)})
+        """
         return ChangeSet._of(delta_of(self._map, self._writes, self._base._lineage.equal))
 
     def __getitem__(self, key: K) -> V:
@@ -132,7 +129,14 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
     def get(self, key: K, /, default: D) -> V | D: ...
 
     def get(self, key: K, /, default: Any = None) -> Any:
-        """Return the record under *key*, or *default*."""
+        """Return the record under *key*, or *default*.
+
+        >>> from cowstate import Store
+        >>> draft = Store({"a": 1}).draft()
+        >>> draft["b"] = 2
+        >>> draft.get("a"), draft.get("b"), draft.get("c", 0)
+        (1, 2, 0)
+        """
         record = self._record(key)
         return default if record is MISSING else record
 
@@ -201,7 +205,14 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         return len(self._map) + self._grown
 
     def clear(self) -> None:
-        """Delete every key. Costs O(N)."""
+        """Delete every key. Costs O(N).
+
+        >>> from cowstate import Store
+        >>> draft = Store({"a": 1, "b": 2}).draft()
+        >>> draft.clear()
+        >>> len(draft.commit().after)
+        0
+        """
         for key in list(self):
             del self[key]
 
@@ -209,6 +220,11 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         """Delete a key, which one is not specified, and return it with its record.
 
         Costs O(log N) on average, if not each is stored again before the next one is asked for.
+
+        >>> from cowstate import Store
+        >>> store = Store({"a": 1})
+        >>> store.transact(lambda tx: tx.popitem())
+        ('a', 1)
         """
         for key in chain(islice(reversed(self._writes), 1), self._left or (), self._rest()):
             record = self._record(key)
@@ -234,7 +250,17 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
 
     @property
     def result(self) -> Commit[K, V]:
-        """The commit, once that has gone well."""
+        """The commit, once that has gone well.
+
+        Raises:
+            ClosedError: it has not.
+
+        >>> from cowstate import Store
+        >>> with Store({"a": 1}).draft() as draft:
+        ...     draft["a"] += 1
+        >>> draft.result.version
+        1
+        """
         if self._result is None:
             raise ClosedError(
                 f"the {type(self).__name__.lower()} has no result before its block has ended "
@@ -247,12 +273,26 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         self._result = commit
 
     def find(self, index: str, value: object) -> V | None:
-        """Return the record with *value* in the unique *index*, changes here included, or None."""
+        """Return the record with *value* in the unique *index*, changes here included, or None.
+
+        >>> from cowstate import Index, Store
+        >>> draft = Store({"a": 7}, indexes={"id": Index(int, unique=True)}).draft()
+        >>> draft["b"] = 8
+        >>> draft.find("id", 8), draft.find_key("id", 8), draft.find("id", 9)
+        (8, 'b', None)
+        """
         key = self._holder(index, value)
         return None if key is MISSING else self[key]
 
     def find_key(self, index: str, value: object) -> K | None:
-        """Return the key of the record with *value* in the unique *index*, or None."""
+        """Return the key of the record with *value* in the unique *index*, or None.
+
+        >>> from cowstate import Index, Store
+        >>> draft = Store({"a": 7}, indexes={"id": Index(int, unique=True)}).draft()
+        >>> del draft["a"]
+        >>> draft.find_key("id", 7) is None
+        True
+        """
         key = self._holder(index, value)
         return None if key is MISSING else key
 
@@ -260,11 +300,24 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         """Return ``{key: record}`` of all with *value* in *index*, changes here included.
 
         Costs O(records found + changes made here).
+
+        >>> from cowstate import Index, Store
+        >>> draft = Store({"ann": 30}, indexes={"age": Index(int)}).draft()
+        >>> draft["bob"] = 30
+        >>> draft.find_all("age", 30)
+        {'ann': 30, 'bob': 30}
         """
         return {key: self[key] for key in self._found(index, value)}
 
     def total(self, aggregate: str) -> Any:
-        """Return the value of an *aggregate*, changes here included. Costs O(changes made here)."""
+        """Return the value of an *aggregate*, changes here included. Costs O(changes made here).
+
+        >>> from cowstate import Aggregate, Store
+        >>> draft = Store({"a": 1}, aggregates={"sum": Aggregate.sum(int)}).draft()
+        >>> draft["b"] = 2
+        >>> draft.total("sum")
+        3
+        """
         base = self._base
         derivation = base._lineage.derivation
         position = derivation.total_positions.get(aggregate)

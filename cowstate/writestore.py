@@ -107,6 +107,10 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         Compared by identity: an equal record that was stored since is another one, unless the
         store was made with ``same="equality"``.
 
+        Raises:
+            MutableRecordError, UnhashableKeyError, UniqueViolationError, InvariantError,
+            ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
         >>> from cowstate import MISSING, Store
         >>> store = Store()
         >>> store.compare_and_set("leader", MISSING, "me") is None

@@ -185,10 +185,10 @@ def rows():
         yield f"{number},{price},0.01,{'1' * 400},{time},{number % 2}\n"
 
 
-def started(mode, program=INTERRUPTIBLE, **kwargs):
+def started(mode, program=INTERRUPTIBLE, stdin="/dev/stdin", **kwargs):
     """Start a replay of a tape without end, and return it when it is well under way."""
     process = subprocess.Popen(
-        [sys.executable, "-c", program, "replay", "/dev/stdin", *mode],
+        [sys.executable, "-c", program, "replay", stdin, *mode],
         stdin=subprocess.PIPE,
         env=environment(),
         **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | kwargs),
@@ -215,6 +215,45 @@ def test_ctrl_c_in_the_middle_ends_with_130_and_one_line(mode):
     assert error == "cowstate replay: interrupted; nothing was kept\n"
 
 
+# Ctrl-C that comes when a module is looked for, which is before any of its code has run.
+LOADING = """
+import signal, sys
+
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Press())
+from cowstate.cli import main
+status = main()
+print(sys.argv[1] in sys.modules)
+sys.exit(status)
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cowstate.bench",
+        "cowstate.positions",
+    ],
+)
+def test_ctrl_c_while_it_is_loaded_ends_with_130_and_one_line(name):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, name],
+        check=False,
+        timeout=SECONDS,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert (done.returncode, done.stdout) == (130, "False\n")
+    assert done.stderr == "cowstate: interrupted; nothing was kept\n"
+
+
 @posix
 @modes
 def test_sigterm_ends_it_at_once(mode):
@@ -226,11 +265,28 @@ def test_sigterm_ends_it_at_once(mode):
 
 
 @posix
-def test_a_tape_from_a_pipe_is_replayed_to_its_end():
-    process = started(["--json"])
+@pytest.mark.parametrize("stdin", ["/dev/stdin", "-"])
+def test_a_tape_from_a_pipe_is_replayed_to_its_end(stdin):
+    process = started(["--json"], stdin=stdin)
     out, err = process.communicate(b"", timeout=SECONDS)
     assert (process.returncode, err) == (0, b"")
-    assert json.loads(out)["trades"] >= 600
+    report = json.loads(out)
+    assert report["trades"] >= 600
+    assert report["tape"] == ("standard input" if stdin == "-" else stdin)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("redirection", "message"),
+    [
+        ("<&-", "standard input: it is closed; give a file"),
+        ("</dev/null", "standard input: the file holds no trade"),
+    ],
+)
+def test_standard_input_without_a_tape_ends_with_2(redirection, message):
+    done = shell(f'"$@" {redirection}', "replay", "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert is_one_line(done.stderr, message)
 
 
 # The terminal

@@ -33,11 +33,12 @@ LAYERS = [
     ["workspace", "timeline", "waiters", "invariants"],
     ["members"],
     ["snapshot"],
+    ["lineage", "views"],
     ["ring", "derived", "scope", "locks", "deferral"],
     ["maps"],
     ["tree"],
     ["changes", "encoding"],
-    ["freezing", "immutability", "records", "sameness", "slips"],
+    ["freezing", "immutability", "keys", "records", "sameness", "slips"],
     ["process"],
     ["errors"],
     ["showing"],
@@ -253,6 +254,26 @@ def test_a_module_uses_no_private_name_of_another(path: Path) -> None:
     assert reach_ins_of(path.read_text(), in_core=unit_of(path) in CORE) == [], (
         "offer what is shared by a public name"
     )
+
+
+WITH = {"__enter__", "__exit__"}
+
+
+def ways_to_leave(source: str) -> list[str]:
+    """What each class in *source* does at the ends of a ``with``, in one form."""
+    return [
+        "".join(ast.dump(method) for method in methods)
+        for cls in ast.walk(ast.parse(source))
+        if isinstance(cls, ast.ClassDef)
+        and (methods := [each for each in cls.body if getattr(each, "name", "") in WITH])
+    ]
+
+
+def test_what_is_the_same_at_the_end_of_a_with_is_written_once() -> None:
+    found = [way for path in MODULES for way in ways_to_leave(path.read_text(encoding="utf-8"))]
+    assert len(found) == len(set(found)) > 5
+    one = "class A:\n def __enter__(self): return self\n def __exit__(self, *_): self.close()\n"
+    assert len(set(ways_to_leave(one + one.replace("A", "B")))) == 1
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)

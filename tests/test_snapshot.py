@@ -12,6 +12,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cowstate import (
     MISSING,
@@ -24,6 +26,7 @@ from cowstate import (
     Snapshot,
     Store,
 )
+from cowstate.maps import available_maps
 
 MakeStore = Callable[..., Store[Any, Any]]
 
@@ -61,6 +64,38 @@ def reads_alike(one: Snapshot[str, Slot], other: Snapshot[str, Slot]) -> bool:
         and all(one.find_all("tag", t) == other.find_all("tag", t) for t in "xyz")
         and one.total("quantity") == other.total("quantity")
     )
+
+
+@given(
+    st.dictionaries(st.integers() | st.text(max_size=3), st.integers(), max_size=120),
+    st.lists(st.integers(0, 200), max_size=20),
+)
+def test_the_order_of_keys_is_one_in_each_snapshot(
+    records: dict[Any, int], written: list[int]
+) -> None:
+    for maps in ("auto", "tree", "pyrsistent", "dict+tree"):
+        store = Store(records, maps=maps)
+        seen = []
+        for key in written:
+            seen.append((store.snapshot(), list(store.snapshot())))
+            store.set(key, key)
+        for now, keys in [*seen, (store.snapshot(), list(store.snapshot()))]:
+            assert keys == list(now) == list(now.keys())
+            assert list(now.items()) == list(zip(now, now.values(), strict=True))
+            assert [now[key] for key in now] == list(now.values())
+
+
+@pytest.mark.parametrize("size", [42, 85, 170])
+def test_the_order_of_keys_may_change_where_a_store_grows(size: int) -> None:
+    maps = {42: "dict+immutables", 85: "dict+tree", 170: "dict+pyrsistent"}[size]
+    if maps not in available_maps():
+        pytest.skip(f"{maps} is not to be had here")
+    came = [f"key {n}" for n in range(size, -1, -1)]
+    store = Store(dict.fromkeys(came[:size], 0), maps=maps)
+    assert list(store.snapshot()) == came[:size]
+    store.set(came[size], 0)
+    assert list(store.snapshot()) != came
+    assert sorted(store.snapshot()) == sorted(came)
 
 
 def test_a_snapshot_keeps_what_it_showed_whatever_is_written_later(store: Store[str, Slot]) -> None:

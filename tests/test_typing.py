@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -76,6 +77,20 @@ def test_there_are_mistakes_of_each_kind() -> None:
     assert len(everywhere) > 20
     assert len(marked("pyright", "3.13") - everywhere) > 3
     assert len(marked("mypy", "3.11") - everywhere) == 1
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_the_programs_of_users_are_checked(checker: str) -> None:
+    # By `.ci/run typing`, with the package, in one go.
+    config = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = config["tool"][checker]
+    programs = (TESTS / "worlds" / "programs").glob("*.py")
+    assert {
+        f"tests/worlds/programs/{each.name}" for each in programs if each.stem[:5] != "test_"
+    } <= {
+        *settings.get("files", ()),
+        *settings.get("include", ()),
+    }
 
 
 def test_the_package_says_that_it_is_typed() -> None:

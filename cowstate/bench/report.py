@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _PIPE_WIDTH = 150
+_FIRST_TO_GO = ("note", "rounds", "median")
 
 
 def amount(value: float, unit: str) -> str:
@@ -99,7 +100,10 @@ COLUMNS = ("records", "variant", "min", "median", f"x {LOCKED}", "rounds", "note
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], out: TextIO
 ) -> None:
-    """Print one table: by rich where that is installed, else in plain columns."""
+    """Print one table: by rich where that is installed, else in plain columns.
+
+    On a terminal that is too narrow for it, without notes, rounds and medians, and it says so.
+    """
     if find_spec("rich") is None:
         _print_plain(title, columns, rows, out)
         return
@@ -107,15 +111,38 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title, "bold"), title_justify="left", box=None, header_style="dim")
-    for name in columns:
-        right = name not in {"variant", "note", "what", "verdict"}
-        table.add_column(name, justify="right" if right else "left", no_wrap=right)
-    for row in rows:
-        table.add_row(*map(Text, row))
     console = Console(file=out, width=None if out.isatty() else _PIPE_WIDTH, highlight=False)
+    left_out = _left_out(columns, rows, console.width)
+    table = Table(title=Text(title, "bold"), title_justify="left", box=None, header_style="dim")
+    for place, name in enumerate(columns):
+        if name not in left_out:
+            right = name not in {"variant", "note", "what", "verdict"}
+            # Figures stand on one line; what heads them may take more.
+            least = max((len(row[place]) for row in rows), default=0) if right else None
+            table.add_column(
+                name, justify="right" if right else "left", min_width=least, overflow="fold"
+            )
+    for row in rows:
+        kept = [cell for name, cell in zip(columns, row, strict=True) if name not in left_out]
+        table.add_row(*map(Text, kept))
     console.print(table)
+    if left_out:
+        console.print(f"left out, for want of width: {', '.join(left_out)}", style="dim")
     console.print()
+
+
+def _left_out(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the columns without which the others fit, as far as there are such."""
+    needed = {
+        name: 2 + max([len(word) for word in name.split()] + [len(row[place]) for row in rows])
+        for place, name in enumerate(columns)
+    }
+    left_out: list[str] = []
+    for name in _FIRST_TO_GO:
+        if name in needed and sum(needed.values()) > width:
+            del needed[name]
+            left_out.append(name)
+    return left_out
 
 
 def _print_plain(

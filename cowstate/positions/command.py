@@ -19,7 +19,7 @@ from .book.model import check_amount
 from .errors import AmountValueError, ClientIdError
 from .simulation.line import Faults
 from .simulation.replay import ReplayOptions, ReplayReport, replay
-from .simulation.tape import read_tape, synthetic_tape
+from .simulation.tape import STDIN, read_tape, synthetic_tape
 
 __all__ = ["add_arguments", "as_json", "as_text", "run"]
 
@@ -30,8 +30,8 @@ reconciler. At the end the orders and the position here are compared with the ex
 _EPILOG = """\
 A tape is a file of recorded trades or one of the exchange's daily dumps
 (id,price,qty,quote_qty,time,is_buyer_maker[,is_best_match], with header or
-without), plain or gzipped. Without --threads the same tape and options give
-the same report, apart from the wall time.
+without), plain or gzipped; - is standard input. Without --threads the same
+tape and options give the same report, apart from the wall time.
 
 --json prints one object. Prices, quantities and profits in it are strings,
 exact decimals; counts are integers, wall_seconds is a float, corrections maps
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "trades",
         nargs="?",
         metavar="TRADES.csv[.gz]",
-        help="trades to replay; without it, a synthetic tape is made",
+        help="trades to replay, - for standard input; without it, a synthetic tape is made",
     )
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--symbol", default="BTCUSDT", help="the market (%(default)s)")
@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         total = None
         trades = read_tape(args.trades)
-        source = args.trades
+        source = "standard input" if args.trades == STDIN else args.trades
     with _progress(args.trades, total, wanted=not args.json) as progress:
         report = replay(trades, options, progress)
     text = json.dumps(as_json(report, source)) if args.json else as_text(report, source)
@@ -296,7 +296,7 @@ def _progress(
 
 def _count_lines(path: str | None) -> int | None:
     """Return about how many trades a file holds; None if that is not quickly known."""
-    if path is None or path.endswith(".gz"):
+    if path is None or path == STDIN or path.endswith(".gz"):
         return None
     try:
         # Only a regular file: what comes through a pipe can be read once.

@@ -31,7 +31,7 @@ class AmountTypeError(CowstateError, TypeError):
         self.value_type = type(value)
         why = ", because a float is already rounded" if isinstance(value, float) else ""
         super().__init__(
-            f"{name} is a {type(value).__name__} ({value!r}); give a decimal.Decimal made "
+            f"{name} is of type {type(value).__name__} ({value!r}); give a decimal.Decimal made "
             f"from a string or an int{why}"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,35 @@ def test_a_table_in_a_pipe_is_plain_text_with_every_cell(
     assert "\x1b" not in text
     for cell in ("update: time", LOCKED, "2.28 to 2.42", "a note", "variant"):
         assert cell in text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 150])
+def test_a_table_on_a_terminal_keeps_each_figure_on_a_line_and_says_what_it_left_out(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = Terminal()
+    note = "one that has something to say, at some length"
+    figures = [each._replace(note=note) for each in FIGURES]
+    for title, rows in report.figure_rows(figures):
+        report.print_table(title, report.COLUMNS, rows, out)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert max(map(len, lines)) <= width
+    ours = [line for line in lines if f"{DEFAULT} (default)" in line]
+    assert len(ours) == 2
+    assert all(re.search(r"\d \ws .*\d\.\d+", line) for line in ours)
+    assert not any("\u2026" in line for line in lines)
+    said = [line for line in lines if "for want of width" in line]
+    assert {"note" in line for line in said} == ({True} if width < 150 else set())
+    assert any(note in line for line in lines) is (width == 150)
 
 
 @given(st.floats(1, 1e12))

@@ -52,7 +52,7 @@ class GridConfig(Record):
         check_amount("price_step", self.price_step, positive=True)
         check_amount("quantity", self.quantity, positive=True)
         if not isinstance(self.symbol, str):
-            raise ArgumentTypeError(f"symbol is a {type(self.symbol).__name__}, not a str")
+            raise ArgumentTypeError(f"symbol is of type {type(self.symbol).__name__}, not str")
         if not self.symbol:
             raise ArgumentValueError("symbol is empty")
         _check_count("levels", self.levels, 1, MAX_LEVELS)
@@ -72,6 +72,6 @@ class GridConfig(Record):
 
 def _check_count(name: str, value: object, least: int, most: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ArgumentTypeError(f"{name} is a {type(value).__name__}, not an int")
+        raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, not int")
     if not least <= value <= most:
         raise ArgumentValueError(f"{name} is {value}; it must be from {least} to {most}")

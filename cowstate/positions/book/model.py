@@ -145,7 +145,7 @@ def check_amount(
     >>> check_amount("price", 0.1)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    cowstate.positions.errors.AmountTypeError: price is a float (0.1); give a decimal.Decimal ...
+    cowstate.positions.errors.AmountTypeError: price is of type float (0.1); give a ...
     """
     if not isinstance(value, Decimal):
         raise AmountTypeError(name, value)
@@ -166,7 +166,7 @@ def _check_type(name: str, value: object, wanted: type) -> None:
     if not isinstance(value, wanted) or isinstance(value, bool):
         hint = f": use {wanted.__name__}({value!r})" if isinstance(value, str) else ""
         raise ArgumentTypeError(
-            f"{name} is a {type(value).__name__}, not a {wanted.__name__}{hint}"
+            f"{name} is of type {type(value).__name__}, not {wanted.__name__}{hint}"
         )
 
 

@@ -63,7 +63,7 @@ class CircuitBreaker:
         """
         for name, value in (("symbol", symbol), ("reason", reason)):
             if not isinstance(value, str):
-                raise ArgumentTypeError(f"{name} is a {type(value).__name__}, not a str")
+                raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, not str")
         with self._states.transaction() as tx:
             state = tx.get(symbol, _CLOSED)
             if not state.open:

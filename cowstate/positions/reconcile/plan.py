@@ -81,7 +81,7 @@ class ReconcilePolicy(Record):
         ):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
-                raise ArgumentTypeError(f"{name} is a {type(value).__name__}, not an int")
+                raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, not int")
             if value < least:
                 raise ArgumentValueError(f"{name} is {value}; it must be at least {least}")
 

@@ -78,7 +78,7 @@ class ReplayOptions(Record):
         ):
             if type(getattr(self, name)) is not kind:
                 given = type(getattr(self, name)).__name__
-                raise ArgumentTypeError(f"{name} is a {given}, not a {kind.__name__}")
+                raise ArgumentTypeError(f"{name} is of type {given}, not {kind.__name__}")
         if self.policy is not None and not isinstance(self.policy, ReconcilePolicy):
             raise ArgumentTypeError(f"policy is {self.policy!r}, not a ReconcilePolicy")
         for name, value, least in (

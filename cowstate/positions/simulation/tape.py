@@ -12,6 +12,7 @@ or gzipped, and tells them apart by the first line:
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -25,10 +26,14 @@ from cowstate import ArgumentTypeError, ArgumentValueError, Record
 from ..book.model import check_amount
 from ..errors import TapeError
 
-__all__ = ["BACKWARDS_MS", "Trade", "read_tape", "synthetic_tape"]
+__all__ = ["BACKWARDS_MS", "STDIN", "Trade", "read_tape", "synthetic_tape"]
 
 BACKWARDS_MS = 1_000
 """By how much a tape's time may step back: venues stamp trades of one moment out of order."""
+
+
+STDIN = "-"
+"""What stands for standard input in place of a path."""
 
 
 class Trade(Record):
@@ -77,8 +82,9 @@ _AMOUNT_LIMIT = Decimal(10) ** 18
 def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
     r"""Read the trades of a file, one at a time, in constant memory.
 
-    Gzip is recognised by its content. Empty lines are skipped. A time may step back by up to
-    `BACKWARDS_MS`. About 2 microseconds a row.
+    The path ``"-"`` is standard input; a file of that name is ``"./-"``. Gzip is recognised by its
+    content. Empty lines are skipped. A time may step back by up to `BACKWARDS_MS`. About 2
+    microseconds a row.
 
     Raises:
         TapeError: when the reading gets there: the file is missing, a directory, not text, cut
@@ -95,8 +101,10 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
            quantity=Decimal('0.5'), buyer_is_maker=True)]
     """
     row = 0
+    from_stdin = path == STDIN
+    source: object = "standard input" if from_stdin else path
     try:
-        with open(path, "rb") as file, _plain(path, file) as lines:
+        with _opened(path, from_stdin) as file, _plain(source, file) as lines:
             layout: _Layout | None = None
             latest = 0
             for row, line in enumerate(lines, 1):
@@ -105,16 +113,16 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
                 if fields == [""]:
                     continue
                 if layout is None:
-                    layout, is_header = _layout(path, row, fields)
+                    layout, is_header = _layout(source, row, fields)
                     if is_header:
                         continue
                 try:
                     trade = _trade(fields, layout)
                 except ValueError as error:
-                    _refuse(path, row, str(error), is_last=next(lines, None) is None)
+                    _refuse(source, row, str(error), is_last=next(lines, None) is None)
                 if trade.time_ms < latest - BACKWARDS_MS:
                     raise TapeError(
-                        path,
+                        source,
                         row,
                         f"time runs backwards, from {latest} to {trade.time_ms} ms; sort the "
                         "file by time",
@@ -122,21 +130,29 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
                 latest = max(latest, trade.time_ms)
                 yield trade
             if not latest:
-                raise TapeError(path, None, "the file holds no trade; get it again")
+                raise TapeError(source, None, "the file holds no trade; get it again")
     except UnicodeDecodeError:
-        raise TapeError(path, row, "this is not text; give a .csv or .csv.gz file") from None
+        raise TapeError(source, row, "this is not text; give a .csv or .csv.gz file") from None
     except EOFError:
         raise TapeError(
-            path, row + 1, "the compressed file is cut off here; get it again"
+            source, row + 1, "the compressed file is cut off here; get it again"
         ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise TapeError(
-            path, row + 1, f"the compressed file is damaged ({error}); get it again"
+            source, row + 1, f"the compressed file is damaged ({error}); get it again"
         ) from None
     except OSError as error:
         raise TapeError(
-            path, None, f"cannot be read: {error.strerror or error}; give a file of trades"
+            source, None, f"cannot be read: {error.strerror or error}; give a file of trades"
         ) from None
+
+
+def _opened(path: str | PathLike[str], from_stdin: bool) -> BufferedReader:
+    if not from_stdin:
+        return open(path, "rb")
+    if sys.stdin is None:  # and its number may by now be another file's
+        raise TapeError("standard input", None, "it is closed; give a file of trades")
+    return open(0, "rb", closefd=False)
 
 
 def _plain(path: object, file: BufferedReader) -> BufferedReader | gzip.GzipFile:

@@ -220,14 +220,14 @@ def test_a_tape_that_cannot_be_replayed_is_refused(tape, opts, message, threads)
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"grid": None}, TypeError, "grid is a NoneType"),
+        ({"grid": None}, TypeError, "grid is of type NoneType"),
         ({"reconcile_ms": 0}, ValueError, "reconcile_ms is 0"),
-        ({"reconcile_ms": 1.5}, TypeError, "reconcile_ms is a float"),
-        ({"reconcile_ms": True}, TypeError, "reconcile_ms is a bool"),
+        ({"reconcile_ms": 1.5}, TypeError, "reconcile_ms is of type float"),
+        ({"reconcile_ms": True}, TypeError, "reconcile_ms is of type bool"),
         ({"latency_ms": -1}, ValueError, "latency_ms is -1"),
-        ({"latency_ms": "50"}, TypeError, "latency_ms is a str"),
-        ({"threads": 1}, TypeError, "threads is a int"),
-        ({"faults": 0.5}, TypeError, "faults is a float"),
+        ({"latency_ms": "50"}, TypeError, "latency_ms is of type str"),
+        ({"threads": 1}, TypeError, "threads is of type int"),
+        ({"faults": 0.5}, TypeError, "faults is of type float"),
         ({"policy": "strict"}, TypeError, "policy is 'strict'"),
     ],
 )

@@ -1,0 +1,51 @@
+"""What may be a key, and the value of an index entry."""
+
+from __future__ import annotations
+
+from .errors import ArgumentTypeError, ArgumentValueError, UnhashableKeyError
+from .showing import article, shown
+
+__all__ = ["ensure_findable", "ensure_hashable", "ensure_value"]
+
+
+def ensure_hashable(key: object) -> None:
+    """Raise `UnhashableKeyError` if *key* cannot be a key; what its hash raises is the user's.
+
+    >>> ensure_hashable(("a", 1))
+    >>> ensure_hashable(["a"])
+    Traceback (most recent call last):
+        ...
+    cowstate.errors.UnhashableKeyError: a list cannot be a key, because it cannot be hashed; ...
+    """
+    try:
+        hash(key)
+    except TypeError:
+        raise UnhashableKeyError(key) from None
+
+
+def ensure_findable(key: object) -> None:
+    """Raise `ArgumentValueError` for a key that is not equal to itself.
+
+    Maps disagree upon whether such a key can be found again: pyrsistent's cannot.
+    """
+    if key != key:  # noqa: PLR0124
+        raise ArgumentValueError(
+            f"{shown(key)} cannot be a key: it equals nothing, itself included"
+        )
+
+
+def ensure_value(index: str, value: object) -> None:
+    """Raise `ArgumentTypeError` if *value* can be that of no record in *index*.
+
+    >>> ensure_value("tag", [])
+    Traceback (most recent call last):
+        ...
+    cowstate.errors.ArgumentTypeError: index 'tag' has no entry for a list, because it cannot ...
+    """
+    try:
+        hash(value)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"index {shown(index)} has no entry for {article(type(value).__name__)}, because it "
+            "cannot be hashed; ask for what the index function returns, such as a str or a tuple"
+        ) from None

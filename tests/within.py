@@ -1,0 +1,19 @@
+"""Names of public classes that are no user's business."""
+
+from __future__ import annotations
+
+# What the modules of the package use of each other's objects. Nobody else is told of it.
+WITHIN = {
+    "Store": {"source"},
+    "Transaction": {"outcome", "writes", "committed", "close"},
+    "Draft": {"outcome_over", "conflicts_with", "writes", "committed", "close"},
+    "Subscription": {
+        *("fix", "offer", "tell_lagged", "wants_from", "torn"),
+        *("group", "number", "keys"),
+    },
+    "Feed": {"is_closed", "torn", "source", "keys"},
+    "Pin": {"torn", "number"},
+    "Index": {"entries"},
+    "Aggregate": {"move", "step", "start"},
+    "IndexValueError": {"within"},
+}
