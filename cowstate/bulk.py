@@ -26,13 +26,9 @@ def unique_keys(keys: Iterable[K]) -> dict[K, None]:
     >>> list(unique_keys(["b", "a", "b"]))
     ['b', 'a']
     """
-    kind = type(keys)
-    if kind is list or kind is tuple:
-        found: Any = keys
-    elif isinstance(keys, str | bytes) or not hasattr(kind, "__iter__"):
+    if isinstance(keys, str | bytes) or not hasattr(type(keys), "__iter__"):
         raise ArgumentTypeError(f"keys must be an iterable of keys, not {shown(keys)}")
-    else:
-        found = list(keys)
+    found = list(keys)
     try:
         return dict.fromkeys(found)
     except TypeError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from types import AsyncGeneratorType, CoroutineType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from .errors import ArgumentTypeError, NotAMappingError, UnknownAttributeError
 from .showing import shown
@@ -62,7 +62,7 @@ class Sealed:
     with an underscore are its own business.
     """
 
-    _sealed = False
+    _sealed: ClassVar[bool]
 
     def __init_subclass__(cls, *, sealed: bool = False, **others: Any) -> None:
         super().__init_subclass__(**others)

@@ -220,6 +220,22 @@ def test_a_key_that_cannot_be_hashed_is_said_to_be_so(store: Store[Any, Any]) ->
         store.replace_all([([], Slot(1))])
 
 
+class Incomparable:
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("compare me not")
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter])
+def test_a_type_error_out_of_a_comparison_of_the_keys_comes_through(
+    store: Store[Any, Any], kind: Any
+) -> None:
+    with pytest.raises(TypeError, match="compare me not"):
+        store.update_all(kind([Incomparable(), Incomparable()]), lambda slot: slot)
+
+
 @pytest.mark.parametrize(
     ("fn", "error"),
     [

@@ -148,6 +148,30 @@ def test_every_kind_of_write_shows_its_version(name: str, deferred: list[object]
     assert any(thing is snapshot for thing in deferred)
 
 
+@pytest.mark.parametrize("gil", [True, False])
+@pytest.mark.parametrize("can", [True, False])
+@pytest.mark.parametrize("wanted", [True, False, None])
+def test_it_is_done_where_it_is_asked_for_and_else_where_it_pays_and_can_be_had(
+    gil: bool, can: bool, wanted: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[object] = []
+    monkeypatch.setattr("cowstate.deferral._enable", noted.append if can else None)
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
+    if wanted and not can:
+        with pytest.raises(ArgumentValueError):
+            Store({1: 1}, deferred_refcount=wanted)
+        return
+    after = Store({1: 1}, deferred_refcount=wanted).set(1, 2).after
+    pays = not gil if wanted is None else wanted
+    assert any(thing is after for thing in noted) == (pays and can)
+
+
+@pytest.mark.skipif(hasattr(sys, "_is_gil_enabled"), reason="it can be asked whether there is one")
+def test_an_interpreter_that_cannot_be_asked_has_the_gil(deferred: list[object]) -> None:
+    Store({1: 1}).set(1, 2)
+    assert not deferred
+
+
 @needs_it
 def test_a_store_that_is_told_so_counts() -> None:
     store = Store({1: 1}, deferred_refcount=False)

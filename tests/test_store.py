@@ -184,6 +184,8 @@ class Awkward:
 def writes_of(store: Store[Any, Any], key: Any) -> Iterator[Callable[[], Any]]:
     yield lambda: store.set(key, 1)
     yield lambda: store.update(key, lambda n: n)
+    yield lambda: store.update(key, lambda n: n, default=1)
+    yield lambda: store.update_all([key], lambda n: n)
     yield lambda: store.delete(key)
     yield lambda: store.compare_and_set(key, MISSING, 1)
 

@@ -294,6 +294,29 @@ def test_keys_that_raise_when_compared_harm_nobody_but_their_subscriber() -> Non
     assert pricked == [1] or errors == ["compare me not"]
 
 
+@pytest.mark.parametrize("keys", [None, [Prickly("a")]], ids=["callback", "key"])
+def test_a_handler_is_told_of_an_error_once_even_if_it_is_interrupted(keys: Any) -> None:
+    store: Store[str, int] = Store()
+    told: list[tuple[type, int]] = []
+    seen: list[int] = []
+
+    def interrupted(error: Exception, commit: Commit[str, int]) -> None:
+        told.append((type(error), commit.version))
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    store.subscribe(divide_by_zero, keys=keys, on_error=interrupted)
+    store.subscribe(versions_into(seen))
+    with pytest.raises(KeyboardInterrupt):
+        store.set(Prickly("a"), 1)
+    error = ZeroDivisionError if keys is None else RuntimeError
+    assert told == [(error, 1)]
+    # What was interrupted is done again from where it was.
+    store.set("b", 1)
+    assert seen == [1, 2]
+    assert told == [(error, version) for version in ([1, 2] if keys is None else [1])]
+
+
 def test_what_is_no_exception_reaches_the_writer_when_the_others_have_had_the_commit() -> None:
     store = Store({"a": 0})
     seen: dict[str, list[int]] = {"early": [], "hit": [], "late": []}

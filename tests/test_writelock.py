@@ -33,6 +33,13 @@ Numbers: TypeAlias = Store[str, int]
 FOR_EVER = 3600.0
 
 
+@pytest.fixture(autouse=True)
+def _nobody_waits_from_before() -> Iterator[None]:
+    """Forget who waits when a test begins: a thread may have the number of one that is gone."""
+    with setting(writelock, _waits={}):
+        yield
+
+
 def add(n: int) -> int:
     return n + 1
 
@@ -320,6 +327,27 @@ def test_who_gave_up_waiting_waits_for_nobody_any_more() -> None:
         go.set()
         other.result()
         assert held.update("n", add).after["n"] == 2
+
+
+def test_who_has_waited_and_written_waits_for_nobody_any_more() -> None:
+    held, wanted = Store({"n": 0}), Store({"n": 0})
+    reached, go = Event(), Event()
+
+    def write(n: int) -> int:
+        wanted.update("n", add)
+        reached.set()
+        arrive(go)
+        return n + 1
+
+    with wanted.transaction():
+        other = Party(partial(held.update, "n", write))
+        await_writers(wanted, 1)
+    arrive(reached)
+    # The other one, which had to wait for us, goes on without us now.
+    with wanted.transaction(), pytest.raises(LockTimeoutError):
+        held.transact(dict, timeout=0)
+    go.set()
+    assert other.result().after["n"] == wanted.snapshot()["n"] == 1
 
 
 def test_what_a_task_has_open_at_an_await_is_in_the_way_of_callbacks_in_its_loop() -> None:
