@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with peers: one process, shuffled order, warmed up, repeated."
     )
     parser.add_argument(
-        "workloads", nargs="*", metavar="WORKLOAD", help="what to measure (default: everything)"
+        "workloads",
+        nargs="*",
+        metavar="WORKLOAD",
+        help="what to measure (default: all but scale, followers and writers, which take minutes)",
     )
     parser.add_argument("--list", action="store_true", help="list the workloads and end")
     parser.add_argument(

@@ -9,6 +9,7 @@ from .errors import UnknownWorkloadError
 from .measure import Figure, Operation, Settings, time_all
 from .mixed import bytes_per_version, run_against_each_other
 from .orders import manager_operations
+from .scale import run_followers, run_records, run_writers
 from .variants import Variant, variants
 
 __all__ = ["Step", "Workload", "operations_of", "steps_of", "workloads"]
@@ -19,13 +20,23 @@ _CROWDS = ((1, 1), (2, 4))
 
 
 class Workload(NamedTuple):
-    """One thing to be measured, at several sizes."""
+    """One thing to be measured, at several sizes.
+
+    Attributes:
+        name: as given to ``cowstate bench``.
+        about: what it is, in a line.
+        sizes: how many records there are, or what else grows.
+        run: measures it at one size.
+        quick_sizes: the sizes of a quick run, if they are not the smaller ones of all.
+        asked_for: it is only measured when it is named, for it takes minutes.
+    """
 
     name: str
     about: str
     sizes: tuple[int, ...]
     run: Callable[[int, Settings], list[Figure]]
     quick_sizes: tuple[int, ...] = ()
+    asked_for: bool = False
 
     def sizes_for(self, settings: Settings) -> tuple[int, ...]:
         """Return the sizes that are measured with *settings*."""
@@ -148,12 +159,33 @@ def workloads() -> dict[str, Workload]:
         _managed("reconcile", "a whole pass in which all agrees", (20, 100, 1_000, 10_000)),
         Workload("memory", "one more retained version", _SIZES, _run_memory),
         _timed("build", "make a store of a million", (1_000_000,), quick_sizes=(10_000,)),
+        Workload(
+            "scale",
+            "each cost, as the records grow; minutes and 12 GB",
+            (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000),
+            run_records,
+            asked_for=True,
+        ),
+        Workload(
+            "followers",
+            "an update beside so many who follow",
+            (1, 10, 100, 1_000, 10_000),
+            run_followers,
+            asked_for=True,
+        ),
+        Workload(
+            "writers",
+            "updates by so many threads",
+            (1, 2, 10, 100, 1_000),
+            run_writers,
+            asked_for=True,
+        ),
     ]
     return {workload.name: workload for workload in found}
 
 
 def steps_of(names: tuple[str, ...], settings: Settings) -> Iterator[Step]:
-    """Yield what is to be run for the workloads of these *names*, all for none.
+    """Yield what is to be run for the workloads of these *names*; for none, what need not be named.
 
     Raises:
         UnknownWorkloadError: there is no workload of one of the names.
@@ -162,6 +194,6 @@ def steps_of(names: tuple[str, ...], settings: Settings) -> Iterator[Step]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UnknownWorkloadError(unknown, tuple(known))
-    for name in names or tuple(known):
+    for name in names or [name for name, workload in known.items() if not workload.asked_for]:
         for size in known[name].sizes_for(settings):
             yield Step(known[name], size)
