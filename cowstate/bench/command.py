@@ -11,7 +11,6 @@ from cowstate.errors import ArgumentValueError
 from . import compare
 from .measure import Figure, Settings, conditions
 from .report import (
-    COLUMNS,
     crossovers,
     figure_rows,
     plot,
@@ -104,8 +103,8 @@ def _run_workloads(args: argparse.Namespace, settings: Settings) -> int:
             figures += step.workload.run(step.size, settings)
     where["load afterwards"] = conditions()["load"]
     _print_conditions(where, settings)
-    for title, rows in figure_rows(figures):
-        print_table(title, COLUMNS, rows, sys.stdout)
+    for title, columns, rows in figure_rows(figures):
+        print_table(title, columns, rows, sys.stdout)
     if args.before is not None:
         for title, compared in compare.compare(args.before, figures):
             rows = [each.row() for each in compared]

@@ -9,13 +9,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 from cowstate.errors import MissingExtraError
 
 from .measure import Figure, Ratio, ratio_of
+from .scale import GROWING
 from .variants import DEFAULT, LOCKED
 
 __all__ = [
@@ -63,38 +63,43 @@ def spread(ratio: Ratio) -> str:
     return f"{_digits(ratio.low)} to {_digits(ratio.high)}"
 
 
-def _base(group: Sequence[Figure]) -> Figure:
-    """What the others of one size are compared with: the lock-based twin, else the first."""
-    return next((figure for figure in group if figure.variant == LOCKED), group[0])
+def _base(figure: Figure, group: Sequence[Figure]) -> Figure:
+    """What *figure* is compared with: the lock-based twin of its size, else the first of that.
+
+    Where everything is ours, and what is shown is how it grows, that is itself at the least size.
+    """
+    if figure.workload in GROWING:
+        return next(each for each in group if each.variant == figure.variant)
+    alike = [each for each in group if each.size == figure.size]
+    return next((each for each in alike if each.variant == LOCKED), alike[0])
 
 
-def figure_rows(figures: Iterable[Figure]) -> Iterator[tuple[str, list[list[str]]]]:
-    """Yield a title and the rows of a table for each workload and quantity of *figures*."""
+def figure_rows(
+    figures: Iterable[Figure],
+) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:
+    """Yield title, columns and rows of a table for each workload and quantity of *figures*."""
     titled: dict[str, list[Figure]] = {}
     for figure in figures:
         titled.setdefault(f"{figure.workload}: {figure.quantity}", []).append(figure)
     for title, group in titled.items():
         rows = []
-        for size, same in groupby(group, key=lambda figure: figure.size):
-            alike = list(same)
-            base = _base(alike)
-            for figure in alike:
-                ratio = ratio_of(figure.samples, base.samples)
-                rows.append(
-                    [
-                        f"{size:,}",
-                        figure.variant + (" (default)" if figure.variant == DEFAULT else ""),
-                        amount(figure.least, figure.unit),
-                        amount(figure.median, figure.unit),
-                        _digits(ratio.value),
-                        spread(ratio),
-                        figure.note,
-                    ]
-                )
-        yield title, rows
-
-
-COLUMNS = ("records", "variant", "min", "median", f"x {LOCKED}", "rounds", "note")
+        for figure in group:
+            ratio = ratio_of(figure.samples, _base(figure, group).samples)
+            rows.append(
+                [
+                    f"{figure.size:,}",
+                    figure.variant + (" (default)" if figure.variant == DEFAULT else ""),
+                    amount(figure.least, figure.unit),
+                    amount(figure.median, figure.unit),
+                    _digits(ratio.value),
+                    spread(ratio),
+                    figure.note,
+                ]
+            )
+        workload = group[0].workload
+        by = "x the least" if workload in GROWING else f"x {LOCKED}"
+        what = GROWING.get(workload, "records")
+        yield title, (what, "variant", "min", "median", by, "rounds", "note"), rows
 
 
 def print_table(
@@ -237,7 +242,12 @@ def plot(path: Path, conditions: Mapping[str, Any], figures: Sequence[Figure]) -
                 color=colours(names.index(name) % 20),
                 linestyle="-" if name.startswith("cowstate") else "--",
             )
-        axes.set(xscale="log", yscale="log", title=f"{workload}: {quantity}", xlabel="records")
+        axes.set(
+            xscale="log",
+            yscale="log",
+            title=f"{workload}: {quantity}",
+            xlabel=GROWING.get(workload, "records"),
+        )
         axes.set_ylabel(unit)
         axes.grid(visible=True, alpha=0.3)
     canvas.legend(drawn.values(), drawn, loc="outside lower center", ncols=4)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from time import perf_counter_ns
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from cowstate import History, Store, Transaction
 from cowstate.maps import map_kind
@@ -18,9 +18,12 @@ from .levels import Level, add_one
 from .measure import Figure, Operation, Settings, quantile, time_all
 from .mixed import bytes_per_version
 
-__all__ = ["kinds", "run_followers", "run_records", "run_writers"]
+__all__ = ["GROWING", "kinds", "run_followers", "run_records", "run_writers"]
 
 AnyStore: TypeAlias = Store[int, Level]
+
+GROWING: Final = {"scale": "records", "followers": "followers", "writers": "writers"}
+"""What grows in each of the workloads of this module."""
 
 _WRITES = 20_000
 _QUICK_WRITES = 500

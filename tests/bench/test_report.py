@@ -33,11 +33,23 @@ FIGURES = [
 
 
 def test_a_row_has_the_least_the_median_and_the_ratio_to_the_locked_twin() -> None:
-    (title, rows), _ = report.figure_rows(FIGURES)
+    (title, _, rows), _ = report.figure_rows(FIGURES)
     assert title == "update: time"
     assert rows[0][1:] == [LOCKED, "400 ns", "450 ns", "1.00", "1.00 to 1.00", "a note"]
     assert rows[1][1:5] == [f"{DEFAULT} (default)", "1.00 us", "1.05 us", "2.50"]
     assert rows[1][5] == "2.28 to 2.42"
+
+
+def test_what_grows_is_compared_with_itself_where_it_is_least() -> None:
+    figures = [
+        figure("followers", "feeds", 100.0, 110.0, size=1),
+        figure("followers", "subscribers", 200.0, 200.0, size=1),
+        figure("followers", "feeds", 300.0, 330.0, size=50),
+    ]
+    ((title, columns, rows),) = report.figure_rows(figures)
+    assert title == "followers: time"
+    assert columns[:5] == ("followers", "variant", "min", "median", "x the least")
+    assert [row[4] for row in rows] == ["1.00", "1.00", "3.00"]
 
 
 @pytest.mark.parametrize("rich", [True, False])
@@ -49,8 +61,8 @@ def test_a_table_in_a_pipe_is_plain_text_with_every_cell(
     else:
         monkeypatch.setattr(report, "find_spec", lambda name: None)
     out = io.StringIO()
-    for title, rows in report.figure_rows(FIGURES):
-        report.print_table(title, report.COLUMNS, rows, out)
+    for title, columns, rows in report.figure_rows(FIGURES):
+        report.print_table(title, columns, rows, out)
     text = out.getvalue()
     assert "\x1b" not in text
     for cell in ("update: time", LOCKED, "2.28 to 2.42", "a note", "variant"):
@@ -73,8 +85,8 @@ def test_a_table_on_a_terminal_keeps_each_figure_on_a_line_and_says_what_it_left
     out = Terminal()
     note = "one that has something to say, at some length"
     figures = [each._replace(note=note) for each in FIGURES]
-    for title, rows in report.figure_rows(figures):
-        report.print_table(title, report.COLUMNS, rows, out)
+    for title, columns, rows in report.figure_rows(figures):
+        report.print_table(title, columns, rows, out)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
     assert max(map(len, lines)) <= width
     ours = [line for line in lines if f"{DEFAULT} (default)" in line]
