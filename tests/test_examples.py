@@ -23,6 +23,7 @@ from cowstate import CowstateError, History, Store, aio
 from cowstate.bench import command as bench_command
 from cowstate.cli import main
 from cowstate.positions import command as replay_command
+from cowstate.testing import schedules
 from tests.within import WITHIN
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -330,6 +331,8 @@ def test_every_public_method_has_a_docstring(cls: type) -> None:
 
 ENTRIES = [getattr(cowstate, name) for name in CALLABLE] + [
     *(aio.wait_for, aio.feed, aio.AsyncFeed),
+    *(schedules.explore, schedules.replay, schedules.Exploration, schedules.Schedule),
+    *(schedules.Step, schedules.Trace),
 ]
 # What is the same for all of a kind is shown once, on a page of theirs.
 WITHOUT_ONE_OF_ITS_OWN = (CowstateError,)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, S
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ..errors import (
     ArgumentTypeError,
@@ -28,6 +28,7 @@ from .primitives import known_to
 from .scheduler import Plan, Scheduler
 
 __all__ = [
+    "STORE",
     "Exploration",
     "Granularity",
     "Program",
@@ -37,6 +38,13 @@ __all__ = [
     "explore",
     "replay",
 ]
+
+STORE: Final = tuple(
+    f"cowstate.{name}" for name in ("blocks", "committer", "locks", "waiters", "waits", "writelock")
+)
+"""The modules of the store whose lines are places to switch at, and those that make its locks. Name
+them all for `explore`, and your own besides: without its locks, a thread that waits for one looks
+as if it would never end."""
 
 Program: TypeAlias = Callable[
     [], tuple[Sequence[Callable[[], object]], Callable[[], Hashable] | None]
@@ -57,6 +65,9 @@ class Schedule(NamedTuple):
             place goes on. Elsewhere the running one does, or after it the first that can.
         modules: the modules whose lines are switch points.
         every: "line" or "instruction".
+
+    >>> Schedule(switches=((3, 1), (7, 0)), modules=("cowstate.committer",))  # 1 at 3, 0 at 7
+    Schedule(switches=((3, 1), (7, 0)), modules=('cowstate.committer',), every='line')
     """
 
     switches: tuple[tuple[int, int], ...]
@@ -65,7 +76,13 @@ class Schedule(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One line of a trace: what a thread is about to run, or, with line 0, what befalls it."""
+    """One line of a trace: what a thread is about to run, or, with line 0, what befalls it.
+
+    >>> print(Trace([Step("adder", "app.py", 3, "n = read()"), Step("adder", "", 0, "ends")], None))
+    adder:
+        app.py:3             n = read()
+                             ends
+    """
 
     thread: str
     file: str
@@ -79,6 +96,9 @@ class Trace:
     Attributes:
         steps: every line of the modules under test, in the order in which they ran.
         error: what the schedule failed with, or None.
+
+    >>> Trace([Step("adder", "app.py", 3, "n = read()")], LookupError("n"))
+    <Trace of 1 steps, error=LookupError('n')>
     """
 
     def __init__(self, steps: Sequence[Step], error: BaseException | None) -> None:
@@ -109,6 +129,11 @@ class Exploration(NamedTuple):
         outcomes: how many of them ended in each outcome that the check returned.
         complete: whether these were all, within the bound on preemptions.
         preemptions: that bound; None for no bound.
+
+    >>> def program():
+    ...     return [lambda: None, lambda: None], lambda: "the same in each"
+    >>> explore(program, modules=["cowstate.committer"])
+    Exploration(schedules=2, outcomes={'the same in each': 2}, complete=True, preemptions=2)
     """
 
     schedules: int
@@ -149,7 +174,7 @@ def explore(
 
     Args:
         program: see `Program`. An exception out of any of its functions is a failure.
-        modules: modules, or their names.
+        modules: modules, or their names; `STORE` for those of a store.
         preemptions: the bound; None for all schedules there are.
         max_schedules: give up after so many; see `Exploration.complete`.
         every: "line", or "instruction" to make each one a switch point.
@@ -162,7 +187,6 @@ def explore(
         UnscheduledError: a thread waits for something unknown to the search, or never ends.
 
     >>> from cowstate import Store
-    >>> STORE = ["cowstate.committer", "cowstate.writelock", "cowstate.locks", "cowstate.waiters"]
     >>> def program():
     ...     store = Store({"hits": 0})
     ...     def hit():
@@ -199,6 +223,22 @@ def replay(program: Program, schedule: Schedule) -> Trace:
 
     Raises:
         NondeterminismError: the schedule does not fit the program, which may have changed.
+
+    >>> from cowstate import Store
+    >>> from cowstate.errors import ScheduleError
+    >>> def program():
+    ...     store = Store({"n": 0})
+    ...     def add():
+    ...         n = store.snapshot()["n"]
+    ...         store.set("n", n + 1)
+    ...     def check():
+    ...         assert store.snapshot()["n"] == 2
+    ...     return [add, add], check
+    >>> try:
+    ...     found = explore(program, modules=STORE)
+    ... except ScheduleError as failure:
+    ...     replay(program, failure.schedule).error
+    AssertionError()
     """
     territory = Territory(schedule.modules)
     scheduler = Scheduler(

@@ -10,7 +10,7 @@ import pytest
 
 from cowstate import Store
 from cowstate.errors import ScheduleError
-from cowstate.testing.schedules import explore
+from cowstate.testing.schedules import STORE, explore
 from tests.worlds.programs.devices import (
     AddressTakenError,
     Alarms,
@@ -185,10 +185,7 @@ def test_sites_are_brought_up_to_date(registry: Registry) -> None:
 
 # Every order in which a sweep and a report can meet
 
-MODULES = [
-    *(f"cowstate.{name}" for name in ("committer", "writelock", "locks", "waiters")),
-    "tests.worlds.programs.devices",
-]
+MODULES = [*STORE, "tests.worlds.programs.devices"]
 
 
 class Careless(Registry):
