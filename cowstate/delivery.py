@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 from weakref import ref
 
 from .errors import ArgumentValueError
+from .groups import Group
 from .showing import shown
 from .snapshot import Commit
-from .subscribers import Group, Subscription
+from .subscribers import Subscription
 from .timeline import BACKLOG, Timeline
 from .writelock import is_writing
 
@@ -185,7 +186,7 @@ class Delivery(Generic[K, V]):
         self.all.pop(member.number, None)
         group = member.group()
         if group is not None:
-            group.members.discard(member.number, member.keys)
+            group.discard(member)
 
     def needed(self) -> int:
         """Return the version up to which no subscriber needs the commits any more."""

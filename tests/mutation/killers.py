@@ -15,6 +15,7 @@ NEAR = {
     "cowstate/derived.py": ["test_index_entries", "test_transactions", "test_snapshot"],
     "cowstate/draft.py": ["test_transactions"],
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
+    "cowstate/groups.py": ["test_subscribers", "test_delivery", "test_serving"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
     "cowstate/members.py": ["worlds/test_keys"],

@@ -8,9 +8,10 @@ import pytest
 
 from cowstate import committer, delivery, writelock
 from cowstate.delivery import Delivery
+from cowstate.groups import Group
 from cowstate.members import Members
 from cowstate.readstore import ReadStore
-from cowstate.subscribers import Group, Subscription
+from cowstate.subscribers import Subscription
 from cowstate.waiters import Waiters
 from cowstate.waits import Source
 
