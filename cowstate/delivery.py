@@ -13,6 +13,7 @@ from weakref import ref
 
 from .errors import ArgumentValueError
 from .groups import Group
+from .members import numbers
 from .showing import shown
 from .snapshot import Commit
 from .subscribers import Subscription
@@ -201,6 +202,19 @@ class Delivery(Generic[K, V]):
         """Whether the calling thread is inside a callback of the store's."""
         return any(group.is_turn_here() for group in self.groups())
 
+    def begin(self, member: Subscription[K, V], group: Group[K, V]) -> None:
+        """Have *member*, which *group* admitted, given what is there.
+
+        At once, by the calling thread, if *group* is the writers' and it may: if it is not inside
+        a write or a callback, and nobody else is delivering.
+        """
+        if isinstance(group, _LoopGroup):
+            group.call()
+        elif group is self.by_thread:
+            self.wake()
+        elif not group.takes_up(-member.number):
+            self._deliver_as_writer()
+
     def after(self, commit: Commit[K, V]) -> None:
         """Do what *commit* calls for. By its writer, which is out of the write itself."""
         # The others first: what a callback raises here must not keep the commit from them.
@@ -288,9 +302,9 @@ class Delivery(Generic[K, V]):
 
         What event loops serve is theirs.
         """
-        wanted = self._timeline.current.version
+        wanted, newest = self._timeline.current.version, next(numbers)
         for group in (self.by_writer, self.by_thread):
-            while group.members.all and group.position < wanted:
+            while group.members.all and (group.position < wanted or group.begins_before(newest)):
                 if deadline is not None and monotonic() >= deadline:
                     return False
                 group.deliver(BOUND, PATIENCE)

@@ -38,6 +38,7 @@ class Group(Generic[K, V]):
         timeline: the versions of the store.
         members: the subscriptions, by number and by key.
         position: every commit up to this version has been handed to all whom it concerns.
+        beginners: those who are to be given what is there, and have not been, by number.
     """
 
     def __init__(self, timeline: Timeline[K, V]) -> None:
@@ -46,29 +47,43 @@ class Group(Generic[K, V]):
         self.position = timeline.current.version
         self._turn = OwnedLock()
         self._moving = OwnedLock()  # used without the GIL only
-        # The versions that callbacks wrote in this turn.
+        self.beginners: dict[int, Subscription[K, V]] = {}
+        # The versions that callbacks wrote in this turn, and whom they let begin: by the number,
+        # below zero.
         self._own: dict[int, None] = {}
 
     def admit(self, member: Subscription[K, V]) -> None:
-        """Let *member* be served from the current version on."""
+        """Let *member* be served from the current version on.
+
+        Who is to be given what is there is known to be so from here on; somebody has to `deliver`.
+        """
         self.members.add(member.number, member, member.keys)
         since = member.fix(self.timeline.current.version)
         # Alone, it is the only one whom the position must not run ahead of: who came after it
         # begins later still. It only spares the way there: who delivers finds it without this.
         if len(self.members.all) == 1:
             self._advance(since)
+        # As late as this: who is found among the members is given it before its first commit.
+        if member.begins:
+            self.beginners[member.number] = member
 
     def discard(self, member: Subscription[K, V]) -> None:
         """Let *member* go; no harm if it is gone."""
+        self.beginners.pop(member.number, None)
         self.members.discard(member.number, member.keys)
 
     def ready(self) -> bool:
         """Whether something waits to be delivered."""
-        return self.position < self.timeline.current.version
+        return self.position < self.timeline.current.version or bool(self.beginners)
 
     def waiting(self) -> int:
-        """Return how many commits wait to be delivered."""
-        return self.timeline.current.version - self.position if self.members.all else 0
+        """Return how many commits wait to be delivered, each that somebody begins with included."""
+        commits = self.timeline.current.version - self.position if self.members.all else 0
+        return commits + len(self.beginners)
+
+    def begins_before(self, number: int) -> bool:
+        """Whether somebody with a number below *number* is to be given what is there."""
+        return any(beginner < number for beginner in list(self.beginners))
 
     def passes_over(self, commit: Commit[K, V]) -> bool:
         """Pass over *commit*, by its writer, if it is the next one and concerns nobody.
@@ -112,15 +127,21 @@ class Group(Generic[K, V]):
         """Whether the calling thread has the turn."""
         return self._turn.owned()
 
-    def takes_up(self, version: int) -> bool:
-        """Whether the calling thread is delivering; then it will deliver *version*, too."""
+    def takes_up(self, due: int) -> bool:
+        """Whether the calling thread is delivering; then it will deliver what is *due*, too.
+
+        Args:
+            due: a version, or the number of a member that begins, below zero.
+        """
         if self._turn.owned():
-            self._own[version] = None
+            self._own[due] = None
             return True
         return False
 
     def deliver(self, most: int, seconds: float = 0.0) -> bool:
         """Hand over at most *most* commits, and those that the callbacks make meanwhile.
+
+        What somebody begins with is one of them, and goes before the others.
 
         Returns whether there is more, of which nobody else is taking care. What a callback raises
         that is no `Exception` is raised here, when its siblings have had the commit.
@@ -130,7 +151,7 @@ class Group(Generic[K, V]):
             seconds: how long to wait for the turn, if somebody has it.
         """
         timeline = self.timeline
-        while self.position < timeline.current.version:
+        while self.position < timeline.current.version or self.beginners:
             if not most:
                 return True
             left = self._turn.attempt(seconds, self._drain, most)
@@ -144,7 +165,12 @@ class Group(Generic[K, V]):
         timeline, own = self.timeline, self._own
         own.clear()
         # Read once in each round: `passes_over` may move it at any time.
-        while (version := self.position + 1) <= timeline.current.version:
+        while (version := self.position + 1) <= timeline.current.version or self.beginners:
+            if self.beginners:
+                most = self._begin(most)
+                if self.beginners and not most:
+                    break
+                continue
             if version not in own:
                 if not most:
                     break
@@ -164,14 +190,30 @@ class Group(Generic[K, V]):
                     del error  # its traceback holds this frame, which must not hold it
         return most
 
+    def _begin(self, most: int) -> int:
+        """Give those who begin what is there; return how many more there could have been."""
+        for member in list(self.beginners.values()):
+            if -member.number not in self._own:
+                if not most:
+                    break
+                most -= 1
+            error = member.begin(self.timeline.current)
+            self.beginners.pop(member.number, None)
+            if error is not None:
+                try:
+                    raise error
+                finally:
+                    del error  # likewise
+        return most
+
     def _hand_over(self, commit: Commit[K, V]) -> BaseException | None:
         kept = error = None
         changed = commit._changed
         keys: Collection[K] = (changed[0],) if type(changed) is tuple else commit._delta
         members = self.members.concerned(keys)
-        current = self.timeline.current.version  # after the look for members: see `fix`
+        current = self.timeline.current  # after the look for members: see `fix`
         for member in members:
-            error = member.offer(commit, keys, current)
+            error = member.offer(commit, current)
             kept = kept or error
         try:
             return kept

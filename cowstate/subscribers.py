@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Hashable
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
 from .errors import ClosedError, LaggedError
+from .items import Lagged, beginning, narrowed
 from .members import numbers
 from .scope import Scoped
 from .showing import shown
@@ -15,7 +16,7 @@ from .slips import plain
 from .snapshot import Commit, Snapshot
 from .timeline import Timeline
 
-__all__ = ["Lagged", "OnError", "Subscription"]
+__all__ = ["OnError", "Subscription"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -25,18 +26,6 @@ OnError: TypeAlias = 'Literal["log", "stop"] | Callable[[Exception, Commit[Any, 
 or handed to ``handler(error, commit)``."""
 
 _log = logging.getLogger("cowstate")
-
-
-class Lagged(NamedTuple, Generic[K, V]):
-    """What a feed or a subscriber is given instead of the commits that were passed before it came.
-
-    Attributes:
-        missed_from: the first version whose changes were missed.
-        snapshot: where it goes on from: everything up to its version is in it.
-    """
-
-    missed_from: int
-    snapshot: Snapshot[K, V]
 
 
 class _Serves(Protocol[K, V]):
@@ -55,9 +44,10 @@ class _Leaves(Protocol):
 class Subscription(Scoped, Generic[K, V]):
     """A callback that is given every commit, once and in version order.
 
-    Made by ``store.subscribe``. The callback never runs while its thread is inside a write to any
-    store; it may read and write the store. Use it as a context manager, or call `close`, to end
-    it.
+    Made by ``store.subscribe``. One with *keys* is given the commits that change one of them, and
+    in their ``changes`` no other keys. The callback never runs while its thread is inside a write
+    to any store; it may read and write the store. Use it as a context manager, or call `close`,
+    to end it.
     """
 
     def __init__(
@@ -68,6 +58,7 @@ class Subscription(Scoped, Generic[K, V]):
         on_lagged: Callable[[Lagged[K, V]], object] | None,
         group: _Serves[K, V],
         owner: _Leaves,
+        initial: bool,
     ) -> None:
         self.number = next(numbers)
         self.keys = keys
@@ -75,6 +66,7 @@ class Subscription(Scoped, Generic[K, V]):
         self._on_error = on_error
         self._stops = on_error == "stop"
         self._on_lagged = on_lagged
+        self._initial = initial
         # Weak, so that a store that nobody holds is freed at once, subscriptions and all.
         self.group = ref(group)
         self._owner = ref(owner)
@@ -94,8 +86,16 @@ class Subscription(Scoped, Generic[K, V]):
 
     @property
     def since(self) -> int:
-        """The version at which it began. The first commit delivered is the next one."""
+        """The version at which it began. The first commit delivered is the next one.
+
+        With ``initial=True`` the first one is of this version or a later one.
+        """
         return self._since[0]
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is still to be given what is there."""
+        return self._initial and self._seen < 0
 
     @property
     def closed(self) -> bool:
@@ -114,7 +114,12 @@ class Subscription(Scoped, Generic[K, V]):
 
     @property
     def delivered(self) -> int:
-        """The version up to which every commit that concerns it has been handed over."""
+        """The version up to which every commit that concerns it has been handed over.
+
+        -1 if not even what was there when it began has been.
+        """
+        if self.begins:
+            return -1
         group = self.group()
         reached = 0 if group is None or self.closed else group.position
         return max(self.since, self._seen, reached)
@@ -129,19 +134,23 @@ class Subscription(Scoped, Generic[K, V]):
         if owner is not None:
             owner.discard(self)
 
-    def offer(
-        self, commit: Commit[K, V], keys: Collection[K], current: int
-    ) -> BaseException | None:
+    def begin(self, current: Snapshot[K, V]) -> BaseException | None:
+        """Call the callback with all that is in *current*, if that is still to come."""
+        return self.offer(beginning(current), current) if self.begins else None
+
+    def offer(self, commit: Commit[K, V], current: Snapshot[K, V]) -> BaseException | None:
         """Call the callback with *commit*, if it has not had it; return what goes to the writer.
 
         Args:
-            commit: what to hand over.
-            keys: those that it changed.
-            current: the version that is current now.
+            commit: what to hand over; what is there comes in its place, if that is still to come.
+            current: what is current now, read when it was known that this is to be asked.
         """
-        version = commit.after.version
         if self._seen < 0:
-            self._seen = self.fix(current)
+            if self._initial:
+                commit = beginning(current)
+            else:
+                self._seen = self.fix(current.version)
+        version = commit.after.version
         if self._seen >= version:
             return None
         if self._closed or (self._scope is not None and self.torn()):
@@ -150,27 +159,30 @@ class Subscription(Scoped, Generic[K, V]):
         callback = self._callback
         try:
             # Not in the index, it is asked as if it listened to all.
-            if self.keys is not None and self.keys.isdisjoint(keys):
-                return None
+            given = commit if self.keys is None else narrowed(commit, self.keys)
         except Exception as error:  # out of a key's own comparison
             self._seen = version
             self._failed(error, commit)
             return None
+        if given is None:
+            return None
         try:
             # A straight line: marked and called, or neither.
             self._seen = version
-            answer = callback(commit)
+            answer = callback(given)
             if answer is not None:
                 plain(answer, "subscribe")
         except Exception as error:
             self._closed = self._closed or self._stops  # before anything can come up
-            self._failed(error, commit)
+            self._failed(error, given)
         except BaseException as error:
             return error
         return None
 
     def tell_lagged(self, position: int, snapshot: Snapshot[K, V]) -> BaseException | None:
         """Tell it that the commits from *position* on are gone, and go on at *snapshot*."""
+        if self.begins:
+            return self.begin(snapshot)
         missed_from = max(position, self._seen, self.fix(snapshot.version)) + 1
         if missed_from > snapshot.version or self.closed:
             return None

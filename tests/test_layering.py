@@ -31,7 +31,7 @@ LAYERS = [
     ["torn"],
     ["reservation", "subscribers"],
     ["workspace", "timeline", "waiters", "invariants"],
-    ["members"],
+    ["items", "members"],
     ["snapshot"],
     ["ring", "derived", "scope", "locks"],
     ["maps"],

@@ -152,9 +152,9 @@ class Reader:
             assert dict(item.snapshot) == self.machine.states[-1]
             self.start, self.composed = self.at, ChangeSet()
         else:
-            assert isinstance(item, ChangeSet)
-            assert dict(item) == expected
-            self.composed = self.composed.then(item)
+            assert isinstance(item, Commit)
+            assert dict(item.changes) == expected
+            self.composed = self.composed.then(item.changes)
         assert dict(self.composed) == self.machine.difference(self.start, self.at, self.keys)
 
     def _expected(self) -> dict[str, Any] | int | None:

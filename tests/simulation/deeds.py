@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 from cowstate import (
-    ChangeSet,
     CowstateError,
     Lagged,
     Store,
@@ -267,13 +266,15 @@ class Deeds:
             if item.snapshot.version != after or passed < 0 or (passed and keys is None):
                 self.accuse(f"a feed at {before} came to {after} by {item}")
             return
-        assert isinstance(item, ChangeSet)
+        if item.version != after or (keys is None and item.before.version != before):
+            self.accuse(f"a feed at {before} came to {after} by {item}")
+        changes = item.changes
         whole = [truth[version] for version in range(before + 1, after + 1)]
         if mode == "every":
             wanted = [c if keys is None else c.only(keys.__contains__) for c in whole]
-            if [changes for changes in wanted if changes] != [item]:
+            if [found for found in wanted if found] != [changes]:
                 self.accuse(f"a feed at {before} came to {after} and told {item}, not {wanted}")
-        elif not set(item) <= {key for changes in whole for key in changes}:
+        elif not set(changes) <= {key for found in whole for key in found}:
             self.accuse(f"a feed at {before} came to {after} and told {item}")
 
     def wait(self, rng: Random) -> None:
