@@ -30,7 +30,13 @@ opens = st.tuples(
 )
 looks = st.tuples(st.just("look"), st.integers(0, 5), st.integers(1, 3))
 flushes = st.tuples(st.just("flush"), st.none(), st.none())
-programs = st.lists(writes | writes | opens | looks | flushes, min_size=1, max_size=40)
+some_opens = st.lists(opens, min_size=3, max_size=6)
+programs = st.builds(
+    lambda *parts: [step for part in parts for step in part],
+    st.lists(writes, max_size=3),
+    some_opens,
+    st.lists(writes | writes | writes | opens | looks | flushes, min_size=10, max_size=40),
+)
 
 
 class Copy:
