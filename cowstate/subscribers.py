@@ -146,10 +146,11 @@ class Subscription(Scoped, Generic[K, V]):
             current: what is current now, read when it was known that this is to be asked.
         """
         if self._seen < 0:
+            since = self.fix(current.version)
             if self._initial:
                 commit = beginning(current)
             else:
-                self._seen = self.fix(current.version)
+                self._seen = since
         version = commit.after.version
         if self._seen >= version:
             return None
