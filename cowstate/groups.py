@@ -90,7 +90,7 @@ class Group(Generic[K, V]):
 
         Needs no turn: whoever has that looks at the position anew for each commit.
         """
-        if not self.members.concerns_nobody(commit):
+        if self.beginners or not self.members.concerns_nobody(commit):
             return False
         version = commit.after.version
         return self._move(version - 1, version - 1, version)
