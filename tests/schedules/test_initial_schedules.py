@@ -23,8 +23,9 @@ from cowstate.testing.schedules import Exploration, Program, explore
 from tests.schedules import exploring
 from tests.schedules.exploring import Explored
 
-# Where a follower and one writer meet. Who meets another writer waits for its lock as well.
-MEETING = [f"cowstate.{name}" for name in ("members", "subscribers", "groups", "feeds")]
+# Where a follower and one writer meet, the lock of the turn included. Who meets another writer
+# waits for the lock of the store as well, of which more modules know.
+MEETING = [f"cowstate.{name}" for name in ("locks", "members", "subscribers", "groups", "feeds")]
 
 
 def exhaust(program: Program, preemptions: int = 1) -> Exploration:
