@@ -112,7 +112,7 @@ class _LoopGroup(Group[K, V]):
             if not self.loop.is_closed():
                 raise
             _log.warning("subscriptions end, for their event loop was closed")
-            for member in list(self.members.all.values()):
+            for member in [*list(self.members.all.values()), *list(self.beginners.values())]:
                 member.close()
         except BaseException:
             self._called = False
