@@ -41,12 +41,13 @@ from .errors import (
 from .feeds import Feed
 from .freezing import freeze, thaw
 from .invariants import Invariant
+from .items import Lagged
 from .observation import Observation
 from .records import Record
 from .snapshot import Commit, Snapshot
 from .statistics import Statistics
 from .store import Store, transaction
-from .subscribers import Lagged, Subscription
+from .subscribers import Subscription
 from .timeline import History, Pin
 from .transactions import Transaction
 

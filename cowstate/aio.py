@@ -29,13 +29,12 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, final
 from weakref import WeakSet
 
-from .changes import ChangeSet
 from .errors import ClosedError, WaitTimeoutError
 from .feeds import CLOSED, Feed, FeedMode
+from .items import Lagged
 from .members import numbers
 from .readstore import ReadStore
-from .snapshot import Snapshot
-from .subscribers import Lagged
+from .snapshot import Commit, Snapshot
 from .waiters import Waiters
 from .waits import NOTHING_CAME, Source, asked, checked_keys, checked_predicate, deadline_of
 
@@ -96,22 +95,26 @@ def feed(
     *,
     keys: Iterable[K] | None = None,
     since: int | Snapshot[K, V] | None = None,
+    initial: bool = False,
 ) -> AsyncFeed[K, V]:
-    """Return an asynchronous iterator over what changes in *store*.
+    """Return an asynchronous iterator over the commits of *store*.
 
-    The arguments are those of `Store.feed`.
+    The arguments, and what is raised, are those of `Store.feed`.
 
     >>> from cowstate import Store
     >>> store = Store({"a": 1})
     >>> async def main():
-    ...     async with feed(store, since=0) as changes:
-    ...         commit = store.set("a", 2)
-    ...         async for change in changes:
-    ...             return change
+    ...     async with feed(store, initial=True) as commits:
+    ...         async for commit in commits:
+    ...             print(commit.version, commit.changes)
+    ...             if commit.version == 1:
+    ...                 break
+    ...             store.set("a", 2)
     >>> asyncio.run(main())
-    ChangeSet({'a': Change(old=1, new=2)})
+    0 ChangeSet({'a': Change(old=MISSING, new=1)})
+    1 ChangeSet({'a': Change(old=1, new=2)})
     """
-    return AsyncFeed(store.feed(mode, keys=keys, since=since))
+    return AsyncFeed(store.feed(mode, keys=keys, since=since, initial=initial))
 
 
 @final
@@ -144,7 +147,7 @@ class AsyncFeed(Generic[K, V]):
 
     @property
     def version(self) -> int:
-        """The version up to which everything has been yielded."""
+        """The version up to which everything has been yielded; -1 for nothing, not even that."""
         return self._feed.version
 
     @property
@@ -161,7 +164,7 @@ class AsyncFeed(Generic[K, V]):
         """Whether it has ended."""
         return self._feed.closed
 
-    def poll(self) -> ChangeSet[K, V] | Lagged[K, V] | None:
+    def poll(self) -> Commit[K, V] | Lagged[K, V] | None:
         """Return the next item if there is one now, else None. Never waits.
 
         >>> from cowstate import Store
@@ -170,7 +173,7 @@ class AsyncFeed(Generic[K, V]):
         """
         return self._feed.poll()
 
-    async def get(self, timeout: float | None = None) -> ChangeSet[K, V] | Lagged[K, V]:
+    async def get(self, timeout: float | None = None) -> Commit[K, V] | Lagged[K, V]:
         """Return the next item, waiting for it if need be.
 
         Raises:
@@ -205,7 +208,7 @@ class AsyncFeed(Generic[K, V]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ChangeSet[K, V] | Lagged[K, V]:
+    async def __anext__(self) -> Commit[K, V] | Lagged[K, V]:
         item = await self._next(None)
         if item is None:
             raise StopAsyncIteration
@@ -222,7 +225,7 @@ class AsyncFeed(Generic[K, V]):
     ) -> None:
         self.close()
 
-    async def _next(self, deadline: float | None) -> ChangeSet[K, V] | Lagged[K, V] | None:
+    async def _next(self, deadline: float | None) -> Commit[K, V] | Lagged[K, V] | None:
         feed = self._feed
         await asyncio.sleep(0)
         while not feed.closed:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 from weakref import ref
 
 from .errors import ArgumentValueError
+from .groups import Group
+from .members import numbers
 from .showing import shown
 from .snapshot import Commit
-from .subscribers import Group, Subscription
+from .subscribers import Subscription
 from .timeline import BACKLOG, Timeline
 from .writelock import is_writing
 
@@ -110,7 +112,7 @@ class _LoopGroup(Group[K, V]):
             if not self.loop.is_closed():
                 raise
             _log.warning("subscriptions end, for their event loop was closed")
-            for member in list(self.members.all.values()):
+            for member in [*list(self.members.all.values()), *list(self.beginners.values())]:
                 member.close()
         except BaseException:
             self._called = False
@@ -185,7 +187,7 @@ class Delivery(Generic[K, V]):
         self.all.pop(member.number, None)
         group = member.group()
         if group is not None:
-            group.members.discard(member.number, member.keys)
+            group.discard(member)
 
     def needed(self) -> int:
         """Return the version up to which no subscriber needs the commits any more."""
@@ -199,6 +201,19 @@ class Delivery(Generic[K, V]):
     def is_served_here(self) -> bool:
         """Whether the calling thread is inside a callback of the store's."""
         return any(group.is_turn_here() for group in self.groups())
+
+    def begin(self, member: Subscription[K, V], group: Group[K, V]) -> None:
+        """Have *member*, which *group* admitted, given what is there.
+
+        At once, by the calling thread, if *group* is the writers' and it may: if it is not inside
+        a write or a callback, and nobody else is delivering.
+        """
+        if isinstance(group, _LoopGroup):
+            group.call()
+        elif group is self.by_thread:
+            self.wake()
+        elif not group.takes_up(-member.number):
+            self._deliver_as_writer()
 
     def after(self, commit: Commit[K, V]) -> None:
         """Do what *commit* calls for. By its writer, which is out of the write itself."""
@@ -287,9 +302,9 @@ class Delivery(Generic[K, V]):
 
         What event loops serve is theirs.
         """
-        wanted = self._timeline.current.version
+        wanted, newest = self._timeline.current.version, next(numbers)
         for group in (self.by_writer, self.by_thread):
-            while group.members.all and group.position < wanted:
+            while group.members.all and (group.position < wanted or group.begins_before(newest)):
                 if deadline is not None and monotonic() >= deadline:
                     return False
                 group.deliver(BOUND, PATIENCE)

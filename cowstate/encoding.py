@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -52,7 +55,7 @@ class Part(Generic[T]):
     (b'["a",1]', ('a', 1))
     """
 
-    __slots__ = ("_check", "_decode", "_encode", "_exact", "_known", "name")
+    __slots__ = ("_check", "_decode", "_enc_hook", "_encode", "_known", "name")
 
     def __init__(self, name: str, of: Any, settings: Settings) -> None:
         form: Any = msgspec.json if settings.form == "json" else msgspec.msgpack
@@ -65,8 +68,7 @@ class Part(Generic[T]):
                 "classes make each a Record with tag=True, and give A | B"
             ) from error
         self._encode = form.Encoder(enc_hook=settings.enc_hook).encode
-        exact = msgspec.msgpack.Encoder(enc_hook=settings.enc_hook, order="deterministic")
-        self._exact = exact.encode
+        self._enc_hook = settings.enc_hook
         self._check = settings.check
         self._known: set[type] = set()
 
@@ -138,17 +140,29 @@ class Part(Generic[T]):
             self._known.add(kind)
 
     def agree(self, one: object, other: object) -> bool:
-        """Whether they are equal, or written alike.
+        """Whether they are equal, or of the same parts.
 
         So that what equals nothing (a NaN, or a class that has no ``==``) agrees with what was
-        made of it. It is msgpack that is compared, which writes a NaN as a NaN, not as a null.
+        made of it.
         """
         if same(one, other):
             return True
         try:
-            return bool(self._exact(one) == self._exact(other))
+            return self._parts(one) == self._parts(other)
         except Exception:
             return False
+
+    def _parts(self, value: object) -> str:
+        # Classes come apart into their fields, and what is no class of the user's stays what it
+        # is: a Decimal is not the str that it is written as. In words, a NaN is a NaN.
+        return repr(
+            msgspec.to_builtins(
+                value, builtin_types=_KEPT, enc_hook=self._enc_hook, order="deterministic"
+            )
+        )
+
+
+_KEPT: Final = (bytes, bytearray, date, datetime, time, timedelta, Decimal, UUID)
 
 
 def _is_bytes(data: object) -> bool:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from typing import Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
-from .changes import ChangeSet, compose_all
 from .errors import ClosedError
+from .items import Lagged, beginning, narrowed, spanning
 from .scope import Scoped
-from .snapshot import Snapshot
-from .subscribers import Lagged
+from .snapshot import Commit, Snapshot
 from .waits import Source, deadline_of
 
-__all__ = ["Feed", "FeedMode"]
+__all__ = ["NOTHING", "Feed", "FeedMode"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 FeedMode: TypeAlias = Literal["every", "latest"]
+
+NOTHING: Final = -1
+"""The version up to which a feed has yielded that is to yield what is there, before it does."""
 
 CLOSED = "the feed is closed; ask the store for another one"
 
@@ -41,11 +43,14 @@ class _Claim(NamedTuple):
 
 
 class Feed(Scoped, Generic[K, V]):
-    """An iterator over the changes of a store, at the reader's own pace.
+    """An iterator over the commits of a store, at the reader's own pace.
 
     It keeps nothing but a position in the store's ring of recent commits, so a slow feed, or a
     thousand of them, costs a writer nothing and memory no more than the ring. A feed that falls
     behind the ring yields one `Lagged` and goes on from the snapshot in it.
+
+    An item is a `Commit`: with its version, the snapshots before and after it, and what changed
+    between them. Whoever keeps items keeps their snapshots alive.
 
     Made by ``store.feed``. Several threads may share one feed: each item goes to one of them.
     When the main thread has ended, and with it whatever the program was, every feed ends.
@@ -79,7 +84,7 @@ class Feed(Scoped, Generic[K, V]):
 
     @property
     def version(self) -> int:
-        """The version up to which everything has been yielded."""
+        """The version up to which everything has been yielded; -1 for nothing, not even that."""
         return self._position().version
 
     @property
@@ -89,17 +94,23 @@ class Feed(Scoped, Generic[K, V]):
         Raises:
             CompactedError: the ring has passed it; the next item will be a `Lagged`.
         """
-        return self.source.timeline.at(self.version)
+        version = self.version
+        if version == NOTHING:
+            return beginning(self.source.timeline.current).before
+        return self.source.timeline.at(version)
 
     @property
     def closed(self) -> bool:
         """Whether it has ended."""
         return self._closed or self.source.ended or self.torn()
 
-    def poll(self) -> ChangeSet[K, V] | Lagged[K, V] | None:
+    def poll(self) -> Commit[K, V] | Lagged[K, V] | None:
         """Return the next item if there is one now, else None. Never waits.
 
-        Costs O(keys changed) of what it returns; a feed with *keys* passes over the rest.
+        Costs O(keys changed) of what it returns, and O(1) for the commit of one write. A feed
+        with *keys* passes over the commits that change none of them, a change of ``meta`` alone
+        among them; in the others it leaves out the changes of other keys, in ``changes``, but not
+        in the snapshots.
 
         >>> from cowstate import Store
         >>> store = Store({"a": 1})
@@ -137,7 +148,7 @@ class Feed(Scoped, Generic[K, V]):
         self._cell = cell
         return cell
 
-    def get(self, timeout: float | None = None) -> ChangeSet[K, V] | Lagged[K, V]:
+    def get(self, timeout: float | None = None) -> Commit[K, V] | Lagged[K, V]:
         """Return the next item, waiting for it if need be, without polling.
 
         Raises:
@@ -175,13 +186,13 @@ class Feed(Scoped, Generic[K, V]):
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> ChangeSet[K, V] | Lagged[K, V]:
+    def __next__(self) -> Commit[K, V] | Lagged[K, V]:
         item = self._next(None)
         if item is None:
             raise StopIteration
         return item
 
-    def _next(self, deadline: float | None) -> ChangeSet[K, V] | Lagged[K, V] | None:
+    def _next(self, deadline: float | None) -> Commit[K, V] | Lagged[K, V] | None:
         while not self.closed:
             seen = self.source.timeline.current
             item = self.poll()
@@ -194,10 +205,15 @@ class Feed(Scoped, Generic[K, V]):
         """Whether somebody closed it; the same as `closed` but for the end of the main thread."""
         return self._closed
 
-    def _next_item(self, after: int) -> tuple[ChangeSet[K, V] | Lagged[K, V] | None, int]:
+    def _next_item(self, after: int) -> tuple[Commit[K, V] | Lagged[K, V] | None, int]:
         """Return what comes after the version *after*, None for nothing, and where that leads."""
         timeline, keys = self.source.timeline, self.keys
         current = timeline.current
+        commit: Commit[K, V] | None
+        if after == NOTHING:
+            # Whatever there is, and also if that is nothing: so its reader knows that it has begun.
+            commit = beginning(current)
+            return (commit if keys is None else narrowed(commit, keys)), current.version
         while after < current.version:
             upto = current.version if self._latest else after + 1
             commits = timeline.ring.span(after, upto)
@@ -206,11 +222,16 @@ class Feed(Scoped, Generic[K, V]):
                 snapshot = timeline.current
                 return Lagged(after + 1, snapshot), snapshot.version
             after = upto
-            changes = ChangeSet._of(compose_all([commit._delta for commit in commits]))
-            if keys is None or (changes := changes.only(keys.__contains__)):
-                return changes, after
+            commit = spanning(commits)
+            if keys is not None:
+                commit = narrowed(commit, keys)
+            if commit is not None:
+                return commit, after
         return None, after
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"at version {self.version}"
+        if self.closed:
+            state = "closed"
+        else:
+            state = "not begun" if self.version == NOTHING else f"at version {self.version}"
         return f"<Feed of {'latest' if self._latest else 'every'}, {state}>"

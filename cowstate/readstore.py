@@ -12,14 +12,15 @@ from .errors import (
     ForeignSnapshotError,
     ReentrantWriteError,
 )
-from .feeds import Feed, FeedMode
+from .feeds import NOTHING, Feed, FeedMode
+from .items import Lagged
 from .process import register
 from .schema import Schema
 from .showing import shown
 from .slips import NotAMapping, Sealed, ensure_function
 from .snapshot import Commit, Snapshot
 from .statistics import Statistics
-from .subscribers import Lagged, OnError, Subscription
+from .subscribers import OnError, Subscription
 from .timeline import Pin, Timeline
 from .waiters import Waiters
 from .waits import Source, checked_keys, deadline_of
@@ -107,6 +108,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         callback: Callable[[Commit[K, V]], object],
         *,
         keys: Iterable[K] | None = None,
+        initial: bool = False,
         on_error: OnError = "log",
         on_lagged: Callable[[Lagged[K, V]], object] | None = None,
         via: Via = "writer",
@@ -125,9 +127,18 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         commits wait, the oldest are passed over, and the subscriber is told so. A callback with
         *keys* costs the commits of other keys nothing.
 
+        With *initial*, what is there comes first, as a commit whose ``changes`` add it all, over a
+        ``before`` of version -1 that holds nothing; then what comes after that, and neither misses
+        nor doubles anything, whoever writes. It comes by the same hand as the others: if that is
+        the writers', by this thread, before this method returns. But inside a write it comes when
+        that has ended, inside a callback when that has returned, and beside somebody who is
+        delivering by that one, soon. It comes also where there is nothing.
+
         Args:
             callback: what to call with each `Commit`.
-            keys: only commits that change one of these keys; None for all.
+            keys: only commits that change one of these keys, with the changes of these keys
+                alone; None for all.
+            initial: whether to begin with what is there.
             on_error: ``"log"`` what it raises and go on, ``"stop"`` to log and end the
                 subscription, or a function of ``(error, commit)``.
             on_lagged: called with a `Lagged` if commits were passed over. Without it that is an
@@ -143,6 +154,12 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         >>> with store.subscribe(lambda commit: print(commit.version, commit.changes)) as seen:
         ...     commit = store.set("a", 2)
         1 ChangeSet({'a': Change(old=1, new=2)})
+        >>> copy = {}
+        >>> def keep(commit):
+        ...     copy.update({key: new for key, (_, new) in commit.changes.items()})
+        >>> with store.subscribe(keep, initial=True):
+        ...     copy
+        {'a': 2}
         """
         ensure_function(callback, "a subscriber is a function of a commit")
         if on_lagged is not None:
@@ -154,13 +171,16 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
                 "on_error must be 'log', 'stop' or a function of (error, commit), "
                 f"not {shown(on_error)}"
             )
+        _ensure_flag(initial)
         delivery = self._delivery
-        group = delivery.group_of(via)
-        member = Subscription(callback, checked_keys(keys), on_error, on_lagged, group, delivery)
+        group, wanted = delivery.group_of(via), checked_keys(keys)
+        member = Subscription(callback, wanted, on_error, on_lagged, group, delivery, initial)
         try:
             # Before it is admitted: from its first commit on, every writer looks.
             delivery.all[member.number] = member
             group.admit(member)
+            if initial:
+                delivery.begin(member, group)
         except BaseException:
             member.close()
             raise
@@ -199,27 +219,51 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         *,
         keys: Iterable[K] | None = None,
         since: int | Snapshot[K, V] | None = None,
+        initial: bool = False,
     ) -> Feed[K, V]:
-        """Return an iterator over what changes, to be read at the reader's own pace.
+        """Return an iterator over the commits, to be read at the reader's own pace.
+
+        It yields each `Commit` once, in version order, and a `Lagged` in place of those that the
+        store no longer retains. With *initial*, the first item adds all that is there at the first
+        look, over a ``before`` of version -1 that holds nothing; it comes also where there is
+        nothing, and what comes after it neither misses nor doubles anything.
 
         Args:
-            mode: ``"every"`` yields the `ChangeSet` of each version; ``"latest"`` one for all
-                that has happened since the last look.
-            keys: only changes of these keys; None for all.
+            mode: ``"every"`` yields the commit of each version; ``"latest"`` one for all that has
+                happened since the last look, from the first ``before`` to the last ``after``.
+            keys: only commits that change one of these keys, with the changes of these keys
+                alone; None for all. A commit of ``meta`` alone is not among them.
             since: the version, or snapshot, after which to start; None for the current one.
+            initial: whether to begin with what is there, in place of *since*.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+            ForeignSnapshotError: *since* is a snapshot of another store.
 
         >>> from cowstate import Store
         >>> store = Store({"a": 1})
         >>> start = store.snapshot()
         >>> for n in (2, 3):
         ...     commit = store.set("a", n)
-        >>> store.feed(since=start).poll()
-        ChangeSet({'a': Change(old=1, new=2)})
-        >>> store.feed("latest", since=start).poll()
-        ChangeSet({'a': Change(old=1, new=3)})
+        >>> item = store.feed(since=start).poll()
+        >>> item.version, item.changes
+        (1, ChangeSet({'a': Change(old=1, new=2)}))
+        >>> item = store.feed("latest", since=start).poll()
+        >>> item.version, item.changes
+        (2, ChangeSet({'a': Change(old=1, new=3)}))
+        >>> store.feed(initial=True).poll().changes
+        ChangeSet({'a': Change(old=MISSING, new=3)})
         """
         if mode not in ("every", "latest"):
             raise ArgumentValueError(f"mode must be 'every' or 'latest', not {shown(mode)}")
+        _ensure_flag(initial)
+        if initial and since is not None:
+            raise ArgumentValueError(
+                "initial=True begins with what is there, and since says after what to begin; "
+                "give one of the two"
+            )
+        if initial:
+            return Feed(self.source, mode, checked_keys(keys), NOTHING)
         current = self._timeline.current.version
         version = current if since is None else since
         if isinstance(version, Snapshot):
@@ -343,4 +387,11 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         raise ArgumentTypeError(
             "a store cannot be pickled or copied, for it is a place, not a value; "
             "pickle store.snapshot(), and make a new Store of it"
+        )
+
+
+def _ensure_flag(initial: object) -> None:
+    if not isinstance(initial, bool):
+        raise ArgumentTypeError(
+            f"initial must be True or False, not {shown(initial)}: what is there the store knows"
         )

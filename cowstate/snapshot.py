@@ -6,6 +6,7 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from .changes import MISSING, Absent, ChangeSet, Delta
 from .derived import Derivation
@@ -332,6 +333,10 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
     is ``after``. Immutable, so any thread may read it. It keeps its two snapshots alive, and
     no others.
 
+    Who follows a store is given commits as well: where it asked for it, several of them as one,
+    or with the changes of some keys alone, or all that was there when it began, over a `before`
+    of version -1 that holds nothing.
+
     >>> from cowstate import Store
     >>> commit = Store({"a": 1}).set("a", 2)
     >>> commit.before["a"], commit.after["a"], commit.version, commit.changes
@@ -344,8 +349,9 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
 
     before: Snapshot[K, V]
     after: Snapshot[K, V]
-    # Most commits are of one key, and are never asked for their changes.
-    _changed: Delta[K, V] | OneKey[K, V]
+    # Most commits are of one key, and are never asked for their changes. None stands for all that
+    # is in `after`, until it is asked for.
+    _changed: Delta[K, V] | OneKey[K, V] | None
 
     @property
     def _delta(self) -> Delta[K, V]:
@@ -353,6 +359,9 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
         if type(changed) is tuple:
             key, old, new = changed
             return {key: (old, new)}
+        if changed is None:
+            changed = {key: (MISSING, record) for key, record in self.after.items()}
+            force_setattr(self, "_changed", changed)
         return changed  # type: ignore[return-value]
 
     @property

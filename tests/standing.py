@@ -131,13 +131,19 @@ def write_meta(store: AnyStore, meta: Any) -> AnyCommit:
     return draft.commit()
 
 
+def changes_of(item: object) -> ChangeSet[Any, Any]:
+    """What changed by *item* of a feed, which must be a commit."""
+    assert isinstance(item, Commit), f"no commit, but {item!r}"
+    return item.changes
+
+
 def read_changes(store: AnyStore, since: int = 0) -> list[ChangeSet[Any, Any]]:
     """The changes of every version after *since*, by a feed."""
     changes: list[ChangeSet[Any, Any]] = []
     with store.feed(since=since) as feed:
         while (item := feed.poll()) is not None:
             assert not isinstance(item, Lagged), f"a commit after {since} is not retained"
-            changes.append(item)
+            changes.append(item.changes)
         assert feed.version == since + len(changes), "the feed passed over a version"
     return changes
 

@@ -196,7 +196,7 @@ def test_a_task_that_was_woken_for_nothing_while_it_waited_for_a_write_sleeps_on
         await some_turns()
         assert not getting.done()
         store.set("a", 1)
-        assert await getting == {"a": (0, 1)}
+        assert (await getting).changes == {"a": (0, 1)}
 
     run(main)
 

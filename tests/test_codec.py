@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, NewType
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate import (
@@ -271,6 +271,8 @@ def test_what_is_encoded_is_what_is_decoded_or_an_error(record: Any, value: Any,
 @given(
     anything, anything, st.sampled_from([str, int, tuple[int, str], Color]), st.sampled_from(FORMS)
 )
+@example(Decimal("Infinity"), None, str, "json")
+@example("5", Decimal(5), str, "json")
 def test_so_are_keys_and_meta(key: Any, meta: Any, kind: Any, form: Any) -> None:
     codec: Any = Codec(key=kind, record=int, meta=float | None, form=form)
     try:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate import Commit, Lagged, LaggedError, Store, subscribers
+from cowstate import Commit, Lagged, LaggedError, Store, groups
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
 from tests.standing import in_another_thread
@@ -32,7 +32,7 @@ STEPS = st.lists(
 
 @pytest.fixture(params=[False, True], ids=["with the GIL", "without it"])
 def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "_WITHOUT_GIL", request.param)
+    monkeypatch.setattr(groups, "_WITHOUT_GIL", request.param)
 
 
 def write(store: Store[str, int], keys: frozenset[str]) -> int:

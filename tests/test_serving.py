@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cowstate import Commit, Store, delivery, process, subscribers, transaction
-from cowstate.subscribers import Group
+from cowstate import Commit, Store, delivery, groups, process, transaction
+from cowstate.groups import Group
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
 from tests.parked import PATIENCE
@@ -38,7 +38,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_no_thread_is_started_where_nobody_needs_it(
     started: list[int], without_gil: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscribers, "_WITHOUT_GIL", without_gil)
+    monkeypatch.setattr(groups, "_WITHOUT_GIL", without_gil)
     store: Store[str, int] = Store({"a": 0, "b": 0, "c": 0})
     seen: list[int] = []
 

@@ -23,11 +23,13 @@ from cowstate import (
     Snapshot,
     Store,
     delivery,
+    groups,
     members,
     subscribers,
 )
+from cowstate.groups import Group
 from cowstate.members import Members
-from cowstate.subscribers import Group, Subscription
+from cowstate.subscribers import Subscription
 from cowstate.timeline import BACKLOG
 from tests.faults.injection import interrupt_at_opcode
 from tests.parked import PATIENCE
@@ -385,7 +387,7 @@ def test_what_is_no_subscriber_is_refused() -> None:
     assert store.statistics().subscriptions == 0
 
 
-DELIVERS = {module.__file__ for module in (delivery, members, subscribers)}
+DELIVERS = {module.__file__ for module in (delivery, groups, members, subscribers)}
 
 
 def in_delivery(code: CodeType) -> bool:

@@ -8,7 +8,7 @@ WITHIN = {
     "Transaction": {"outcome", "writes", "committed", "close"},
     "Draft": {"outcome_over", "conflicts_with", "writes", "committed", "close"},
     "Subscription": {
-        *("fix", "offer", "tell_lagged", "wants_from", "torn"),
+        *("begin", "begins", "fix", "offer", "tell_lagged", "wants_from", "torn"),
         *("group", "number", "keys"),
     },
     "Feed": {"is_closed", "torn", "source", "keys"},

@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import cowstate
-from cowstate import ChangeSet, Store
+from cowstate import ChangeSet, Commit, Store
 
 PACKAGE = str(Path(cowstate.__file__).parent)
 PATIENCE = 10.0
@@ -212,8 +212,8 @@ def check_whole(store: Store[Any, Any], build: Callable[[Any], Store[Any, Any]])
     feed = store.feed(since=0)
     changes: list[Any] = []
     while (item := feed.poll()) is not None:
-        assert isinstance(item, ChangeSet), "a commit is not in the ring"
-        changes.append(item)
+        assert isinstance(item, Commit), "a commit is not in the ring"
+        changes.append(item.changes)
     assert len(changes) == current.version == feed.version
     whole = ChangeSet[Any, Any]()
     for change in changes:

@@ -19,7 +19,7 @@ import pytest
 from msgspec import structs
 
 from cowstate.committer import Committer
-from cowstate.subscribers import Group
+from cowstate.groups import Group
 from tests.faults.injection import (
     Injected,
     InjectedError,

@@ -240,13 +240,13 @@ if pid == 0:
     try:
         assert store.statistics().waiting == 0
         if shared:
-            assert len(shared.poll()) == 1
+            assert len(shared.poll().changes) == 1
         seen = []
         with store.subscribe(lambda commit: seen.append(commit.version)):
             feed = store.feed()
             threading.Thread(target=store.set, args=["a", 1]).start()
             assert store.wait_for(lambda now: now["a"] == 1, 20).version == start + 1
-            assert feed.get(20) == {"a": (0, 1)}
+            assert feed.get(20).changes == {"a": (0, 1)}
             asyncio.run(aio.wait_for(store, lambda now: now["a"] == 1))
             store.set("a", 2)
         assert seen == [start + 1, start + 2], seen

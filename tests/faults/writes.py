@@ -171,10 +171,22 @@ def subscribe(store: AnyStore) -> None:
         store.set("d", NEW)
 
 
+def subscribe_from_what_is_there(store: AnyStore) -> None:
+    with store.subscribe(lambda commit: commit.changes, keys=["a"], initial=True):
+        store.set("a", NEW)
+
+
 def feed(store: AnyStore) -> None:
-    with store.feed() as changes:
+    with store.feed() as items:
         store.set("d", store.snapshot().get("d", NEW).replace())
-        next(changes)
+        next(items)
+
+
+def feed_from_what_is_there(store: AnyStore) -> None:
+    with store.feed("latest", keys=["a"], initial=True) as items:
+        next(items)
+        store.set("a", NEW.replace())
+        next(items)
 
 
 def observe(store: AnyStore) -> None:
@@ -189,7 +201,9 @@ OTHERS: dict[str, Callable[[AnyStore], object]] = {
     "wait_for": wait,
     "pin": pin,
     "subscribe": subscribe,
+    "subscribe from what is there": subscribe_from_what_is_there,
     "feed": feed,
+    "feed from what is there": feed_from_what_is_there,
     "observe": observe,
     "statistics": lambda store: store.statistics(),
     "diff by a scan": lambda store: store.snapshot()._lineage.difference(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from cowstate import ClosedError, Codec, CodecError, CowstateError, WaitTimeoutError, aio
-from tests.laws.hands import Hand, Sleeper, Slot
+from tests.laws.hands import Hand, Listener, Sleeper, Slot
 from tests.laws.table import add, operation, write
 from tests.laws.worlds import World
 from tests.laws.writing import set_new
@@ -91,13 +91,17 @@ def _with_pin(world: World, hand: Hand) -> None:
 # Following by a callback
 
 
+def _listen(hand: Hand, keyed: bool, choices: dict[str, Any]) -> Listener:
+    return hand.listen([hand.a] if keyed else None, initial="initial" in choices)
+
+
 def _subscribe(world: World, hand: Hand, keyed: bool = False, **choices: Any) -> None:
-    listener = hand.listen([hand.a] if keyed else None)
+    listener = _listen(hand, keyed, choices)
     listener.handle = world.store.subscribe(listener.callback, keys=listener.keys, **choices)
 
 
 def _subscribe_and_close(world: World, hand: Hand, keyed: bool = False, **choices: Any) -> None:
-    listener = hand.listen([hand.a] if keyed else None)
+    listener = _listen(hand, keyed, choices)
     handle = world.store.subscribe(listener.callback, keys=listener.keys, **choices)
     listener.handle = handle
     handle.close()
@@ -112,13 +116,18 @@ def _close(world: World, hand: Hand) -> None:
 
 
 def _hear_one_commit(world: World, hand: Hand, keyed: bool = False, **choices: Any) -> None:
-    listener = hand.listen([hand.a] if keyed else None)
+    listener = _listen(hand, keyed, choices)
     with world.store.subscribe(listener.callback, keys=listener.keys, **choices) as listener.handle:
         hand.commits[0] = world.store.set(hand.a, hand.slot(2))
 
 
 def _add_subscribing() -> None:
-    ways: dict[str, dict[str, Any]] = {"": {}, " via thread": {"via": "thread"}}
+    ways: dict[str, dict[str, Any]] = {
+        "": {},
+        " via thread": {"via": "thread"},
+        " from what is there": {"initial": True},
+        " from what is there, via thread": {"initial": True, "via": "thread"},
+    }
     for way, choices in ways.items():
         for of, keyed in (("", False), (" to a key", True)):
             how: dict[str, Any] = {"keyed": keyed, **choices}
@@ -130,6 +139,15 @@ def _add_subscribing() -> None:
 
 
 _add_subscribing()
+
+
+@write("block with subscribe from what is there")
+def _subscribe_inside_block(world: World, hand: Hand) -> None:
+    listener = hand.listen(initial=True)
+    with world.store.transaction() as tx:
+        tx[hand.a] = hand.slot(2)
+        listener.handle = world.store.subscribe(listener.callback, initial=True)
+    hand.commits[0] = tx.result
 
 
 @write("set beside a subscriber that fails")
@@ -184,6 +202,25 @@ def _latest(world: World, hand: Hand) -> None:
     hand.seen[0] = feed.poll()
     assert hand.seen[0] is not None
     hand.seen[1] = feed.snapshot, feed.version, feed.closed
+
+
+@operation("feed from what is there")
+def _from_what_is_there(world: World, hand: Hand) -> None:
+    feed = world.store.feed(initial=True)
+    hand.feeds[0] = feed
+    hand.seen[0] = feed.snapshot, feed.version
+    hand.seen[1] = feed.poll()
+    assert hand.seen[1].before.version == -1
+    hand.seen[2] = hand.seen[1].changes
+    assert dict(hand.seen[1].after) == {key: new for key, (_, new) in hand.seen[2].items()}
+
+
+@operation("feed from what is there, keyed", refusable=True)
+def _keyed_from_what_is_there(world: World, hand: Hand) -> None:
+    feed = world.store.feed("latest", keys=[hand.a, "nowhere"], initial=True)
+    hand.feeds[0] = feed
+    hand.seen[0] = feed.get(timeout=0).changes
+    assert hand.seen[0].keys() <= {hand.a}
 
 
 @operation("feed closed")
@@ -316,6 +353,23 @@ async def _aio_subscribe(world: World, hand: Hand) -> None:
     ) as listener.handle:
         hand.commits[0] = world.store.set(hand.a, hand.slot(2))
         await asyncio.sleep(0)
+
+
+@on_loop("aio: subscribe from what is there")
+async def _aio_subscribe_from_what_is_there(world: World, hand: Hand) -> None:
+    listener = hand.listen(initial=True)
+    loop = asyncio.get_running_loop()
+    with world.store.subscribe(listener.callback, initial=True, via=loop) as listener.handle:
+        hand.commits[0] = world.store.set(hand.a, hand.slot(2))
+        await asyncio.sleep(0)
+
+
+@on_loop("aio: feed from what is there")
+async def _aio_feed_from_what_is_there(world: World, hand: Hand) -> None:
+    async with aio.feed(world.store, keys=[hand.a], initial=True) as feed:
+        hand.seen[0] = await feed.get()
+        assert hand.seen[0].before.version == -1
+        hand.seen[1] = feed.poll()
 
 
 @on_loop("aio: feed")

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from cowstate import ChangeSet, Commit, Feed, Pin, Record, Store, Subscription
+from cowstate import MISSING, ChangeSet, Commit, Feed, Pin, Record, Store, Subscription
 from tests import standing
 from tests.standing import eventually
 
@@ -31,9 +31,13 @@ class Listener:
     """
 
     def __init__(
-        self, keys: Iterable[str] | None = None, callback: Callable[[Any], object] | None = None
+        self,
+        keys: Iterable[str] | None = None,
+        callback: Callable[[Any], object] | None = None,
+        initial: bool = False,
     ) -> None:
         self.keys = None if keys is None else frozenset(keys)
+        self.initial = initial
         self.handle: Subscription[Any, Any] | None = None
         self.got: list[AnyCommit] = []
         self._calls: SimpleQueue[AnyCommit] = SimpleQueue()
@@ -63,8 +67,9 @@ class Listener:
         if not self._notes:
             return
         since = 0 if self.handle is None else self.handle.since
-        must = self.concerned(changes, since)
         is_open = self.handle is not None and not self.handle.closed
+        begun = self.begun(since, is_open) if self.initial else []
+        must = begun + self.concerned(changes, begun[0] if begun else since)
         self.receive(len(must) if is_open else 0)
         got = [commit.version for commit in self.got]
         if is_open:
@@ -74,8 +79,28 @@ class Listener:
         elif got:  # opened, perhaps, and the handle taken from whoever asked for it
             must = must[must.index(got[0]) :]
             assert got == must[: len(got)], f"without a handle it was given {got} of {must}"
-        for commit in self.got:
+        for place, commit in enumerate(self.got):
             assert commit.after is store.at(commit.version), "a commit that was never published"
+            if place or not self.initial:
+                self.check_changes(commit, changes[commit.version - 1])
+            else:
+                there = {key: (MISSING, record) for key, record in commit.after.items()}
+                self.check_changes(commit, ChangeSet(there))
+
+    def begun(self, since: int, is_open: bool) -> list[int]:
+        """The version of what was there: it came first, if anything came."""
+        self.receive(1 if is_open else 0)
+        assert self.got or not is_open, "it was not given what was there"
+        if self.got:
+            first = self.got[0]
+            assert first.before.version == -1, f"{first!r} comes before what was there"
+            assert first.version >= since, f"since {since} it was given what was there at {first!r}"
+        return [commit.version for commit in self.got[:1]]
+
+    def check_changes(self, commit: Any, whole: AnyChanges) -> None:
+        changes = getattr(commit, "changes", None)  # a twin's commit has none
+        wanted = whole if self.keys is None else whole.only(self.keys.__contains__)
+        assert changes is None or changes == wanted, f"{commit!r} is to tell {wanted}"
 
 
 class Kept:
@@ -170,8 +195,9 @@ class Hand:
         self,
         keys: Iterable[str] | None = None,
         callback: Callable[[Any], object] | None = None,
+        initial: bool = False,
     ) -> Listener:
-        listener = Listener(keys, callback)
+        listener = Listener(keys, callback, initial)
         self.listeners.append(listener)
         return listener
 

@@ -23,6 +23,7 @@ from tests.laws.twins import (
     LooksBeforeItGivesBack,
     MarksLongBeforeItHandsOver,
     OnlyAWith,
+    ReadsAndThenSubscribes,
     RebuildsItsMembers,
     RebuildsItsPins,
     RefusesToPinInsideAWrite,
@@ -114,6 +115,12 @@ def test_a_bare_with_loses_its_lock_from_3_14_on_and_not_before() -> None:
     [
         (RebuildsItsMembers, "subscribe", "subscribe to a key", "3 are open|4 are open"),
         (RebuildsItsPins, "pin", "pin", "is lost"),
+        (
+            ReadsAndThenSubscribes,
+            "subscribe from what is there",
+            "set a known key",
+            "since 3 it was given what was there at <Commit version=2",
+        ),
         (HoldsALockToLook, "statistics", "statistics", "stands still"),
         (RefusesToPinInsideAWrite, "set a known key", "pin", "needs no lock, and was refused"),
         (FailsWithAnothersError, "statistics", "statistics", "failed with RuntimeError"),

@@ -229,6 +229,19 @@ class Deliverer(Stand):
         raise NotImplementedError
 
 
+class ReadsAndThenSubscribes(Stand):
+    """What is there, and then what comes: what comes between the two is missed."""
+
+    def subscribe(self, callback: Any, **choices: Any) -> Any:
+        if choices.pop("initial", False):
+            callback(self.real.feed(initial=True, keys=choices.get("keys")).poll())
+            self.nothing_much()
+        return self.real.subscribe(callback, **choices)
+
+    def nothing_much(self) -> None:
+        pass
+
+
 class Published:
     """As much of a commit as the laws look at."""
 

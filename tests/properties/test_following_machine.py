@@ -41,7 +41,7 @@ RING = 3
 SECONDS = 10.0
 
 some_keys = st.none() | st.sets(st.sampled_from(KEYS), min_size=1, max_size=2)
-deeds = st.sampled_from(["note", "raise", "write", "subscribe", "leave", "evict"])
+deeds = st.sampled_from(["note", "raise", "write", "subscribe", "begin", "leave", "evict"])
 on_errors = st.sampled_from(["log", "stop", "handler"])
 modes = st.sampled_from(["every", "latest"])
 edits = st.dictionaries(st.sampled_from(KEYS), st.booleans(), min_size=1, max_size=3)
@@ -58,19 +58,32 @@ def _quiet() -> Iterator[None]:
 class Follower:
     """A subscriber that remembers what it was given, and does its deed a few times."""
 
-    def __init__(self, machine: Following, keys: set[str] | None, deed: str, on_error: str) -> None:
+    subscription: Any = None
+    """None until `subscribe` has returned: what is there may come before."""
+
+    def __init__(
+        self, machine: Following, keys: set[str] | None, deed: str, on_error: str, initial: bool
+    ) -> None:
         self.machine, self.keys, self.deed, self.on_error = machine, keys, deed, on_error
         self.seen: list[int] = []
         self.handled: list[int] = []
         self.deeds_left = 2
+        self.began = None if initial else len(machine.states) - 1
+        # In one step: it begins exactly at the version that it says it does.
+        since = len(machine.states) - 1
         self.subscription = machine.store.subscribe(
             self,
             keys=keys,
             on_error=self.handle if on_error == "handler" else on_error,  # type: ignore[arg-type]
+            initial=initial,
         )
-        self.since = self.subscription.since
-        # In one step: it begins exactly at the version that it says it does.
-        assert self.since == len(machine.states) - 1
+        assert self.subscription.since == since
+        # At once, but where a callback subscribes.
+        assert self.began is not None or machine.calling or self.closed
+
+    @property
+    def closed(self) -> bool:
+        return self.subscription is not None and self.subscription.closed
 
     def handle(self, error: Exception, commit: Commit[str, Any]) -> None:
         self.handled.append(commit.version)
@@ -89,12 +102,28 @@ class Follower:
     def look(self, commit: Commit[str, Any]) -> None:
         machine = self.machine
         assert not is_writing(), "called inside a write"
-        assert not self.subscription.closed, "called after its end"
+        assert not self.closed, "called after its end"
         assert not machine.calling, "called before another call had returned"
         assert dict(commit.after) == machine.states[commit.version]
-        assert commit.before.version + 1 == commit.version
-        machine.delivered.append(commit.version)
+        if self.began is None:
+            self.begin(commit)
+        else:
+            assert commit.before.version + 1 == commit.version
+            changes = machine.difference(commit.version - 1, commit.version, self.keys)
+            assert dict(commit.changes) == changes
+            machine.position = commit.version - 1
+            machine.delivered.append(commit.version)
         self.seen.append(commit.version)
+
+    def begin(self, commit: Commit[str, Any]) -> None:
+        machine = self.machine
+        assert (commit.before.version, dict(commit.before)) == (-1, {})
+        assert commit.version == len(machine.states) - 1, "it begins with what was"
+        there = {key: (MISSING, new) for key, new in machine.states[-1].items()}
+        keys = there.keys() if self.keys is None else there.keys() & self.keys
+        assert dict(commit.changes) == {key: there[key] for key in keys}
+        machine.position = len(machine.snapshots) - 1
+        self.began = commit.version
 
     def act(self) -> None:
         machine = self.machine
@@ -105,30 +134,36 @@ class Follower:
             if self.deed == "write":
                 machine.write(lambda: machine.store.set("a", machine.fresh), {"a": machine.new()})
             if self.deed == "subscribe":
-                machine.followers.append(Follower(machine, None, "note", "log"))
-            if self.deed == "leave":
+                machine.followers.append(Follower(machine, None, "note", "log", False))
+            if self.deed == "begin":
+                machine.followers.append(Follower(machine, None, "note", "log", True))
+            if self.deed == "leave" and self.subscription is not None:
                 self.subscription.close()
-            if self.deed == "evict":
+            if self.deed == "evict" and machine.followers:
                 machine.followers[-1].subscription.close()
         finally:
             machine.calling = False
 
     def due(self) -> list[int]:
-        return [
+        if self.began is None:
+            return []
+        first = [self.began] if self.seen[:1] == [self.began] else []
+        return first + [
             version
-            for version in range(self.since + 1, len(self.machine.states))
+            for version in range(self.began + 1, len(self.machine.states))
             if self.keys is None or self.machine.changed(version - 1, version) & self.keys
         ]
 
     def check(self) -> None:
         due = self.due()
-        if not self.subscription.closed:
+        if not self.closed:
+            assert self.began is not None, "it has not begun"
             assert self.seen == due
         assert self.seen == due[: len(self.seen)]
         if self.deed == "raise":
             raised = self.seen[:2]
             assert self.handled == (raised if self.on_error == "handler" else [])
-            assert self.subscription.closed or self.on_error != "stop" or not raised
+            assert self.closed or self.on_error != "stop" or not raised
 
 
 class Reader:
@@ -152,9 +187,9 @@ class Reader:
             assert dict(item.snapshot) == self.machine.states[-1]
             self.start, self.composed = self.at, ChangeSet()
         else:
-            assert isinstance(item, ChangeSet)
-            assert dict(item) == expected
-            self.composed = self.composed.then(item)
+            assert isinstance(item, Commit)
+            assert dict(item.changes) == expected
+            self.composed = self.composed.then(item.changes)
         assert dict(self.composed) == self.machine.difference(self.start, self.at, self.keys)
 
     def _expected(self) -> dict[str, Any] | int | None:
@@ -173,7 +208,9 @@ class Reader:
 
 class Following(RuleBasedStateMachine):
     @initialize(
-        followers=st.lists(st.tuples(some_keys, deeds, on_errors), min_size=2, max_size=4),
+        followers=st.lists(
+            st.tuples(some_keys, deeds, on_errors, st.booleans()), min_size=2, max_size=4
+        ),
         modes=st.lists(st.tuples(modes, some_keys), min_size=1, max_size=3),
     )
     def begin(self, followers: list[Any], modes: list[Any]) -> None:
@@ -191,10 +228,13 @@ class Following(RuleBasedStateMachine):
         self.snapshots: list[Snapshot[str, Any]] = [self.store.snapshot()]
         self.store.subscribe(lambda commit: self.snapshots.append(commit.after))
         self.delivered: list[int] = []
+        # Up to which version all were called, when the callback that writes was.
+        self.position = 0
         self.failures: list[AssertionError] = []
         self.calling = False
         self.followers: list[Follower] = []
-        self.followers += [Follower(self, *follower) for follower in followers]
+        for follower in followers:
+            self.followers.append(Follower(self, *follower))
         self.readers = [Reader(self, mode, keys, since=0) for mode, keys in modes]
         self.pins: list[Any] = []
 
@@ -230,7 +270,7 @@ class Following(RuleBasedStateMachine):
         What a callback writes comes while the commit that it was given is still being delivered.
         """
         version = len(self.states) - 1
-        delivered = self.delivered[-1] - 1 if self.calling else version - 1
+        delivered = self.position if self.calling else version - 1
         while self.expired < delivered:
             candidate = self.expired + 1
             if candidate > version - RING and self.now - self.times[candidate] <= SECONDS:
@@ -321,9 +361,9 @@ class Following(RuleBasedStateMachine):
     # Following
 
     @precondition(lambda self: len(self.followers) < 6)
-    @rule(keys=some_keys, deed=deeds, on_error=on_errors)
-    def subscribe(self, keys: set[str] | None, deed: str, on_error: str) -> None:
-        self.followers.append(Follower(self, keys, deed, on_error))
+    @rule(keys=some_keys, deed=deeds, on_error=on_errors, initial=st.booleans())
+    def subscribe(self, keys: set[str] | None, deed: str, on_error: str, initial: bool) -> None:
+        self.followers.append(Follower(self, keys, deed, on_error, initial))
 
     @precondition(lambda self: self.followers)
     @rule(data=st.data())

@@ -15,7 +15,8 @@ SHARED = [
     f"cowstate.{name}"
     for name in (
         "store", "readstore", "committer", "blocks", "reservation", "writelock", "locks",
-        "timeline", "ring", "feeds", "waits", "waiters", "members", "subscribers", "delivery",
+        "timeline", "ring", "feeds", "waits", "waiters", "members", "subscribers", "groups",
+        "delivery",
     )
 ]  # fmt: skip
 

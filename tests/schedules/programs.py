@@ -225,10 +225,10 @@ def _feed_and_writers(make: Make, writers: int) -> Program:
         seen: list[tuple[int, int]] = []
 
         def poll() -> bool:
-            changes = feed.poll()
-            if changes is None:
+            commit = feed.poll()
+            if commit is None:
                 return False
-            seen.append(tuple(changes["n"]))
+            seen.append(tuple(commit.changes["n"]))
             return True
 
         def reader() -> None:

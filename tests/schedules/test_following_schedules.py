@@ -20,6 +20,7 @@ from cowstate.testing.schedules import Exploration, Program
 from cowstate.waiters import ThreadWaiter
 from cowstate.waits import Source
 from tests.schedules import exploring
+from tests.standing import changes_of
 
 
 def exhaust(program: Program, preemptions: int = 2, **options: Any) -> Exploration:
@@ -44,7 +45,7 @@ def feed_get_and_write() -> Any:
     seen: list[Any] = []
 
     def reader() -> None:
-        seen.append(feed.get()["n"])
+        seen.append(changes_of(feed.get())["n"])
 
     def writer() -> None:
         store.update("n", bump)
@@ -74,9 +75,7 @@ def shared_feed() -> Any:
     seen: list[Any] = []
 
     def taker() -> None:
-        changes = feed.poll()
-        assert changes is not None
-        seen.append(changes["n"])
+        seen.append(changes_of(feed.poll())["n"])
 
     def check() -> None:
         assert sorted(seen) == [(0, 1), (1, 2), (2, 3)]
@@ -94,7 +93,7 @@ def lagging_feed() -> Any:
         if isinstance(item, Lagged):
             seen.append(("lagged", item.missed_from, item.snapshot["n"]))
         elif item is not None:
-            seen.append(("change", *item["n"]))
+            seen.append(("change", *item.changes["n"]))
         return item is not None
 
     def reader() -> None:

@@ -174,7 +174,7 @@ class Feed:
             self.version += 1
             commit = self.store._log.get(self.version)
             if commit is not None:
-                return commit.changes
+                return commit
         return None
 
 

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from cowstate import (
+    MISSING,
     ChangeSet,
     CowstateError,
     Lagged,
@@ -221,7 +222,8 @@ class Deeds:
         if store is self.mirror:  # of which nobody notes what each version changed
             keys = None
         via = rng.choice(("writer", "thread"))
-        self.world.subscribe(store, keys, what=f"{self.name}'s", via=via)
+        initial = rng.random() < 0.5
+        self.world.subscribe(store, keys, what=f"{self.name}'s", via=via, initial=initial)
 
     def unsubscribe(self, rng: Random) -> None:
         """Close one, anybody's, of those that workers opened."""
@@ -247,7 +249,7 @@ class Deeds:
         if not self.feeds or rng.random() < 0.2:
             mode = rng.choice(("every", "every", "latest"))
             keys = rng.choice((None, None, NOISE))
-            feed = self.source.feed(mode, keys=keys)
+            feed = self.source.feed(mode, keys=keys, initial=rng.random() < 0.3)
             self.feeds.append((feed, mode, keys))
             return
         if len(self.feeds) > 3:
@@ -267,13 +269,21 @@ class Deeds:
             if item.snapshot.version != after or passed < 0 or (passed and keys is None):
                 self.accuse(f"a feed at {before} came to {after} by {item}")
             return
-        assert isinstance(item, ChangeSet)
+        if before < 0:
+            there = {key: (MISSING, entry) for key, entry in item.after.items()}
+            told = ChangeSet(there) if keys is None else ChangeSet(there).only(keys.__contains__)
+            if (item.before.version, item.version, item.changes) != (before, after, told):
+                self.accuse(f"a feed began at {after} with {item}, not {told}")
+            return
+        if item.version != after or (keys is None and item.before.version != before):
+            self.accuse(f"a feed at {before} came to {after} by {item}")
+        changes = item.changes
         whole = [truth[version] for version in range(before + 1, after + 1)]
         if mode == "every":
             wanted = [c if keys is None else c.only(keys.__contains__) for c in whole]
-            if [changes for changes in wanted if changes] != [item]:
+            if [found for found in wanted if found] != [changes]:
                 self.accuse(f"a feed at {before} came to {after} and told {item}, not {wanted}")
-        elif not set(item) <= {key for changes in whole for key in changes}:
+        elif not set(changes) <= {key for found in whole for key in found}:
             self.accuse(f"a feed at {before} came to {after} and told {item}")
 
     def wait(self, rng: Random) -> None:

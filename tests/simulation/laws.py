@@ -8,7 +8,7 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
-from cowstate import CowstateError, Lagged
+from cowstate import MISSING, CowstateError, Lagged
 from tests.simulation.deeds import UNNUMBERED
 from tests.simulation.faults import Boom, StuckError
 from tests.simulation.world import NOISE, TOTAL, Entry, Listener, World
@@ -171,13 +171,15 @@ class Laws:
 
     def _check_told(self, listener: Listener, due: int, strikes: int) -> None:
         if listener.since is None:
-            if listener.handle is None:
+            if listener.initial:
+                self._check_begun(listener)
+            elif listener.handle is None:
                 # It was struck before it returned, so nobody can tell when it began.
                 listener.since = _version(listener.told[0]) - 1 if listener.told else None
-                if listener.since is None:
-                    return
             else:
                 listener.since = listener.handle.since
+            if listener.since is None:
+                return
         position, missed = listener.since, 0
         for item in listener.told:
             first = item.missed_from if isinstance(item, Lagged) else item.version
@@ -196,6 +198,23 @@ class Laws:
             self._accuse(f"{listener.what} missed {missed} commits by {strikes} strikes")
         listener.since = position
         listener.told.clear()
+
+    def _check_begun(self, listener: Listener) -> None:
+        """What was there came first; it goes on from that."""
+        if not listener.told:
+            if listener.is_open:
+                self._accuse(f"{listener.what} is open, and was not told what was there")
+            return
+        first = listener.told.pop(0)
+        since = 0 if listener.handle is None else listener.handle.since
+        if isinstance(first, Lagged) or first.before.version != -1 or first.version < since:
+            self._accuse(f"{listener.what} of {since} was told {first!r} first")
+            return
+        keys, there = listener.keys, first.after
+        wanted = {key: (MISSING, there[key]) for key in there if keys is None or key in keys}
+        if first.changes != wanted:
+            self._accuse(f"{listener.what} was told {first!r} of what was there: {wanted}")
+        listener.since = first.version
 
     def _concerned(self, listener: Listener, first: int, end: int) -> list[int]:
         """Return the versions in a range that concern it."""

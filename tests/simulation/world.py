@@ -65,6 +65,8 @@ class Listener:
     keys: frozenset[str] | None = None
     exact: bool = True
     """Whether what it was told is known to the call: its callback is one of C."""
+    initial: bool = False
+    """Whether what is there is to come first."""
     handle: Any = None
     """None until `subscribe` has returned it; for ever, if that was struck."""
     since: int | None = None
@@ -140,7 +142,8 @@ class World:
         """Subscribe, with a callback that keeps what it is told, and does what *callback* does."""
         where = "source" if store is self.source else "mirror"
         wanted = None if keys is None else frozenset(keys)
-        listener = Listener(f"{what} {next(self._names)} of {where}", wanted, callback is None)
+        name, initial = f"{what} {next(self._names)} of {where}", options.get("initial", False)
+        listener = Listener(name, wanted, callback is None, initial)
         self.listeners[id(listener)] = listener
         take: Callable[[Any], object] = listener.queue.put
         if callback is not None:

@@ -18,12 +18,14 @@ from cowstate import (
     Commit,
     Draft,
     Index,
+    Lagged,
     Observation,
     Record,
     Snapshot,
     Statistics,
     Store,
     Transaction,
+    aio,
 )
 from cowstate.changes import Missing
 
@@ -154,9 +156,27 @@ def observations(store: Store[str, Slot]) -> None:
     assert_type(window.draft(), Draft[str, Slot])
 
 
+async def following_in_tasks(store: Store[str, Slot]) -> None:
+    async with aio.feed(store, initial=True) as feed:
+        assert_type(feed, aio.AsyncFeed[str, Slot])
+        async for item in feed:
+            assert_type(item, Commit[str, Slot] | Lagged[str, Slot])
+
+
 def following(store: Store[str, Slot]) -> None:
     with store.subscribe(lambda commit: print(commit.after["50000"].price)) as subscription:
         assert_type(subscription.snapshot, Snapshot[str, Slot])
+    store.subscribe(lambda commit: print(commit.changes["50000"]), keys=["50000"], initial=True)
+    with store.feed("latest", keys=["50000"], initial=True) as feed:
+        assert_type(feed.poll(), Commit[str, Slot] | Lagged[str, Slot] | None)
+        assert_type(feed.get(timeout=1), Commit[str, Slot] | Lagged[str, Slot])
+        for item in feed:
+            if isinstance(item, Commit):
+                assert_type(item.changes, ChangeSet[str, Slot])
+            else:
+                assert_type(item.snapshot, Snapshot[str, Slot])
+            if not isinstance(item, Lagged):
+                assert_type(item.after, Snapshot[str, Slot])
     assert_type(store.wait_for(lambda now: now["50000"].order_id == 1), Snapshot[str, Slot])
     assert_type(store.at(0), Snapshot[str, Slot])
     with store.pin() as pin:

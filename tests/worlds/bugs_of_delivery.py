@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from cowstate import committer, delivery, writelock
+from cowstate import committer, delivery, subscribers, writelock
 from cowstate.delivery import Delivery
+from cowstate.groups import Group
 from cowstate.members import Members
 from cowstate.readstore import ReadStore
-from cowstate.subscribers import Group, Subscription
+from cowstate.subscribers import Subscription
 from cowstate.waiters import Waiters
 from cowstate.waits import Source
 
@@ -154,9 +155,9 @@ def the_position_moves_before_the_call(patch: pytest.MonkeyPatch) -> None:
 def those_who_have_left_are_still_called(patch: pytest.MonkeyPatch) -> None:
     offer = Subscription.offer
 
-    def offer_all_the_same(self: Any, commit: Any, keys: Any, current: int) -> Any:
+    def offer_all_the_same(self: Any, commit: Any, current: Any) -> Any:
         self._closed = False
-        return offer(self, commit, keys, current)
+        return offer(self, commit, current)
 
     patch.setattr(Subscription, "offer", offer_all_the_same)
 
@@ -171,16 +172,16 @@ def the_index_by_key_is_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_empty_change_concerns_all(patch: pytest.MonkeyPatch) -> None:
-    found, offer = Members.concerned, Subscription.offer
+    found, narrowed = Members.concerned, subscribers.narrowed
 
     def concerned(self: Any, keys: Any) -> Any:
         return found(self, keys) if keys else list(self.all.values())
 
-    def offer_all(self: Any, commit: Any, delta: Any, current: int) -> Any:
-        return offer(self, commit, delta or dict.fromkeys(self.keys or ()), current)
+    def narrowed_if_at_all(commit: Any, keys: Any) -> Any:
+        return narrowed(commit, keys) if commit._delta else commit
 
     patch.setattr(Members, "concerned", concerned)
-    patch.setattr(Subscription, "offer", offer_all)
+    patch.setattr(subscribers, "narrowed", narrowed_if_at_all)
 
 
 def keys_may_fail_their_writer(patch: pytest.MonkeyPatch) -> None:

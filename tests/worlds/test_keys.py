@@ -12,7 +12,7 @@ from cowstate import (
 )
 from cowstate.members import Members
 from cowstate.waiters import ThreadWaiter
-from tests.standing import check_store, eventually, write_meta
+from tests.standing import changes_of, check_store, eventually, write_meta
 from tests.worlds import bugs_of_delivery as bugs
 from tests.worlds.staging import (
     AnyCommit,
@@ -75,13 +75,15 @@ def test_a_commit_of_meta_alone_concerns_those_who_listen_to_all_and_nobody_by_k
         assert len(woken) == 1, f"{len(woken)} were woken"
     assert [commit.after.meta for commit in everything] == ["last"]
     assert not keyed, "a keyed subscriber was called"
-    assert feed.poll() == {}
+    assert changes_of(item := feed.poll()) == {}
+    assert item is everything[0]
     assert keyed_feed.poll() is None
     assert store.set("a", 1).version == 2
     assert keyed_sleeper.result().version == 2
     assert len(keyed) == 1
     assert len(everything) == 2
-    assert feed.poll() == keyed_feed.poll() == store.snapshot().diff(store.at(1))
+    assert feed.poll() is keyed_feed.poll() is keyed[0]
+    assert keyed[0].changes == store.snapshot().diff(store.at(1))
 
 
 class Rude:

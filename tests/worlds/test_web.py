@@ -16,7 +16,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import pytest
 
-from cowstate import ChangeSet, Store
+from cowstate import Store
+from tests.standing import changes_of
 
 pytest.importorskip("fastapi", reason="no web server for this Python: fastapi is not installed")
 pytest.importorskip("uvicorn", reason="no web server for this Python: uvicorn is not installed")
@@ -210,8 +211,7 @@ def test_every_answered_hit_is_in_the_store_once_and_in_order(site: Site, paths:
     assert len(hits) == sum(answer.status == 200 for answer in answers) > 0
     now = site.store.snapshot()
     assert (now["hits"], now.version) == (len(hits), len(hits))
-    changes: list[Any] = list(iter(feed.poll, None))
-    assert all(isinstance(change, ChangeSet) for change in changes)
+    changes = [changes_of(item) for item in iter(feed.poll, None)]
     assert [change["hits"] for change in changes] == [(hit - 1, hit) for hit in hits]
     site.check_that_all_can_write()
 

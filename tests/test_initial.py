@@ -1,0 +1,536 @@
+"""What is there first, then what comes: `initial=True`, of subscribers and of feeds."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import logging
+import pickle
+import threading
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from cowstate import (
+    MISSING,
+    Aggregate,
+    ArgumentTypeError,
+    ArgumentValueError,
+    Commit,
+    History,
+    Index,
+    Lagged,
+    Snapshot,
+    Store,
+    aio,
+    delivery,
+)
+from cowstate.writelock import is_writing
+from tests.parked import PATIENCE
+from tests.standing import changes_of
+from tests.steps import steps_of
+
+AnyCommit = Commit[Any, Any]
+
+
+def added(snapshot: Snapshot[Any, Any]) -> dict[Any, Any]:
+    return {key: (MISSING, record) for key, record in snapshot.items()}
+
+
+def began(commit: AnyCommit) -> bool:
+    return commit.before.version == -1
+
+
+@contextmanager
+def delivering(store: Store[Any, Any]) -> Iterator[threading.Event]:
+    """Another thread is inside a callback of *store*, until the event is set or the block ends."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(commit: AnyCommit) -> None:
+        entered.set()
+        assert go_on.wait(PATIENCE)
+
+    with store.subscribe(slow), ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(store.set, "busy", 1)
+        assert entered.wait(PATIENCE)
+        try:
+            yield go_on
+        finally:
+            go_on.set()
+            writing.result(PATIENCE)
+
+
+# Subscribers
+
+
+def test_a_subscriber_is_given_what_is_there_and_then_what_comes() -> None:
+    store = Store({"a": 1, "b": 2}, meta="now")
+    store.set("a", 3)
+    there = store.snapshot()
+    seen: list[AnyCommit] = []
+    subscription = store.subscribe(seen.append, initial=True)
+    (first,) = seen
+    assert first.after is there
+    assert (first.version, first.changes) == (1, added(there))
+    assert (subscription.since, subscription.delivered) == (1, 1)
+    second = store.set("b", 5)
+    assert seen == [first, second]
+    assert second.before is first.after
+
+
+def test_nothing_at_all_is_an_empty_version_of_the_same_store() -> None:
+    store = Store(
+        {"a": 1, "b": 3},
+        indexes={"odd": Index(lambda n: n % 2 == 1), "self": Index(lambda n: n, unique=True)},
+        aggregates={"sum": Aggregate.sum(lambda n: n), "count": Aggregate.count()},
+        meta="now",
+    )
+    seen: list[AnyCommit] = []
+    store.subscribe(seen.append, initial=True)
+    nothing, there = seen[0].before, store.snapshot()
+    assert (nothing.version, nothing.meta, dict(nothing)) == (-1, None, {})
+    assert (nothing.find_all("odd", True), nothing.find("self", 1)) == ({}, None)
+    assert (nothing.total("sum"), nothing.total("count")) == (0, 0)
+    assert there.diff(nothing) == seen[0].changes
+    assert nothing.diff(there) == seen[0].changes.inverse()
+    # It was never a version, but can be gone back to.
+    with pytest.raises(ArgumentValueError):
+        store.at(-1)
+    with pytest.raises(ArgumentValueError):
+        store.feed(since=nothing)
+    store.undo(seen[0])
+    assert (dict(store.snapshot()), store.snapshot().meta) == ({}, None)
+    store.revert(there)
+    store.revert(nothing)
+    assert store.snapshot().total("count") == 0
+
+
+def test_it_comes_also_where_there_is_nothing() -> None:
+    store: Store[str, int] = Store()
+    seen: list[AnyCommit] = []
+    store.subscribe(seen.append, initial=True)
+    store.subscribe(seen.append, initial=True, keys=["a"])
+    assert [(commit.version, dict(commit.changes)) for commit in seen] == [(0, {}), (0, {})]
+    assert [began(commit) for commit in seen] == [True, True]
+
+
+def test_with_keys_it_holds_these_keys_alone() -> None:
+    store = Store({"a": 1, "b": 2, "c": 3})
+    seen: list[AnyCommit] = []
+    store.subscribe(seen.append, initial=True, keys=["a", "c", "z"])
+    store.set("b", 9)
+    with store.transaction() as tx:
+        tx["z"], tx["b"] = 4, 4
+    assert [dict(commit.changes) for commit in seen] == [
+        {"a": (MISSING, 1), "c": (MISSING, 3)},
+        {"z": (MISSING, 4)},
+    ]
+    # The snapshots are whole.
+    assert dict(seen[0].after) == {"a": 1, "b": 2, "c": 3}
+    assert (seen[1].before, seen[1].after) == (tx.result.before, tx.result.after)
+
+
+def test_a_keyed_subscriber_gets_the_very_commit_if_it_is_of_its_keys_alone() -> None:
+    store = Store({"a": 1, "b": 2, "c": 3})
+    seen: list[AnyCommit] = []
+    store.subscribe(seen.append, keys=["a", "b"])
+    feed = store.feed(keys=["a", "b"])
+    commits = [store.set("a", 5)]
+    with store.transaction() as tx:
+        tx["a"], tx["b"] = 6, 6
+    commits.append(tx.result)
+    for commit, got in zip(commits, seen, strict=True):
+        assert got is feed.poll() is commit
+
+
+@pytest.mark.parametrize("way", ["block", "torn block", "transact", "update", "other store"])
+def test_inside_a_write_it_comes_when_that_has_ended(way: str) -> None:
+    store, other = Store({"a": 1}), Store({"a": 1})
+    seen: list[AnyCommit] = []
+    inside: list[bool] = []
+
+    def note(commit: AnyCommit) -> None:
+        inside.append(is_writing())
+        seen.append(commit)
+
+    def subscribe() -> int:
+        handle = store.subscribe(note, initial=True)
+        assert (seen, handle.delivered, store.statistics().undelivered) == ([], -1, 1)
+        assert handle.since == 0
+        return 2
+
+    if way == "block":
+        with store.transaction() as tx:
+            tx["a"] = subscribe()
+    elif way == "torn block":
+        with pytest.raises(ZeroDivisionError), store.transaction() as tx:
+            tx["a"] = subscribe() // 0
+    elif way == "transact":
+        store.transact(lambda tx: tx.update(a=subscribe()))
+    elif way == "update":
+        store.update("a", lambda n: subscribe())
+    else:
+        with other.transaction():
+            subscribe()
+            store.set("a", 2)
+    (first,) = seen
+    assert inside == [False]
+    assert first.after is store.snapshot()
+    assert (first.version, began(first)) == (0 if way == "torn block" else 1, True)
+    assert seen == [first]
+    assert seen[-1].version + 1 == store.set("a", 3).version == seen[-1].version
+    assert store.statistics().undelivered == 0
+
+
+def test_inside_a_callback_it_comes_after_the_current_commit_and_before_the_next() -> None:
+    store = Store({"a": 0})
+    heard: list[tuple[str, int]] = []
+
+    def late(commit: AnyCommit) -> None:
+        heard.append(("began" if began(commit) else "late", commit.version))
+
+    def first(commit: AnyCommit) -> None:
+        heard.append(("first", commit.version))
+        if commit.version == 1:
+            handle = store.subscribe(late, initial=True)
+            assert handle.delivered == -1
+            store.set("a", 2)
+
+    store.subscribe(first)
+    store.subscribe(lambda commit: heard.append(("second", commit.version)))
+    store.set("a", 1)
+    assert heard == [
+        *[("first", 1), ("second", 1)],
+        ("began", 2),  # with what the callback wrote after it subscribed
+        *[("first", 2), ("second", 2)],
+    ]
+
+
+def test_who_subscribes_inside_its_own_first_call_begins_after_it() -> None:
+    store = Store({"a": 0})
+    heard: list[str] = []
+
+    def outer(commit: AnyCommit) -> None:
+        if began(commit):
+            store.subscribe(lambda commit: heard.append(f"inner {commit.version}"), initial=True)
+            store.set("a", 1)
+        heard.append(f"outer {commit.version}")
+
+    store.subscribe(outer, initial=True)
+    assert heard == ["outer 0", "inner 1", "outer 1"]
+
+
+def test_beside_somebody_who_delivers_nobody_waits_and_that_one_calls_it() -> None:
+    store = Store({"a": 0})
+    seen: list[tuple[int, int]] = []
+    with delivering(store) as go_on:
+        handle = store.subscribe(
+            lambda commit: seen.append((commit.version, threading.get_ident())), initial=True
+        )
+        assert (seen, handle.delivered, store.statistics().undelivered) == ([], -1, 2)
+        store.set("a", 1)
+        assert (seen, store.statistics().undelivered) == ([], 3)
+        go_on.set()
+        assert store.flush(PATIENCE)
+    # What was written before it began is in it.
+    ((version, thread),) = seen
+    assert version == 2
+    assert thread != threading.get_ident()
+
+
+def test_flush_waits_for_it() -> None:
+    store = Store({"a": 0})
+    seen: list[AnyCommit] = []
+    with delivering(store):
+        store.subscribe(seen.append, initial=True)
+        assert not store.flush(0.01)
+        assert seen == []
+    assert store.flush(PATIENCE)
+    assert len(seen) == 1
+    # Nothing has been written since: only somebody who begins is to be served.
+    store.subscribe(seen.append, initial=True, via="thread")
+    assert store.flush(PATIENCE)
+    assert len(seen) == 2
+
+
+def test_the_ring_may_pass_before_it_comes_and_nothing_is_lagged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cowstate.store.BACKLOG", 1)
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *_: None)
+    store = Store({"a": 0}, history=History(versions=1))
+    seen: list[Any] = []
+    store.subscribe(seen.append, initial=True, on_lagged=seen.append, via="thread")
+    for n in range(1, 6):
+        store.set("a", n)
+    assert seen == []
+    assert store.flush(PATIENCE)
+    (first,) = seen
+    assert (began(first), first.after is store.snapshot()) == (True, True)
+    for n in range(1, 6):
+        store.set("a", n)
+    assert store.flush(PATIENCE)
+    assert seen[1:] == [Lagged(6, store.snapshot())]
+
+
+def test_by_a_thread_it_comes_from_there_without_a_write() -> None:
+    store = Store({"a": 0})
+    called, threads = threading.Semaphore(0), list[int]()
+
+    def note(commit: AnyCommit) -> None:
+        threads.append(threading.get_ident())
+        called.release()
+
+    with store.transaction():  # of this thread, not of that one
+        store.subscribe(note, initial=True, via="thread")
+        assert called.acquire(timeout=PATIENCE)
+    assert threading.get_ident() not in threads
+
+
+def test_by_a_loop_it_comes_from_there_and_not_at_once() -> None:
+    store = Store({"a": 0})
+
+    async def main() -> list[AnyCommit]:
+        seen: list[AnyCommit] = []
+        loop = asyncio.get_running_loop()
+        store.subscribe(seen.append, initial=True, via=loop)
+        assert seen == []
+        store.set("a", 1)
+        while len(seen) < 1:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(store.set, "a", 2)
+        while len(seen) < 2:
+            await asyncio.sleep(0)
+        return seen
+
+    seen = asyncio.run(main())
+    assert [(commit.version, began(commit)) for commit in seen] == [(1, True), (2, False)]
+
+
+def test_a_loop_that_is_closed_ends_the_subscription(caplog: pytest.LogCaptureFixture) -> None:
+    store, loop = Store({"a": 0}), asyncio.new_event_loop()
+    loop.close()
+    with caplog.at_level(logging.WARNING, "cowstate"):
+        handle = store.subscribe(print, initial=True, via=loop)
+    assert handle.closed
+    assert "closed" in caplog.text
+    assert store.statistics().undelivered == 0
+
+
+@pytest.mark.parametrize("on_error", ["log", "stop", "handler"])
+def test_what_it_raises_goes_the_way_of_on_error(on_error: Any) -> None:
+    store = Store({"a": 0})
+    seen: list[AnyCommit] = []
+    handled: list[tuple[Exception, AnyCommit]] = []
+
+    def broken(commit: AnyCommit) -> None:
+        seen.append(commit)
+        raise ValueError("not today")
+
+    choice = (lambda *both: handled.append(both)) if on_error == "handler" else on_error
+    logging.disable(logging.ERROR)
+    try:
+        handle = store.subscribe(broken, initial=True, on_error=choice)
+        store.set("a", 1)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert [commit.version for commit in seen] == ([0] if on_error == "stop" else [0, 1])
+    assert handle.closed == (on_error == "stop")
+    assert [commit for _, commit in handled] == (seen if on_error == "handler" else [])
+
+
+def test_what_is_no_exception_comes_out_of_subscribe_and_leaves_nothing_behind() -> None:
+    store = Store({"a": 0})
+    called: list[int] = []
+
+    def struck(commit: AnyCommit) -> None:
+        called.append(commit.version)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.subscribe(struck, initial=True)
+    figures = store.statistics()
+    assert (figures.subscriptions, figures.undelivered) == (0, 0)
+    store.set("a", 1)
+    assert called == [0]
+
+
+def test_a_key_that_cannot_be_compared_is_the_subscriber_s_own_trouble() -> None:
+    class Rude:
+        def __hash__(self) -> int:
+            return hash("a")
+
+        def __eq__(self, other: object) -> bool:
+            if other is not self:
+                raise ValueError("rude")
+            return True
+
+    store: Store[Any, int] = Store({"a": 0})
+    errors: list[tuple[str, AnyCommit]] = []
+    calls: list[AnyCommit] = []
+    handle = store.subscribe(
+        calls.append,
+        initial=True,
+        keys=[Rude()],
+        on_error=lambda error, commit: errors.append((str(error), commit)),
+    )
+    ((error, commit),) = errors
+    assert (error, commit.after, began(commit)) == ("rude", store.snapshot(), True)
+    assert (calls, handle.delivered) == ([], 0)
+
+
+def test_who_is_closed_before_it_came_is_never_called() -> None:
+    store = Store({"a": 0})
+    seen: list[AnyCommit] = []
+    with store.transaction():
+        closed = store.subscribe(seen.append, initial=True)
+        with store.subscribe(seen.append, initial=True):
+            pass
+        closed.close()
+        assert store.statistics().undelivered == 0
+    store.set("a", 1)
+    assert seen == []
+
+
+def test_a_writer_calls_no_more_than_its_bound_of_those_who_begin() -> None:
+    store = Store({"a": 0})
+    threads: list[int] = []
+    called = threading.Semaphore(0)
+
+    def note(commit: AnyCommit) -> None:
+        threads.append(threading.get_ident())
+        called.release()
+
+    with delivering(store) as go_on:
+        for _ in range(30):
+            store.subscribe(note, initial=True)
+        go_on.set()
+        for _ in range(30):
+            assert called.acquire(timeout=PATIENCE)
+    # Eight by the writer that was delivering its own commit; the rest by the store's thread.
+    assert threads.count(threads[0]) == 8
+    assert len(set(threads)) == 2
+    assert threading.get_ident() not in threads
+
+
+def test_the_changes_are_made_when_they_are_asked_for_and_once() -> None:
+    stores = [Store({n: n for n in range(size)}) for size in (100, 10_000)]
+
+    def subscribe(store: Store[int, int]) -> None:
+        store.subscribe(lambda commit: None, initial=True)
+
+    def poll(store: Store[int, int]) -> None:
+        store.feed(initial=True).poll()
+
+    for begin in (subscribe, poll):
+        small, large = (steps_of(partial(begin, store)) for store in stores)
+        assert large < 1.2 * small
+    item = stores[0].feed(initial=True).poll()
+    assert changes_of(item) == changes_of(item) == added(stores[0].snapshot())
+    assert changes_of(item)._delta is changes_of(item)._delta
+
+
+def test_what_it_is_given_can_be_pickled_and_shown() -> None:
+    store = Store({"a": 1, "b": 2})
+    for item in (store.feed(initial=True).poll(), store.feed(initial=True, keys=["a"]).poll()):
+        assert isinstance(item, Commit)
+        again = pickle.loads(pickle.dumps(item))
+        assert (again.version, again.before.version) == (0, -1)
+        assert again.changes == item.changes
+        assert copy.deepcopy(item) is item
+        assert repr(item).startswith("<Commit version=0 ChangeSet({'a': Change(old=MISSING, ")
+
+
+# Feeds
+
+
+@pytest.mark.parametrize("mode", ["every", "latest"])
+def test_a_feed_yields_what_is_there_at_the_first_look_and_then_what_comes(mode: Any) -> None:
+    store = Store({"a": 0}, history=History(versions=1), meta="now")
+    feed = store.feed(mode, initial=True)
+    assert (feed.version, feed.snapshot.version, dict(feed.snapshot)) == (-1, -1, {})
+    assert repr(feed) == f"<Feed of {mode}, not begun>"
+    for n in range(1, 5):
+        store.set("a", n)
+    first = feed.poll()
+    assert isinstance(first, Commit)
+    assert (began(first), first.after is store.snapshot()) == (True, True)
+    assert (first.changes, first.after.meta) == (added(store.snapshot()), "now")
+    assert (feed.version, feed.poll()) == (4, None)
+    assert store.set("a", 5) is feed.poll()
+
+
+def test_a_feed_begins_where_there_is_nothing_and_with_keys_that_are_not_there() -> None:
+    store: Store[str, int] = Store()
+    assert changes_of(store.feed(initial=True).get(0)) == {}
+    store.set("b", 1)
+    feed = store.feed(initial=True, keys=["a"])
+    assert changes_of(feed.get(0)) == {}
+    store.set("b", 2)
+    commit = store.set("a", 2)
+    assert feed.poll() is commit
+
+
+def test_what_is_there_goes_to_one_of_those_who_share_a_feed() -> None:
+    store = Store({"a": 0})
+    feed = store.feed(initial=True)
+    start = threading.Barrier(4)
+
+    def take() -> Any:
+        start.wait(PATIENCE)
+        return feed.poll()
+
+    with ThreadPoolExecutor(4) as pool:
+        items = [taking.result(PATIENCE) for taking in [pool.submit(take) for _ in range(4)]]
+    assert sum(item is not None for item in items) == 1
+
+
+def test_a_feed_that_has_not_begun_keeps_no_version_alive() -> None:
+    store = Store({"a": 0}, history=History(versions=1))
+    first = weakref.ref(store.snapshot())
+    feeds = [store.feed(initial=True) for _ in range(10)]
+    for n in range(1, 5):
+        store.set("a", n)
+    gc.collect()
+    assert first() is None
+    assert {feed.version for feed in feeds} == {-1}
+
+
+def test_a_task_follows_from_what_is_there() -> None:
+    store = Store({"a": 1})
+
+    async def main() -> list[Any]:
+        items: list[Any] = []
+        async with aio.feed(store, initial=True, keys=["a"]) as feed:
+            assert (feed.version, dict(feed.snapshot)) == (-1, {})
+            cancelled = asyncio.create_task(feed.get())
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
+            async for item in feed:
+                items.append(item)
+                if len(items) == 2:
+                    return items
+                store.set("a", 2)
+        raise AssertionError
+
+    first, second = asyncio.run(main())
+    assert (began(first), dict(first.changes)) == (True, {"a": (MISSING, 1)})
+    assert (second.before, dict(second.changes)) == (first.after, {"a": (1, 2)})
+
+
+def test_what_is_no_choice_is_refused() -> None:
+    store = Store({"a": 0})
+    with pytest.raises(ArgumentValueError, match="one of the two"):
+        store.feed(initial=True, since=0)
+    for wrong in (None, 1, store.snapshot(), {}):
+        with pytest.raises(ArgumentTypeError, match="True or False"):
+            store.feed(initial=wrong)  # type: ignore[arg-type]
+        with pytest.raises(ArgumentTypeError, match="True or False"):
+            store.subscribe(print, initial=wrong)  # type: ignore[arg-type]
+    assert store.statistics().subscriptions == 0
