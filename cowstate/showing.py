@@ -57,7 +57,8 @@ def _pieces(thing: Any, depth: int, room: int) -> Iterator[str]:
     if kind in _CONTAINERS:
         return _of_container(thing, kind, depth, room) if depth else iter(("...",))
     if kind in (str, bytes, bytearray) and len(thing) > room:
-        return iter((repr(thing[:room])[:-1], repr(thing[-room:])[1:]))
+        # Where the two meet is cut out.
+        return iter((repr(thing[:room]), repr(thing[-room:])))
     names = _field_names(kind)
     if names is not None:
         return _of_fields(thing, kind, names, depth, room) if depth else iter(("...",))
