@@ -94,7 +94,7 @@ class JointBlock(Scoped):
             raise ClosedError(NOT_ENTERED)
         commits: list[Commit[Any, Any]] = []
         try:
-            if exc_type is None and made:
+            if exc_type is None:
                 _hold_all(0, (made, commits))
         finally:
             try:

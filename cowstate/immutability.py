@@ -239,6 +239,7 @@ def check_deeply(value: object, root: str) -> None:
     # its id to the next one.
     seen: dict[int, Any] = {}
     todo = [_Place(value, None, root)]
+    looked = 0
     while todo:
         place = todo.pop()
         held = place.value
@@ -249,12 +250,14 @@ def check_deeply(value: object, root: str) -> None:
         reason = why_mutable(kind)
         if reason is not None:
             raise MutableRecordError(kind, reason, _path(place))
-        if len(seen) + len(todo) > _MOST:
+        parts = _parts(held, kind)
+        looked += len(parts)
+        if looked > _MOST:
             raise MutableRecordError(
                 type(value), f"it holds more than {_MOST:,} values, too many to look at", root
             )
         # In reverse, for the last one is looked at first.
-        todo += [_Place(part, place, step) for step, part in reversed(_parts(held, kind))]
+        todo += [_Place(part, place, step) for step, part in reversed(parts)]
 
 
 def _path(place: _Place | None) -> str:
@@ -275,15 +278,15 @@ def _parts(held: Any, kind: type) -> list[tuple[str, Any]]:
     if isinstance(held, str | bytes | range):
         return []
     if isinstance(held, abc.Mapping):
-        pairs = list(islice(held.items(), _MOST))
+        pairs = list(islice(held.items(), _MOST + 1))
         return [
             *((f"[{shown(key, 60)}]", record) for key, record in pairs),
             *((f" key {shown(key, 60)}", key) for key, _ in pairs),
         ]
     if isinstance(held, abc.Set):
-        return [(f" element {shown(each, 60)}", each) for each in islice(held, _MOST)]
+        return [(f" element {shown(each, 60)}", each) for each in islice(held, _MOST + 1)]
     if isinstance(held, abc.Sequence):
-        return [(f"[{place}]", each) for place, each in enumerate(islice(held, _MOST))]
+        return [(f"[{place}]", each) for place, each in enumerate(islice(held, _MOST + 1))]
     return []
 
 

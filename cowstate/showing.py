@@ -32,10 +32,10 @@ def shown(thing: object, limit: int = 200) -> str:
     """
     pieces: list[str] = []
     length = 0
-    for piece in _pieces(thing, _DEPTH, 2 * limit):
+    for piece in _pieces(thing, _DEPTH, limit):
         pieces.append(piece)
         length += len(piece)
-        if length > 4 * limit:
+        if length > 2 * limit:
             break
     return cut("".join(pieces), limit)
 
@@ -65,16 +65,17 @@ def article(name: str) -> str:
 
 
 def _pieces(thing: Any, depth: int, room: int) -> Iterator[str]:
-    """Yield the repr of *thing* piece by piece, none of them much longer than *room*."""
+    """Yield the repr of *thing* piece by piece; what is longer than *room*, not all of it."""
     kind = type(thing)
     if kind in _CONTAINERS:
         return _of_container(thing, kind, depth, room) if depth else iter(("...",))
-    if kind in (str, bytes, bytearray) and len(thing) > 2 * room:
-        return iter((repr(thing[:room])[:-1], repr(thing[-room:])[1:]))
+    if kind in (str, bytes, bytearray) and len(thing) > room:
+        # Where the two meet is cut out.
+        return iter((repr(thing[:room]), repr(thing[-room:])))
     names = _field_names(kind)
     if names is not None:
         return _of_fields(thing, kind, names, depth, room) if depth else iter(("...",))
-    return iter((_guarded(thing, room),))
+    return iter((_guarded(thing),))
 
 
 def _of_container(thing: Any, kind: type, depth: int, room: int) -> Iterator[str]:
@@ -119,11 +120,10 @@ def _of_fields(
     yield ")"
 
 
-def _guarded(thing: Any, room: int) -> str:
+def _guarded(thing: object) -> str:
     # A method of the user's, or of a class of which nothing is known: it takes what it takes.
     ask: Callable[[object], str] = repr
     try:
-        text = ask(thing)
+        return ask(thing)
     except Exception as error:
         return f"<{type(thing).__name__} whose repr raises {type(error).__name__}>"
-    return text if len(text) <= 2 * room else f"{text[:room]}{text[-room:]}"

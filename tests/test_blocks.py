@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
+from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeAlias
@@ -203,6 +206,19 @@ def test_a_transaction_whose_with_is_lost_is_given_up_and_the_store_is_free(
         tx.result
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["one store", "two stores"])
+def test_a_transaction_does_not_end_with_a_look_at_its_exit(store: Numbers, several: bool) -> None:
+    block: Any = transaction(store, Store()) if several else store.transaction()
+    assert block.__exit__ is not None  # and nobody keeps it
+    given = block.__enter__()
+    assert block.__exit__ is not None
+    assert store.statistics().open_transaction is not None
+    (given[0] if several else given)["a"] = 1
+    block.__exit__(None, None, None)
+    assert store.snapshot()["a"] == 1
+    ensure_free(store)
+
+
 def test_transactions_over_several_stores_whose_with_is_lost_are_given_up(store: Numbers) -> None:
     other: Numbers = Store({"a": 0})
     block = transaction(store, other)
@@ -259,11 +275,14 @@ def test_a_context_knows_what_it_is_inside_of_and_soon_forgets_what_is_over(stor
     ensure_inside(0)
 
 
-def test_a_block_that_was_not_let_in_is_no_transaction_of_anybody_s(store: Numbers) -> None:
+def test_a_block_that_was_not_let_in_is_no_transaction_of_anybody_s() -> None:
+    first: Numbers = Store({"a": 0})
+    store: Numbers = Store({"a": 0})
     with store.transaction() as tx:
-        for block in (store.transaction(), transaction(Store(), store)):
+        for block in (store.transaction(), transaction(first, store)):
             with pytest.raises(ReentrantWriteError):
                 block.__enter__()
+            ensure_free(first)
             with pytest.raises((ClosedError, ReentrantWriteError)):
                 block.__exit__(None, None, None)
         tx["a"] = 7
@@ -310,6 +329,35 @@ def test_what_a_callback_raises_at_the_end_of_several_comes_out_the_first_of_the
     for each in stores:
         assert each.snapshot().version == 1
         assert each.statistics().undelivered == 0
+
+
+def test_what_a_callback_raised_at_the_end_of_several_is_freed_when_nobody_has_it_any_more(
+    store: Numbers,
+) -> None:
+    def fail(_: object) -> None:
+        raise Stop
+
+    store.subscribe(fail)
+    gone: list[weakref.ref[Stop]] = []
+    gc.disable()
+    try:
+        try:
+            with transaction(Store(), store) as (_, tx):
+                tx["a"] = 1
+        except Stop as stopped:
+            gone.append(weakref.ref(stopped))
+        assert gone[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_block_that_contextlib_enters_first_of_all_in_a_thread_is_entered(store: Numbers) -> None:
+    with ExitStack() as stack:
+        # Nobody's function is around it, as one of `threading` would be.
+        start_new_thread(stack.enter_context, (store.transaction(),))
+        eventually(lambda: store.statistics().open_transaction, "the transaction should be open")
+        assert "contextlib" in str(store.statistics().open_transaction)
+    ensure_free(store)
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["one store", "two stores"])

@@ -109,6 +109,46 @@ def test_a_class_that_is_only_called_so_or_is_frozen_is_not(kind: type) -> None:
     assert why_mutable(kind) is None
 
 
+def test_what_can_be_stored_instead_is_said_of_what_changes_in_place_alone() -> None:
+    assert "in place; store a tuple, bytes" in str(why_mutable(named("numpy", "ndarray")))
+    assert "does not stay as it is" in str(why_mutable(named("asyncio", "Lock")))
+
+
+def test_a_class_that_says_nothing_of_its_module_is_trusted() -> None:
+    assert why_mutable(type("Odd", (), {"__module__": None})) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "frozen"),
+    [
+        ({"frozen": True}, True),
+        ({"frozen": True, "allow_mutation": True}, True),
+        ({"frozen": False, "allow_mutation": True}, False),
+        ({"allow_mutation": False}, True),
+        ({}, False),
+    ],
+)
+def test_models_of_the_first_pydantic_were_frozen_in_two_ways(config: Any, frozen: bool) -> None:
+    base = named("pydantic.main", "BaseModel")
+    kind = type("Model", (base,), {"__config__": types.SimpleNamespace(**config)})
+    assert (why_mutable(kind) is None) is frozen
+
+
+@pytest.mark.parametrize(
+    "fields", [{"model_fields": {"tags": 1}}, {"__fields__": {"tags": 1}}, {}], ids=list
+)
+def test_a_deep_look_looks_into_models_of_either_pydantic(fields: dict[str, Any]) -> None:
+    kind = type("Model", (model(frozen=True),), fields)
+    value: Any = kind()
+    check_deeply(value, "root")
+    value.tags = []
+    if fields:
+        with pytest.raises(MutableRecordError, match=r"root\.tags is of type list"):
+            check_deeply(value, "root")
+    else:
+        check_deeply(value, "root")  # whose fields nobody knows
+
+
 def test_the_real_ones_are_known_where_they_are_installed() -> None:
     pydantic = pytest.importorskip("pydantic")
 
@@ -396,5 +436,79 @@ def test_what_has_no_end_is_refused() -> None:
         check_deeply(Endless(), "root")
 
 
+MANY: dict[str, Callable[[int], Any]] = {
+    "a tuple": lambda n: tuple(range(n)),
+    "one in another": lambda n: (tuple(range(n - 1)),),
+    "some beside each other": lambda n: tuple((each,) for each in range(n // 2)),
+    "a set": lambda n: frozenset(range(n)),
+    "a mapping": lambda n: types.MappingProxyType(dict.fromkeys(range(n // 2))),
+    "nothing but the same": lambda n: (None,) * n,
+}
+
+
+@pytest.mark.parametrize("make", MANY.values(), ids=MANY)
+def test_a_hundred_thousand_values_are_looked_at_and_more_are_refused(
+    make: Callable[[int], Any],
+) -> None:
+    check_deeply(make(100_000), "root")
+    for more in (100_002, 200_000):
+        with pytest.raises(MutableRecordError, match=r"root .* more than 100,000 values"):
+            check_deeply(make(more), "root")
+
+
+def test_one_more_than_a_hundred_thousand_is_one_too_many() -> None:
+    with pytest.raises(MutableRecordError, match="more than 100,000 values"):
+        check_deeply((None,) * 100_001, "root")
+
+
+@pytest.mark.parametrize("others", [0, 99_999, 100_000, 10**6])
+def test_nothing_mutable_hides_behind_many_values(others: int) -> None:
+    with pytest.raises(MutableRecordError):
+        check_deeply(((None,) * others, []) if others < 10**5 else (*(None,) * others, []), "root")
+
+
+class Name(str):
+    __slots__ = ()
+
+
+def test_a_text_of_a_class_of_its_own_is_one_value() -> None:
+    check_deeply(Name("x" * 200_000), "root")
+
+
+def test_a_field_that_is_not_there_holds_nothing() -> None:
+    check_deeply(Box.__new__(Box), "root")
+
+
+@pytest.mark.parametrize("steps", range(1, 30))
+def test_a_path_is_told_by_its_beginning_and_its_end(steps: int) -> None:
+    value: Any = []
+    for place in reversed(range(steps)):
+        value = (*(None,) * place, value)
+    with pytest.raises(MutableRecordError) as caught:
+        check_deeply(value, "root")
+    told = ["root", *(f"[{place}]" for place in range(steps))]
+    if len(told) > 12:
+        told[4:-8] = [" ... "]
+    assert caught.value.path == "".join(told)
+
+
+def test_a_snapshot_is_looked_into_as_the_mapping_that_it_is() -> None:
+    careless: Store[str, Any] = Store({"fine": 1}, immutability="trusted")
+    careful: Store[str, Any] = Store(immutability="deep")
+    careful.set("before", careless.snapshot())
+    careless.set("wrong", [])
+    with pytest.raises(MutableRecordError, match=r"records\['after'\]\['wrong'\] is of type list"):
+        careful.set("after", careless.snapshot())
+
+
+class Node:
+    """A class of which nothing is known, not even that these are its fields."""
+
+    _fields = ("held",)
+
+    def __init__(self, held: Any) -> None:
+        self.held = held
+
+
 def test_a_class_of_which_nothing_is_known_is_its_own_business() -> None:
-    check_deeply((Opaque([]), pset([1])), "root")
+    check_deeply((Opaque([]), Node([]), pset([1])), "root")

@@ -61,6 +61,20 @@ class Expression:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Scalar:
+    """As a number of numpy's: its == gives a truth value of another type than bool."""
+
+    def __init__(self, number: int, name: str) -> None:
+        self.number = number
+        self.name = name
+
+    def __eq__(self, other: object) -> Any:
+        answer = isinstance(other, Scalar) and self.number == other.number
+        return type(self.name, (), {"__bool__": lambda _: answer})()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Anything:
     """As `unittest.mock.ANY`."""
 
@@ -272,6 +286,18 @@ def test_what_cannot_be_compared_is_the_same_as_itself_only(make: Any) -> None:
     assert store.set("a", other).version == 1
     assert store.compare_and_set("a", one, 5) is None
     assert store.compare_and_set("a", other, 5) is not None
+
+
+@given(st.sampled_from(["bool", "bool_"]), st.integers(0, 2), st.integers(0, 2))
+def test_a_truth_value_of_numpy_s_says_whether_they_are_equal(name: str, a: int, b: int) -> None:
+    store: Store[str, Any] = Store({"a": Scalar(a, name)}, same="equality")
+    assert store.set("a", Scalar(b, name)).version == (0 if a == b else 1)
+
+
+@given(VALUES, VALUES, st.sampled_from(INCOMPARABLE))
+def test_of_any_two_it_is_true_or_false_that_they_are_equal(one: Any, other: Any, odd: Any) -> None:
+    assert equal(one, other) is (one == other)
+    assert equal(odd(), one) is equal(odd(), odd()) is False
 
 
 class StopError(BaseException):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,35 @@ class Box:
     hidden: Any = dataclasses.field(default=1, repr=False)
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
+class Plain:
+    held: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    held: Any
+
+    def __repr__(self) -> str:
+        return "named"
+
+
+class Titled(Record):
+    held: Any
+
+    def __repr__(self) -> str:
+        return "titled"
+
+
+class One(Record):
+    held: Any
+
+
+class Sparse(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+    held: Any
+    tag: int = 0
+
+
 class Pair(NamedTuple):
     left: Any
     right: Any
@@ -52,9 +83,8 @@ class Megabyte:
         return "m" * 2**20
 
 
-def doubled(wrap: Callable[[Any], Any], times: int = 80) -> Any:
-    """A value whose repr takes for ever: each level shows the one below it twice."""
-    value: Any = "x"
+def doubled(wrap: Callable[[Any], Any], times: int = 80, value: Any = "x") -> Any:
+    """A value whose repr may take for ever: each level may show the one below it twice."""
     for _ in range(times):
         value = wrap(value)
     return value
@@ -103,6 +133,9 @@ PLAIN = st.recursive(
         | st.builds(Slot, inner)
         | st.builds(Box, inner)
         | st.builds(Pair, inner, inner)
+        | st.sampled_from([Plain, Named, Titled, Sparse]).flatmap(
+            lambda kind: st.builds(kind, inner)
+        )
     ),
     max_leaves=6,
 )
@@ -132,13 +165,120 @@ def test_the_law_sees_one_that_is_not(twin: Callable[[Any], str]) -> None:
         shows_what_repr_does(twin, ["x" * 500])
 
 
+TEXTS = st.tuples(st.text("abc", min_size=1, max_size=3), st.integers(0, 40) | st.just(10**6)).map(
+    lambda drawn: drawn[0] * drawn[1]
+)
+LONG = TEXTS | TEXTS.map(str.encode) | TEXTS.map(str.encode).map(bytearray)
+
+
+@given(LONG, st.none() | st.integers(20, 80))
+def test_as_much_is_shown_as_may_be_and_of_both_ends_alike(value: Any, limit: int | None) -> None:
+    whole = repr(value)
+    text = shown(value) if limit is None else shown(value, limit)
+    most = 200 if limit is None else limit
+    if len(whole) <= most:
+        assert text == whole
+    else:
+        start, end = text.split(" ... ")
+        assert len(start) == len(end)
+        assert most - 1 <= len(text) <= most
+        assert whole.startswith(start)
+        assert whole.endswith(end)
+
+
+@given(st.integers(20, 80))
+def test_what_just_fits_is_shown_whole(limit: int) -> None:
+    assert shown("x" * (limit - 2), limit) == repr("x" * (limit - 2))
+    assert " ... " in shown("x" * (limit - 1), limit)
+
+
+class Dots:
+    def __repr__(self) -> str:
+        return "..."
+
+
+WRAPS: list[Callable[[Any], Any]] = [
+    lambda v: (v,),
+    lambda v: [v],
+    lambda v: {1: v},
+    lambda v: frozenset([v]),
+    One,
+    Box,
+]
+
+
+def nested(value: Any, levels: int, wrap: Callable[[Any], Any], around: Any) -> Any:
+    """*value*, wrapped *levels* times: the last time by *around*."""
+    return around(doubled(wrap, levels - 1, value))
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_twelve_levels_are_shown_and_none_below_them(wrap: Callable[[Any], Any]) -> None:
+    # A key must be hashable, all the way down.
+    for around in [wrap] if wrap(1).__hash__ is None else [wrap, lambda v: {v: 1}]:
+        assert shown(nested(0, 12, wrap, around), 900) == repr(nested(0, 12, wrap, around))
+        for more in (1, 2, 100):
+            deep = nested(0, 12 + more, wrap, around)
+            assert shown(deep, 900) == repr(nested(Dots(), 12, wrap, around))
+
+
+class Looked:
+    """Notes each look at one of its kind."""
+
+    looks = 0
+
+    def __repr__(self) -> str:
+        Looked.looks += 1
+        if Looked.looks > 10**4:
+            raise KeyboardInterrupt  # so that a test that fails does end
+        return "x"
+
+
+@pytest.mark.parametrize("wide", [lambda v: [v] * 1000, lambda v: dict.fromkeys(range(1000), v)])
+@pytest.mark.parametrize("levels", [1, 2, 10])
+def test_of_a_large_value_little_more_is_looked_at_than_is_shown(wide: Any, levels: int) -> None:
+    value: Any = Looked()
+    for _ in range(levels):
+        value = wide(value)
+    Looked.looks = 0
+    assert len(shown(value, 100)) <= 100
+    assert Looked.looks <= 100
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 10**7, b"x" * 10**7, bytearray(10**7), [1] * 10**6, dict.fromkeys(range(10**6))],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_copy_is_made_of_a_large_value(value: Any) -> None:
+    tracemalloc.start()
+    try:
+        shown(value)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10**5
+
+
+def test_of_what_lacks_a_field_that_is_told() -> None:
+    assert shown(Box.__new__(Box)) == "Box(held='?')"
+
+
 def test_what_repr_raises_is_told_in_its_place() -> None:
     assert shown([1, Raises()]) == "[1, <Raises whose repr raises RuntimeError>]"
 
 
+@given(st.lists(st.integers(), max_size=8), st.none() | st.integers(1, 8))
+def test_a_few_are_listed_and_the_others_counted(numbers: list[int], limit: int | None) -> None:
+    most = 5 if limit is None else limit
+    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    listed = some(iter(numbers)) if limit is None else some(iter(numbers), limit)
+    assert listed == ", ".join(map(repr, numbers[:most])) + more
+
+
 def test_of_many_a_few_are_shown() -> None:
     assert some(range(10**5)) == "0, 1, 2, 3, 4 and 99995 more"
-    assert len(some(Megabyte() for _ in range(10))) < 500
+    assert some([Megabyte()] * 7) == f"{', '.join([shown(Megabyte(), 80)] * 5)} and 2 more"
 
 
 class Key:
