@@ -41,6 +41,7 @@ from .errors import (
 from .feeds import Feed
 from .freezing import freeze, thaw
 from .invariants import Invariant
+from .meter import Measures, Meter, Timing
 from .observation import Observation
 from .records import Record
 from .snapshot import Commit, Snapshot
@@ -63,6 +64,7 @@ __all__ = [
     "Aggregate",
     "Invariant",
     "History",
+    "Meter",
     # what it gives
     "Snapshot",
     "Commit",
@@ -77,6 +79,8 @@ __all__ = [
     "Lagged",
     "Pin",
     "Statistics",
+    "Measures",
+    "Timing",
     # what goes over a wire
     "Codec",
     # what it raises

@@ -13,6 +13,8 @@ from .errors import (
     ReentrantWriteError,
 )
 from .feeds import Feed, FeedMode
+from .measured import MeasuredSubscription
+from .meter import Figures
 from .process import register
 from .schema import Schema
 from .showing import shown
@@ -47,7 +49,14 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
     # In an instance dict, not in slots: on a free-threaded build another thread reads an instance
     # attribute in about a third of the time of a slot.
 
-    def __init__(self, schema: Schema[K, V], timeline: Timeline[K, V], lock: WriteLock) -> None:
+    def __init__(
+        self,
+        schema: Schema[K, V],
+        timeline: Timeline[K, V],
+        lock: WriteLock,
+        figures: Figures | None,
+    ) -> None:
+        self._figures = figures
         self._schema = schema
         self._timeline = timeline
         self._lock = lock
@@ -79,6 +88,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         (1, 2, 1)
         """
         current, timeline, delivery = self._timeline.current, self._timeline, self._delivery
+        figures = self._figures
         oldest = timeline.oldest()
         reserved = self._lock.holder()
         return Statistics(
@@ -91,13 +101,14 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             ),
             oldest=oldest,
             retained=current.version - oldest,
-            retained_bytes=timeline.bytes_retained(),
+            retained_bytes=timeline.bytes_retained(oldest, figures is not None),
             pinned=tuple((pin.version, pin.why) for pin in timeline.pinned()),
             subscriptions=sum(not s.closed for s in list(delivery.all.values())),
             undelivered=delivery.undelivered(),
             waiting=len(self._waiters),
             open_transaction=None if reserved is None else str(reserved),
             diff_scans=self._schema.lineage.scans,
+            measured=None if figures is None else figures.told(),
         )
 
     # Following
@@ -156,7 +167,14 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             )
         delivery = self._delivery
         group = delivery.group_of(via)
-        member = Subscription(callback, checked_keys(keys), on_error, on_lagged, group, delivery)
+        figures, wanted = self._figures, checked_keys(keys)
+        member = (
+            Subscription(callback, wanted, on_error, on_lagged, group, delivery)
+            if figures is None
+            else MeasuredSubscription(
+                *(callback, wanted, on_error, on_lagged, group, delivery), figures=figures
+            )
+        )
         try:
             # Before it is admitted: from its first commit on, every writer looks.
             delivery.all[member.number] = member

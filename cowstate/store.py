@@ -15,6 +15,7 @@ from .errors import ArgumentTypeError, ArgumentValueError, ConflictError
 from .immutability import Immutability
 from .invariants import Invariant
 from .maps import map_kind
+from .meter import Meter
 from .observation import Observation
 from .ring import Ring
 from .sameness import Sameness
@@ -77,6 +78,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
             is there stays. Conflicts of drafts are by identity in either.
         lock_timeout: how many seconds a write waits for others at the most, before it raises
             `LockTimeoutError`; None for ever, with a warning in the log after ten seconds.
+        meter: has the store measure itself, for `statistics`; see `Meter`.
 
     Raises:
         MutableRecordError: a record is known to be mutable.
@@ -105,19 +107,22 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         allow_none: bool = False,
         same: Sameness = "identity",
         lock_timeout: float | None = None,
+        meter: Meter | None = None,
     ) -> None:
         history = History() if history is None else history
         if not isinstance(history, History):
             raise ArgumentTypeError(
                 f"history must be a History(versions=...), not {shown(history)}"
             )
+        if not isinstance(meter, Meter | None):
+            raise ArgumentTypeError(f"meter must be a Meter(), or None, not {shown(meter)}")
         lock = WriteLock(checked_timeout(lock_timeout))
         ring: Ring[Commit[K, V]] = Ring(max(history.versions, BACKLOG))
         schema: Schema[K, V] = Schema(
             map_kind(maps), indexes, aggregates, invariants, ring, immutability, allow_none, same
         )
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of)
-        super().__init__(schema, timeline, lock)
+        super().__init__(schema, timeline, lock, meter)
 
     # Several changes as one version
 

@@ -19,6 +19,7 @@ NEAR = {
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
+    "cowstate/measured.py": ["test_meter"],
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/process.py": ["test_serving", "worlds/test_inside"],

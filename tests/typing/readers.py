@@ -18,6 +18,7 @@ from cowstate import (
     Commit,
     Draft,
     Index,
+    Measures,
     Observation,
     Record,
     Snapshot,
@@ -88,6 +89,7 @@ def readers(store: Store[str, Slot]) -> None:
     assert_type(now.diff(now), ChangeSet[str, Slot])
     assert_type(now.version, int)
     assert_type(store.statistics(), Statistics)
+    assert_type(store.statistics().measured, Measures | None)
 
 
 def writers(store: Store[str, Slot]) -> None:
