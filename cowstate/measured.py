@@ -131,10 +131,10 @@ class MeasuredCommitter(Committer[K, V], Generic[K, V]):
 class MeasuredSubscription(Subscription[K, V], Generic[K, V]):
     """A subscription that notes how long its calls take; whoever calls has the turn."""
 
-    def __init__(self, *parts: Any, figures: Figures) -> None:
+    def __init__(self, *parts: Any, figures: Figures, via: object) -> None:
         super().__init__(*parts)
         self._clock = figures.clock
-        self._watch = figures.callbacks_of(self.group())
+        self._watch = figures.callbacks_by(via)
 
     def offer(
         self, commit: Commit[K, V], keys: Collection[K], current: int

@@ -113,15 +113,16 @@ class Figures:
     """What one store has measured.
 
     Counts are exact where one thread at a time can count: under the lock, or having the turn to
-    deliver. What is refused is counted outside of both; without the GIL two refusals at the very
-    same instant may count as one, which is no reason for a lock.
+    deliver. What is refused is counted outside of both, and each event loop has a turn of its own:
+    without the GIL two of these at the very same instant may count as one, which is no reason for
+    a lock.
 
     Attributes:
         clock: the meter's.
         waits: from asking for the lock to having it, by writes and transactions.
         holds: from having it to giving it back.
         blocks: from the begin of a transaction block to its end.
-        callbacks: the calls of subscribers, of each group of them.
+        callbacks: the calls of subscribers, by who makes them.
         conflicts: how many drafts and comparisons found something else.
         refused: how many writes failed for which other reason.
     """
@@ -133,13 +134,13 @@ class Figures:
         self.waits = Stopwatch()
         self.holds = Stopwatch()
         self.blocks = Stopwatch()
-        self.callbacks: dict[int, Stopwatch] = {}
+        self.callbacks = {by: Stopwatch() for by in ("writer", "thread", "loop")}
         self.conflicts = 0
         self.refused: dict[str, int] = {}
 
-    def callbacks_of(self, group: object) -> Stopwatch:
-        """Return what the calls of one *group* of subscribers are noted in."""
-        return self.callbacks.setdefault(id(group), Stopwatch())
+    def callbacks_by(self, via: object) -> Stopwatch:
+        """Return what the calls are noted in that *via* makes, as `Store.subscribe` takes it."""
+        return self.callbacks[via if isinstance(via, str) else "loop"]
 
     def failed(self, error: BaseException) -> None:
         """Count a write that failed with *error*."""

@@ -172,7 +172,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             Subscription(callback, wanted, on_error, on_lagged, group, delivery)
             if figures is None
             else MeasuredSubscription(
-                *(callback, wanted, on_error, on_lagged, group, delivery), figures=figures
+                *(callback, wanted, on_error, on_lagged, group, delivery), figures=figures, via=via
             )
         )
         try:

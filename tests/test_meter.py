@@ -138,6 +138,25 @@ def test_blocks_over_several_stores_are_timed_in_each(clock: Clock) -> None:
     assert figures_of(one).holds.count == 3
 
 
+def test_a_block_that_could_not_begin_is_refused_and_not_timed(clock: Clock) -> None:
+    one, other = measured(clock), measured(clock)
+    free = threading.Event()
+    thread = threading.Thread(target=hold_until, args=(one, free))
+    thread.start()
+    eventually(lambda: one.statistics().open_transaction, "nobody holds it")
+    with pytest.raises(cowstate.LockTimeoutError), cowstate.transaction(one, other, timeout=0):
+        pass
+    free.set()
+    thread.join(30)
+    assert figures_of(one).refused == (("LockTimeoutError", 1),)
+    assert [figures_of(store).blocks.count for store in (one, other)] == [1, 0]
+
+
+def hold_until(store: Store[str, Any], free: threading.Event) -> None:
+    with store.transaction():
+        assert free.wait(30)
+
+
 def test_a_block_that_was_torn_is_not_counted_and_disturbs_nothing(clock: Clock) -> None:
     store = measured(clock)
 
@@ -262,24 +281,17 @@ def test_what_is_refused_is_counted_by_its_kind(clock: Clock) -> None:
     ):
         with pytest.raises(CowstateError):
             refused()
-    holder = threading.Event()
-    leave = threading.Event()
-
-    def hold() -> None:
-        with store.transaction():
-            holder.set()
-            leave.wait(30)
-
-    thread = threading.Thread(target=hold)
+    free = threading.Event()
+    thread = threading.Thread(target=hold_until, args=(store, free))
     thread.start()
-    assert holder.wait(30)
+    eventually(lambda: store.statistics().open_transaction, "nobody holds it")
     for waits in (
         lambda: store.transact(lambda tx: None, timeout=0),
         lambda: store.transaction(timeout=0).__enter__(),
     ):
         with pytest.raises(cowstate.LockTimeoutError):
             waits()
-    leave.set()
+    free.set()
     thread.join(30)
     assert figures_of(store).refused == (
         ("InvariantError", 3),
@@ -389,9 +401,9 @@ def test_each_store_has_figures_of_its_own_by_one_meter() -> None:
 
 def test_the_figures_of_groups_add_up() -> None:
     figures = Figures(Meter())
-    figures.callbacks_of("a").note(1.0, lambda: "one")
-    figures.callbacks_of("b").note(3.0, lambda: "three")
-    figures.callbacks_of("b").note(2.0, lambda: "two")
+    figures.callbacks_by("writer").note(1.0, lambda: "one")
+    figures.callbacks_by("thread").note(3.0, lambda: "three")
+    figures.callbacks_by(object()).note(2.0, lambda: "two")
     assert figures.told().callbacks == Timing(3, 6.0, 3.0, "three")
 
 
