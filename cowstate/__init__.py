@@ -42,6 +42,7 @@ from .feeds import Feed
 from .freezing import freeze, thaw
 from .invariants import Invariant
 from .items import Lagged
+from .meter import Measures, Meter, Timing
 from .observation import Observation
 from .records import Record
 from .snapshot import Commit, Snapshot
@@ -64,6 +65,7 @@ __all__ = [
     "Aggregate",
     "Invariant",
     "History",
+    "Meter",
     # what it gives
     "Snapshot",
     "Commit",
@@ -78,6 +80,8 @@ __all__ = [
     "Lagged",
     "Pin",
     "Statistics",
+    "Measures",
+    "Timing",
     # what goes over a wire
     "Codec",
     # what it raises

@@ -75,7 +75,7 @@ class JointBlock(Scoped):
         try:
             return self._open_all(made, _past_contextlib(sys._getframe(1)))
         except BaseException:
-            _to_each(made, Committer.let_go)
+            _to_each(made, _let_go)
             raise
 
     def _open_all(
@@ -98,7 +98,7 @@ class JointBlock(Scoped):
                 _hold_all(0, (made, commits))
         finally:
             try:
-                _to_each(made, Committer.let_go)
+                _to_each(made, _let_go)
             finally:
                 _to_each(made, _deliver)
 
@@ -119,6 +119,10 @@ def _commit_all(made: list[Reserved], commits: list[Commit[Any, Any]]) -> None:
     # The publication of each, as in Timeline.publish. All in one call of C code, in which no
     # exception can come up: this thread publishes all or none.
     list(map(setattr, timelines, repeat("current"), [commit.after for commit in commits]))
+
+
+def _let_go(committer: Committer[Any, Any], reservation: Reservation) -> None:
+    committer.let_go(reservation)
 
 
 def _deliver(committer: Committer[Any, Any], _: Reservation) -> None:

@@ -34,10 +34,10 @@ _PATH: Final = re.compile(r"(?s)(.*) - at (`key` in )?`\$(.*)`\Z")
 class Settings(NamedTuple):
     """What all parts of a codec have in common; see `Codec`."""
 
-    form: Form = "json"
-    check: bool = True
-    enc_hook: Hook | None = None
-    dec_hook: Hook | None = None
+    form: Form
+    check: bool
+    enc_hook: Hook | None
+    dec_hook: Hook | None
 
 
 class Part(Generic[T]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import Generic, NoReturn, TypeVar
 
 from .delivery import Delivery, Via
@@ -14,10 +15,12 @@ from .errors import (
 )
 from .feeds import NOTHING, Feed, FeedMode
 from .items import Lagged
+from .measured import MeasuredSubscription
+from .meter import Figures
 from .process import register
 from .schema import Schema
 from .showing import shown
-from .slips import NotAMapping, Sealed, ensure_function
+from .slips import NotAMapping, Sealed, ensure_flag, ensure_function
 from .snapshot import Commit, Snapshot
 from .statistics import Statistics
 from .subscribers import OnError, Subscription
@@ -48,7 +51,14 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
     # In an instance dict, not in slots: on a free-threaded build another thread reads an instance
     # attribute in about a third of the time of a slot.
 
-    def __init__(self, schema: Schema[K, V], timeline: Timeline[K, V], lock: WriteLock) -> None:
+    def __init__(
+        self,
+        schema: Schema[K, V],
+        timeline: Timeline[K, V],
+        lock: WriteLock,
+        figures: Figures | None,
+    ) -> None:
+        self._figures = figures
         self._schema = schema
         self._timeline = timeline
         self._lock = lock
@@ -80,6 +90,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         (1, 2, 1)
         """
         current, timeline, delivery = self._timeline.current, self._timeline, self._delivery
+        figures = self._figures
         oldest = timeline.oldest()
         reserved = self._lock.holder()
         return Statistics(
@@ -92,13 +103,14 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             ),
             oldest=oldest,
             retained=current.version - oldest,
-            retained_bytes=timeline.bytes_retained(),
+            retained_bytes=timeline.bytes_retained(oldest, figures is not None),
             pinned=tuple((pin.version, pin.why) for pin in timeline.pinned()),
             subscriptions=sum(not s.closed for s in list(delivery.all.values())),
             undelivered=delivery.undelivered(),
             waiting=len(self._waiters),
             open_transaction=None if reserved is None else str(reserved),
             diff_scans=self._schema.lineage.scans,
+            measured=None if figures is None else figures.told(),
         )
 
     # Following
@@ -171,10 +183,15 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
                 "on_error must be 'log', 'stop' or a function of (error, commit), "
                 f"not {shown(on_error)}"
             )
-        _ensure_flag(initial)
+        ensure_flag(initial, "initial")
         delivery = self._delivery
-        group, wanted = delivery.group_of(via), checked_keys(keys)
-        member = Subscription(callback, wanted, on_error, on_lagged, group, delivery, initial)
+        group, wanted, figures = delivery.group_of(via), checked_keys(keys), self._figures
+        make: Callable[..., Subscription[K, V]] = (
+            Subscription
+            if figures is None
+            else partial(MeasuredSubscription, figures=figures, via=via)
+        )
+        member = make(callback, wanted, on_error, on_lagged, group, delivery, initial)
         try:
             # Before it is admitted: from its first commit on, every writer looks.
             delivery.all[member.number] = member
@@ -256,7 +273,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         """
         if mode not in ("every", "latest"):
             raise ArgumentValueError(f"mode must be 'every' or 'latest', not {shown(mode)}")
-        _ensure_flag(initial)
+        ensure_flag(initial, "initial")
         if initial and since is not None:
             raise ArgumentValueError(
                 "initial=True begins with what is there, and since says after what to begin; "
@@ -387,11 +404,4 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         raise ArgumentTypeError(
             "a store cannot be pickled or copied, for it is a place, not a value; "
             "pickle store.snapshot(), and make a new Store of it"
-        )
-
-
-def _ensure_flag(initial: object) -> None:
-    if not isinstance(initial, bool):
-        raise ArgumentTypeError(
-            f"initial must be True or False, not {shown(initial)}: what is there the store knows"
         )

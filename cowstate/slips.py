@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 from .errors import ArgumentTypeError, NotAMappingError, UnknownAttributeError
 from .showing import shown
 
-__all__ = ["NotAMapping", "Sealed", "ensure_function", "plain"]
+__all__ = ["NotAMapping", "Sealed", "ensure_flag", "ensure_function", "plain"]
 
 R = TypeVar("R")
+
+
+def ensure_flag(flag: object, name: str) -> None:
+    """Raise if *flag* is not True or False: where one is meant, anything else is a slip."""
+    if not isinstance(flag, bool):
+        raise ArgumentTypeError(f"{name} must be True or False, not {shown(flag)}")
 
 
 def ensure_function(fn: object, wanted: str) -> None:

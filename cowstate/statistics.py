@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .meter import Measures
 from .records import Record
 
 __all__ = ["Statistics"]
@@ -17,13 +18,15 @@ class Statistics(Record):
         index_entries: ``(index, number of distinct values)`` for each index.
         oldest: the oldest version from which on every one is retained.
         retained: how many versions before the current one are retained.
-        retained_bytes: an estimate of what those take; None if the history has no bound in bytes.
+        retained_bytes: an estimate of what those take; None for a history without a bound in
+            bytes, in a store without a `Meter`.
         pinned: ``(version, why)`` for each pin.
         subscriptions: how many callbacks are subscribed.
         undelivered: how many commits wait for a callback that is still at an earlier one.
         waiting: how many threads and tasks sleep until the next commit.
         open_transaction: who has reserved the store, and where and when, in words; None for nobody.
         diff_scans: how many diffs reached beyond the ring and had to compare two maps.
+        measured: what took how long, and what was refused; None for a store without a `Meter`.
 
     >>> from cowstate import Store
     >>> figures = Store({"a": 1, "b": 2}).statistics()
@@ -44,3 +47,4 @@ class Statistics(Record):
     waiting: int
     open_transaction: str | None
     diff_scans: int
+    measured: Measures | None

@@ -16,6 +16,7 @@ from .errors import ArgumentTypeError, ArgumentValueError, ConflictError
 from .immutability import Immutability
 from .invariants import Invariant
 from .maps import map_kind
+from .meter import Meter
 from .observation import Observation
 from .ring import Ring
 from .sameness import Sameness
@@ -82,6 +83,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
             on a free-threaded build of CPython 3.14 or later. The versions that they read are
             then freed by the garbage collector, not by who drops them last, and so is the store.
             None for yes where it is to be had.
+        meter: has the store measure itself, for `statistics`; see `Meter`.
 
     Raises:
         MutableRecordError: a record is known to be mutable.
@@ -111,12 +113,15 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         same: Sameness = "identity",
         lock_timeout: float | None = None,
         deferred_refcount: bool | None = None,
+        meter: Meter | None = None,
     ) -> None:
         history = History() if history is None else history
         if not isinstance(history, History):
             raise ArgumentTypeError(
                 f"history must be a History(versions=...), not {shown(history)}"
             )
+        if not isinstance(meter, Meter | None):
+            raise ArgumentTypeError(f"meter must be a Meter(), or None, not {shown(meter)}")
         lock = WriteLock(checked_timeout(lock_timeout))
         ring: Ring[Commit[K, V]] = Ring(max(history.versions, BACKLOG))
         schema: Schema[K, V] = Schema(
@@ -124,7 +129,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         )
         defers = deferral(deferred_refcount, schema.trunk_of)
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of, defers)
-        super().__init__(schema, timeline, lock)
+        super().__init__(schema, timeline, lock, meter)
         if defers is not None:
             defers.of(self, schema.lineage, schema.derivation)
 

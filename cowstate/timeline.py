@@ -229,10 +229,16 @@ class Timeline(Generic[K, V]):
     def _sum(self, version: int) -> int:
         return self._sums[version % (self.ring.capacity + 1)]
 
-    def bytes_retained(self) -> int | None:
-        """Return the estimate for the retained commits; None if there is no bound in bytes."""
+    def bytes_retained(self, oldest: int, ask: bool) -> int | None:
+        """Return the estimate for the commits after *oldest*, the oldest that is retained.
+
+        If there is no bound in bytes it is made only if *ask*, by a look at each of them.
+        """
         if self._bounds.bytes is None:
-            return None
+            if not ask:
+                return None
+            commits = self.ring.span(oldest, self.current.version) or ()
+            return sum(map(self._size_of, commits))
         return self._sum(self.current.version) - self._sum(self._expired)
 
     def _superseded(self, version: int, current: Snapshot[K, V]) -> Commit[K, V] | None:

@@ -9,6 +9,8 @@ from .bulk import Bulk, unique_keys
 from .changes import MISSING, Absent
 from .committer import Committer
 from .errors import ArgumentTypeError
+from .measured import MeasuredCommitter
+from .meter import Figures, Meter
 from .readstore import ReadStore
 from .schema import Schema
 from .showing import shown
@@ -25,9 +27,15 @@ V = TypeVar("V")
 class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
     """Writes of one call each, which return their `Commit`. Every method, from any thread."""
 
-    def __init__(self, schema: Schema[K, V], timeline: Timeline[K, V], lock: WriteLock) -> None:
-        super().__init__(schema, timeline, lock)
-        self._committer = Committer(schema, timeline, lock, self._delivery, self._waiters)
+    def __init__(
+        self, schema: Schema[K, V], timeline: Timeline[K, V], lock: WriteLock, meter: Meter | None
+    ) -> None:
+        figures = None if meter is None else Figures(meter)
+        super().__init__(schema, timeline, lock, figures)
+        parts = (schema, timeline, lock, self._delivery, self._waiters)
+        self._committer: Committer[K, V] = (
+            Committer(*parts) if figures is None else MeasuredCommitter(*parts, figures=figures)
+        )
         # Bound once, for they are called in every write.
         self._write = self._committer.write
         self._set, self._update = self._committer.set, self._committer.update

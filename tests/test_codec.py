@@ -578,6 +578,14 @@ def test_none_and_no_record_are_told_apart() -> None:
     assert again["b"].old is again["c"].new is MISSING
 
 
+def test_no_record_is_not_a_record_that_is_written_like_it() -> None:
+    codec = Codec(key=str, record=str)
+    here = codec.decode_snapshot(b'{"version":0,"meta":null,"records":{"b":"MISSING"}}')
+    for change in (b'{"a":{"old":"MISSING","new":"x"}}', b'{"b":{"new":"x"}}'):
+        with pytest.raises(ChangeSetMismatchError):
+            codec.decode_commit(b'{"version":1,"changes":%s}' % change, here)
+
+
 def test_meta_is_in_a_commit_only_if_it_was_changed() -> None:
     store: Store[str, int] = Store({"a": 1}, meta="m")
     codec = Codec(key=str, record=int, meta=str | None)

@@ -32,7 +32,7 @@ from textwrap import indent
 from timeit import Timer
 from typing import NamedTuple, TypeGuard
 
-from cowstate import Record
+from cowstate import Meter, Record, Store
 from cowstate.maps import available_maps, map_kind
 
 from .errors import InstructionCountError
@@ -123,6 +123,7 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
         **{name: (_on(default, code), write) for name, code in _WRITES.items()},
         "delivery": (default.operation("delivery"), write),
         "delivery to others": (_followed_elsewhere(), write),
+        "update, measured": (_measured(), _made(DEFAULT).operation("update")),
         "update_indexed": (
             default.operation("update_indexed"),
             locked.operation("update_indexed"),
@@ -153,6 +154,17 @@ def _followed_elsewhere() -> Operation:
     for key in elsewhere[:100]:
         store.subscribe(print, keys=[key])
     return _on(variant, "store.update(key, change)")
+
+
+def _measured() -> Operation:
+    """The same update as of any other store, of one that measures itself."""
+    variant = _made(DEFAULT)
+    store = Store(variant.store.snapshot(), meter=Meter())
+    return Operation(
+        "for key in keys: update(key, change)",
+        {"update": store.update, "keys": variant.keys, "change": variant.change},
+        per=len(variant.keys),
+    )
 
 
 def _made(variant: str) -> Variant:

@@ -23,6 +23,7 @@ NEAR = {
     "cowstate/keys.py": ["test_writestore", "test_store"],
     "cowstate/lineage.py": ["test_diff", "test_snapshot", "test_transactions", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
+    "cowstate/measured.py": ["test_meter"],
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/process.py": ["test_serving", "worlds/test_inside"],

@@ -19,6 +19,7 @@ from cowstate import (
     Draft,
     Index,
     Lagged,
+    Measures,
     Observation,
     Record,
     Snapshot,
@@ -90,6 +91,7 @@ def readers(store: Store[str, Slot]) -> None:
     assert_type(now.diff(now), ChangeSet[str, Slot])
     assert_type(now.version, int)
     assert_type(store.statistics(), Statistics)
+    assert_type(store.statistics().measured, Measures | None)
 
 
 def writers(store: Store[str, Slot]) -> None:
