@@ -13,7 +13,7 @@ NEAR = {
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
     "cowstate/delivery.py": ["test_serving", "test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_index_entries", "test_transactions", "test_snapshot"],
-    "cowstate/draft.py": ["test_transactions"],
+    "cowstate/draft.py": ["test_transactions", "test_writestore"],
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
