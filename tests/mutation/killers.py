@@ -14,7 +14,7 @@ NEAR = {
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
     "cowstate/delivery.py": ["test_serving", "test_initial", "test_loops", "test_every_write"],
     "cowstate/derived.py": ["test_index_entries", "test_transactions", "test_snapshot"],
-    "cowstate/draft.py": ["test_transactions"],
+    "cowstate/draft.py": ["test_transactions", "test_writestore"],
     "cowstate/encoding.py": ["test_codec"],
     "cowstate/feeds.py": ["test_initial", "test_every_write", "test_blocks"],
     "cowstate/groups.py": ["test_initial", "test_subscribers", "test_delivery", "test_serving"],
