@@ -5,8 +5,8 @@ next version and swap it in under one lock; a reader takes the current `Snapshot
 of an attribute read.
 """
 
+from .aggregate import Aggregate
 from .changes import MISSING, Change, ChangeSet
-from .derived import Aggregate, Index
 from .draft import Draft
 from .errors import (
     ArgumentTypeError,
@@ -38,6 +38,7 @@ from .errors import (
 )
 from .feeds import Feed
 from .freezing import freeze, thaw
+from .index import Index
 from .invariants import Invariant
 from .observation import Observation
 from .records import Record

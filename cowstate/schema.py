@@ -8,10 +8,12 @@ from sys import getsizeof
 from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar
 
+from .aggregate import Aggregate
 from .changes import MISSING, Absent, Delta
-from .derived import Aggregate, Derivation, Index
+from .derivation import Derivation
 from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import Immutability, check_deeply, check_immutable, is_inert
+from .index import Index
 from .invariants import Invariant, Invariants
 from .maps import MapKind
 from .ring import Ring

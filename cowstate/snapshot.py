@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overlo
 import msgspec
 
 from .changes import MISSING, Absent, ChangeSet, Delta, compose_all
-from .derived import Derivation
+from .derivation import Derivation
 from .errors import (
     ForeignSnapshotError,
     RecordNotFoundError,

@@ -6,13 +6,14 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
+from .aggregate import Aggregate
 from .blocks import JointBlock, TransactionBlock
 from .changes import MISSING
 from .committer import Committer
-from .derived import Aggregate, Index
 from .draft import Draft
 from .errors import ArgumentTypeError, ArgumentValueError, ConflictError
 from .immutability import Immutability
+from .index import Index
 from .invariants import Invariant
 from .maps import map_kind
 from .observation import Observation

@@ -46,8 +46,8 @@ class InjectedError(Exception):
 PURE = {
     str(Path(PACKAGE, f"{name}.py"))
     for name in (
-        "changes", "derived", "draft", "invariants", "maps", "records", "ring", "schema",
-        "snapshot", "transactions", "tree", "workspace",
+        "aggregate", "changes", "derivation", "draft", "index", "invariants", "maps", "records",
+        "ring", "schema", "snapshot", "transactions", "tree", "workspace",
     )
 }  # fmt: skip
 """The modules that hold nothing: any line of them may fail, for want of memory say."""

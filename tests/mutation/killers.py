@@ -6,15 +6,17 @@ from pathlib import Path
 
 # What is run beside the file of the module's own name.
 NEAR = {
+    "cowstate/aggregate.py": ["test_derived", "test_snapshot"],
     "cowstate/aio.py": ["test_aio_under_writes"],
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
     "cowstate/bulk.py": ["test_writestore", "test_every_write"],
     "cowstate/changes.py": ["test_diff"],
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
     "cowstate/delivery.py": ["test_serving", "test_loops", "test_every_write"],
-    "cowstate/derived.py": ["test_index_entries", "test_transactions", "test_snapshot"],
+    "cowstate/derivation.py": ["test_derived", "test_snapshot", "test_transactions"],
     "cowstate/draft.py": ["test_transactions"],
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
+    "cowstate/index.py": ["test_derived", "test_index_entries", "test_transactions"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
     "cowstate/members.py": ["worlds/test_keys"],
