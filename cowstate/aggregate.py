@@ -1,4 +1,4 @@
-"""A value folded from all records, and moved by each change: `Aggregate`."""
+"""A value folded from all records and moved by each change: `Aggregate`; `Total`, in a store."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Any, Generic, TypeVar
 
-from .changes import MISSING, Absent, Delta
+from .blame import blame
+from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import check_immutable
 from .showing import shown
 
-__all__ = ["Aggregate"]
+__all__ = ["Aggregate", "Total", "always"]
 
 V = TypeVar("V")
 S = TypeVar("S")
@@ -50,9 +51,16 @@ class Aggregate(Generic[V, S]):
     >>> commit = store.set("b", 2)
     >>> store.snapshot().total("sum"), store.snapshot().total("large")
     (3, 0)
+
+    Attributes:
+        start: the value of no records.
+        mark: what it asks of a record. Two records of which it gives the very same object are the
+            same here.
     """
 
-    __slots__ = ("_add", "_remove", "start")
+    __slots__ = ("_add", "_remove", "mark", "start")
+
+    mark: Callable[[V], Any]
 
     def __init__(self, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S]) -> None:
         for role, fn in (("add", add), ("remove", remove)):
@@ -60,6 +68,7 @@ class Aggregate(Generic[V, S]):
                 raise ArgumentTypeError(f"Aggregate: {role} must be a function, not {shown(fn)}")
         check_immutable(start)
         self.start = start
+        self.mark = _itself
         self._add = add
         self._remove = remove
 
@@ -88,40 +97,47 @@ class Aggregate(Generic[V, S]):
     @classmethod
     def count(cls, predicate: Callable[[V], object] | None = None) -> Aggregate[V, int]:
         """Count the records, or those for which *predicate* is true."""
-        if predicate is None:
-            return _Sum(lambda _: 1, 0)
-        if not callable(predicate):
+        if predicate is not None and not callable(predicate):
             raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {shown(predicate)}")
-        return _Sum(lambda record: 1 if predicate(record) else 0, 0)
+        return _Count(always if predicate is None else predicate)
 
-    def move(self, state: S, old: V | Absent, new: V | Absent) -> S:
-        """Return the state after one record has become another."""
-        if old is not MISSING:
-            state = self._remove(state, old)
-        if new is not MISSING:
-            state = self._add(state, new)
+    def move(self, state: S, was: Any, now: Any) -> S:
+        """Return the state after what `mark` gives of one record has become another.
+
+        Args:
+            state: the state; it comes back if nothing changes in it.
+            was: what it gave; `MISSING` if there was no record.
+            now: what it gives; `MISSING` if there is no record.
+        """
+        if was is not MISSING:
+            state = self._remove(state, was)
+        if now is not MISSING:
+            state = self._add(state, now)
         check_immutable(state)
         return state
 
-    def step(self, state: S, delta: Delta[Any, V]) -> S:
-        """Return the state after *delta*. Costs O(keys in it)."""
-        for old, new in delta.values():
-            state = self.move(state, old, new)
-        return state
+
+def _itself(record: V) -> V:
+    return record
+
+
+def always(_: object) -> bool:
+    """The mark of an aggregate to which all records are the same: it counts them."""
+    return True
 
 
 class _Sum(Aggregate[V, Any]):
     """A fold by ``+`` and ``-``, which can skip a record whose amount did not change."""
 
-    __slots__ = ("_amount",)
+    __slots__ = ()
 
     def __init__(self, amount: Callable[[V], Any], start: Any) -> None:
-        self._amount = amount
+        self.mark = amount
         self.start = self._checked(start)
 
-    def move(self, state: Any, old: V | Absent, new: V | Absent) -> Any:
-        was = 0 if old is MISSING else self._amount(old)
-        now = 0 if new is MISSING else self._amount(new)
+    def move(self, state: Any, was: Any, now: Any) -> Any:
+        was = 0 if was is MISSING else was
+        now = 0 if now is MISSING else now
         return state if was is now else _move(state, was, self._checked(now))
 
     @staticmethod
@@ -137,3 +153,50 @@ class _Sum(Aggregate[V, Any]):
                 "return 0 for a record that has no amount"
             )
         return amount
+
+
+class _Count(Aggregate[V, int]):
+    """How many records have a mark that is true."""
+
+    __slots__ = ()
+
+    def __init__(self, predicate: Callable[[V], object]) -> None:
+        self.mark = predicate
+        self.start = 0
+
+    def move(self, state: int, was: Any, now: Any) -> int:
+        return state + bool(now) - bool(was)  # `MISSING` is false
+
+
+class Total:
+    """One aggregate of a store: how it is built, and how it follows a change. Immutable.
+
+    Attributes:
+        name: the name of the aggregate.
+        mark: see `Aggregate`.
+        shift: ``shift(state, was, now)``, which is `Aggregate.move`.
+        start: the state of no records.
+    """
+
+    __slots__ = ("mark", "name", "shift", "start")
+
+    def __init__(self, name: str, aggregate: Aggregate[Any, Any]) -> None:
+        self.name = name
+        self.mark = aggregate.mark
+        self.shift = aggregate.move
+        self.start = aggregate.start
+
+    def step(self, state: Any, delta: Delta[Any, Any]) -> Any:
+        """Return the state after *delta*. Costs O(keys in it)."""
+        mark, shift = self.mark, self.shift
+        key: Any = None
+        try:
+            for key, (old, new) in delta.items():  # noqa: B007  (for the blame)
+                was = MISSING if old is MISSING else mark(old)
+                now = MISSING if new is MISSING else mark(new)
+                if was is not now:
+                    state = shift(state, was, now)
+        except Exception as error:
+            blame(error, "aggregate", self.name, key)
+            raise
+        return state

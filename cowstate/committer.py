@@ -62,7 +62,8 @@ class Committer(Generic[K, V]):
         # Bound once, for they are looked at in every write, and never change.
         self._subscribed = delivery.all
         self._run = lock.run
-        self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
+        self._put, self._accepted, self._free = schema.kind.put, schema.accepted, schema.free
+        self._derives, self._shift = bool(schema.derivation), schema.derivation.shift
         self._equal = schema.equal
         self._lineage, self._bounded = schema.lineage, timeline.bounded
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
@@ -162,9 +163,16 @@ class Committer(Generic[K, V]):
         if record is old or (self._equal is not None and self._schema.is_same(old, record)):
             return Commit(before, before, {})
         version = before.version + 1
-        if self._plain and old is not MISSING:
+        if self._free and old is not MISSING:
+            # What `Schema.advance_one` does, where nobody may veto.
             records = self._put(before._map, key, record)
-            after = Snapshot(version, before.meta, records, (), (), before._key_set, self._lineage)
+            indexes: tuple[Any, ...] = ()
+            totals: tuple[Any, ...] = ()
+            if self._derives:
+                indexes, totals = self._shift(before._indexes, before._totals, key, old, record)
+            after = Snapshot(
+                version, before.meta, records, indexes, totals, before._key_set, self._lineage
+            )
             commit = Commit(before, after, (key, old, record))
         else:
             commit = self._schema.advance_one(before, key, old, record)

@@ -1,21 +1,23 @@
-"""Records found by a value computed from them: `Index`, and how its entries follow a change."""
+"""Records found by a value computed from them: `Index`, and `Entries`, which follow each change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from .blame import blame
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, IndexValueError, UniqueViolationError
 from .maps import MapKind, PersistentMap
 from .showing import shown
 
-__all__ = ["Index", "add_entry", "moved", "remove_entry", "step_index"]
+__all__ = ["Entries", "Index"]
 
 V = TypeVar("V")
-AnyDelta: TypeAlias = Delta[Any, Any]
+State: TypeAlias = PersistentMap[Any, Any]
+Values: TypeAlias = Sequence[Any]
 
 
 class Index(msgspec.Struct, Generic[V], frozen=True):
@@ -23,8 +25,8 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
 
     Args:
         fn: the index function: from a record to its index value, or None for "not in this
-            index". It must depend on the record alone; it runs under the store's lock, twice
-            for each changed record, so it must be short (an ``operator.attrgetter`` is best).
+            index". It must depend on the record alone; it runs under the store's lock, up to four
+            times for each changed record, so it must be short (an ``operator.attrgetter`` is best).
         unique: at most one record may have each value; a commit that would break this raises
             `UniqueViolationError` and changes nothing. Checked once per commit, for its
             outcome: within a transaction values may pass each other.
@@ -70,71 +72,118 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
         return found
 
 
-def moved(
-    name: str, index: Index[Any], key: Any, old: Any, new: Any
-) -> tuple[dict[Any, None], dict[Any, None]] | None:
-    """Return the values that a record leaves and takes; None if it stays where it is."""
-    fn = index.fn
-    try:
-        was = None if old is MISSING else fn(old)
-        now = None if new is MISSING else fn(new)
-        if was is now or was == now:
-            return None
-        gone, come = index.entries(was), index.entries(now)
-    except IndexValueError as error:
-        raise error.within(name, key) from None
-    except Exception as error:
-        error.add_note(f"raised by index {shown(name)} at {shown(key)}; nothing was committed")
-        raise
-    return (
-        {value: None for value in gone if value not in come},
-        {value: None for value in come if value not in gone},
-    )
+class Entries:
+    """The entries of one index of a store: how they are built, and how they follow a change.
 
+    Of a unique index they are a persistent map from value to key; of another, from value to a
+    persistent map whose keys are the keys. Immutable.
 
-def step_index(
-    kind: MapKind, name: str, index: Index[Any], state: PersistentMap[Any, Any], delta: AnyDelta
-) -> PersistentMap[Any, Any]:
-    """Return the index after *delta*: removals first, so that values may pass each other.
-
-    The state of a unique index maps value to key; that of another maps value to a persistent
-    map whose keys are the keys.
+    Attributes:
+        name: the name of the index.
+        index: the index.
+        mark: its function. Two records of which it gives the very same object are the same here.
+        unique: whether it is unique.
     """
-    added: list[tuple[Any, Any]] = []
-    for key, (old, new) in delta.items():
-        there = moved(name, index, key, old, new)
-        if there is not None:
-            for value in there[0]:
-                state = remove_entry(kind, name, index.unique, state, value, key)
-            added += [(value, key) for value in there[1]]
-    for value, key in added:
-        state = add_entry(kind, name, index.unique, state, value, key)
-    return state
 
+    __slots__ = ("_kind", "index", "mark", "name", "unique")
 
-def add_entry(
-    kind: MapKind, name: str, unique: bool, state: PersistentMap[Any, Any], value: Any, key: Any
-) -> PersistentMap[Any, Any]:
-    """Return the index with *key* found under *value*."""
-    if not unique:
-        bucket = state.get(value)
-        bucket = kind.build({key: None}) if bucket is None else kind.put(bucket, key, None)
-        return kind.put(state, value, bucket)  # type: ignore[no-any-return]
-    if value in state:
-        raise UniqueViolationError(name, value, (state[value], key))
-    return kind.put(state, value, key)  # type: ignore[no-any-return]
+    def __init__(self, name: str, index: Index[Any], kind: MapKind) -> None:
+        self.name = name
+        self.index = index
+        self.mark = index.fn
+        self.unique = index.unique
+        self._kind = kind
 
+    def build(self, records: Mapping[Any, Any]) -> State:
+        """Return the entries of all *records*. O(N)."""
+        found: dict[Any, Any] = {}
+        key: Any = None
+        try:
+            for key, record in records.items():
+                for value in self.index.entries(self.mark(record)):
+                    if not self.unique:
+                        found.setdefault(value, {})[key] = None
+                    elif value in found:
+                        raise UniqueViolationError(self.name, value, (found[value], key))
+                    else:
+                        found[value] = key
+        except Exception as error:
+            blame(error, "index", self.name, key)
+            raise
+        build = self._kind.build
+        if not self.unique:
+            found = {value: build(keys) for value, keys in found.items()}
+        return build(found)  # type: ignore[no-any-return]
 
-def remove_entry(
-    kind: MapKind, name: str, unique: bool, state: PersistentMap[Any, Any], value: Any, key: Any
-) -> PersistentMap[Any, Any]:
-    """Return the index with *key* no longer found under *value*."""
-    entry = state.get(value, MISSING)
-    if entry is MISSING or ((entry is not key and entry != key) if unique else key not in entry):
-        raise IndexValueError(
-            f"{shown(value)} was not the value of this record when it was stored; an index "
-            "function must give the same value for the same record every time"
-        ).within(name, key)
-    if unique or len(entry) == 1:
-        return kind.drop(state, value)  # type: ignore[no-any-return]
-    return kind.put(state, value, kind.drop(entry, key))  # type: ignore[no-any-return]
+    def step(self, state: State, delta: Delta[Any, Any]) -> State:
+        """Return the entries after *delta*: removals first, so that values may pass each other."""
+        mark = self.mark
+        added: list[tuple[Any, Any]] = []
+        key: Any = None
+        try:
+            for key, (old, new) in delta.items():
+                was = MISSING if old is MISSING else mark(old)
+                now = MISSING if new is MISSING else mark(new)
+                gone, come = self._moved(was, now)
+                for value in gone:
+                    state = self._without(state, value, key)
+                added += [(value, key) for value in come]
+            for value, key in added:
+                state = self._with(state, value, key)
+        except Exception as error:
+            blame(error, "index", self.name, key)
+            raise
+        return state
+
+    def shift(self, state: State, key: Any, was: Any, now: Any) -> State:
+        """Return the entries after what `mark` gives of one record has become another.
+
+        Args:
+            state: the entries; they come back if nothing changes in them.
+            key: the key of the record.
+            was: what it gave; `MISSING` if there was no record.
+            now: what it gives; `MISSING` if there is no record.
+        """
+        gone, come = self._moved(was, now)
+        for value in gone:
+            state = self._without(state, value, key)
+        for value in come:
+            state = self._with(state, value, key)
+        return state
+
+    def _moved(self, was: Any, now: Any) -> tuple[Values, Values]:
+        """Return the values that a record leaves and takes."""
+        if was is now or was == now:
+            return (), ()
+        entries = self.index.entries
+        gone = {} if was is MISSING else entries(was)
+        come = {} if now is MISSING else entries(now)
+        return (
+            [value for value in gone if value not in come],
+            [value for value in come if value not in gone],
+        )
+
+    def _with(self, state: State, value: Any, key: Any) -> State:
+        kind = self._kind
+        if not self.unique:
+            keys = state.get(value)
+            keys = kind.build({key: None}) if keys is None else kind.put(keys, key, None)
+            return kind.put(state, value, keys)  # type: ignore[no-any-return]
+        if value in state:
+            raise UniqueViolationError(self.name, value, (state[value], key))
+        return kind.put(state, value, key)  # type: ignore[no-any-return]
+
+    def _without(self, state: State, value: Any, key: Any) -> State:
+        kind, unique = self._kind, self.unique
+        entry = state.get(value, MISSING)
+        known = entry is not MISSING and (
+            (entry is key or entry == key) if unique else key in entry
+        )
+        if not known:
+            raise IndexValueError(
+                f"{shown(value)} was not the value of this record when it was stored; an index "
+                "function must give the same value for the same record every time"
+            )
+        if unique or len(entry) == 1:
+            return kind.drop(state, value)  # type: ignore[no-any-return]
+        return kind.put(state, value, kind.drop(entry, key))  # type: ignore[no-any-return]

@@ -43,7 +43,7 @@ class Schema(Generic[K, V]):
         accepted: the types that were found to be immutable, by `accept`.
         equal: what is asked of two records that are not one object, to know whether a write of
             one over the other is none; None for nothing.
-        plain: nothing is derived and nobody may veto, so a version is its records and meta.
+        free: nobody may veto what a write leads to.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Schema(Generic[K, V]):
         self.derivation = Derivation(kind, indexes, aggregates)
         self._invariants = Invariants(invariants)
         self._derives = bool(self.derivation)
-        self.plain = not self._derives and not self._invariants
+        self.free = not self._invariants
         self.lineage = Lineage(self.derivation, ring, self.equal)
         self.accepted: set[type] = set()
 
@@ -77,7 +77,7 @@ class Schema(Generic[K, V]):
         start = {} if records is None else self.checked(records)
         self.accept(meta)
         delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
-        indexes, totals = self.derivation.step(*self.derivation.start(), delta)
+        indexes, totals = self.derivation.build(start)
         snapshot: Snapshot[K, V] = Snapshot(
             0, meta, self.kind.build(start), indexes, totals, object(), self.lineage
         )
@@ -152,7 +152,7 @@ class Schema(Generic[K, V]):
         if self._derives:
             indexes, totals = self.derivation.step(indexes, totals, delta)
         after = Snapshot(version, meta, records, indexes, totals, key_set, self.lineage)
-        if self._invariants:
+        if not self.free:
             self._invariants.ask(after, delta)
         return Commit(before, after, delta)
 
@@ -171,7 +171,7 @@ class Schema(Generic[K, V]):
             indexes, totals = self.derivation.step_one(indexes, totals, key, old, new)
         key_set = object() if old is MISSING or new is MISSING else before._key_set
         after = Snapshot(version, before.meta, records, indexes, totals, key_set, self.lineage)
-        if self._invariants:
+        if not self.free:
             self._invariants.ask(after, {key: (old, new)})
         return Commit(before, after, (key, old, new))
 

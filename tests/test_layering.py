@@ -38,7 +38,7 @@ LAYERS = [
     ["maps"],
     ["tree"],
     ["changes"],
-    ["freezing", "immutability", "records", "sameness", "slips"],
+    ["blame", "freezing", "immutability", "records", "sameness", "slips"],
     ["process"],
     ["errors"],
     ["showing"],

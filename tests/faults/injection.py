@@ -46,7 +46,7 @@ class InjectedError(Exception):
 PURE = {
     str(Path(PACKAGE, f"{name}.py"))
     for name in (
-        "aggregate", "changes", "derivation", "draft", "index", "invariants", "maps", "records",
+        "aggregate", "blame", "changes", "derivation", "draft", "index", "invariants", "maps", "records",
         "ring", "schema", "snapshot", "transactions", "tree", "workspace",
     )
 }  # fmt: skip

@@ -6,8 +6,9 @@ from pathlib import Path
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/aggregate.py": ["test_derived", "test_snapshot"],
+    "cowstate/aggregate.py": ["test_derived", "test_derivation", "test_snapshot"],
     "cowstate/aio.py": ["test_aio_under_writes"],
+    "cowstate/blame.py": ["test_derivation", "test_derived"],
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
     "cowstate/bulk.py": ["test_writestore", "test_every_write"],
     "cowstate/changes.py": ["test_diff"],
