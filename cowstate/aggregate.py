@@ -1,21 +1,24 @@
-"""A value folded from all records and moved by each change: `Aggregate`; `Total`, in a store."""
+"""A value folded from all records, and moved by each change: `Aggregate`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from .blame import blame
-from .changes import MISSING, Delta
+from .changes import MISSING
 from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import check_immutable
 from .showing import shown
+from .slips import ensure_function
 
-__all__ = ["Aggregate", "Total", "always"]
+__all__ = ["Aggregate", "always"]
 
 V = TypeVar("V")
 S = TypeVar("S")
+
+By: TypeAlias = Callable[[V], Hashable]
+"""Which group a record belongs to."""
 
 
 # Decimal arithmetic rounds to the precision of the *calling thread's* context. A total that
@@ -43,6 +46,11 @@ class Aggregate(Generic[V, S]):
     Make one with `sum`, `count` or `fold`. Every function given must depend on the record
     alone and be short: it runs under the store's lock. Cost: O(1) for each changed record.
 
+    With *by*, there is one value for each group of records, and *by* says of a record to which it
+    belongs: any hashable value, None as well. ``total(name, group)`` reads one of them, which is
+    the start for a group that no record is in, and ``total(name)`` all of them, an immutable
+    mapping of the groups that a record is in. Cost: O(log groups) for each changed record.
+
     >>> from cowstate import Store
     >>> store = Store({"a": 1, "b": 5}, aggregates={
     ...     "sum": Aggregate.sum(lambda n: n),
@@ -51,39 +59,60 @@ class Aggregate(Generic[V, S]):
     >>> commit = store.set("b", 2)
     >>> store.snapshot().total("sum"), store.snapshot().total("large")
     (3, 0)
+    >>> odd = Aggregate.count(by=lambda n: n % 2 == 1)
+    >>> now = Store({"a": 1, "b": 5}, aggregates={"odd": odd}).snapshot()
+    >>> now.total("odd", True), now.total("odd", False), dict(now.total("odd"))
+    (2, 0, {True: 2})
 
     Attributes:
-        start: the value of no records.
+        start: the state of no records.
+        by: which group a record belongs to; None if there are no groups.
         mark: what it asks of a record. Two records of which it gives the very same object are the
             same here.
     """
 
-    __slots__ = ("_add", "_remove", "mark", "start")
+    __slots__ = ("_add", "_remove", "by", "mark", "start")
 
     mark: Callable[[V], Any]
+    by: By[V] | None
 
-    def __init__(self, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S]) -> None:
+    def __init__(
+        self,
+        start: S,
+        add: Callable[[S, V], S],
+        remove: Callable[[S, V], S],
+        *,
+        by: By[V] | None = None,
+    ) -> None:
         for role, fn in (("add", add), ("remove", remove)):
             if not callable(fn):
                 raise ArgumentTypeError(f"Aggregate: {role} must be a function, not {shown(fn)}")
         check_immutable(start)
         self.start = start
         self.mark = _itself
+        self.by = _checked_by(by)
         self._add = add
         self._remove = remove
 
     @classmethod
     def fold(
-        cls, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S]
+        cls,
+        start: S,
+        add: Callable[[S, V], S],
+        remove: Callable[[S, V], S],
+        *,
+        by: By[V] | None = None,
     ) -> Aggregate[V, S]:
         """Fold with an inverse: ``remove(add(state, record), record) == state``, in any order.
 
         The state must be immutable, and *add* and *remove* return the next one.
         """
-        return cls(start, add, remove)
+        return cls(start, add, remove, by=by)
 
     @classmethod
-    def sum(cls, fn: Callable[[V], Any], start: Any = 0) -> Aggregate[V, Any]:
+    def sum(
+        cls, fn: Callable[[V], Any], start: Any = 0, *, by: By[V] | None = None
+    ) -> Aggregate[V, Any]:
         """Add up ``fn(record)``: int, Decimal or Fraction, all exact.
 
         Decimals are added without rounding, whatever the context of the writing thread. A float
@@ -92,14 +121,16 @@ class Aggregate(Generic[V, S]):
         """
         if not callable(fn):
             raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {shown(fn)}")
-        return _Sum(fn, start)
+        return _Sum(fn, start, by)
 
     @classmethod
-    def count(cls, predicate: Callable[[V], object] | None = None) -> Aggregate[V, int]:
+    def count(
+        cls, predicate: Callable[[V], object] | None = None, *, by: By[V] | None = None
+    ) -> Aggregate[V, int]:
         """Count the records, or those for which *predicate* is true."""
         if predicate is not None and not callable(predicate):
             raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {shown(predicate)}")
-        return _Count(always if predicate is None else predicate)
+        return _Count(always if predicate is None else predicate, by)
 
     def move(self, state: S, was: Any, now: Any) -> S:
         """Return the state after what `mark` gives of one record has become another.
@@ -117,6 +148,12 @@ class Aggregate(Generic[V, S]):
         return state
 
 
+def _checked_by(by: Any) -> Any:
+    if by is not None:
+        ensure_function(by, "by must be a function of a record")
+    return by
+
+
 def _itself(record: V) -> V:
     return record
 
@@ -131,8 +168,9 @@ class _Sum(Aggregate[V, Any]):
 
     __slots__ = ()
 
-    def __init__(self, amount: Callable[[V], Any], start: Any) -> None:
+    def __init__(self, amount: Callable[[V], Any], start: Any, by: By[V] | None) -> None:
         self.mark = amount
+        self.by = _checked_by(by)
         self.start = self._checked(start)
 
     def move(self, state: Any, was: Any, now: Any) -> Any:
@@ -160,43 +198,10 @@ class _Count(Aggregate[V, int]):
 
     __slots__ = ()
 
-    def __init__(self, predicate: Callable[[V], object]) -> None:
+    def __init__(self, predicate: Callable[[V], object], by: By[V] | None) -> None:
         self.mark = predicate
+        self.by = _checked_by(by)
         self.start = 0
 
     def move(self, state: int, was: Any, now: Any) -> int:
         return state + bool(now) - bool(was)  # `MISSING` is false
-
-
-class Total:
-    """One aggregate of a store: how it is built, and how it follows a change. Immutable.
-
-    Attributes:
-        name: the name of the aggregate.
-        mark: see `Aggregate`.
-        shift: ``shift(state, was, now)``, which is `Aggregate.move`.
-        start: the state of no records.
-    """
-
-    __slots__ = ("mark", "name", "shift", "start")
-
-    def __init__(self, name: str, aggregate: Aggregate[Any, Any]) -> None:
-        self.name = name
-        self.mark = aggregate.mark
-        self.shift = aggregate.move
-        self.start = aggregate.start
-
-    def step(self, state: Any, delta: Delta[Any, Any]) -> Any:
-        """Return the state after *delta*. Costs O(keys in it)."""
-        mark, shift = self.mark, self.shift
-        key: Any = None
-        try:
-            for key, (old, new) in delta.items():  # noqa: B007  (for the blame)
-                was = MISSING if old is MISSING else mark(old)
-                now = MISSING if new is MISSING else mark(new)
-                if was is not now:
-                    state = shift(state, was, now)
-        except Exception as error:
-            blame(error, "aggregate", self.name, key)
-            raise
-        return state

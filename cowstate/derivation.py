@@ -6,16 +6,17 @@ one without the other. Each is brought up to date from the changes alone: no com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from .aggregate import Aggregate, Total, always
+from .aggregate import Aggregate
 from .blame import blame
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError
 from .index import Entries, Index
 from .maps import MapKind, map_kind
 from .showing import shown
+from .totals import Groups, total_of
 
 __all__ = ["Derivation"]
 
@@ -24,30 +25,30 @@ States: TypeAlias = tuple[Any, ...]
 
 
 class _Asked(NamedTuple):
-    """What an update asks of one index or aggregate: whether it moves, and if so, how."""
+    """One index or aggregate, and where it stands among those of its role."""
 
-    mark: Callable[[Any], Any]
+    part: Any
     role: str
-    name: str
     place: int
-    shift: Callable[..., Any]
 
 
 class Derivation:
     """What a store derives from its records, by name; the pure step from version to version.
 
-    Immutable after construction. ``indexes`` and ``totals`` of a snapshot are tuples in the
-    order of the names here.
+    Immutable after construction. The indexes and totals of a snapshot are tuples of states, in the
+    order of those here.
     """
 
     __slots__ = (
         "_asked",
-        "_indexes",
-        "_marks",
-        "_totals",
+        "_asking",
+        "_asks",
         "index_positions",
+        "indexes",
         "kind",
+        "readers",
         "total_positions",
+        "totals",
         "unique",
     )
 
@@ -73,24 +74,21 @@ class Derivation:
                     f"aggregates[{shown(name)}] must be an Aggregate, not {shown(aggregate)}"
                 )
         self.kind = kind
-        self._indexes = tuple(Entries(name, index, kind) for name, index in indexes.items())
-        self._totals = tuple(Total(name, aggregate) for name, aggregate in aggregates.items())
+        self.indexes = tuple(Entries(name, index, kind) for name, index in indexes.items())
+        self.totals = tuple(total_of(name, each, kind) for name, each in aggregates.items())
         self.index_positions = {name: place for place, name in enumerate(indexes)}
         self.total_positions = {name: place for place, name in enumerate(aggregates)}
         self.unique = tuple(index.unique for index in indexes.values())
-        # What is asked of the two records of an update; of what counts records, nothing.
+        # What makes of a state what a reader is given; None where that is the state.
+        self.readers = tuple(total.reader for total in self.totals)
+        # What an update asks, function by function; and beside it, who asks.
         self._asked = (
-            *(
-                _Asked(each.mark, "index", each.name, place, each.shift)
-                for place, each in enumerate(self._indexes)
-            ),
-            *(
-                _Asked(each.mark, "aggregate", each.name, place, each.shift)
-                for place, each in enumerate(self._totals)
-                if each.mark is not always
-            ),
+            *(_Asked(each, "index", place) for place, each in enumerate(self.indexes)),
+            *(_Asked(each, "aggregate", place) for place, each in enumerate(self.totals)),
         )
-        self._marks = tuple(each.mark for each in self._asked)
+        asks = [(fn, each) for each, asked in enumerate(self._asked) for fn in asked.part.asks]
+        self._asks = tuple(fn for fn, _ in asks)
+        self._asking = tuple(each for _, each in asks)
 
     @classmethod
     def readable(cls, unique: Mapping[str, bool], totals: Iterable[str]) -> Derivation:
@@ -99,21 +97,22 @@ class Derivation:
         derivation.index_positions = {name: place for place, name in enumerate(unique)}
         derivation.total_positions = {name: place for place, name in enumerate(totals)}
         derivation.unique = tuple(unique.values())
+        derivation.readers = (None,) * len(derivation.total_positions)
         return derivation
 
     def __bool__(self) -> bool:
-        return bool(self._indexes or self._totals)
+        return bool(self.indexes or self.totals)
 
     def index(self, position: int) -> Index[Any]:
         """Return the index at *position*."""
-        return self._indexes[position].index
+        return self.indexes[position].index
 
     def build(self, records: Mapping[Any, Any]) -> tuple[States, States]:
         """Return ``(indexes, totals)`` of *records*. O(N) for each."""
         delta: AnyDelta = {key: (MISSING, record) for key, record in records.items()}
         return (
-            tuple([entries.build(records) for entries in self._indexes]),
-            tuple([total.step(total.start, delta) for total in self._totals]),
+            tuple([entries.build(records) for entries in self.indexes]),
+            tuple([total.step(total.start, delta) for total in self.totals]),
         )
 
     def step(self, indexes: States, totals: States, delta: AnyDelta) -> tuple[States, States]:
@@ -122,15 +121,12 @@ class Derivation:
             indexes = tuple(
                 [
                     entries.step(state, delta)
-                    for entries, state in zip(self._indexes, indexes, strict=True)
+                    for entries, state in zip(self.indexes, indexes, strict=True)
                 ]
             )
         if totals:
             totals = tuple(
-                [
-                    total.step(state, delta)
-                    for total, state in zip(self._totals, totals, strict=True)
-                ]
+                [total.step(state, delta) for total, state in zip(self.totals, totals, strict=True)]
             )
         return indexes, totals
 
@@ -150,42 +146,58 @@ class Derivation:
         Most of what is derived does not move. Each is asked of both records, and where that gives
         one object of each, that was all.
         """
-        mark = None
+        ask = None
         try:
-            for mark in self._marks:
-                if mark(old) is not mark(new):
+            for ask in self._asks:
+                if ask(old) is not ask(new):
                     break
             else:
                 return indexes, totals
         except Exception as error:
-            asked = next(each for each in self._asked if each.mark is mark)
-            blame(error, asked.role, asked.name, key)
+            asked = self._asked[self._asking[self._asks.index(ask)]]
+            blame(error, asked.role, asked.part.name, key)
             raise
-        return self._shift(indexes, totals, key, old, new, self._marks.index(mark))
+        return self._shift(indexes, totals, key, old, new, self._asking[self._asks.index(ask)])
 
     def _shift(
         self, indexes: States, totals: States, key: Any, old: Any, new: Any, start: int
     ) -> tuple[States, States]:
-        """Return the same, where the first that moves is that of `_asked` at *start*."""
-        for asked in self._asked[start:]:
+        """Return the same, where those before *start* do not move."""
+        for part, role, place in self._asked[start:]:
             try:
-                was, now = asked.mark(old), asked.mark(new)
+                was, now = part.mark(old), part.mark(new)
                 if was is now:
                     continue
-                place = asked.place
-                if asked.role == "index":
-                    shifted = asked.shift(indexes[place], key, was, now)
+                if role == "index":
+                    shifted = part.shift(indexes[place], key, was, now)
                     if shifted is not indexes[place]:
                         indexes = (*indexes[:place], shifted, *indexes[place + 1 :])
                 else:
-                    shifted = asked.shift(totals[place], was, now)
+                    shifted = part.shift(totals[place], was, now)
                     if shifted is not totals[place]:
                         totals = (*totals[:place], shifted, *totals[place + 1 :])
             except Exception as error:
-                blame(error, asked.role, asked.name, key)
+                blame(error, role, part.name, key)
                 raise
         return indexes, totals
 
+    def value(self, position: int, state: Any, group: object = MISSING) -> Any:
+        """Return what a reader is given for the aggregate at *position*, all of it or of a group.
+
+        Raises:
+            ArgumentTypeError: it has no groups.
+        """
+        reader = self.readers[position]
+        value = state if reader is None else reader(state)
+        if group is MISSING:
+            return value
+        if not isinstance(value, Groups):
+            name = next(name for name, at in self.total_positions.items() if at == position)
+            raise ArgumentTypeError(
+                f"aggregate {shown(name)} has no groups; it was made without `by`"
+            )
+        return value.of(group)
+
     def step_total(self, position: int, state: Any, delta: AnyDelta) -> Any:
         """Return the aggregate at *position* after *delta*."""
-        return self._totals[position].step(state, delta)
+        return self.totals[position].step(state, delta)

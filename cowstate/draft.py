@@ -12,6 +12,7 @@ from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
 from .sameness import same
 from .showing import shown
 from .snapshot import Commit, Snapshot
+from .totals import Groups
 from .workspace import Workspace, ensure_hashable
 
 __all__ = ["Draft"]
@@ -31,8 +32,10 @@ class Draft(Workspace[K, V]):
 
     - each key read or written still holds the very object (or still none);
     - each index entry looked up is still the same;
-    - if it was iterated or counted, no key has been added or deleted; if a total was read, the
-      total is the same; if ``meta`` was read or set, the meta value is.
+    - if it was iterated or counted, no key has been added or deleted; if ``meta`` was read or set,
+      the meta value is the same;
+    - if a total was read, or that of a group, it is the same; if all groups of one were, none of
+      them has moved.
 
     Other keys may have changed: that is no conflict. For one thread at a time.
 
@@ -77,7 +80,7 @@ class Draft(Workspace[K, V]):
         # The keys read, each with what it held: `MISSING`, if there was none.
         self._read: dict[K, V | Absent] = {}
         self._entries_read: set[tuple[str, Any]] | None = None
-        self._totals_read: set[str] | None = None
+        self._totals_read: set[tuple[str, Any]] | None = None
         self._key_set_read = self._meta_used = False
 
     def commit(self, *, expected_version: int | None = None) -> Commit[K, V]:
@@ -146,11 +149,14 @@ class Draft(Workspace[K, V]):
         self._key_set_read = True
         return super().popitem()
 
-    def total(self, aggregate: str) -> Any:
-        """Return the value of an *aggregate*, changes here included, and rely on it."""
-        total = super().total(aggregate)
+    def total(self, aggregate: str, group: object = MISSING) -> Any:
+        """Return the value of an *aggregate*, changes here included, and rely on it.
+
+        Who reads one group relies on that alone.
+        """
+        total = super().total(aggregate, group)
         self._totals_read = self._totals_read or set()
-        self._totals_read.add(aggregate)
+        self._totals_read.add((aggregate, group))
         return total
 
     def _record(self, key: K) -> V | Absent:
@@ -201,9 +207,9 @@ class Draft(Workspace[K, V]):
             if not _same_entry(base, current, index, value)
         ]
         reasons = [
-            f"total:{name}"
-            for name in self._totals_read or ()
-            if not same(base.total(name), current.total(name))
+            f"total:{name}" if group is MISSING else f"total:{name}[{shown(group, 80)}]"
+            for name, group in self._totals_read or ()
+            if not _same_total(base, current, name, group)
         ]
         if self._key_set_read and current._key_set is not base._key_set:
             reasons.append("keys")
@@ -215,6 +221,17 @@ class Draft(Workspace[K, V]):
             raise ConflictError(
                 keys, base.version, current.version, entries=entries, reasons=reasons
             )
+
+
+def _same_total(
+    base: Snapshot[Any, Any], current: Snapshot[Any, Any], name: str, group: object
+) -> bool:
+    position = base._lineage.derivation.total_positions[name]
+    if base._totals[position] is current._totals[position]:
+        return True
+    then = base.total(name, group)
+    # Of all groups together it is asked whether one has moved: to compare them would be O(N).
+    return not isinstance(then, Groups) and same(then, current.total(name, group))
 
 
 def _same_entry(

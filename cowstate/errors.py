@@ -161,7 +161,7 @@ class ConflictError(CowstateError):
         keys: the keys that it read or wrote and that no longer hold what it saw.
         entries: ``(index, value)`` of the index entries that it looked up and that changed.
         reasons: what else it relied on that changed: ``"keys"`` (the set of keys, for a draft
-            that iterated), ``"meta"``, ``"version"``, or ``"total:<aggregate>"``.
+            that iterated), ``"meta"``, ``"version"``, ``"total:<aggregate>"``, that ``[<group>]``.
         drafted_from: the version that the draft was derived from.
         found: the version that the store had reached.
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from itertools import islice
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -18,6 +19,9 @@ __all__ = ["Entries", "Index"]
 V = TypeVar("V")
 State: TypeAlias = PersistentMap[Any, Any]
 Values: TypeAlias = Sequence[Any]
+
+_FIXED_BYTES: Final = 360
+"""Of the entries of a version, however many move: the map itself, the tuple of all indexes."""
 
 
 class Index(msgspec.Struct, Generic[V], frozen=True):
@@ -81,16 +85,18 @@ class Entries:
     Attributes:
         name: the name of the index.
         index: the index.
-        mark: its function. Two records of which it gives the very same object are the same here.
+        mark: what it asks of a record: the index function.
+        asks: the same. Two records of which it gives the very same object are the same here.
         unique: whether it is unique.
     """
 
-    __slots__ = ("_kind", "index", "mark", "name", "unique")
+    __slots__ = ("_kind", "asks", "index", "mark", "name", "unique")
 
     def __init__(self, name: str, index: Index[Any], kind: MapKind) -> None:
         self.name = name
         self.index = index
         self.mark = index.fn
+        self.asks = (index.fn,)
         self.unique = index.unique
         self._kind = kind
 
@@ -150,6 +156,15 @@ class Entries:
         for value in come:
             state = self._with(state, value, key)
         return state
+
+    def bytes_of(self, state: State, moved: int) -> int:
+        """Estimate what *state* does not share with the one before so many records *moved*."""
+        # An entry left and an entry taken, each with its set of keys.
+        path_bytes = self._kind.path_bytes
+        size = path_bytes(state, 2 * moved) + _FIXED_BYTES
+        if not self.unique:
+            size += sum(path_bytes(keys, moved) for keys in islice(state.values(), 2))
+        return size
 
     def _moved(self, was: Any, now: Any) -> tuple[Values, Values]:
         """Return the values that a record leaves and takes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from itertools import islice
 from sys import getsizeof
 from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar
@@ -229,12 +228,11 @@ class Schema(Generic[K, V]):
         size = _FIXED_BYTES + sum(getsizeof(new) for _, new in delta.values())
         if before._map is not after._map:
             size += self.kind.path_bytes(after._map, len(delta))
-        path_bytes, unique = self.kind.path_bytes, self.derivation.unique
-        for was, now, one in zip(before._indexes, after._indexes, unique, strict=True):
-            if was is not now:  # an entry left and an entry taken, each with its set of keys
-                size += path_bytes(now, 2 * len(delta)) + _FIXED_BYTES
-                if not one:
-                    size += sum(path_bytes(keys, len(delta)) for keys in islice(now.values(), 2))
+        parts: tuple[Any, ...] = (*self.derivation.indexes, *self.derivation.totals)
+        old, new = (*before._indexes, *before._totals), (*after._indexes, *after._totals)
+        for part, was, now in zip(parts, old, new, strict=True):
+            if was is not now:
+                size += part.bytes_of(now, len(delta))
         return size
 
 

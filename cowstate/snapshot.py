@@ -165,12 +165,26 @@ class Snapshot(
         keys = (entry,) if self._lineage.derivation.unique[position] else entry
         return {key: self._map[key] for key in keys}
 
-    def total(self, aggregate: str) -> Any:
-        """Return the value of an *aggregate*, as of this version. Costs O(1)."""
-        position = self._lineage.derivation.total_positions.get(aggregate)
+    def total(self, aggregate: str, group: object = MISSING) -> Any:
+        """Return the value of an *aggregate*, as of this version. Costs O(1).
+
+        Args:
+            aggregate: the name of it.
+            group: of one that was made with ``by``, the group to read, O(log groups); without it,
+                all of them come, as an immutable mapping, still in O(1).
+
+        Raises:
+            UnknownAggregateError: no aggregate of that name.
+            ArgumentTypeError: it has no groups.
+        """
+        derivation = self._lineage.derivation
+        position = derivation.total_positions.get(aggregate)
         if position is None:
-            raise UnknownAggregateError(aggregate, self._lineage.derivation.total_positions)
-        return self._totals[position]
+            raise UnknownAggregateError(aggregate, derivation.total_positions)
+        state = self._totals[position]
+        if group is MISSING and derivation.readers[position] is None:
+            return state
+        return derivation.value(position, state, group)
 
     def diff(self, older: Snapshot[K, V]) -> ChangeSet[K, V]:
         """Return what changed from *older* to this snapshot; either may be the newer one.
@@ -223,7 +237,7 @@ class Snapshot(
             dict(self.items()),
             dict(zip(derivation.index_positions, derivation.unique, strict=True)),
             indexes,
-            dict(zip(derivation.total_positions, self._totals, strict=True)),
+            {name: self.total(name) for name in derivation.total_positions},
         )
 
 

@@ -263,16 +263,20 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         """
         return {key: self[key] for key in self._found(index, value)}
 
-    def total(self, aggregate: str) -> Any:
-        """Return the value of an *aggregate*, changes here included. Costs O(changes made here)."""
+    def total(self, aggregate: str, group: object = MISSING) -> Any:
+        """Return the value of an *aggregate*, changes here included. Costs O(changes made here).
+
+        As in `Snapshot.total`.
+        """
         base = self._base
         derivation = base._lineage.derivation
         position = derivation.total_positions.get(aggregate)
         if position is None:
             raise UnknownAggregateError(aggregate, derivation.total_positions)
-        return derivation.step_total(
+        state = derivation.step_total(
             position, base._totals[position], delta_of(self._map, self._writes)
         )
+        return derivation.value(position, state, group)
 
     def _record(self, key: K) -> V | Absent:
         try:

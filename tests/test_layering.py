@@ -34,6 +34,7 @@ LAYERS = [
     ["members"],
     ["snapshot"],
     ["ring", "derivation", "scope", "locks"],
+    ["totals"],
     ["aggregate", "index"],
     ["maps"],
     ["tree"],

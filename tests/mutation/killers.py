@@ -33,6 +33,7 @@ NEAR = {
     "cowstate/subscribers.py": ["test_groups", "test_readstore", "test_delivery", "test_serving"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
+    "cowstate/totals.py": ["test_groups_of_totals", "test_derived", "test_derivation"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/waiters.py": ["test_waits", "test_process", "test_aio"],
