@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from .changes import MISSING
 from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import check_immutable
+from .ordered import Sorted, ensure_ordered
 from .showing import shown
 from .slips import ensure_function
 
@@ -43,8 +44,9 @@ def _move(total: Any, was: Any, now: Any) -> Any:
 class Aggregate(Generic[V, S]):
     """A value folded from all records, moved by each change and never recomputed.
 
-    Make one with `sum`, `count` or `fold`. Every function given must depend on the record
-    alone and be short: it runs under the store's lock. Cost: O(1) for each changed record.
+    Make one with `sum`, `count`, `min`, `max` or `fold`. Every function given must depend on the
+    record alone and be short: it runs under the store's lock. Cost: O(1) for each changed record;
+    O(log N) for `min` and `max`.
 
     With *by*, there is one value for each group of records, and *by* says of a record to which it
     belongs: any hashable value, None as well. ``total(name, group)`` reads one of them, which is
@@ -75,6 +77,8 @@ class Aggregate(Generic[V, S]):
 
     mark: Callable[[V], Any]
     by: By[V] | None
+    reader: Callable[[Any], Any] | None = None
+    """What makes of a state what a reader is given; None where that is the state."""
 
     def __init__(
         self,
@@ -132,6 +136,37 @@ class Aggregate(Generic[V, S]):
             raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {shown(predicate)}")
         return _Count(always if predicate is None else predicate, by)
 
+    @classmethod
+    def min(
+        cls, fn: Callable[[V], Any], *, default: Any = None, by: By[V] | None = None
+    ) -> Aggregate[V, Any]:
+        """Keep the least of ``fn(record)``, whatever comes and goes.
+
+        A record of which *fn* gives None counts for nothing. Of values that are equal, any may be
+        given. Values must have an order; NaN, and what cannot be compared with the others, is
+        refused. Costs O(log N) for each record whose value changed, deletions included, and takes
+        memory for each: that of an ordered index.
+
+        Args:
+            fn: a function of a record.
+            default: the value of no records.
+            by: see `Aggregate`; the least of each group is kept.
+
+        >>> from cowstate import Store
+        >>> best = Aggregate.min(lambda price: price)
+        >>> store = Store({"a": 7, "b": 5}, aggregates={"best": best})
+        >>> store.snapshot().total("best"), store.delete("b").after.total("best")
+        (5, 7)
+        """
+        return _Extreme("min", fn, default, by)
+
+    @classmethod
+    def max(
+        cls, fn: Callable[[V], Any], *, default: Any = None, by: By[V] | None = None
+    ) -> Aggregate[V, Any]:
+        """Keep the greatest of ``fn(record)``, as `min` keeps the least."""
+        return _Extreme("max", fn, default, by)
+
     def move(self, state: S, was: Any, now: Any) -> S:
         """Return the state after what `mark` gives of one record has become another.
 
@@ -145,6 +180,13 @@ class Aggregate(Generic[V, S]):
         if now is not MISSING:
             state = self._add(state, now)
         check_immutable(state)
+        return state
+
+    def folded(self, marks: Iterable[Any]) -> S:
+        """Return the state of records of which `mark` gives these *marks*. O(N)."""
+        state = self.start
+        for mark in marks:
+            state = self.move(state, MISSING, mark)
         return state
 
 
@@ -205,3 +247,44 @@ class _Count(Aggregate[V, int]):
 
     def move(self, state: int, was: Any, now: Any) -> int:
         return state + bool(now) - bool(was)  # `MISSING` is false
+
+
+class _Extreme(Aggregate[V, Any]):
+    """The end of all marks but None, which are kept in their order."""
+
+    __slots__ = ("_default", "_which")
+
+    def __init__(self, which: str, fn: Callable[[V], Any], default: Any, by: By[V] | None) -> None:
+        ensure_function(fn, f"Aggregate.{which} needs a function of a record")
+        check_immutable(default)
+        self.mark = fn
+        self.by = _checked_by(by)
+        self.start = Sorted.of(())
+        self._which = which
+        self._default = default
+
+    def reader(self, state: Sorted[Any]) -> Any:
+        if not state:
+            return self._default
+        return state.first() if self._which == "min" else state.last()
+
+    def move(self, state: Sorted[Any], was: Any, now: Any) -> Sorted[Any]:
+        was = None if was is MISSING else was
+        now = None if now is MISSING else now
+        if now is not None:
+            ensure_ordered(now)
+        if was is now or (type(was) is type(now) and was == now):
+            return state
+        if was is not None:
+            try:
+                state = state.drop(was)
+            except KeyError:
+                raise ArgumentValueError(
+                    f"{shown(was)} was not the value of this record when it was stored; the "
+                    f"function of Aggregate.{self._which} must give the same value for the same "
+                    "record every time"
+                ) from None
+        return state if now is None else state.put(now)
+
+    def folded(self, marks: Iterable[Any]) -> Sorted[Any]:
+        return Sorted.of(mark for mark in marks if mark is not None)

@@ -109,10 +109,9 @@ class Derivation:
 
     def build(self, records: Mapping[Any, Any]) -> tuple[States, States]:
         """Return ``(indexes, totals)`` of *records*. O(N) for each."""
-        delta: AnyDelta = {key: (MISSING, record) for key, record in records.items()}
         return (
             tuple([entries.build(records) for entries in self.indexes]),
-            tuple([total.step(total.start, delta) for total in self.totals]),
+            tuple([total.build(records) for total in self.totals]),
         )
 
     def step(self, indexes: States, totals: States, delta: AnyDelta) -> tuple[States, States]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from sys import getsizeof
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -12,6 +12,7 @@ from .blame import blame
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError
 from .maps import MapKind, PersistentMap
+from .ordered import Sorted
 from .showing import shown
 
 __all__ = ["GroupedTotal", "Groups", "Total", "total_of"]
@@ -37,10 +38,11 @@ class Total:
         mark: what it asks of a record, see `Aggregate`.
         asks: functions of a record; two of which each gives the very same are the same here.
         shift: ``shift(state, was, now)``, which is `Aggregate.move`.
+        folded: the state of what `mark` gives of several records.
         reader: what makes of a state what a reader is given; None where that is the state.
     """
 
-    __slots__ = ("asks", "mark", "name", "reader", "shift", "start")
+    __slots__ = ("asks", "folded", "mark", "name", "reader", "shift", "start")
 
     def __init__(self, name: str, aggregate: Aggregate[Any, Any]) -> None:
         self.name = name
@@ -48,10 +50,23 @@ class Total:
         self.mark: Mark = aggregate.mark
         self.asks: tuple[Mark, ...] = () if self.mark is always else (self.mark,)
         self.shift: Callable[[Any, Any, Any], Any] = aggregate.move
-        self.reader: Callable[[Any], Any] | None = None
+        self.folded: Callable[[Iterable[Any]], Any] = aggregate.folded
+        self.reader: Callable[[Any], Any] | None = aggregate.reader
+
+    def build(self, records: Mapping[Any, Any]) -> Any:
+        """Return the state of *records*. Costs O(N), or O(N log N) for those with an order."""
+        try:
+            return self.folded(map(self.mark, records.values()))
+        except Exception:
+            # Record by record, which takes longer, and says which of them it is.
+            return self.step(
+                self.start, {key: (MISSING, record) for key, record in records.items()}
+            )
 
     def bytes_of(self, state: Any, moved: int) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
+        if isinstance(state, Sorted):
+            return state.path_bytes(2 * moved)
         return getsizeof(state) if moved else 0
 
     def step(self, state: Any, delta: Delta[Any, Any]) -> Any:
@@ -85,6 +100,7 @@ class GroupedTotal(Total):
         self.asks = (by, *of_each.asks)
         self.mark = self._mark
         self.shift = self._shift
+        self.folded = self._folded
         self.reader = self._groups
         self._by = by
         self._kind = kind
@@ -102,6 +118,16 @@ class GroupedTotal(Total):
         read = self._of_each.reader or _itself
         return Groups(state, read, read(self._of_each.start))
 
+    def _folded(self, marks: Iterable[tuple[Any, Any]]) -> Any:
+        groups: dict[Any, list[Any]] = {}
+        for group, gives in marks:
+            _ensure_group(group)
+            groups.setdefault(group, []).append(gives)
+        folded = self._of_each.folded
+        return self._kind.build(
+            {group: (len(given), folded(given)) for group, given in groups.items()}
+        )
+
     def _shift(self, state: Any, was: Any, now: Any) -> Any:
         if was is MISSING:
             return self._enter(state, *now)
@@ -118,12 +144,8 @@ class GroupedTotal(Total):
         return state if after is before else self._kind.put(state, left, (count, after))
 
     def _enter(self, state: Any, group: Any, gives: Any) -> Any:
-        _ensure_hashable(group)
+        _ensure_group(group)
         held = state.get(group, MISSING)
-        if group != group or group is MISSING:  # noqa: PLR0124  (the test for NaN)
-            raise ArgumentValueError(
-                f"{shown(group)} cannot be a group, for it could not be asked for; return None"
-            )
         count, before = (0, self._of_each.start) if held is MISSING else held
         return self._kind.put(
             state, group, (count + 1, self._of_each.shift(before, MISSING, gives))
@@ -195,6 +217,14 @@ class Groups(Mapping[Any, S], Generic[S]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _groups, (dict(self), self.start)
+
+
+def _ensure_group(group: object) -> None:
+    _ensure_hashable(group)
+    if group != group or group is MISSING:  # noqa: PLR0124  (the test for NaN)
+        raise ArgumentValueError(
+            f"{shown(group)} cannot be a group, for it could not be asked for; return None"
+        )
 
 
 def _ensure_hashable(group: object) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/aggregate.py": ["test_derived", "test_derivation", "test_snapshot"],
+    "cowstate/aggregate.py": ["test_derived", "test_extremes", "test_derivation"],
     "cowstate/aio.py": ["test_aio_under_writes"],
     "cowstate/blame.py": ["test_derivation", "test_derived"],
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
@@ -33,7 +33,7 @@ NEAR = {
     "cowstate/subscribers.py": ["test_groups", "test_readstore", "test_delivery", "test_serving"],
     "cowstate/timeline.py": ["test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
-    "cowstate/totals.py": ["test_groups_of_totals", "test_derived", "test_derivation"],
+    "cowstate/totals.py": ["test_groups_of_totals", "test_extremes", "test_derived"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/waiters.py": ["test_waits", "test_process", "test_aio"],
