@@ -17,6 +17,9 @@ __all__ = ["Aggregate", "always"]
 
 V = TypeVar("V")
 S = TypeVar("S")
+# Of what the functions below make, for the class itself is of no certain records.
+R = TypeVar("R")
+T = TypeVar("T")
 
 By: TypeAlias = Callable[[V], Hashable]
 """Which group a record belongs to."""
@@ -98,25 +101,24 @@ class Aggregate(Generic[V, S]):
         self._add = add
         self._remove = remove
 
-    @classmethod
+    @staticmethod
     def fold(
-        cls,
-        start: S,
-        add: Callable[[S, V], S],
-        remove: Callable[[S, V], S],
+        start: T,
+        add: Callable[[T, R], T],
+        remove: Callable[[T, R], T],
         *,
-        by: By[V] | None = None,
-    ) -> Aggregate[V, S]:
+        by: By[R] | None = None,
+    ) -> Aggregate[R, T]:
         """Fold with an inverse: ``remove(add(state, record), record) == state``, in any order.
 
         The state must be immutable, and *add* and *remove* return the next one.
         """
-        return cls(start, add, remove, by=by)
+        return Aggregate(start, add, remove, by=by)
 
-    @classmethod
+    @staticmethod
     def sum(
-        cls, fn: Callable[[V], Any], start: Any = 0, *, by: By[V] | None = None
-    ) -> Aggregate[V, Any]:
+        fn: Callable[[R], Any], start: Any = 0, *, by: By[R] | None = None
+    ) -> Aggregate[R, Any]:
         """Add up ``fn(record)``: int, Decimal or Fraction, all exact.
 
         Decimals are added without rounding, whatever the context of the writing thread. A float
@@ -127,19 +129,19 @@ class Aggregate(Generic[V, S]):
             raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {shown(fn)}")
         return _Sum(fn, start, by)
 
-    @classmethod
+    @staticmethod
     def count(
-        cls, predicate: Callable[[V], object] | None = None, *, by: By[V] | None = None
-    ) -> Aggregate[V, int]:
+        predicate: Callable[[R], object] | None = None, *, by: By[R] | None = None
+    ) -> Aggregate[R, int]:
         """Count the records, or those for which *predicate* is true."""
         if predicate is not None and not callable(predicate):
             raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {shown(predicate)}")
         return _Count(always if predicate is None else predicate, by)
 
-    @classmethod
+    @staticmethod
     def min(
-        cls, fn: Callable[[V], Any], *, default: Any = None, by: By[V] | None = None
-    ) -> Aggregate[V, Any]:
+        fn: Callable[[R], Any], *, default: Any = None, by: By[R] | None = None
+    ) -> Aggregate[R, Any]:
         """Keep the least of ``fn(record)``, whatever comes and goes.
 
         A record of which *fn* gives None counts for nothing. Of values that are equal, any may be
@@ -160,10 +162,10 @@ class Aggregate(Generic[V, S]):
         """
         return _Extreme("min", fn, default, by)
 
-    @classmethod
+    @staticmethod
     def max(
-        cls, fn: Callable[[V], Any], *, default: Any = None, by: By[V] | None = None
-    ) -> Aggregate[V, Any]:
+        fn: Callable[[R], Any], *, default: Any = None, by: By[R] | None = None
+    ) -> Aggregate[R, Any]:
         """Keep the greatest of ``fn(record)``, as `min` keeps the least."""
         return _Extreme("max", fn, default, by)
 

@@ -13,7 +13,7 @@ from .aggregate import Aggregate
 from .blame import blame
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError
-from .index import Entries, Index
+from .index import Index, entries_of
 from .maps import MapKind, map_kind
 from .showing import shown
 from .totals import Groups, total_of
@@ -74,7 +74,7 @@ class Derivation:
                     f"aggregates[{shown(name)}] must be an Aggregate, not {shown(aggregate)}"
                 )
         self.kind = kind
-        self.indexes = tuple(Entries(name, index, kind) for name, index in indexes.items())
+        self.indexes = tuple(entries_of(name, index, kind) for name, index in indexes.items())
         self.totals = tuple(total_of(name, each, kind) for name, each in aggregates.items())
         self.index_positions = {name: place for place, name in enumerate(indexes)}
         self.total_positions = {name: place for place, name in enumerate(aggregates)}

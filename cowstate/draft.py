@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
-from itertools import chain
+from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import chain, zip_longest
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from .changes import MISSING, Absent
 from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
+from .ordered import Span
 from .sameness import same
 from .showing import shown
 from .snapshot import Commit, Snapshot
@@ -19,6 +20,7 @@ __all__ = ["Draft"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T", bound=tuple[Any, Any])
 
 _NOT_HERE: Final[Any] = object()
 
@@ -32,6 +34,8 @@ class Draft(Workspace[K, V]):
 
     - each key read or written still holds the very object (or still none);
     - each index entry looked up is still the same;
+    - if an index was read in its order, the entries between the ends, or up to where the answer
+      was complete, are the same, and there are no others;
     - if it was iterated or counted, no key has been added or deleted; if ``meta`` was read or set,
       the meta value is the same;
     - if a total was read, or that of a group, it is the same; if all groups of one were, none of
@@ -55,6 +59,7 @@ class Draft(Workspace[K, V]):
         "_entries_read",
         "_key_set_read",
         "_meta_used",
+        "_ranges_read",
         "_read",
         "_totals_read",
     )
@@ -80,6 +85,7 @@ class Draft(Workspace[K, V]):
         # The keys read, each with what it held: `MISSING`, if there was none.
         self._read: dict[K, V | Absent] = {}
         self._entries_read: set[tuple[str, Any]] | None = None
+        self._ranges_read: list[_RangeRead] | None = None
         self._totals_read: set[tuple[str, Any]] | None = None
         self._key_set_read = self._meta_used = False
 
@@ -176,6 +182,19 @@ class Draft(Workspace[K, V]):
         self._entries_read.add((index, value))
         return found
 
+    def _entries_in(self, index: str, span: Span) -> Iterator[tuple[Any, Iterable[K]]]:
+        return self._noting(_RangeRead(index, span), super()._entries_in(index, span))
+
+    def _noting(self, read: _RangeRead, found: Iterator[T]) -> Iterator[T]:
+        """Yield what was *found*; who stops before its end relies on no more than he was given."""
+        self._ranges_read = self._ranges_read or []
+        self._ranges_read.append(read)
+        whole = read.span
+        for each in found:
+            read.span = whole.upto(each[0])
+            yield each
+        read.span = whole
+
     def outcome_over(
         self, current: Snapshot[K, V], expected_version: int | None = None
     ) -> tuple[Snapshot[K, V], dict[K, V | Absent], Any]:
@@ -206,6 +225,8 @@ class Draft(Workspace[K, V]):
             for index, value in self._entries_read or ()
             if not _same_entry(base, current, index, value)
         ]
+        for part in self._ranges_read or ():
+            entries += [(part.index, value) for value in part.changed(base, current)]
         reasons = [
             f"total:{name}" if group is MISSING else f"total:{name}[{shown(group, 80)}]"
             for name, group in self._totals_read or ()
@@ -223,6 +244,39 @@ class Draft(Workspace[K, V]):
             )
 
 
+class _RangeRead:
+    """A part of an ordered index that was read, as far as that went."""
+
+    __slots__ = ("index", "span")
+
+    def __init__(self, index: str, span: Span) -> None:
+        self.index = index
+        self.span = span
+
+    def changed(self, base: Snapshot[Any, Any], current: Snapshot[Any, Any]) -> Iterator[Any]:
+        """Yield the first value that has another entry in *current* than in *base*, if any has.
+
+        Costs O(log N + what was read), whatever lies there now.
+        """
+        one, other = _state_of(base, self.index), _state_of(current, self.index)
+        if one is other:
+            return
+        for then, now in zip_longest(one.between(self.span), other.between(self.span)):
+            if then is None or now is None:
+                yield (then or now)[0]
+            elif then[0] != now[0]:
+                yield (min, max)[self.span.reverse](then[0], now[0])
+            elif then[1] is not now[1]:
+                yield then[0]
+            else:
+                continue
+            return
+
+
+def _state_of(snapshot: Snapshot[Any, Any], index: str) -> Any:
+    return snapshot._indexes[snapshot._lineage.derivation.index_positions[index]]
+
+
 def _same_total(
     base: Snapshot[Any, Any], current: Snapshot[Any, Any], name: str, group: object
 ) -> bool:
@@ -237,6 +291,5 @@ def _same_total(
 def _same_entry(
     base: Snapshot[Any, Any], current: Snapshot[Any, Any], index: str, value: object
 ) -> bool:
-    position = base._lineage.derivation.index_positions[index]
-    then = base._indexes[position].get(value, MISSING)
-    return current._indexes[position].get(value, MISSING) is then
+    then = _state_of(base, index).get(value, MISSING)
+    return _state_of(current, index).get(value, MISSING) is then

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
 from .blame import blame
 from .changes import MISSING, Delta
-from .errors import ArgumentTypeError, IndexValueError, UniqueViolationError
+from .errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    IndexValueError,
+    UniqueViolationError,
+)
 from .maps import MapKind, PersistentMap
+from .ordered import Sorted, Span
 from .showing import shown
 
-__all__ = ["Entries", "Index"]
+__all__ = ["Entries", "Index", "Ordered", "entries_of"]
 
 V = TypeVar("V")
 State: TypeAlias = PersistentMap[Any, Any]
@@ -35,8 +41,12 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
             `UniqueViolationError` and changes nothing. Checked once per commit, for its
             outcome: within a transaction values may pass each other.
         many: *fn* returns an iterable of values, and the record is found under each.
+        ordered: the values are kept in their order as well, for `Snapshot.range` and its kin: what
+            is between two of them, the first, the last, the next. Any two must be comparable; one
+            that is not with those beside it, and NaN, is refused with `IndexValueError`.
 
-    Cost: O(log N) for each changed record whose index value changed, and a look-up O(log N).
+    Cost: O(log N) for each changed record whose index value changed, about twice as much with
+    *ordered*, and a look-up O(log N).
 
     >>> from cowstate import Store
     >>> store = Store({"a": 1, "b": 2, "c": 3}, indexes={"odd": Index(lambda n: n % 2 == 1)})
@@ -47,6 +57,7 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
     fn: Callable[[V], Any]
     unique: bool = False
     many: bool = False
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -99,6 +110,11 @@ class Entries:
         self.asks = (index.fn,)
         self.unique = index.unique
         self._kind = kind
+
+    @property
+    def empty(self) -> State:
+        """The entries of no records."""
+        return self._kind.build({})  # type: ignore[no-any-return]
 
     def build(self, records: Mapping[Any, Any]) -> State:
         """Return the entries of all *records*. O(N)."""
@@ -202,3 +218,103 @@ class Entries:
         if unique or len(entry) == 1:
             return kind.drop(state, value)  # type: ignore[no-any-return]
         return kind.put(state, value, kind.drop(entry, key))  # type: ignore[no-any-return]
+
+
+class Ordered(msgspec.Struct, frozen=True, eq=False):
+    """The entries of an ordered index, which are read as those of any other; and their order.
+
+    Attributes:
+        entries: a persistent map, as that of any index.
+        order: its values.
+    """
+
+    entries: State
+    order: Sorted[Any]
+
+    def get(self, value: Any, default: Any = None, /) -> Any:
+        """Return the entry of *value*."""
+        return self.entries.get(value, default)
+
+    def __getitem__(self, value: Any) -> Any:
+        return self.entries[value]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.order)
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Iterate over the values and their entries, in the order of the values."""
+        return self.between(Span())
+
+    def values(self) -> Iterator[Any]:
+        """Iterate over the entries, in the order of the values."""
+        return map(self.entries.__getitem__, self.order)
+
+    def between(self, span: Span) -> Iterator[tuple[Any, Any]]:
+        """Iterate over the values of *span* and their entries. O(log N + values)."""
+        for bound in (span.low, span.high):
+            if bound is not None:
+                self.order.ensure_comparable(bound)
+        entries = self.entries
+        return ((value, entries[value]) for value in self.order.between(span))
+
+
+class OrderedEntries(Entries):
+    """The entries of an ordered index: `Ordered`, whose order follows its entries."""
+
+    __slots__ = ()
+
+    @property
+    def empty(self) -> Ordered:
+        """The entries of no records."""
+        return Ordered(super().empty, Sorted.of(()))
+
+    def build(self, records: Mapping[Any, Any]) -> Ordered:
+        """Return the entries of all *records*. O(N log N)."""
+        entries = super().build(records)
+        try:
+            return Ordered(entries, Sorted.of(entries))
+        except Exception:
+            # Record by record, which takes longer, and says which of them it is.
+            return self.step(
+                self.empty, {key: (MISSING, record) for key, record in records.items()}
+            )
+
+    def bytes_of(self, state: Any, moved: int) -> int:
+        """Estimate what *state* does not share with the one before so many records *moved*."""
+        return super().bytes_of(state.entries, moved) + int(state.order.path_bytes(2 * moved))
+
+    if TYPE_CHECKING:
+
+        def step(self, state: State, delta: Delta[Any, Any]) -> Ordered: ...
+
+    def _with(self, state: Any, value: Any, key: Any) -> Ordered:
+        entries = super()._with(state.entries, value, key)
+        if value in state.entries:
+            return Ordered(entries, state.order)
+        try:
+            return Ordered(entries, state.order.put(value))
+        except (ArgumentTypeError, ArgumentValueError) as error:
+            raise IndexValueError(str(error)) from None
+
+    def _without(self, state: Any, value: Any, key: Any) -> Ordered:
+        entries = super()._without(state.entries, value, key)
+        if value in entries:
+            return Ordered(entries, state.order)
+        try:
+            return Ordered(entries, state.order.drop(value))
+        except KeyError:
+            raise IndexValueError(
+                f"{shown(value)} is not where it was in the order of the index; what a comparison "
+                "of two values says must never change"
+            ) from None
+
+
+def entries_of(name: str, index: Index[Any], kind: MapKind) -> Entries:
+    """Return what follows *index* in a store over that *kind* of map."""
+    return (OrderedEntries if index.ordered else Entries)(name, index, kind)

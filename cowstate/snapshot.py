@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
 
 import msgspec
@@ -16,7 +16,10 @@ from .errors import (
     UnknownAggregateError,
     UnknownIndexError,
 )
+from .index import Ordered
 from .maps import PersistentMap
+from .ordered import Sorted, Span
+from .ranges import Ranges
 from .ring import Ring
 from .sameness import Equal, same
 from .showing import shown
@@ -38,6 +41,7 @@ else:
 
 class Snapshot(
     msgspec.Struct,
+    Ranges[K, V],
     _MappingOf[K, V],
     frozen=True,
     eq=False,
@@ -165,6 +169,20 @@ class Snapshot(
         keys = (entry,) if self._lineage.derivation.unique[position] else entry
         return {key: self._map[key] for key in keys}
 
+    def _entries_in(self, index: str, span: Span) -> Iterator[tuple[Any, Iterable[K]]]:
+        position = self._index_position(index)
+        state = self._indexes[position]
+        if not isinstance(state, Ordered):
+            raise UnknownIndexError(
+                index,
+                self._lineage.derivation.index_positions,
+                "it keeps no order; make it with Index(fn, ordered=True)",
+            )
+        found = state.between(span)
+        if self._lineage.derivation.unique[position]:
+            return ((value, (key,)) for value, key in found)
+        return found
+
     def total(self, aggregate: str, group: object = MISSING) -> Any:
         """Return the value of an *aggregate*, as of this version. Costs O(1).
 
@@ -228,7 +246,10 @@ class Snapshot(
     def __reduce__(self) -> tuple[Any, ...]:
         derivation = self._lineage.derivation
         indexes = [
-            dict(state.items()) if unique else {value: tuple(keys) for value, keys in state.items()}
+            (
+                isinstance(state, Ordered),
+                {value: key if unique else tuple(key) for value, key in state.items()},
+            )
             for unique, state in zip(derivation.unique, self._indexes, strict=True)
         ]
         return _unpickled, (
@@ -249,15 +270,19 @@ def _unpickled(
     meta: Any,
     records: dict[Any, Any],
     unique: dict[str, bool],
-    indexes: list[dict[Any, Any]],
+    indexes: list[tuple[bool, dict[Any, Any]]],
     totals: dict[str, Any],
 ) -> Snapshot[Any, Any]:
     # Hashes may differ from process to process, so maps are built anew; plain dicts will do for
     # maps of which no next version is ever derived.
     lineage = Lineage(Derivation.readable(unique, totals), Ring(1))
-    return Snapshot(
-        version, meta, records, tuple(indexes), tuple(totals.values()), object(), lineage
+    states = tuple(
+        [
+            Ordered(entries, Sorted.of(entries)) if ordered else entries
+            for ordered, entries in indexes
+        ]
     )
+    return Snapshot(version, meta, records, states, tuple(totals.values()), object(), lineage)
 
 
 class _Keys(KeysView[K]):

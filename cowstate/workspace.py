@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, MutableMapping
-from itertools import chain, islice
+from collections.abc import Callable, Container, Iterable, Iterator, MutableMapping
+from heapq import merge
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet
@@ -15,6 +17,8 @@ from .errors import (
     UnhashableKeyError,
     UnknownAggregateError,
 )
+from .ordered import Sorted, Span
+from .ranges import Ranges
 from .showing import shown
 from .snapshot import Commit, Snapshot, delta_of
 
@@ -46,7 +50,7 @@ def ensure_findable(key: object) -> None:
         )
 
 
-class Workspace(MutableMapping[K, V], Generic[K, V]):
+class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
     """A snapshot with changes laid over it: what `Transaction` and `Draft` have in common.
 
     Reads see the changes made here. Nothing is visible to anybody else until the commit.
@@ -303,6 +307,35 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
                 if record is not MISSING and value in spec.entries(spec.fn(record)):
                     found[key] = None
         return found
+
+    def _entries_in(self, index: str, span: Span) -> Iterator[tuple[Any, Iterable[K]]]:
+        base = self._base._entries_in(index, span)
+        if not self._writes:
+            return base
+        derivation = self._base._lineage.derivation
+        spec = derivation.index(derivation.index_positions[index])
+        laid: dict[Any, dict[K, None]] = {}
+        for key, record in self._writes.items():
+            if record is not MISSING:
+                for value in spec.entries(spec.fn(record)):
+                    if span.holds(value):
+                        laid.setdefault(value, {})[key] = None
+        over = ((value, laid[value]) for value in Sorted.of(laid).between(span))
+        return self._merged(base, over, span.reverse)
+
+    def _merged(
+        self,
+        base: Iterator[tuple[Any, Iterable[K]]],
+        over: Iterator[tuple[Any, Iterable[K]]],
+        reverse: bool,
+    ) -> Iterator[tuple[Any, Iterable[K]]]:
+        writes = self._writes
+        kept = ((value, [key for key in keys if key not in writes]) for value, keys in base)
+        both = merge(kept, over, key=itemgetter(0), reverse=reverse)
+        for value, parts in groupby(both, key=itemgetter(0)):
+            keys = [key for _, part in parts for key in part]
+            if keys:
+                yield value, keys
 
     def _ensure_open(self) -> None:
         if self._closed is not None:

@@ -33,7 +33,7 @@ LAYERS = [
     ["workspace", "timeline", "waiters", "invariants"],
     ["members"],
     ["snapshot"],
-    ["ring", "derivation", "scope", "locks"],
+    ["ring", "derivation", "ranges", "scope", "locks"],
     ["totals"],
     ["aggregate", "index"],
     ["maps"],

@@ -47,8 +47,8 @@ PURE = {
     str(Path(PACKAGE, f"{name}.py"))
     for name in (
         "aggregate", "blame", "changes", "derivation", "draft", "index", "invariants", "maps",
-        "ordered", "records", "ring", "schema", "snapshot", "totals", "transactions", "tree",
-        "workspace",
+        "ordered", "ranges", "records", "ring", "schema", "snapshot", "totals", "transactions",
+        "tree", "workspace",
     )
 }  # fmt: skip
 """The modules that hold nothing: any line of them may fail, for want of memory say."""

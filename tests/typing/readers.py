@@ -6,10 +6,11 @@ Checked by mypy and pyright, and never run for its effects.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, assert_type
+from typing import Any, Literal, assert_type
 
 from cowstate import (
     MISSING,
+    Aggregate,
     Change,
     ChangeSet,
     Commit,
@@ -30,11 +31,31 @@ class Slot(Record):
     order_id: int | None = None
 
 
+def price_of(slot: Slot) -> Decimal:
+    return slot.price
+
+
 store = Store(
     {"50000": Slot(Decimal(50000))},
     indexes={"order_id": Index(lambda slot: slot.order_id, unique=True)},
 )
 assert_type(store, Store[str, Slot])
+
+
+derived = Store(
+    {"50000": Slot(Decimal(50000))},
+    indexes={"price": Index(price_of, ordered=True)},
+    aggregates={
+        "prices": Aggregate.sum(price_of, by=price_of),
+        "all": Aggregate.count(by=price_of),
+        "least": Aggregate.min(price_of),
+        "greatest": Aggregate.max(price_of, default=0, by=price_of),
+    },
+)
+assert_type(derived, Store[str, Slot])
+assert_type(Aggregate.min(price_of), Aggregate[Slot, Any])
+assert_type(Aggregate.count(by=price_of), Aggregate[Slot, int])
+Aggregate.sum(price_of, by="price")  # type: ignore[arg-type]
 
 
 def readers(store: Store[str, Slot]) -> None:
@@ -48,6 +69,9 @@ def readers(store: Store[str, Slot]) -> None:
     assert_type(now.find("order_id", 42), Slot | None)
     assert_type(now.find_key("order_id", 42), str | None)
     assert_type(now.find_all("order_id", 42), dict[str, Slot])
+    assert_type(now.range("price", 1, limit=2), dict[str, Slot])
+    assert_type(now.first("price"), tuple[str, Slot] | None)
+    assert_type(now.floor("price", 5), tuple[str, Slot] | None)
     assert_type(dict(now), dict[str, Slot])
     assert_type([*now.keys()], list[str])
     assert_type([*now.values()], list[Slot])
@@ -98,6 +122,8 @@ def workspaces(store: Store[str, Slot]) -> None:
         assert_type(tx.get("50000"), Slot | None)
         assert_type(tx.get("50000", 0), Slot | int)
         assert_type(tx.find("order_id", 42), Slot | None)
+        assert_type(tx.range("price"), dict[str, Slot])
+        assert_type(tx.last("price"), tuple[str, Slot] | None)
         assert_type(tx.pop("50000"), Slot)
         assert_type(tx.base, Snapshot[str, Slot])
         tx["50000"] = "no slot"  # type: ignore[assignment]
