@@ -8,9 +8,10 @@ from typing import Any, Generic, TypeVar
 from .changes import MISSING, Absent, Delta
 from .committer import Committer
 from .errors import ArgumentTypeError, RecordNotFoundError
+from .lineage import delta_of
 from .schema import Schema
 from .showing import shown
-from .snapshot import Commit, delta_of
+from .snapshot import Commit
 from .workspace import ensure_findable, ensure_hashable
 
 __all__ = ["Bulk", "unique_keys"]

@@ -14,12 +14,13 @@ from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import Immutability, check_deeply, check_immutable, is_inert
 from .index import Index
 from .invariants import Invariant, Invariants
+from .lineage import Lineage, delta_of
 from .maps import MapKind
 from .ring import Ring
 from .sameness import Sameness, rule_of
 from .showing import shown
 from .slips import plain
-from .snapshot import Commit, Lineage, Snapshot, delta_of
+from .snapshot import Commit, Snapshot
 from .workspace import ensure_findable
 
 __all__ = ["Schema"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
 
 import msgspec
 
-from .changes import MISSING, Absent, ChangeSet, Delta, compose_all
+from .changes import MISSING, Absent, ChangeSet, Delta
 from .derivation import Derivation
 from .errors import (
     ForeignSnapshotError,
@@ -17,14 +16,15 @@ from .errors import (
     UnknownIndexError,
 )
 from .index import Ordered
+from .lineage import Lineage
 from .maps import PersistentMap
 from .ordered import Sorted, Span
 from .ranges import Ranges
 from .ring import Ring
-from .sameness import Equal, same
+from .sameness import same
 from .showing import shown
 
-__all__ = ["Commit", "Lineage", "Snapshot"]
+__all__ = ["Commit", "Snapshot"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -353,59 +353,6 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
 
     def __repr__(self) -> str:
         return f"<Commit version={self.version} {_short(repr(self.changes))}>"
-
-
-class Lineage:
-    """What the versions of one store have in common: what is derived, and the recent commits.
-
-    And what makes a write one: *equal*, see `Schema`.
-
-    The ring is the store's, and only referred to: a snapshot that outlives its store must not
-    keep every version in the ring alive.
-    """
-
-    __slots__ = ("_ring", "derivation", "equal", "scans")
-
-    def __init__(
-        self, derivation: Derivation, ring: Ring[Commit[Any, Any]], equal: Equal | None = None
-    ) -> None:
-        self.derivation = derivation
-        self.equal = equal
-        self._ring = weakref.ref(ring)
-        self.scans = 0
-
-    def difference(self, older: Snapshot[K, V], newer: Snapshot[K, V]) -> Delta[K, V]:
-        """Return the delta from *older* to *newer*, from the ring if it reaches that far."""
-        if older._map is newer._map:
-            return {}
-        if older.version > newer.version:
-            return {key: (old, new) for key, (new, old) in self.difference(newer, older).items()}
-        ring = self._ring()
-        commits = None if ring is None else ring.span(older.version, newer.version)
-        # A snapshot that an invariant was shown and vetoed has a version that became another's.
-        if commits and commits[0].before is older and commits[-1].after is newer:
-            return compose_all([commit._delta for commit in commits])
-        # A figure for people: that two of these at one instant may count as one is no reason for a
-        # lock, which a fork could leave held.
-        self.scans += 1
-        return self.derivation.kind.diff(older._map, newer._map)
-
-
-def delta_of(
-    base: PersistentMap[K, V], writes: Mapping[K, V | Absent], equal: Equal | None = None
-) -> Delta[K, V]:
-    """Return what writing *writes*, `MISSING` for a deletion, over *base* changes.
-
-    Where *equal* says that two records are the same, nothing.
-    """
-    delta: Delta[K, V] = {}
-    for key, new in writes.items():
-        old = base.get(key, MISSING)
-        if old is new:
-            continue
-        if equal is None or old is MISSING or new is MISSING or not equal(old, new):
-            delta[key] = (old, new)
-    return delta
 
 
 def _short(text: str, limit: int = 80) -> str:

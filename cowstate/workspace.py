@@ -17,10 +17,11 @@ from .errors import (
     UnhashableKeyError,
     UnknownAggregateError,
 )
+from .lineage import delta_of
 from .ordered import Sorted, Span
 from .ranges import Ranges
 from .showing import shown
-from .snapshot import Commit, Snapshot, delta_of
+from .snapshot import Commit, Snapshot
 
 __all__ = ["Workspace", "ensure_findable", "ensure_hashable"]
 

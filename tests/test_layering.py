@@ -33,6 +33,7 @@ LAYERS = [
     ["workspace", "timeline", "waiters", "invariants"],
     ["members"],
     ["snapshot"],
+    ["lineage"],
     ["ring", "derivation", "ranges", "scope", "locks"],
     ["totals"],
     ["aggregate", "index"],

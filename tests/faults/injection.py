@@ -46,9 +46,9 @@ class InjectedError(Exception):
 PURE = {
     str(Path(PACKAGE, f"{name}.py"))
     for name in (
-        "aggregate", "blame", "changes", "derivation", "draft", "index", "invariants", "maps",
-        "ordered", "ranges", "records", "ring", "schema", "snapshot", "totals", "transactions",
-        "tree", "workspace",
+        "aggregate", "blame", "changes", "derivation", "draft", "index", "invariants", "lineage",
+        "maps", "ordered", "ranges", "records", "ring", "schema", "snapshot", "totals",
+        "transactions", "tree", "workspace",
     )
 }  # fmt: skip
 """The modules that hold nothing: any line of them may fail, for want of memory say."""

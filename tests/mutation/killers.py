@@ -19,6 +19,7 @@ NEAR = {
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
     "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
     "cowstate/invariants.py": ["test_store"],
+    "cowstate/lineage.py": ["test_diff", "test_snapshot", "test_transactions"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/observation.py": ["test_store", "test_draft"],
