@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from .changes import MISSING, Absent, Delta
 from .delivery import Delivery, debts, settle
+from .derivation import Derivation
 from .draft import Draft
 from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError
 from .reservation import Reservation, go_inside
@@ -63,9 +64,8 @@ class Committer(Generic[K, V]):
         self._subscribed = delivery.all
         self._run = lock.run
         self._put, self._accepted, self._free = schema.kind.put, schema.accepted, schema.free
-        self._derives, self._shift = bool(schema.derivation), schema.derivation.shift
         self._equal = schema.equal
-        self._lineage, self._bounded = schema.lineage, timeline.bounded
+        self._bounded = timeline.bounded
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
     def write(
@@ -166,13 +166,14 @@ class Committer(Generic[K, V]):
         if self._free and old is not MISSING:
             # What `Schema.advance_one` does, where nobody may veto.
             records = self._put(before._map, key, record)
-            indexes: tuple[Any, ...] = ()
-            totals: tuple[Any, ...] = ()
-            if self._derives:
-                indexes, totals = self._shift(before._indexes, before._totals, key, old, record)
-            after = Snapshot(
-                version, before.meta, records, indexes, totals, before._key_set, self._lineage
-            )
+            lineage = before._lineage
+            if lineage.derives:
+                indexes, totals = lineage.shift(before._indexes, before._totals, key, old, record)
+                after = Snapshot(
+                    version, before.meta, records, indexes, totals, before._key_set, lineage
+                )
+            else:
+                after = Snapshot(version, before.meta, records, (), (), before._key_set, lineage)
             commit = Commit(before, after, (key, old, record))
         else:
             commit = self._schema.advance_one(before, key, old, record)
@@ -217,6 +218,13 @@ class Committer(Generic[K, V]):
             self._schema.step(before, writes, delta, before.meta, before._key_set, False)
         )
 
+    def commit_derived(
+        self, derivation: Derivation, indexes: tuple[Any, ...], totals: tuple[Any, ...]
+    ) -> Commit[K, V]:
+        """Publish a version from which this is derived. As the end of a work."""
+        before = self.timeline.current
+        return self._publish(self._schema.derive(before, derivation, indexes, totals))
+
     def commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""
         outcome = draft.outcome_over(self.timeline.current, expected_version)
@@ -239,7 +247,7 @@ class Committer(Generic[K, V]):
     def revert(self, to: Snapshot[K, V], _: None = None) -> Commit[K, V]:
         """Make everything as in *to*. As the work of `write`."""
         current = self.timeline.current
-        delta = self._schema.lineage.difference(current, to)
+        delta = current._lineage.difference(current, to)
         writes = {key: new for key, (_, new) in delta.items()}
         return self._publish(self._schema.advance(current, writes, to.meta))
 

@@ -100,6 +100,16 @@ class Derivation:
         derivation.readers = (None,) * len(derivation.total_positions)
         return derivation
 
+    @property
+    def named_indexes(self) -> dict[str, Index[Any]]:
+        """The indexes by name, in their order."""
+        return {entries.name: entries.index for entries in self.indexes}
+
+    @property
+    def named_aggregates(self) -> dict[str, Aggregate[Any, Any]]:
+        """The aggregates by name, in their order."""
+        return {total.name: total.aggregate for total in self.totals}
+
     def __bool__(self) -> bool:
         return bool(self.indexes or self.totals)
 
@@ -153,8 +163,9 @@ class Derivation:
             else:
                 return indexes, totals
         except Exception as error:
-            asked = self._asked[self._asking[self._asks.index(ask)]]
-            blame(error, asked.role, asked.part.name, key)
+            if ask is not None:
+                asked = self._asked[self._asking[self._asks.index(ask)]]
+                blame(error, asked.role, asked.part.name, key)
             raise
         return self._shift(indexes, totals, key, old, new, self._asking[self._asks.index(ask)])
 

@@ -258,8 +258,11 @@ class _RangeRead:
 
         Costs O(log N + what was read), whatever lies there now.
         """
-        one, other = _state_of(base, self.index), _state_of(current, self.index)
+        one, other = _state_of(base, self.index), _state_now(base, current, self.index)
         if one is other:
+            return
+        if other is None:
+            yield self.span.low
             return
         for then, now in zip_longest(one.between(self.span), other.between(self.span)):
             if then is None or now is None:
@@ -277,11 +280,22 @@ def _state_of(snapshot: Snapshot[Any, Any], index: str) -> Any:
     return snapshot._indexes[snapshot._lineage.derivation.index_positions[index]]
 
 
+def _state_now(base: Snapshot[Any, Any], current: Snapshot[Any, Any], index: str) -> Any:
+    """Return the entries of the very index that *base* has; None if it was removed since."""
+    if current._lineage is not base._lineage:
+        was, now = base._lineage.derivation, current._lineage.derivation
+        if now.named_indexes.get(index) is not was.named_indexes[index]:
+            return None
+    return _state_of(current, index)
+
+
 def _same_total(
     base: Snapshot[Any, Any], current: Snapshot[Any, Any], name: str, group: object
 ) -> bool:
-    position = base._lineage.derivation.total_positions[name]
-    if base._totals[position] is current._totals[position]:
+    was, now = base._lineage.derivation, current._lineage.derivation
+    if was is not now and now.named_aggregates.get(name) is not was.named_aggregates[name]:
+        return False
+    if base._totals[was.total_positions[name]] is current._totals[now.total_positions[name]]:
         return True
     then = base.total(name, group)
     # Of all groups together it is asked whether one has moved: to compare them would be O(N).
@@ -291,5 +305,6 @@ def _same_total(
 def _same_entry(
     base: Snapshot[Any, Any], current: Snapshot[Any, Any], index: str, value: object
 ) -> bool:
+    now = _state_now(base, current, index)
     then = _state_of(base, index).get(value, MISSING)
-    return _state_of(current, index).get(value, MISSING) is then
+    return now is not None and now.get(value, MISSING) is then

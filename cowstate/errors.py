@@ -272,12 +272,11 @@ class UnknownIndexError(CowstateError, LookupError):
 class UnknownAggregateError(CowstateError, LookupError):
     """The store has no aggregate of that name."""
 
-    def __init__(self, name: object, known: Iterable[str]) -> None:
+    def __init__(self, name: object, known: Iterable[str], version: int) -> None:
         self.name = name
         self.known = tuple(known)
-        super().__init__(
-            f"no aggregate {shown(name)}; the aggregates are: {some(self.known) or 'none'}"
-        )
+        what = f"no aggregate {shown(name)} in version {version}"
+        super().__init__(f"{what}; the aggregates are: {some(self.known) or 'none'}")
 
 
 class InvariantError(CowstateError, ValueError):

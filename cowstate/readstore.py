@@ -87,7 +87,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             map=self._schema.kind.name_of(current._map),
             index_entries=tuple(
                 (name, len(current._indexes[place]))
-                for name, place in self._schema.derivation.index_positions.items()
+                for name, place in current._lineage.derivation.index_positions.items()
             ),
             oldest=oldest,
             retained=current.version - oldest,
@@ -97,7 +97,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             undelivered=delivery.undelivered(),
             waiting=len(self._waiters),
             open_transaction=None if reserved is None else str(reserved),
-            diff_scans=self._schema.lineage.scans,
+            diff_scans=self._schema.origin.scans,
         )
 
     # Following
@@ -318,7 +318,10 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         self._timeline.unpin(pin)
 
     def _own(self, snapshot: Snapshot[K, V]) -> Snapshot[K, V]:
-        if not isinstance(snapshot, Snapshot) or snapshot._lineage is not self._schema.lineage:
+        if (
+            not isinstance(snapshot, Snapshot)
+            or snapshot._lineage.origin is not self._schema.origin
+        ):
             raise ForeignSnapshotError(f"{shown(snapshot)} is no snapshot of this very store")
         return snapshot
 

@@ -14,7 +14,7 @@ from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import Immutability, check_deeply, check_immutable, is_inert
 from .index import Index
 from .invariants import Invariant, Invariants
-from .lineage import Lineage, delta_of
+from .lineage import Lineage, Origin, delta_of
 from .maps import MapKind
 from .ring import Ring
 from .sameness import Sameness, rule_of
@@ -38,8 +38,7 @@ class Schema(Generic[K, V]):
 
     Attributes:
         kind: the kind of map that holds the records.
-        derivation: the indexes and aggregates.
-        lineage: what the snapshots of the store share.
+        origin: what the snapshots of the store share.
         accepted: the types that were found to be immutable, by `accept`.
         equal: what is asked of two records that are not one object, to know whether a write of
             one over the other is none; None for nothing.
@@ -65,11 +64,10 @@ class Schema(Generic[K, V]):
         self._allow_none = allow_none
         self.equal = rule_of(same)
         self.kind = kind
-        self.derivation = Derivation(kind, indexes, aggregates)
         self._invariants = Invariants(invariants)
-        self._derives = bool(self.derivation)
         self.free = not self._invariants
-        self.lineage = Lineage(self.derivation, ring, self.equal)
+        self.origin = Origin(ring)
+        self._first = Lineage(Derivation(kind, indexes, aggregates), self.origin, self.equal)
         self.accepted: set[type] = set()
 
     def first(self, records: Any, meta: object) -> Snapshot[K, V]:
@@ -77,9 +75,9 @@ class Schema(Generic[K, V]):
         start = {} if records is None else self.checked(records)
         self.accept(meta)
         delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
-        indexes, totals = self.derivation.build(start)
+        indexes, totals = self._first.derivation.build(start)
         snapshot: Snapshot[K, V] = Snapshot(
-            0, meta, self.kind.build(start), indexes, totals, object(), self.lineage
+            0, meta, self.kind.build(start), indexes, totals, object(), self._first
         )
         self._invariants.ask(snapshot, delta)
         return snapshot
@@ -149,9 +147,10 @@ class Schema(Generic[K, V]):
         version = before.version + 1
         records = self.kind.apply(before._map, writes, deletes) if delta else before._map
         indexes, totals = before._indexes, before._totals
-        if self._derives:
-            indexes, totals = self.derivation.step(indexes, totals, delta)
-        after = Snapshot(version, meta, records, indexes, totals, key_set, self.lineage)
+        lineage = before._lineage
+        if lineage.derives:
+            indexes, totals = lineage.derivation.step(indexes, totals, delta)
+        after = Snapshot(version, meta, records, indexes, totals, key_set, lineage)
         if not self.free:
             self._invariants.ask(after, delta)
         return Commit(before, after, delta)
@@ -167,13 +166,43 @@ class Schema(Generic[K, V]):
         else:
             records = self.kind.put(before._map, key, new)
         indexes, totals = before._indexes, before._totals
-        if self._derives:
-            indexes, totals = self.derivation.step_one(indexes, totals, key, old, new)
+        lineage = before._lineage
+        if lineage.derives:
+            indexes, totals = lineage.derivation.step_one(indexes, totals, key, old, new)
         key_set = object() if old is MISSING or new is MISSING else before._key_set
-        after = Snapshot(version, before.meta, records, indexes, totals, key_set, self.lineage)
+        after = Snapshot(version, before.meta, records, indexes, totals, key_set, lineage)
         if not self.free:
             self._invariants.ask(after, {key: (old, new)})
         return Commit(before, after, (key, old, new))
+
+    def derive(
+        self,
+        before: Snapshot[K, V],
+        derivation: Derivation,
+        indexes: tuple[Any, ...],
+        totals: tuple[Any, ...],
+    ) -> Commit[K, V]:
+        """Return the commit of a version of the same records, from which other things are derived.
+
+        Args:
+            before: the last version.
+            derivation: what is derived from now on.
+            indexes: the states of its indexes.
+            totals: the states of its aggregates.
+        """
+        lineage = before._lineage.deriving(derivation)
+        after = Snapshot(
+            before.version + 1,
+            before.meta,
+            before._map,
+            indexes,
+            totals,
+            before._key_set,
+            lineage,
+        )
+        # One that looks at what is gone would fail at every write from now on.
+        self._invariants.ask(after, {})
+        return Commit(before, after, {})
 
     def is_same(self, old: object, new: object) -> bool:
         """Whether a write of *new* over *old* is none."""
@@ -229,7 +258,10 @@ class Schema(Generic[K, V]):
         size = _FIXED_BYTES + sum(getsizeof(new) for _, new in delta.values())
         if before._map is not after._map:
             size += self.kind.path_bytes(after._map, len(delta))
-        parts: tuple[Any, ...] = (*self.derivation.indexes, *self.derivation.totals)
+        if before._lineage is not after._lineage:  # what is new is no part of this version alone
+            return size
+        derivation = after._lineage.derivation
+        parts: tuple[Any, ...] = (*derivation.indexes, *derivation.totals)
         old, new = (*before._indexes, *before._totals), (*after._indexes, *after._totals)
         for part, was, now in zip(parts, old, new, strict=True):
             if was is not now:

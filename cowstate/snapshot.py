@@ -16,7 +16,7 @@ from .errors import (
     UnknownIndexError,
 )
 from .index import Ordered
-from .lineage import Lineage
+from .lineage import Lineage, Origin
 from .maps import PersistentMap
 from .ordered import Sorted, Span
 from .ranges import Ranges
@@ -198,7 +198,7 @@ class Snapshot(
         derivation = self._lineage.derivation
         position = derivation.total_positions.get(aggregate)
         if position is None:
-            raise UnknownAggregateError(aggregate, derivation.total_positions)
+            raise UnknownAggregateError(aggregate, derivation.total_positions, self.version)
         state = self._totals[position]
         if group is MISSING and derivation.readers[position] is None:
             return state
@@ -215,7 +215,7 @@ class Snapshot(
         Raises:
             ForeignSnapshotError: *older* is no snapshot of the same store.
         """
-        if not isinstance(older, Snapshot) or older._lineage is not self._lineage:
+        if not isinstance(older, Snapshot) or older._lineage.origin is not self._lineage.origin:
             raise ForeignSnapshotError(
                 "diff compares two snapshots of one store by the identity of their records; "
                 "this one is of another store, or was unpickled"
@@ -225,7 +225,11 @@ class Snapshot(
     def _index_position(self, index: str) -> int:
         position = self._lineage.derivation.index_positions.get(index)
         if position is None:
-            raise UnknownIndexError(index, self._lineage.derivation.index_positions)
+            raise UnknownIndexError(
+                index,
+                self._lineage.derivation.index_positions,
+                f"there is none in version {self.version}",
+            )
         return position
 
     def __repr__(self) -> str:
@@ -275,7 +279,7 @@ def _unpickled(
 ) -> Snapshot[Any, Any]:
     # Hashes may differ from process to process, so maps are built anew; plain dicts will do for
     # maps of which no next version is ever derived.
-    lineage = Lineage(Derivation.readable(unique, totals), Ring(1))
+    lineage = Lineage(Derivation.readable(unique, totals), Origin(Ring(1)))
     states = tuple(
         [
             Ordered(entries, Sorted.of(entries)) if ordered else entries

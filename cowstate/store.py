@@ -53,8 +53,8 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
 
     Args:
         records: what to start with, a mapping or an iterable of pairs; version 0.
-        indexes: `Index` by name.
-        aggregates: `Aggregate` by name.
+        indexes: `Index` by name; see also `add_index`.
+        aggregates: `Aggregate` by name; see also `add_aggregate`.
         invariants: functions by name that may veto a commit; see `Invariant`.
         meta: one immutable value of yours, published together with the records.
         history: how much of the past is kept; see `History`.

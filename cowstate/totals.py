@@ -34,6 +34,7 @@ class Total:
 
     Attributes:
         name: the name of the aggregate.
+        aggregate: the aggregate.
         start: the state of no records.
         mark: what it asks of a record, see `Aggregate`.
         asks: functions of a record; two of which each gives the very same are the same here.
@@ -42,10 +43,11 @@ class Total:
         reader: what makes of a state what a reader is given; None where that is the state.
     """
 
-    __slots__ = ("asks", "folded", "mark", "name", "reader", "shift", "start")
+    __slots__ = ("aggregate", "asks", "folded", "mark", "name", "reader", "shift", "start")
 
     def __init__(self, name: str, aggregate: Aggregate[Any, Any]) -> None:
         self.name = name
+        self.aggregate = aggregate
         self.start: Any = aggregate.start
         self.mark: Mark = aggregate.mark
         self.asks: tuple[Mark, ...] = () if self.mark is always else (self.mark,)
@@ -96,6 +98,7 @@ class GroupedTotal(Total):
 
     def __init__(self, of_each: Total, by: Callable[[Any], Hashable], kind: MapKind) -> None:
         self.name = of_each.name
+        self.aggregate = of_each.aggregate
         self.start = kind.build({})
         self.asks = (by, *of_each.asks)
         self.mark = self._mark

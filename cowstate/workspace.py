@@ -277,7 +277,7 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
         derivation = base._lineage.derivation
         position = derivation.total_positions.get(aggregate)
         if position is None:
-            raise UnknownAggregateError(aggregate, derivation.total_positions)
+            raise UnknownAggregateError(aggregate, derivation.total_positions, base.version)
         state = derivation.step_total(
             position, base._totals[position], delta_of(self._map, self._writes)
         )

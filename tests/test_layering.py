@@ -24,7 +24,7 @@ LAYERS = [
     ["aio", "journal"],
     ["store"],
     ["writestore"],
-    ["readstore", "blocks", "bulk", "observation"],
+    ["readstore", "blocks", "bulk", "deriving", "observation"],
     ["committer", "feeds", "statistics"],
     ["draft", "transactions", "delivery", "waits"],
     ["schema", "subscribers", "writelock"],

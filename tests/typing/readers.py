@@ -42,6 +42,10 @@ store = Store(
 assert_type(store, Store[str, Slot])
 
 
+def length_of(text: str) -> int:
+    return len(text)
+
+
 derived = Store(
     {"50000": Slot(Decimal(50000))},
     indexes={"price": Index(price_of, ordered=True)},
@@ -105,6 +109,11 @@ def writers(store: Store[str, Slot]) -> None:
     assert_type(store.replace_all(store.snapshot()), Commit[str, Slot])
     store.update_all([1], lambda s: s)  # type: ignore[list-item]
     store.replace_all({"1": "no slot"})  # type: ignore[arg-type]
+    assert_type(store.add_index("p", Index(price_of, ordered=True)), Commit[str, Slot])
+    assert_type(store.add_aggregate("p", Aggregate.min(price_of)), Commit[str, Slot])
+    assert_type(store.remove_index("p"), Commit[str, Slot])
+    assert_type(store.remove_aggregate("p"), Commit[str, Slot])
+    store.add_index("p", Index(length_of))  # type: ignore[arg-type]
     assert_type(store.set_meta("open"), Commit[str, Slot])
     assert_type(store.update_meta(lambda n: n + 1), Commit[str, Slot])
     store.update("1", lambda s: s, default="no slot")  # type: ignore[arg-type]
