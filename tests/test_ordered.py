@@ -133,11 +133,77 @@ def test_a_write_copies_one_path_and_shares_the_rest() -> None:
     before = Sorted.of(range(40))
     after = before.put(17)
 
-    def nodes(node: Any) -> set[int]:
-        below = () if type(node) is list else node[1]
-        return {id(node)}.union(*map(nodes, below))
+    assert len(nodes_of(after._top) - nodes_of(before._top)) <= levels_of(after._top) + 2
 
-    assert len(nodes(after._top) - nodes(before._top)) <= levels_of(after._top) + 2
+
+def test_a_drop_touches_its_neighbours_only_where_too_little_is_left() -> None:
+    """Two values are the least here, so a leaf of three may lose one."""
+    found = Sorted.of(range(100))
+    assert levels_of(found._top) >= 3
+    for value in range(100):
+        after = found.drop(value)
+        new = nodes_of(after._top) - nodes_of(found._top)
+        left = next(len(leaf) for leaf in leaves_of(found._top) if value in leaf) - 1
+        assert (len(new) == levels_of(found._top)) is (left >= 2)
+
+
+def test_what_is_too_long_becomes_two_of_half_the_length_and_no_sooner() -> None:
+    found = Sorted.of(())
+    lengths = set()
+    for value in range(500):
+        found = found.put(value)
+        lengths |= {len(leaf) for leaf in leaves_of(found._top)}
+        if type(found._top) is tuple:
+            lengths |= {-len(found._top[1])}
+    assert {len(leaf) for leaf in leaves_of(Sorted.of(range(6)).put(6)._top)} == {3, 4}
+    assert {6, -6} <= lengths
+
+
+def nodes_of(node: Any) -> set[int]:
+    below = () if type(node) is list else node[1]
+    return {id(node)}.union(*map(nodes_of, below))
+
+
+def leaves_of(node: Any) -> list[list[Any]]:
+    if type(node) is list:
+        return [node]
+    return [leaf for each in node[1] for leaf in leaves_of(each)]
+
+
+class Counting:
+    """A number that counts how often it is compared."""
+
+    compared = 0
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __lt__(self, other: Counting) -> bool:
+        Counting.compared += 1
+        return self.n < other.n
+
+
+@pytest.mark.parametrize("size", [1_000, 16_000])
+def test_what_is_done_to_it_costs_comparisons_by_its_logarithm(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.undo()
+    values = [Counting(n) for n in range(size)]
+    found = Sorted.of(values)
+    middle, end = values[size // 2], values[size // 2 + 3]
+    for act, most in (
+        (lambda: found.drop(middle), 20),
+        (lambda: found.put(Counting(size * 2)), 20),
+        (lambda: found.put(Counting(-1)), 20),
+        (lambda: (found.first(), found.last()), 0),
+        (lambda: list(found.between(Span(middle, end))), 60),
+        (lambda: list(found.between(Span(middle, end, (False, False), True))), 60),
+        (lambda: next(found.between(Span(low=middle))), 40),
+        (lambda: next(found.between(Span(high=middle, reverse=True))), 40),
+    ):
+        monkeypatch.setattr(Counting, "compared", 0)
+        act()
+        assert Counting.compared <= most
 
 
 class Loose:
@@ -174,6 +240,11 @@ def test_what_has_no_order_is_refused_and_nothing_has_changed(
     if not isinstance(last, Loose):
         with pytest.raises(error, match="order"):
             found.ensure_comparable(last)
+
+
+def test_two_that_are_neither_equal_nor_in_an_order_are_named() -> None:
+    with pytest.raises(ArgumentTypeError, match=r"^<.*Loose.*> and <.*Loose.*> have no order"):
+        Sorted.of([Loose()]).put(Loose())
 
 
 def test_a_bound_is_compared_before_anything_is_read() -> None:
