@@ -5,9 +5,10 @@ next version and swap it in under one lock; a reader takes the current `Snapshot
 of an attribute read.
 """
 
+from .aggregate import Aggregate
 from .changes import MISSING, Change, ChangeSet
 from .codec import Codec
-from .derived import Aggregate, Index
+from .commit import Commit
 from .draft import Draft
 from .errors import (
     ArgumentTypeError,
@@ -40,12 +41,13 @@ from .errors import (
 )
 from .feeds import Feed
 from .freezing import freeze, thaw
+from .index import Index
 from .invariants import Invariant
 from .items import Lagged
 from .meter import Measures, Meter, Timing
 from .observation import Observation
 from .records import Record
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .statistics import Statistics
 from .store import Store, transaction
 from .subscribers import Subscription

@@ -29,12 +29,13 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, final
 from weakref import WeakSet
 
+from .commit import Commit
 from .errors import ClosedError, WaitTimeoutError
 from .feeds import CLOSED, Feed, FeedMode
 from .items import Lagged
 from .members import numbers
 from .readstore import ReadStore
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .waiters import Waiters
 from .waits import NOTHING_CAME, Source, asked, checked_keys, checked_predicate, deadline_of
 

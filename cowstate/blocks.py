@@ -9,11 +9,11 @@ from itertools import repeat
 from types import FrameType
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from .commit import Commit
 from .committer import Committer
 from .errors import ClosedError
 from .reservation import Reservation
 from .scope import Scoped
-from .snapshot import Commit
 from .transactions import Transaction
 
 __all__ = ["JointBlock", "TransactionBlock"]

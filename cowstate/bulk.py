@@ -6,13 +6,13 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from .changes import MISSING, Absent, Delta
+from .commit import Commit
 from .committer import Committer
 from .errors import ArgumentTypeError, RecordNotFoundError
 from .keys import ensure_findable, ensure_hashable
 from .lineage import delta_of
 from .schema import Schema
 from .showing import shown
-from .snapshot import Commit
 
 __all__ = ["Bulk", "unique_keys"]
 

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType, inspect
 
 from .changes import MISSING, ChangeSet, Delta
-from .derived import Derivation
+from .commit import Commit
+from .derivation import Derivation
 from .encoding import Data, Form, Hook, Part, Settings
 from .errors import (
     ArgumentTypeError,
@@ -20,10 +21,10 @@ from .errors import (
     ForeignSnapshotError,
 )
 from .keys import ensure_findable, ensure_hashable
-from .lineage import Lineage
+from .lineage import Lineage, Origin
 from .ring import Ring
 from .showing import shown
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 
 __all__ = ["Codec"]
 
@@ -124,7 +125,7 @@ class _Decoded(Lineage):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__(Derivation.readable({}, ()), Ring(1))
+        super().__init__(Derivation.readable({}, ()), Origin(Ring(1)))
 
 
 class Codec(Generic[K, V]):

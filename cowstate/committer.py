@@ -7,7 +7,9 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from .changes import MISSING, Absent, Delta
+from .commit import Commit
 from .delivery import Delivery, debts, settle
+from .derivation import Derivation
 from .draft import Draft
 from .errors import ArgumentTypeError, ClosedError, RecordNotFoundError
 from .keys import ensure_findable, ensure_hashable
@@ -15,7 +17,7 @@ from .reservation import Reservation, go_inside
 from .schema import Schema
 from .showing import shown
 from .slips import plain
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .timeline import Timeline
 from .transactions import Transaction
 from .waiters import Waiters
@@ -62,10 +64,9 @@ class Committer(Generic[K, V]):
         # Bound once, for they are looked at in every write, and never change.
         self._subscribed = delivery.all
         self._run = lock.run
-        self._put, self._accepted, self._plain = schema.kind.put, schema.accepted, schema.plain
+        self._put, self._accepted, self._free = schema.kind.put, schema.accepted, schema.free
         self._equal = schema.equal
-        self._lineage, self._bounded = schema.lineage, timeline.bounded
-        self._deferral = timeline.deferral
+        self._bounded, self._deferral = timeline.bounded, timeline.deferral
         self._prepares = timeline.bounded or timeline.deferral is not None
         self._slots, self._capacity = timeline.ring.slots, timeline.ring.capacity
 
@@ -168,9 +169,17 @@ class Committer(Generic[K, V]):
         if record is old or (self._equal is not None and self._schema.is_same(old, record)):
             return Commit(before, before, {})
         version = before.version + 1
-        if self._plain and old is not MISSING:
+        if self._free and old is not MISSING:
+            # What `Schema.advance_one` does, where nobody may veto.
             records = self._put(before._map, key, record)
-            after = Snapshot(version, before.meta, records, (), (), before._key_set, self._lineage)
+            lineage = before._lineage
+            if lineage.derives:
+                indexes, totals = lineage.shift(before._indexes, before._totals, key, old, record)
+                after = Snapshot(
+                    version, before.meta, records, indexes, totals, before._key_set, lineage
+                )
+            else:
+                after = Snapshot(version, before.meta, records, (), (), before._key_set, lineage)
             commit = Commit(before, after, (key, old, record))
         else:
             commit = self._schema.advance_one(before, key, old, record)
@@ -215,6 +224,13 @@ class Committer(Generic[K, V]):
             self._schema.step(before, writes, delta, before.meta, before._key_set, False)
         )
 
+    def commit_derived(
+        self, derivation: Derivation, indexes: tuple[Any, ...], totals: tuple[Any, ...]
+    ) -> Commit[K, V]:
+        """Publish a version from which this is derived. As the end of a work."""
+        before = self.timeline.current
+        return self._publish(self._schema.derive(before, derivation, indexes, totals))
+
     def commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         """Commit *draft* if nothing that it relied on has changed. As the work of `write`."""
         outcome = draft.outcome_over(self.timeline.current, expected_version)
@@ -237,7 +253,7 @@ class Committer(Generic[K, V]):
     def revert(self, to: Snapshot[K, V], _: None = None) -> Commit[K, V]:
         """Make everything as in *to*. As the work of `write`."""
         current = self.timeline.current
-        delta = self._schema.lineage.difference(current, to)
+        delta = current._lineage.difference(current, to)
         writes = {key: new for key, (_, new) in delta.items()}
         return self._publish(self._schema.advance(current, writes, to.meta))
 

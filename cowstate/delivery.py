@@ -11,11 +11,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 from weakref import ref
 
+from .commit import Commit
 from .errors import ArgumentValueError
 from .groups import Group
 from .members import numbers
 from .showing import shown
-from .snapshot import Commit
 from .subscribers import Subscription
 from .timeline import BACKLOG, Timeline
 from .writelock import is_writing

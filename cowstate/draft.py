@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
-from itertools import chain
+from collections.abc import Callable, Container, Iterable, Iterator
+from itertools import chain, zip_longest
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from .changes import MISSING, Absent
+from .commit import Commit
 from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
 from .keys import ensure_hashable
+from .ordered import Span
 from .sameness import same
 from .showing import shown
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
+from .totals import Groups
 from .workspace import Workspace
 
 __all__ = ["Draft"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T", bound=tuple[Any, Any])
 
 _NOT_HERE: Final[Any] = object()
 
@@ -32,8 +36,12 @@ class Draft(Workspace[K, V]):
 
     - each key read or written still holds the very object (or still none);
     - each index entry looked up is still the same;
-    - if it was iterated or counted, no key has been added or deleted; if a total was read, the
-      total is the same; if ``meta`` was read or set, the meta value is.
+    - if an index was read in its order, the entries between the ends, or up to where the answer
+      was complete, are the same, and there are no others;
+    - if it was iterated or counted, no key has been added or deleted; if ``meta`` was read or set,
+      the meta value is the same;
+    - if a total was read, or that of a group, it is the same; if all groups of one were, none of
+      them has moved.
 
     Other keys may have changed: that is no conflict. For one thread at a time.
 
@@ -53,6 +61,7 @@ class Draft(Workspace[K, V]):
         "_entries_read",
         "_key_set_read",
         "_meta_used",
+        "_ranges_read",
         "_read",
         "_totals_read",
     )
@@ -78,7 +87,8 @@ class Draft(Workspace[K, V]):
         # The keys read, each with what it held: `MISSING`, if there was none.
         self._read: dict[K, V | Absent] = {}
         self._entries_read: set[tuple[str, Any]] | None = None
-        self._totals_read: set[str] | None = None
+        self._ranges_read: list[_RangeRead] | None = None
+        self._totals_read: set[tuple[str, Any]] | None = None
         self._key_set_read = self._meta_used = False
 
     def commit(self, *, expected_version: int | None = None) -> Commit[K, V]:
@@ -174,17 +184,19 @@ class Draft(Workspace[K, V]):
         self._key_set_read = True
         return super().popitem()
 
-    def total(self, aggregate: str) -> Any:
+    def total(self, aggregate: str, group: object = MISSING) -> Any:
         """Return the value of an *aggregate*, changes here included, and rely on it.
+
+        Who reads one group relies on that alone.
 
         >>> from cowstate import Aggregate, Store
         >>> draft = Store({"a": 1}, aggregates={"sum": Aggregate.sum(int)}).draft()
         >>> draft.total("sum")
         1
         """
-        total = super().total(aggregate)
+        total = super().total(aggregate, group)
         self._totals_read = self._totals_read or set()
-        self._totals_read.add(aggregate)
+        self._totals_read.add((aggregate, group))
         return total
 
     def _record(self, key: K) -> V | Absent:
@@ -203,6 +215,19 @@ class Draft(Workspace[K, V]):
         self._entries_read = self._entries_read or set()
         self._entries_read.add((index, value))
         return found
+
+    def _entries_in(self, index: str, span: Span) -> Iterator[tuple[Any, Iterable[K]]]:
+        return self._noting(_RangeRead(index, span), super()._entries_in(index, span))
+
+    def _noting(self, read: _RangeRead, found: Iterator[T]) -> Iterator[T]:
+        """Yield what was *found*; who stops before its end relies on no more than he was given."""
+        self._ranges_read = self._ranges_read or []
+        self._ranges_read.append(read)
+        whole = read.span
+        for each in found:
+            read.span = whole.upto(each[0])
+            yield each
+        read.span = whole
 
     def outcome_over(
         self, current: Snapshot[K, V], expected_version: int | None = None
@@ -234,10 +259,12 @@ class Draft(Workspace[K, V]):
             for index, value in self._entries_read or ()
             if not _same_entry(base, current, index, value)
         ]
+        for part in self._ranges_read or ():
+            entries += [(part.index, value) for value in part.changed(base, current)]
         reasons = [
-            f"total:{name}"
-            for name in self._totals_read or ()
-            if not same(base.total(name), current.total(name))
+            f"total:{name}" if group is MISSING else f"total:{name}[{shown(group, 80)}]"
+            for name, group in self._totals_read or ()
+            if not _same_total(base, current, name, group)
         ]
         if self._key_set_read and current._key_set is not base._key_set:
             reasons.append("keys")
@@ -251,9 +278,67 @@ class Draft(Workspace[K, V]):
             )
 
 
+class _RangeRead:
+    """A part of an ordered index that was read, as far as that went."""
+
+    __slots__ = ("index", "span")
+
+    def __init__(self, index: str, span: Span) -> None:
+        self.index = index
+        self.span = span
+
+    def changed(self, base: Snapshot[Any, Any], current: Snapshot[Any, Any]) -> Iterator[Any]:
+        """Yield the first value that has another entry in *current* than in *base*, if any has.
+
+        Costs O(log N + what was read), whatever lies there now.
+        """
+        one, other = _state_of(base, self.index), _state_now(base, current, self.index)
+        if one is other:
+            return
+        if other is None:
+            yield self.span.low
+            return
+        for then, now in zip_longest(one.between(self.span), other.between(self.span)):
+            if then is None or now is None:
+                yield (then or now)[0]
+            elif then[0] != now[0]:
+                yield (min, max)[self.span.reverse](then[0], now[0])
+            elif then[1] is not now[1]:
+                yield then[0]
+            else:
+                continue
+            return
+
+
+def _state_of(snapshot: Snapshot[Any, Any], index: str) -> Any:
+    return snapshot._indexes[snapshot._lineage.derivation.index_positions[index]]
+
+
+def _state_now(base: Snapshot[Any, Any], current: Snapshot[Any, Any], index: str) -> Any:
+    """Return the entries of the very index that *base* has; None if it was removed since."""
+    if current._lineage is not base._lineage:
+        was, now = base._lineage.derivation, current._lineage.derivation
+        if now.named_indexes.get(index) is not was.named_indexes[index]:
+            return None
+    return _state_of(current, index)
+
+
+def _same_total(
+    base: Snapshot[Any, Any], current: Snapshot[Any, Any], name: str, group: object
+) -> bool:
+    was, now = base._lineage.derivation, current._lineage.derivation
+    if was is not now and now.named_aggregates.get(name) is not was.named_aggregates[name]:
+        return False
+    if base._totals[was.total_positions[name]] is current._totals[now.total_positions[name]]:
+        return True
+    then = base.total(name, group)
+    # Of all groups together it is asked whether one has moved: to compare them would be O(N).
+    return not isinstance(then, Groups) and same(then, current.total(name, group))
+
+
 def _same_entry(
     base: Snapshot[Any, Any], current: Snapshot[Any, Any], index: str, value: object
 ) -> bool:
-    position = base._lineage.derivation.index_positions[index]
-    then = base._indexes[position].get(value, MISSING)
-    return current._indexes[position].get(value, MISSING) is then
+    now = _state_now(base, current, index)
+    then = _state_of(base, index).get(value, MISSING)
+    return now is not None and now.get(value, MISSING) is then

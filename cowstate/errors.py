@@ -160,7 +160,7 @@ class ConflictError(CowstateError):
         keys: the keys that it read or wrote and that no longer hold what it saw.
         entries: ``(index, value)`` of the index entries that it looked up and that changed.
         reasons: what else it relied on that changed: ``"keys"`` (the set of keys, for a draft
-            that iterated), ``"meta"``, ``"version"``, or ``"total:<aggregate>"``.
+            that iterated), ``"meta"``, ``"version"``, ``"total:<aggregate>"``, that ``[<group>]``.
         drafted_from: the version that the draft was derived from.
         found: the version that the store had reached.
     """
@@ -271,12 +271,11 @@ class UnknownIndexError(CowstateError, LookupError):
 class UnknownAggregateError(CowstateError, LookupError):
     """The store has no aggregate of that name."""
 
-    def __init__(self, name: object, known: Iterable[str]) -> None:
+    def __init__(self, name: object, known: Iterable[str], version: int) -> None:
         self.name = name
         self.known = tuple(known)
-        super().__init__(
-            f"no aggregate {shown(name)}; the aggregates are: {some(self.known) or 'none'}"
-        )
+        what = f"no aggregate {shown(name)} in version {version}"
+        super().__init__(f"{what}; the aggregates are: {some(self.known) or 'none'}")
 
 
 class InvariantError(CowstateError, ValueError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
+from .commit import Commit
 from .errors import ClosedError
 from .items import Lagged, beginning, narrowed, spanning
 from .scope import Scoped
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .waits import Source, deadline_of
 
 __all__ = ["NOTHING", "Feed", "FeedMode"]

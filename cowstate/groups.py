@@ -6,9 +6,9 @@ import sys
 from collections.abc import Collection, Hashable
 from typing import Final, Generic, TypeVar
 
+from .commit import Commit
 from .locks import BUSY, OwnedLock
 from .members import Members
-from .snapshot import Commit
 from .subscribers import Subscription
 from .timeline import Timeline
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Hashable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from .changes import MISSING, Delta, compose_all
-from .snapshot import Commit, Snapshot
+from .commit import Commit
+from .snapshot import Snapshot
 
 __all__ = ["Lagged", "beginning", "narrowed", "spanning"]
 
@@ -42,7 +43,7 @@ def beginning(after: Snapshot[K, V]) -> Commit[K, V]:
     changes are made when somebody asks for them.
     """
     derivation = after._lineage.derivation
-    indexes, totals = derivation.start()
+    indexes, totals = derivation.build({})
     records = derivation.kind.build({})
     before = Snapshot[K, V](-1, None, records, indexes, totals, object(), after._lineage)
     return Commit(before, after, None)

@@ -1,65 +1,85 @@
-"""What the versions of one store have in common, and what changed between two: `Lineage`."""
+"""What the versions of one store have in common: `Lineage`, and `Origin` of several of these."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from .changes import MISSING, Absent, Delta, compose_all
-from .derived import Derivation
+from .derivation import Derivation
 from .maps import PersistentMap
 from .ring import Ring
 from .sameness import Equal
 
-__all__ = ["Lineage", "Version", "delta_of"]
+__all__ = ["Lineage", "Origin", "delta_of"]
 
 K = TypeVar("K")
 V = TypeVar("V")
-V_co = TypeVar("V_co", covariant=True)
 
 
-class Version(Protocol[K, V_co]):
-    """What is asked here of a `Snapshot`."""
-
-    @property
-    def version(self) -> int: ...  # noqa: D102
-
-    @property
-    def _map(self) -> PersistentMap[K, V_co]: ...
-
-
-class Lineage:
-    """What the versions of one store have in common: what is derived, and the recent commits.
-
-    And what makes a write one: *equal*, see `Schema`.
+class Origin:
+    """What all versions of one store have in common, whatever they derive: the recent commits.
 
     The ring is the store's, and only referred to: a snapshot that outlives its store must not
     keep every version in the ring alive.
+
+    Attributes:
+        scans: how many differences reached beyond the ring.
     """
 
-    __slots__ = ("_ring", "derivation", "equal", "scans")
+    __slots__ = ("_ring", "scans")
 
-    def __init__(self, derivation: Derivation, ring: Ring[Any], equal: Equal | None = None) -> None:
-        self.derivation = derivation
-        self.equal = equal
+    def __init__(self, ring: Ring[Any]) -> None:
         self._ring = weakref.ref(ring)
         self.scans = 0
 
-    def difference(self, older: Version[K, V], newer: Version[K, V]) -> Delta[K, V]:
+    def commits(self, after: int, upto: int) -> Any:
+        """Return the commits of the versions from *after* + 1 to *upto*; None if one is gone."""
+        ring = self._ring()
+        return None if ring is None else ring.span(after, upto)
+
+
+class Lineage:
+    """What versions that follow one upon the other have in common: what is derived of them.
+
+    And what makes a write one: *equal*, see `Schema`. Immutable. When an index or aggregate is
+    added to a store, the next version begins another lineage of the same origin.
+
+    Attributes:
+        origin: that of all versions of the store. Two snapshots are of one store if it is the same.
+        derivation: the indexes and aggregates.
+        derives: whether there are any.
+        shift: `Derivation.shift`.
+    """
+
+    __slots__ = ("derivation", "derives", "equal", "origin", "shift")
+
+    def __init__(self, derivation: Derivation, origin: Origin, equal: Equal | None = None) -> None:
+        self.derivation = derivation
+        self.derives = bool(derivation)
+        self.equal = equal
+        self.origin = origin
+        # Bound once, for every write of a record looks at it.
+        self.shift = derivation.shift
+
+    def deriving(self, derivation: Derivation) -> Lineage:
+        """Return the lineage of the versions that derive *derivation* from now on."""
+        return Lineage(derivation, self.origin, self.equal)
+
+    def difference(self, older: Any, newer: Any) -> Delta[Any, Any]:
         """Return the delta from *older* to *newer*, from the ring if it reaches that far."""
         if older._map is newer._map:
             return {}
         if older.version > newer.version:
             return {key: (old, new) for key, (new, old) in self.difference(newer, older).items()}
-        ring = self._ring()
-        commits = None if ring is None else ring.span(older.version, newer.version)
+        commits = self.origin.commits(older.version, newer.version)
         # A snapshot that an invariant was shown and vetoed has a version that became another's.
         if commits and commits[0].before is older and commits[-1].after is newer:
             return compose_all([commit._delta for commit in commits])
         # A figure for people: that two of these at one instant may count as one is no reason for a
         # lock, which a fork could leave held.
-        self.scans += 1
+        self.origin.scans += 1
         return self.derivation.kind.diff(older._map, newer._map)
 
 

@@ -12,11 +12,12 @@ from os.path import dirname
 from threading import get_ident
 from typing import Any, Generic, TypeVar
 
+from .commit import Commit
 from .committer import Committer
 from .meter import Figures
 from .reservation import Reservation, place_of, thread_named
 from .showing import shown
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .subscribers import Subscription
 from .transactions import Transaction
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Hashable
 from itertools import count
 from typing import Any, Generic, TypeVar
 
+from .commit import Commit
 from .locks import OwnedLock
-from .snapshot import Commit
 
 __all__ = ["Members", "numbers"]
 

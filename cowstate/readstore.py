@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Generic, NoReturn, TypeVar
 
+from .commit import Commit
 from .delivery import Delivery, Via
 from .errors import (
     ArgumentTypeError,
@@ -21,7 +22,7 @@ from .process import register
 from .schema import Schema
 from .showing import shown
 from .slips import NotAMapping, Sealed, ensure_flag, ensure_function
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .statistics import Statistics
 from .subscribers import OnError, Subscription
 from .timeline import Pin, Timeline
@@ -99,7 +100,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             map=self._schema.kind.name_of(current._map),
             index_entries=tuple(
                 (name, len(current._indexes[place]))
-                for name, place in self._schema.derivation.index_positions.items()
+                for name, place in current._lineage.derivation.index_positions.items()
             ),
             oldest=oldest,
             retained=current.version - oldest,
@@ -109,7 +110,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
             undelivered=delivery.undelivered(),
             waiting=len(self._waiters),
             open_transaction=None if reserved is None else str(reserved),
-            diff_scans=self._schema.lineage.scans,
+            diff_scans=self._schema.origin.scans,
             measured=None if figures is None else figures.told(),
         )
 
@@ -379,7 +380,10 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         self._timeline.unpin(pin)
 
     def _own(self, snapshot: Snapshot[K, V]) -> Snapshot[K, V]:
-        if not isinstance(snapshot, Snapshot) or snapshot._lineage is not self._schema.lineage:
+        if (
+            not isinstance(snapshot, Snapshot)
+            or snapshot._lineage.origin is not self._schema.origin
+        ):
             raise ForeignSnapshotError(f"{shown(snapshot)} is no snapshot of this very store")
         return snapshot
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from itertools import chain, islice
 from sys import getsizeof
 from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar
 
+from .aggregate import Aggregate
 from .changes import MISSING, Absent, Delta
-from .derived import Aggregate, Derivation, Index
+from .commit import Commit
+from .derivation import Derivation
 from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import Immutability, check_deeply, check_immutable, is_inert
+from .index import Index, Ordered
 from .invariants import Invariant, Invariants
 from .keys import ensure_findable
-from .lineage import Lineage, delta_of
+from .lineage import Lineage, Origin, delta_of
 from .maps import MapKind
 from .ring import Ring
 from .sameness import Sameness, rule_of
 from .showing import shown
 from .slips import plain
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 
 __all__ = ["Schema"]
 
@@ -37,12 +39,11 @@ class Schema(Generic[K, V]):
 
     Attributes:
         kind: the kind of map that holds the records.
-        derivation: the indexes and aggregates.
-        lineage: what the snapshots of the store share.
+        origin: what the snapshots of the store share.
         accepted: the types that were found to be immutable, by `accept`.
         equal: what is asked of two records that are not one object, to know whether a write of
             one over the other is none; None for nothing.
-        plain: nothing is derived and nobody may veto, so a version is its records and meta.
+        free: nobody may veto what a write leads to.
     """
 
     def __init__(
@@ -64,11 +65,10 @@ class Schema(Generic[K, V]):
         self._allow_none = allow_none
         self.equal = rule_of(same)
         self.kind = kind
-        self.derivation = Derivation(kind, indexes, aggregates)
         self._invariants = Invariants(invariants)
-        self._derives = bool(self.derivation)
-        self.plain = not self._derives and not self._invariants
-        self.lineage = Lineage(self.derivation, ring, self.equal)
+        self.free = not self._invariants
+        self.origin = Origin(ring)
+        self._first = Lineage(Derivation(kind, indexes, aggregates), self.origin, self.equal)
         self.accepted: set[type] = set()
 
     def first(self, records: Any, meta: object) -> Snapshot[K, V]:
@@ -76,9 +76,9 @@ class Schema(Generic[K, V]):
         start = {} if records is None else self.checked(records)
         self.accept(meta)
         delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
-        indexes, totals = self.derivation.step(*self.derivation.start(), delta)
+        indexes, totals = self._first.derivation.build(start)
         snapshot: Snapshot[K, V] = Snapshot(
-            0, meta, self.kind.build(start), indexes, totals, object(), self.lineage
+            0, meta, self.kind.build(start), indexes, totals, object(), self._first
         )
         self._invariants.ask(snapshot, delta)
         return snapshot
@@ -148,10 +148,11 @@ class Schema(Generic[K, V]):
         version = before.version + 1
         records = self.kind.apply(before._map, writes, deletes) if delta else before._map
         indexes, totals = before._indexes, before._totals
-        if self._derives:
-            indexes, totals = self.derivation.step(indexes, totals, delta)
-        after = Snapshot(version, meta, records, indexes, totals, key_set, self.lineage)
-        if self._invariants:
+        lineage = before._lineage
+        if lineage.derives:
+            indexes, totals = lineage.derivation.step(indexes, totals, delta)
+        after = Snapshot(version, meta, records, indexes, totals, key_set, lineage)
+        if not self.free:
             self._invariants.ask(after, delta)
         return Commit(before, after, delta)
 
@@ -166,13 +167,43 @@ class Schema(Generic[K, V]):
         else:
             records = self.kind.put(before._map, key, new)
         indexes, totals = before._indexes, before._totals
-        if self._derives:
-            indexes, totals = self.derivation.step_one(indexes, totals, key, old, new)
+        lineage = before._lineage
+        if lineage.derives:
+            indexes, totals = lineage.derivation.step_one(indexes, totals, key, old, new)
         key_set = object() if old is MISSING or new is MISSING else before._key_set
-        after = Snapshot(version, before.meta, records, indexes, totals, key_set, self.lineage)
-        if self._invariants:
+        after = Snapshot(version, before.meta, records, indexes, totals, key_set, lineage)
+        if not self.free:
             self._invariants.ask(after, {key: (old, new)})
         return Commit(before, after, (key, old, new))
+
+    def derive(
+        self,
+        before: Snapshot[K, V],
+        derivation: Derivation,
+        indexes: tuple[Any, ...],
+        totals: tuple[Any, ...],
+    ) -> Commit[K, V]:
+        """Return the commit of a version of the same records, from which other things are derived.
+
+        Args:
+            before: the last version.
+            derivation: what is derived from now on.
+            indexes: the states of its indexes.
+            totals: the states of its aggregates.
+        """
+        lineage = before._lineage.deriving(derivation)
+        after = Snapshot(
+            before.version + 1,
+            before.meta,
+            before._map,
+            indexes,
+            totals,
+            before._key_set,
+            lineage,
+        )
+        # One that looks at what is gone would fail at every write from now on.
+        self._invariants.ask(after, {})
+        return Commit(before, after, {})
 
     def is_same(self, old: object, new: object) -> bool:
         """Whether a write of *new* over *old* is none."""
@@ -222,11 +253,17 @@ class Schema(Generic[K, V]):
             )
         self.accept(value, *key)
 
-    def trunk_of(self, version: Snapshot[K, V]) -> tuple[object, ...]:
+    def trunk_of(self, version: Snapshot[K, V]) -> list[object]:
         """Return the objects in *version* that its readers have in common, whatever they read."""
-        maps = (version._map, *version._indexes)
-        trunks = chain.from_iterable(map(self.kind.trunk, maps))
-        return (version, version._indexes, version._totals, *trunks)
+        lineage, trunk = version._lineage, self.kind.trunk
+        found = [version, lineage, lineage.derivation, version._indexes, version._totals]
+        found += trunk(version._map)
+        for state in version._indexes:
+            if isinstance(state, Ordered):
+                found += [state, state.order, *trunk(state.entries)]
+            else:
+                found += trunk(state)
+        return found
 
     def size_of(self, commit: Commit[K, V]) -> int:
         """Estimate how many bytes *commit* keeps that the version before it does not."""
@@ -234,12 +271,14 @@ class Schema(Generic[K, V]):
         size = _FIXED_BYTES + sum(getsizeof(new) for _, new in delta.values())
         if before._map is not after._map:
             size += self.kind.path_bytes(after._map, len(delta))
-        path_bytes, unique = self.kind.path_bytes, self.derivation.unique
-        for was, now, one in zip(before._indexes, after._indexes, unique, strict=True):
-            if was is not now:  # an entry left and an entry taken, each with its set of keys
-                size += path_bytes(now, 2 * len(delta)) + _FIXED_BYTES
-                if not one:
-                    size += sum(path_bytes(keys, len(delta)) for keys in islice(now.values(), 2))
+        if before._lineage is not after._lineage:  # what is new is no part of this version alone
+            return size
+        derivation = after._lineage.derivation
+        parts: tuple[Any, ...] = (*derivation.indexes, *derivation.totals)
+        old, new = (*before._indexes, *before._totals), (*after._indexes, *after._totals)
+        for part, was, now in zip(parts, old, new, strict=True):
+            if was is not now:
+                size += part.bytes_of(now, len(delta))
         return size
 
 

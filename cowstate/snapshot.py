@@ -1,30 +1,32 @@
-"""One version of everything: `Snapshot`, and `Commit`, the step between two."""
+"""One version of everything: `Snapshot`."""
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import msgspec
-from msgspec.structs import force_setattr
 
-from .changes import MISSING, Absent, ChangeSet, Delta
-from .derived import Derivation
+from .changes import MISSING, Absent, ChangeSet
+from .derivation import Derivation
 from .errors import (
     ForeignSnapshotError,
     RecordNotFoundError,
     UnknownAggregateError,
     UnknownIndexError,
 )
+from .index import Ordered
 from .keys import ensure_hashable, ensure_value
-from .lineage import Lineage
+from .lineage import Lineage, Origin
 from .maps import PersistentMap
+from .ordered import Sorted, Span
+from .ranges import Ranges
 from .ring import Ring
 from .sameness import same
-from .showing import shown
+from .showing import cut, shown
 from .views import Items, Keys, Values
 
-__all__ = ["Commit", "Snapshot"]
+__all__ = ["Snapshot"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -41,6 +43,7 @@ else:
 
 class Snapshot(
     msgspec.Struct,
+    Ranges[K, V],
     _MappingOf[K, V],
     frozen=True,
     eq=False,
@@ -230,17 +233,44 @@ class Snapshot(
         keys = (entry,) if self._lineage.derivation.unique[position] else entry
         return {key: self._map[key] for key in keys}
 
-    def total(self, aggregate: str) -> Any:
+    def _entries_in(self, index: str, span: Span) -> Iterator[tuple[Any, Iterable[K]]]:
+        position = self._index_position(index)
+        state = self._indexes[position]
+        if not isinstance(state, Ordered):
+            raise UnknownIndexError(
+                index,
+                self._lineage.derivation.index_positions,
+                "it keeps no order; make it with Index(fn, ordered=True)",
+            )
+        found = state.between(span)
+        if self._lineage.derivation.unique[position]:
+            return ((value, (key,)) for value, key in found)
+        return found
+
+    def total(self, aggregate: str, group: object = MISSING) -> Any:
         """Return the value of an *aggregate*, as of this version. Costs O(1).
+
+        Args:
+            aggregate: the name of it.
+            group: of one that was made with ``by``, the group to read, O(log groups); without it,
+                all of them come, as an immutable mapping, still in O(1).
+
+        Raises:
+            UnknownAggregateError: no aggregate of that name.
+            ArgumentTypeError: it has no groups.
 
         >>> from cowstate import Aggregate, Store
         >>> Store({"a": 1, "b": 2}, aggregates={"sum": Aggregate.sum(int)}).snapshot().total("sum")
         3
         """
-        position = self._lineage.derivation.total_positions.get(aggregate)
+        derivation = self._lineage.derivation
+        position = derivation.total_positions.get(aggregate)
         if position is None:
-            raise UnknownAggregateError(aggregate, self._lineage.derivation.total_positions)
-        return self._totals[position]
+            raise UnknownAggregateError(aggregate, derivation.total_positions, self.version)
+        state = self._totals[position]
+        if group is MISSING and derivation.readers[position] is None:
+            return state
+        return derivation.value(position, state, group)
 
     def diff(self, older: Snapshot[K, V]) -> ChangeSet[K, V]:
         """Return what changed from *older* to this snapshot; either may be the newer one.
@@ -259,7 +289,7 @@ class Snapshot(
         >>> store.set("a", 3).after.diff(before)
         ChangeSet({'a': Change(old=1, new=3)})
         """
-        if not isinstance(older, Snapshot) or older._lineage is not self._lineage:
+        if not isinstance(older, Snapshot) or older._lineage.origin is not self._lineage.origin:
             raise ForeignSnapshotError(
                 "diff compares two snapshots of one store by the identity of their records; "
                 "this one is of another store, or was unpickled"
@@ -269,12 +299,16 @@ class Snapshot(
     def _index_position(self, index: str) -> int:
         position = self._lineage.derivation.index_positions.get(index)
         if position is None:
-            raise UnknownIndexError(index, self._lineage.derivation.index_positions)
+            raise UnknownIndexError(
+                index,
+                self._lineage.derivation.index_positions,
+                f"there is none in version {self.version}",
+            )
         return position
 
     def __repr__(self) -> str:
         parts = [
-            _short(f"{shown(k, 90)}: {shown(v, 90)}")
+            cut(f"{shown(k, 90)}: {shown(v, 90)}", 80)
             for _, (k, v) in zip(range(3), self.items(), strict=False)
         ]
         if len(self) > 3:
@@ -290,7 +324,10 @@ class Snapshot(
     def __reduce__(self) -> tuple[Any, ...]:
         derivation = self._lineage.derivation
         indexes = [
-            dict(state.items()) if unique else {value: tuple(keys) for value, keys in state.items()}
+            (
+                isinstance(state, Ordered),
+                {value: key if unique else tuple(key) for value, key in state.items()},
+            )
             for unique, state in zip(derivation.unique, self._indexes, strict=True)
         ]
         return _unpickled, (
@@ -299,7 +336,7 @@ class Snapshot(
             dict(self.items()),
             dict(zip(derivation.index_positions, derivation.unique, strict=True)),
             indexes,
-            dict(zip(derivation.total_positions, self._totals, strict=True)),
+            {name: self.total(name) for name in derivation.total_positions},
         )
 
 
@@ -311,88 +348,16 @@ def _unpickled(
     meta: Any,
     records: dict[Any, Any],
     unique: dict[str, bool],
-    indexes: list[dict[Any, Any]],
+    indexes: list[tuple[bool, dict[Any, Any]]],
     totals: dict[str, Any],
 ) -> Snapshot[Any, Any]:
     # Hashes may differ from process to process, so maps are built anew; plain dicts will do for
     # maps of which no next version is ever derived.
-    lineage = Lineage(Derivation.readable(unique, totals), Ring(1))
-    return Snapshot(
-        version, meta, records, tuple(indexes), tuple(totals.values()), object(), lineage
+    lineage = Lineage(Derivation.readable(unique, totals), Origin(Ring(1)))
+    states = tuple(
+        [
+            Ordered(entries, Sorted.of(entries)) if ordered else entries
+            for ordered, entries in indexes
+        ]
     )
-
-
-OneKey: TypeAlias = tuple[K, V | Absent, V | Absent]
-"""``(key, old, new)``: the delta of one key, in the form that is cheapest to make and to keep."""
-
-
-class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True):
-    """What one successful write did.
-
-    A write that changed nothing returns a commit too: its ``changes`` are empty and ``before``
-    is ``after``. Immutable, so any thread may read it. It keeps its two snapshots alive, and
-    no others.
-
-    Who follows a store is given commits as well: where it asked for it, several of them as one,
-    or with the changes of some keys alone, or all that was there when it began, over a `before`
-    of version -1 that holds nothing.
-
-    >>> from cowstate import Store
-    >>> commit = Store({"a": 1}).set("a", 2)
-    >>> commit.before["a"], commit.after["a"], commit.version, commit.changes
-    (1, 2, 1, ChangeSet({'a': Change(old=1, new=2)}))
-
-    Attributes:
-        before: the snapshot of the version that the write started from.
-        after: the snapshot that it published.
-    """
-
-    before: Snapshot[K, V]
-    after: Snapshot[K, V]
-    # Most commits are of one key, and are never asked for their changes. None stands for all that
-    # is in `after`, until it is asked for.
-    _changed: Delta[K, V] | OneKey[K, V] | None
-
-    @property
-    def _delta(self) -> Delta[K, V]:
-        changed = self._changed
-        if type(changed) is tuple:
-            key, old, new = changed
-            return {key: (old, new)}
-        if changed is None:
-            changed = {key: (MISSING, record) for key, record in self.after.items()}
-            force_setattr(self, "_changed", changed)
-        return changed  # type: ignore[return-value]
-
-    @property
-    def version(self) -> int:
-        """The version that the store had after the write.
-
-        >>> from cowstate import Store
-        >>> Store().set("a", 1).version
-        1
-        """
-        return self.after.version
-
-    @property
-    def changes(self) -> ChangeSet[K, V]:
-        """What changed, as ``{key: Change(old, new)}``.
-
-        >>> from cowstate import Store
-        >>> Store().set("a", 1).changes
-        ChangeSet({'a': Change(old=MISSING, new=1)})
-        """
-        return ChangeSet._of(self._delta)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __repr__(self) -> str:
-        return f"<Commit version={self.version} {_short(repr(self.changes))}>"
-
-
-def _short(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return Snapshot(version, meta, records, states, tuple(totals.values()), object(), lineage)

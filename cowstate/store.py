@@ -6,14 +6,16 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from .aggregate import Aggregate
 from .blocks import JointBlock, TransactionBlock
 from .changes import MISSING
+from .commit import Commit
 from .committer import Committer
 from .deferral import deferral
-from .derived import Aggregate, Index
 from .draft import Draft
 from .errors import ArgumentTypeError, ArgumentValueError, ConflictError
 from .immutability import Immutability
+from .index import Index
 from .invariants import Invariant
 from .maps import map_kind
 from .meter import Meter
@@ -23,7 +25,7 @@ from .sameness import Sameness
 from .schema import Schema
 from .showing import shown
 from .slips import ensure_function, plain
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .timeline import BACKLOG, History, Timeline
 from .transactions import Transaction
 from .waits import checked_timeout
@@ -59,8 +61,8 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
 
     Args:
         records: what to start with, a mapping or an iterable of pairs; version 0.
-        indexes: `Index` by name.
-        aggregates: `Aggregate` by name.
+        indexes: `Index` by name; see also `add_index`.
+        aggregates: `Aggregate` by name; see also `add_aggregate`.
         invariants: functions by name that may veto a commit; see `Invariant`.
         meta: one immutable value of yours, published together with the records.
         history: how much of the past is kept; see `History`.
@@ -131,7 +133,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of, defers)
         super().__init__(schema, timeline, lock, meter)
         if defers is not None:
-            defers.of(self, schema.lineage, schema.derivation)
+            defers.of(self)
 
     # Several changes as one version
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Hashable
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 from weakref import ref
 
+from .commit import Commit
 from .errors import ClosedError, LaggedError
 from .items import Lagged, beginning, narrowed
 from .members import numbers
 from .scope import Scoped
 from .showing import shown
 from .slips import plain
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 from .timeline import Timeline
 
 __all__ = ["OnError", "Subscription"]

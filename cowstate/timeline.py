@@ -8,13 +8,14 @@ from time import monotonic
 from typing import Generic, TypeVar
 from weakref import ref
 
+from .commit import Commit
 from .deferral import Deferral
 from .errors import ArgumentTypeError, ArgumentValueError, ClosedError, CompactedError
 from .records import Record
 from .ring import Ring
 from .scope import Scoped
 from .showing import shown
-from .snapshot import Commit, Snapshot
+from .snapshot import Snapshot
 
 __all__ = ["BACKLOG", "History", "Pin", "Timeline"]
 

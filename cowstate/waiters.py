@@ -7,8 +7,8 @@ from threading import TIMEOUT_MAX, Lock
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
+from .commit import Commit
 from .members import Members, numbers
-from .snapshot import Commit
 
 __all__ = ["ThreadWaiter", "Waiter", "Waiters"]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, MutableMapping
-from itertools import chain, islice
+from collections.abc import Callable, Container, Iterable, Iterator, MutableMapping
+from heapq import merge
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet
+from .commit import Commit
 from .errors import ClosedError, IterationError, RecordNotFoundError, UnknownAggregateError
 from .keys import ensure_findable, ensure_hashable
 from .lineage import delta_of
-from .snapshot import Commit, Snapshot
+from .ordered import Sorted, Span
+from .ranges import Ranges
+from .snapshot import Snapshot
 
 __all__ = ["Workspace"]
 
@@ -21,7 +26,7 @@ D = TypeVar("D")
 _UNWRITTEN: Final[Any] = object()
 
 
-class Workspace(MutableMapping[K, V], Generic[K, V]):
+class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
     """A snapshot with changes laid over it: what `Transaction` and `Draft` have in common.
 
     Reads see the changes made here. Nothing is visible to anybody else until the commit.
@@ -309,8 +314,10 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         """
         return {key: self[key] for key in self._found(index, value)}
 
-    def total(self, aggregate: str) -> Any:
+    def total(self, aggregate: str, group: object = MISSING) -> Any:
         """Return the value of an *aggregate*, changes here included. Costs O(changes made here).
+
+        As in `Snapshot.total`.
 
         >>> from cowstate import Aggregate, Store
         >>> draft = Store({"a": 1}, aggregates={"sum": Aggregate.sum(int)}).draft()
@@ -322,10 +329,11 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
         derivation = base._lineage.derivation
         position = derivation.total_positions.get(aggregate)
         if position is None:
-            raise UnknownAggregateError(aggregate, derivation.total_positions)
-        return derivation.step_total(
+            raise UnknownAggregateError(aggregate, derivation.total_positions, base.version)
+        state = derivation.step_total(
             position, base._totals[position], delta_of(self._map, self._writes)
         )
+        return derivation.value(position, state, group)
 
     def _record(self, key: K) -> V | Absent:
         try:
@@ -352,6 +360,35 @@ class Workspace(MutableMapping[K, V], Generic[K, V]):
                 if record is not MISSING and value in spec.entries(spec.fn(record)):
                     found[key] = None
         return found
+
+    def _entries_in(self, index: str, span: Span) -> Iterator[tuple[Any, Iterable[K]]]:
+        base = self._base._entries_in(index, span)
+        if not self._writes:
+            return base
+        derivation = self._base._lineage.derivation
+        spec = derivation.index(derivation.index_positions[index])
+        laid: dict[Any, dict[K, None]] = {}
+        for key, record in self._writes.items():
+            if record is not MISSING:
+                for value in spec.entries(spec.fn(record)):
+                    if span.holds(value):
+                        laid.setdefault(value, {})[key] = None
+        over = ((value, laid[value]) for value in Sorted.of(laid).between(span))
+        return self._merged(base, over, span.reverse)
+
+    def _merged(
+        self,
+        base: Iterator[tuple[Any, Iterable[K]]],
+        over: Iterator[tuple[Any, Iterable[K]]],
+        reverse: bool,
+    ) -> Iterator[tuple[Any, Iterable[K]]]:
+        writes = self._writes
+        kept = ((value, [key for key in keys if key not in writes]) for value, keys in base)
+        both = merge(kept, over, key=itemgetter(0), reverse=reverse)
+        for value, parts in groupby(both, key=itemgetter(0)):
+            keys = [key for _, part in parts for key in part]
+            if keys:
+                yield value, keys
 
     def _ensure_open(self) -> None:
         if self._closed is not None:

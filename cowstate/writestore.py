@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
+from .aggregate import Aggregate
 from .bulk import Bulk, unique_keys
 from .changes import MISSING, Absent
+from .commit import Commit
 from .committer import Committer
+from .deriving import Deriving
 from .errors import ArgumentTypeError
+from .index import Index
 from .measured import MeasuredCommitter
 from .meter import Figures, Meter
 from .readstore import ReadStore
 from .schema import Schema
 from .showing import shown
-from .snapshot import Commit
 from .timeline import Timeline
 from .writelock import WriteLock
 
@@ -41,6 +44,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         self._set, self._update = self._committer.set, self._committer.update
         self._transact = self._committer.run_transaction
         self._bulk = Bulk(self._committer, schema)
+        self._deriving = Deriving(self._committer)
 
     def set(self, key: K, record: V) -> Commit[K, V]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).
@@ -211,3 +215,79 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         if not callable(fn):
             raise ArgumentTypeError(f"update_meta takes a function of the meta, not {shown(fn)}")
         return self._write(self._bulk.update_meta, fn)  # type: ignore[no-any-return]
+
+    # What is derived from the records
+
+    def add_index(self, name: str, index: Index[V]) -> Commit[K, V]:
+        """Add an index to a store that is in use, as a version with the same records.
+
+        The returned commit changes nothing but that its ``after``, and every later version, has
+        the index; `undo` and `revert` leave it. What was before does not have it: to ask an older
+        snapshot, or a draft over one, raises `UnknownIndexError`; that draft commits all the same.
+
+        All records are gone through once, from a snapshot, while others write; what they changed
+        meanwhile is caught up with under the lock. Costs O(N) and O(changes meanwhile log N); O(N)
+        under the lock if there were more than the ring holds.
+
+        Args:
+            name: a name that no index has.
+            index: what to find records by.
+
+        Raises:
+            ArgumentValueError: there is an index of that name.
+            ArgumentTypeError: *index* is no `Index`, or *name* no str.
+            UniqueViolationError, IndexValueError: the records that there are do not allow it.
+            InvariantError, ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Index, Store
+        >>> store = Store({"a": 3, "b": 4})
+        >>> commit = store.add_index("odd", Index(lambda n: n % 2 == 1))
+        >>> commit.version, commit.changes, store.snapshot().find_all("odd", True)
+        (1, ChangeSet({}), {'a': 3})
+        """
+        return self._deriving.add("index", name, index)
+
+    def add_aggregate(self, name: str, aggregate: Aggregate[V, Any]) -> Commit[K, V]:
+        """Add an aggregate to a store that is in use. As `add_index`.
+
+        Raises:
+            ArgumentValueError: there is an aggregate of that name, or a record has no value for it.
+            ArgumentTypeError: *aggregate* is no `Aggregate`, or *name* no str.
+            InvariantError, ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`.
+
+        >>> from cowstate import Aggregate, Store
+        >>> store = Store({"a": 3, "b": 4})
+        >>> store.add_aggregate("sum", Aggregate.sum(lambda n: n)).after.total("sum")
+        7
+        """
+        return self._deriving.add("aggregate", name, aggregate)
+
+    def remove_index(self, name: str) -> Commit[K, V]:
+        """Remove an index, as a version with the same records. O(1).
+
+        Snapshots that have it keep it. A draft that has looked into it conflicts.
+
+        Raises:
+            UnknownIndexError: there is no index of that name.
+            InvariantError, ReentrantWriteError, LockTimeoutError, DeadlockError: as for `set`;
+                and what an invariant raises that asks for it.
+
+        >>> from cowstate import Index, Store
+        >>> store = Store({"a": 3}, indexes={"odd": Index(lambda n: n % 2 == 1)})
+        >>> store.remove_index("odd").before.find_all("odd", True)
+        {'a': 3}
+        """
+        return self._write(self._deriving.remove, "index", name)  # type: ignore[no-any-return]
+
+    def remove_aggregate(self, name: str) -> Commit[K, V]:
+        """Remove an aggregate, as a version with the same records. O(1). As `remove_index`.
+
+        Raises:
+            UnknownAggregateError: there is no aggregate of that name.
+
+        >>> from cowstate import Aggregate, Store
+        >>> store = Store({"a": 3}, aggregates={"count": Aggregate.count()})
+        >>> store.remove_aggregate("count").before.total("count")
+        1
+        """
+        return self._write(self._deriving.remove, "aggregate", name)  # type: ignore[no-any-return]

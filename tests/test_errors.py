@@ -28,7 +28,7 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "ConflictError": (["a", "b"], 1, 2),
     "UniqueViolationError": ("index", 7, ["a", "b"]),
     "UnknownIndexError": ("x", ["a", "b"]),
-    "UnknownAggregateError": ("x", []),
+    "UnknownAggregateError": ("x", [], 3),
     "UnknownAttributeError": (int, "x"),
     "InvariantError": ("positive", "it is not"),
     "ChangeSetMismatchError": (["a"],),
@@ -249,13 +249,13 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         {"name": "x", "known": ()},
     ),
     (
-        errors.UnknownAggregateError("x", ["a"]),
-        "no aggregate 'x'; the aggregates are: 'a'",
+        errors.UnknownAggregateError("x", ["a"], 3),
+        "no aggregate 'x' in version 3; the aggregates are: 'a'",
         {"name": "x", "known": ("a",)},
     ),
     (
-        errors.UnknownAggregateError("x", []),
-        "no aggregate 'x'; the aggregates are: none",
+        errors.UnknownAggregateError("x", [], 3),
+        "no aggregate 'x' in version 3; the aggregates are: none",
         {"name": "x", "known": ()},
     ),
     (

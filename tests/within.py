@@ -14,6 +14,6 @@ WITHIN = {
     "Feed": {"is_closed", "torn", "source", "keys"},
     "Pin": {"torn", "number"},
     "Index": {"entries"},
-    "Aggregate": {"move", "step", "start"},
+    "Aggregate": {"folded", "mark", "move", "reader", "start"},
     "IndexValueError": {"within"},
 }

@@ -27,15 +27,17 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from textwrap import indent
 from timeit import Timer
 from typing import NamedTuple, TypeGuard
 
-from cowstate import Meter, Record, Store
+from cowstate import Aggregate, Index, Meter, Record, Store
 from cowstate.maps import available_maps, map_kind
 
 from .errors import InstructionCountError
+from .levels import add_one, records_of, ten_keys
 from .measure import Operation
 from .orders import manager_operations
 from .report import print_table
@@ -128,6 +130,7 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
             default.operation("update_indexed"),
             locked.operation("update_indexed"),
         ),
+        "update beside what is derived": (_deriving(), write),
         "on_order_update": (managers["cowstate"], managers[LOCKED]),
     }
     for maps in available_maps():
@@ -164,6 +167,27 @@ def _measured() -> Operation:
         "for key in keys: update(key, change)",
         {"update": store.update, "keys": variant.keys, "change": variant.change},
         per=len(variant.keys),
+    )
+
+
+def _deriving() -> Operation:
+    """One record is changed; two indexes and three totals are asked, and none of them moves."""
+    store = Store(
+        records_of(_SIZE),
+        indexes={
+            "order_id": Index(attrgetter("order_id"), unique=True),
+            "price": Index(attrgetter("price")),
+        },
+        aggregates={
+            "prices": Aggregate.sum(attrgetter("price")),
+            "ordered": Aggregate.count(attrgetter("order_id")),
+            "levels": Aggregate.count(),
+        },
+    )
+    return Operation(
+        "for key in keys: update(key, change)",
+        {"keys": ten_keys(_SIZE), "update": store.update, "change": add_one},
+        per=10,
     )
 
 

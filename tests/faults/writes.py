@@ -62,10 +62,12 @@ def derived(records: Any, kind: type[AnyStore] = Store) -> AnyStore:
         indexes={
             "order_id": Index(lambda slot: slot.order_id, unique=True),
             "tags": Index(lambda slot: slot.tags, many=True),
+            "size": Index(lambda slot: slot.quantity, ordered=True),
         },
         aggregates={
             "quantity": Aggregate.sum(lambda slot: slot.quantity),
             "count": Aggregate.count(),
+            "largest": Aggregate.max(lambda slot: slot.quantity, by=lambda slot: slot.tags),
         },
         invariants={"positive": lambda snapshot, changes: snapshot.total("quantity") >= 0},
         meta="start",
@@ -102,6 +104,9 @@ def repair(store: AnyStore) -> None:
 def draft(store: AnyStore) -> None:
     work = store.draft()
     list(work)
+    if store.statistics().index_entries:
+        work.range("size", 1, limit=1)
+        work.total("largest", ("x",))
     work["a"] = NEW
     del work["b"]
     work["d"] = work["c"].replace(quantity=Decimal(4))
@@ -146,6 +151,13 @@ def update_all_in_vain(store: AnyStore) -> None:
         store.update_all(["a", "nowhere"], lambda slot: slot.replace(quantity=Decimal(6)))
     with contextlib.suppress(CowstateError):
         store.update("a", lambda slot: None)
+
+
+def derive(store: AnyStore) -> None:
+    store.add_index("length", Index(lambda slot: len(slot.tags), ordered=True))
+    store.add_aggregate("wide", Aggregate.count(lambda slot: slot.tags))
+    store.remove_index("length")
+    store.remove_aggregate("wide")
 
 
 def refused(store: AnyStore) -> None:
@@ -225,6 +237,7 @@ WRITES: dict[str, Callable[[AnyStore], object]] = {
     "set meta": lambda store: store.set_meta("set"),
     "update meta": lambda store: store.update_meta(lambda meta: (meta, "updated")),
     "draft as a block": draft_as_a_block,
+    "add and remove an index": derive,
     "delete": lambda store: store.delete("b"),
     "compare and set": lambda store: store.compare_and_set("a", START["a"], NEW),
     "compare and delete": lambda store: store.compare_and_set("a", START["a"], MISSING),

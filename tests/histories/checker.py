@@ -89,7 +89,10 @@ def _replay(history: History, writers: list[Operation]) -> list[State]:
         states.append(after)
     for operation in history:
         if (place := _place(operation)) is not None:
-            _expect(operation, states[(place - 1) // 2])
+            version = (place - 1) // 2
+            if version >= len(states):
+                raise NotSerializableError(f"no operation made version {version}\n{operation}")
+            _expect(operation, states[version])
         elif operation.base is not None:
             _expect(operation, states[operation.base])
     return states
@@ -207,6 +210,14 @@ def _changed(
         ends = [(then, now)] if index == "owner" else steps
         if any(one.holders(index, value) != two.holders(index, value) for one, two in ends):
             yield index, value
+    for low, high in relied.ranges:
+        for one, two in steps:
+            for amount in one.amounts(low, high) | two.amounts(low, high):
+                if one.holders("amount", amount) != two.holders("amount", amount):
+                    yield "price", amount
+    for team in relied.teams:
+        if then.total("amount", team) != now.total("amount", team):
+            yield f"total:by team[{team!r}]"
     for name in relied.totals:
         if then.total(name) != now.total(name):
             yield f"total:{name}"

@@ -35,6 +35,7 @@ Step = tuple[Any, ...]
 Choose = Callable[[Sequence[Any]], Any]
 
 READS = ("get", "has", "keys", "len", "all", "total", "meta", "find", "find_key", "find_all")
+READS += ("team_total", "range", "range")
 WRITES = ("put", "put", "copy", "add", "add", "delete", "note")
 ALONE = ("set", "update", "delete", "compare_and_set", "tx", "transact", "look", "retry")
 OPEN = ("open", "do", "do", "do", "commit", "commit", "drop")
@@ -58,6 +59,10 @@ def a_deed(choose: Choose, kinds: Sequence[str] = READS + WRITES) -> Deed:
         return kind, *choose(LOOKUPS)
     if kind == "total":
         return kind, choose(TOTALS)
+    if kind == "team_total":
+        return kind, choose(TEAMS)
+    if kind == "range":
+        return kind, choose((None, 0, 1, 2)), choose((None, 1, 2, 3)), choose((None, 1, 1, 2))
     if kind == "note":
         return kind, choose(("one", "two"))
     return (kind,)

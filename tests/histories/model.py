@@ -13,9 +13,12 @@ from cowstate import MISSING, Aggregate, Index, Record, Store
 KEYS: Final = ("a", "b", "c", "d")
 OWNERS: Final = (None, "ann", "bob")
 TEAMS: Final = ("x", "y")
-TOTALS: Final = ("amount", "count")
+TOTALS: Final = ("amount", "count", "least")
 LOOKUPS: Final = (("owner", "ann"), ("owner", "bob"), ("team", "x"), ("team", "y"))
 """Of the index ``owner``, which is unique, and of ``team``, which is not."""
+
+Part = tuple[int | None, int | None, int | None]
+"""The ends of a range of amounts, and how many records of it."""
 
 Question = tuple[Any, ...]
 """A name and its arguments, as in ``("get", "a")``, ``("find", "ann")`` or ``("len",)``."""
@@ -54,10 +57,23 @@ class State(NamedTuple):
         """Return the keys under an index entry."""
         return {key for key, item in self.records.items() if getattr(item, index) == value}
 
-    def total(self, name: str) -> int:
-        """Return an aggregate."""
-        items = self.records.values()
+    def total(self, name: str, team: str | None = None) -> int | None:
+        """Return an aggregate, or that of a team."""
+        items = [item for item in self.records.values() if team in (None, item.team)]
+        if name == "least":
+            return min((item.amount for item in items), default=None)
         return len(items) if name == "count" else sum(item.amount for item in items)
+
+    def range(self, part: Part) -> list[str]:
+        """Return the keys of a part of the order of amounts."""
+        low, high, limit = part
+        found = sorted((item.amount, key) for key, item in self.records.items())
+        return [key for amount, key in found if _is_within(amount, low, high)][:limit]
+
+    def amounts(self, low: int | None, high: int | None) -> set[int]:
+        """Return the amounts that there are between these ends."""
+        amounts = {item.amount for item in self.records.values()}
+        return {amount for amount in amounts if _is_within(amount, low, high)}
 
     def refuses(self) -> bool:
         """Whether no store may come to this state, since two records share a unique value."""
@@ -79,6 +95,11 @@ class State(NamedTuple):
             return _same(answer, records)
         if name == "total":
             return bool(answer == self.total(*args))
+        if name == "team_total":
+            return bool(answer == self.total("amount", *args))
+        if name == "range":
+            keys = self.range((args[0], args[1], args[2]))
+            return list(answer) == keys and _same(answer, {key: records[key] for key in keys})
         if name == "meta":
             return answer is self.meta
         if name == "find_all":
@@ -90,6 +111,10 @@ class State(NamedTuple):
         if name == "find_key":
             return answer in holders
         return any(records[key] is answer for key in holders)
+
+
+def _is_within(amount: int, low: int | None, high: int | None) -> bool:
+    return (low is None or low <= amount) and (high is None or amount <= high)
 
 
 def _same(mine: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -108,10 +133,13 @@ def make_store(kind: type[Store[Any, Any]] = Store) -> Store[Any, Any]:
         indexes={
             "owner": Index(lambda item: item.owner, unique=True),
             "team": Index(lambda item: item.team),
+            "price": Index(lambda item: item.amount, ordered=True),
         },
         aggregates={
             "amount": Aggregate.sum(lambda item: item.amount),
             "count": Aggregate.count(),
+            "least": Aggregate.min(lambda item: item.amount),
+            "by team": Aggregate.sum(lambda item: item.amount, by=lambda item: item.team),
         },
         meta=Note("start"),
     )

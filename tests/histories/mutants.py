@@ -131,6 +131,16 @@ class IgnoresUniqueEntries(Mutant):
         entries -= {entry for entry in entries if entry[0] == "owner"}
 
 
+class IgnoresRanges(Mutant):
+    def forgive(self, draft: Loose, keys: set[Any], entries: set[Any], reasons: set[str]) -> None:
+        entries -= {entry for entry in entries if entry[0] == "price"}
+
+
+class IgnoresTeams(Mutant):
+    def forgive(self, draft: Loose, keys: set[Any], entries: set[Any], reasons: set[str]) -> None:
+        reasons -= {reason for reason in reasons if "[" in reason}
+
+
 class IgnoresTheKeySet(Mutant):
     def forgive(self, draft: Loose, keys: set[Any], entries: set[Any], reasons: set[str]) -> None:
         reasons.discard("keys")
@@ -310,6 +320,8 @@ MUTANTS: dict[str, Callable[[], type[Mutant]]] = {
         IgnoresKeysWritten,
         IgnoresIndexEntries,
         IgnoresUniqueEntries,
+        IgnoresRanges,
+        IgnoresTeams,
         IgnoresTheKeySet,
         IgnoresTotals,
         IgnoresMeta,

@@ -45,6 +45,8 @@ class Relied:
     keys: set[str] = field(default_factory=set)
     entries: set[tuple[str, Any]] = field(default_factory=set)
     totals: set[str] = field(default_factory=set)
+    teams: set[str] = field(default_factory=set)
+    ranges: list[tuple[int | None, int | None]] = field(default_factory=list)
     key_set: bool = False
     meta: bool = False
 
@@ -149,6 +151,17 @@ class Work:
         elif name == "total":
             relied.totals.add(args[0])
             answer = target.total(args[0])
+        elif name == "team_total":
+            relied.teams.add(args[0])
+            answer = target.total("by team", args[0])
+        elif name == "range":
+            low, high, limit = args
+            answer = target.range("price", low, high, limit=limit)
+            if len(answer) == limit:
+                # It need not have looked any further.
+                high = list(answer.values())[-1].amount
+            relied.ranges.append((low, high))
+            relied.keys.update(answer)
         elif name == "meta":
             relied.meta = True
             answer = target.meta

@@ -34,6 +34,11 @@ def _read(world: World, hand: Hand) -> None:
         snapshot.find("order_id", 2),
         snapshot.find_all("order_id", 2),
         snapshot.total("quantity"),
+        snapshot.total("least", 2),
+        dict(snapshot.total("least")),
+        snapshot.range("quantity", 1, 5),
+        snapshot.last("quantity"),
+        snapshot.floor("quantity", 6),
         snapshot.diff(world.store.at(0)),
     )
     with suppress(CowstateError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from cowstate import MISSING, Aggregate, Index, Store
@@ -22,9 +23,11 @@ def _never_negative(snapshot: Any, changes: Any) -> bool:
 
 INDEXES: dict[str, Index[Slot]] = {
     "order_id": Index(lambda slot: slot.order_id, unique=True),
+    "quantity": Index(attrgetter("quantity"), ordered=True),
 }
 AGGREGATES: dict[str, Aggregate[Slot, Any]] = {
     "quantity": Aggregate.sum(lambda slot: slot.quantity),
+    "least": Aggregate.min(attrgetter("quantity"), by=attrgetter("order_id")),
 }
 START = {
     "a": Slot(1, 5),

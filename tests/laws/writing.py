@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from operator import attrgetter
 from typing import Any
 
 import cowstate
 from cowstate import (
     MISSING,
+    Aggregate,
     ConflictError,
     CowstateError,
+    Index,
     LockTimeoutError,
     ReentrantWriteError,
     Store,
@@ -114,6 +117,27 @@ def _transaction(world: World, hand: Hand) -> None:
         del tx[hand.c]
         tx[hand.new] = tx[hand.b].replace(order_id=None)
     hand.commits[0] = tx.result
+
+
+@write("add and remove an index")
+def _index(world: World, hand: Hand) -> None:
+    of_quantity = Index(attrgetter("quantity"), ordered=True)
+    hand.commits[0] = world.store.add_index(f"of {hand.a}", of_quantity)
+    hand.commits[1] = world.store.remove_index(f"of {hand.a}")
+
+
+@write("add and remove an aggregate")
+def _aggregate(world: World, hand: Hand) -> None:
+    hand.commits[0] = world.store.add_aggregate(f"of {hand.a}", Aggregate.count())
+    hand.commits[1] = world.store.remove_aggregate(f"of {hand.a}")
+
+
+@write("add an index that is refused")
+def _refused_index(world: World, hand: Hand) -> None:
+    with suppress(CowstateError):
+        world.store.add_index("order_id", Index(attrgetter("order_id")))
+    with suppress(CowstateError):
+        world.store.remove_index("nowhere")
 
 
 class FailingError(Exception):
@@ -279,6 +303,7 @@ def _wide_draft(world: World, hand: Hand) -> None:
     list(work)
     work.total("quantity")
     work.find_all("order_id", 2)
+    work.range("quantity", limit=3)
     work[hand.a] = hand.slot(2)
     hand.commits[0] = work.commit(expected_version=work.base.version)
 

@@ -29,6 +29,7 @@ from cowstate import (
 )
 from tests.properties.model import (
     INDEXES,
+    KINDS,
     LOOKUPS,
     DraftModel,
     Item,
@@ -279,6 +280,26 @@ class StoreMachine(RuleBasedStateMachine):
                 assert work.find(index, value) is (version.records[key] if expected else None)
         for name, total in version.totals().items():
             assert work.total(name) == total
+        for kind in KINDS:
+            assert work.total("by kind", kind) == version.total("by kind", kind)
+        StoreMachine.read_in_order(work, version, None, None, False, None)
+
+    @staticmethod
+    def read_in_order(
+        work: Any, version: Version, low: Any, high: Any, reverse: bool, limit: int | None
+    ) -> dict[Any, Any]:
+        """Read a range; within one price the keys, which have no order, may come in any."""
+        found: dict[Any, Any] = work.range("price", low, high, reverse=reverse, limit=limit)
+        left = list(found)
+        groups = version.range(low, high, reverse, limit)
+        for group in groups[:-1]:
+            assert {left.pop(0) for _ in group} == group
+        last = groups[-1] if groups else set()
+        assert set(left) <= last
+        assert len(found) == min(sum(map(len, groups)), 1_000 if limit is None else limit)
+        for key, record in found.items():
+            assert record is version.records[key]
+        return found
 
     @rule(attempts=st.integers(1, 4), clashes=st.integers(0, 5), key=keys)
     def retry(self, attempts: int, clashes: int, key: Any) -> None:
@@ -365,10 +386,32 @@ class StoreMachine(RuleBasedStateMachine):
         work.key_set = True
         assert set(work.draft) == set(work.now.records)
 
-    @rule(work=drafts, name=st.sampled_from(["amount", "count", "items"]))
+    @rule(work=drafts, name=st.sampled_from(["amount", "count", "items", "least", "greatest"]))
     def draft_totals(self, work: DraftModel, name: str) -> None:
-        work.totals.add(name)
+        work.totals.add((name, MISSING))
         assert work.draft.total(name) == work.now.totals()[name]
+
+    @rule(work=drafts, kind=st.sampled_from(KINDS))
+    def draft_totals_of_a_group(self, work: DraftModel, kind: str) -> None:
+        work.totals.add(("by kind", kind))
+        assert work.draft.total("by kind", kind) == work.now.total("by kind", kind)
+
+    @rule(
+        work=drafts,
+        low=st.none() | st.integers(-99, 99),
+        high=st.none() | st.integers(-99, 99),
+        reverse=st.booleans(),
+        limit=st.none() | st.integers(1, 3),
+    )
+    def draft_reads_in_order(
+        self, work: DraftModel, low: Any, high: Any, reverse: bool, limit: int | None
+    ) -> None:
+        found = self.read_in_order(work.draft, work.now, low, high, reverse, limit)
+        work.keys.update(found)
+        if len(found) == limit:
+            last = list(found.values())[-1].amount
+            low, high = (last, high) if reverse else (low, last)
+        work.ranges.append((low, high))
 
     @rule(work=drafts, meta=metas, assigns=st.booleans())
     def draft_meta(self, work: DraftModel, meta: Any, assigns: bool) -> None:
@@ -433,6 +476,7 @@ class StoreMachine(RuleBasedStateMachine):
         entries = dict.fromkeys(INDEXES, 0)
         for index, value in LOOKUPS:
             entries[index] += bool(self.model.entry(index, value))
+        entries["price"] = len(self.model.prices())
         assert dict(statistics.index_entries) == entries
 
     @invariant()

@@ -89,13 +89,20 @@ def amount_of(value: Any) -> Decimal | int:
     return value.amount if isinstance(value, Item) else 0
 
 
+def price_of(value: Any) -> Decimal | None:
+    return value.amount if isinstance(value, Item) else None
+
+
 INDEXES: dict[str, tuple[Callable[[Any], Any], bool, bool]] = {
     "owner": (owner_of, True, False),
     "tags": (tags_of, False, True),
     "kind": (kind_of, False, False),
+    "price": (price_of, False, False),
 }
+ORDERED = {"price"}
+KINDS = ("Item", "NoneType", "Decimal", "float", "str")
 LOOKUPS = [("owner", owner) for owner in OWNERS] + [("tags", tag) for tag in TAGS]
-LOOKUPS += [("kind", kind) for kind in ("Item", "NoneType", "Decimal", "float", "str")]
+LOOKUPS += [("kind", kind) for kind in KINDS]
 LIMIT = Decimal(150)
 
 
@@ -112,11 +119,17 @@ def make_store(
 ) -> Store[Any, Any]:
     return kind(
         records,
-        indexes={name: Index(fn, unique, many) for name, (fn, unique, many) in INDEXES.items()},
+        indexes={
+            name: Index(fn, unique, many, name in ORDERED)
+            for name, (fn, unique, many) in INDEXES.items()
+        },
         aggregates={
             "amount": Aggregate.sum(amount_of),
             "count": Aggregate.count(),
             "items": Aggregate.count(lambda value: isinstance(value, Item)),
+            "least": Aggregate.min(price_of),
+            "greatest": Aggregate.max(price_of, default="none"),
+            "by kind": Aggregate.sum(amount_of, by=kind_of),
             # Exact to the very object: any change that is missed or doubled shows.
             "identity": Aggregate.fold(0, lambda s, v: s ^ id(v), lambda s, v: s ^ id(v)),
         },
@@ -145,12 +158,42 @@ class Version(NamedTuple):
         identity = 0
         for record in self.records.values():
             identity ^= id(record)
+        prices = self.prices()
+        by_kind: dict[str, Decimal | int] = {}
+        for record in self.records.values():
+            by_kind[kind_of(record)] = by_kind.get(kind_of(record), 0) + amount_of(record)
         return {
+            "least": min(prices, default=None),
+            "greatest": max(prices, default="none"),
+            "by kind": by_kind,
             "amount": sum(amount_of(record) for record in self.records.values()),
             "count": len(self.records),
             "items": sum(isinstance(record, Item) for record in self.records.values()),
             "identity": identity,
         }
+
+    def total(self, name: str, group: Any = MISSING) -> Any:
+        total = self.totals()[name]
+        return total if group is MISSING else total.get(group, 0)
+
+    def prices(self, low: Any = None, high: Any = None) -> set[Decimal]:
+        found = {price_of(record) for record in self.records.values()} - {None}
+        return {
+            price
+            for price in found
+            if price is not None
+            and (low is None or low <= price)
+            and (high is None or price <= high)
+        }
+
+    def range(self, low: Any, high: Any, reverse: bool, limit: int | None) -> list[set[Any]]:
+        """The keys of each price, in the order of the prices, up to the one that is too many."""
+        found: list[set[Any]] = []
+        for price in sorted(self.prices(low, high), reverse=reverse):
+            if limit is not None and sum(map(len, found)) >= limit:
+                break
+            found.append(self.entry("price", price))
+        return found
 
     def to(self, later: Version) -> dict[Any, tuple[Any, Any]]:
         keys = {*self.records, *later.records}
@@ -186,7 +229,8 @@ class DraftModel:
         self.meta = seen.meta
         self.keys: set[Any] = set()
         self.entries: set[tuple[str, Any]] = set()
-        self.totals: set[str] = set()
+        self.totals: set[tuple[str, Any]] = set()
+        self.ranges: list[tuple[Any, Any]] = []
         self.key_set = False
         self.meta_used = False
 
@@ -200,7 +244,8 @@ class DraftModel:
         return (
             any(key in changed for key in self.keys)
             or any(self._entry_changed(history, index, value) for index, value in self.entries)
-            or any(then.totals()[name] != now.totals()[name] for name in self.totals)
+            or any(self._range_changed(history, *ends) for ends in self.ranges)
+            or any(then.total(*read) != now.total(*read) for read in self.totals)
             or (self.key_set and self._keys_came_or_went(history))
             or (self.meta_used and then.meta is not now.meta)
             or (expected is not None and expected != len(history) - 1)
@@ -212,6 +257,12 @@ class DraftModel:
             return states[0] != states[-1]
         # An entry that several records may share is another object once anything joined or left.
         return any(state != states[0] for state in states)
+
+    def _range_changed(self, history: list[Version], low: Any, high: Any) -> bool:
+        since = history[self.base :]
+        prices = set().union(*(version.prices(low, high) for version in since))
+        # An entry that was gone and came back is another one, too.
+        return any(self._entry_changed(history, "price", price) for price in prices)
 
     def _keys_came_or_went(self, history: list[Version]) -> bool:
         # That they are the same again in the end does not take it back.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from operator import attrgetter
-from typing import Literal, assert_type
+from typing import Any, Literal, assert_type
 
 from cowstate import (
     MISSING,
@@ -34,6 +34,10 @@ from cowstate.changes import Missing
 class Slot(Record):
     price: Decimal
     order_id: int | None = None
+
+
+def price_of(slot: Slot) -> Decimal:
+    return slot.price
 
 
 store = Store(
@@ -69,6 +73,26 @@ def codecs(store: Store[str, Slot]) -> None:
     assert_type(either.decode_snapshot(b"")["a"], Slot | int)
 
 
+def length_of(text: str) -> int:
+    return len(text)
+
+
+derived = Store(
+    {"50000": Slot(Decimal(50000))},
+    indexes={"price": Index(price_of, ordered=True)},
+    aggregates={
+        "prices": Aggregate.sum(price_of, by=price_of),
+        "all": Aggregate.count(by=price_of),
+        "least": Aggregate.min(price_of),
+        "greatest": Aggregate.max(price_of, default=0, by=price_of),
+    },
+)
+assert_type(derived, Store[str, Slot])
+assert_type(Aggregate.min(price_of), Aggregate[Slot, Any])
+assert_type(Aggregate.count(by=price_of), Aggregate[Slot, int])
+Aggregate.sum(price_of, by="price")  # type: ignore[arg-type]
+
+
 def readers(store: Store[str, Slot]) -> None:
     now = store.snapshot()
     assert_type(now, Snapshot[str, Slot])
@@ -80,6 +104,9 @@ def readers(store: Store[str, Slot]) -> None:
     assert_type(now.find("order_id", 42), Slot | None)
     assert_type(now.find_key("order_id", 42), str | None)
     assert_type(now.find_all("order_id", 42), dict[str, Slot])
+    assert_type(now.range("price", 1, limit=2), dict[str, Slot])
+    assert_type(now.first("price"), tuple[str, Slot] | None)
+    assert_type(now.floor("price", 5), tuple[str, Slot] | None)
     assert_type(dict(now), dict[str, Slot])
     assert_type([*now.keys()], list[str])
     assert_type([*now.values()], list[Slot])
@@ -117,6 +144,11 @@ def writers(store: Store[str, Slot]) -> None:
     assert_type(store.replace_all(store.snapshot()), Commit[str, Slot])
     store.update_all([1], lambda s: s)  # type: ignore[list-item]
     store.replace_all({"1": "no slot"})  # type: ignore[arg-type]
+    assert_type(store.add_index("p", Index(price_of, ordered=True)), Commit[str, Slot])
+    assert_type(store.add_aggregate("p", Aggregate.min(price_of)), Commit[str, Slot])
+    assert_type(store.remove_index("p"), Commit[str, Slot])
+    assert_type(store.remove_aggregate("p"), Commit[str, Slot])
+    store.add_index("p", Index(length_of))  # type: ignore[arg-type]
     assert_type(store.set_meta("open"), Commit[str, Slot])
     assert_type(store.update_meta(lambda n: n + 1), Commit[str, Slot])
     store.update("1", lambda s: s, default="no slot")  # type: ignore[arg-type]
@@ -134,6 +166,8 @@ def workspaces(store: Store[str, Slot]) -> None:
         assert_type(tx.get("50000"), Slot | None)
         assert_type(tx.get("50000", 0), Slot | int)
         assert_type(tx.find("order_id", 42), Slot | None)
+        assert_type(tx.range("price"), dict[str, Slot])
+        assert_type(tx.last("price"), tuple[str, Slot] | None)
         assert_type(tx.pop("50000"), Slot)
         assert_type(tx.base, Snapshot[str, Slot])
         tx["50000"] = "no slot"  # type: ignore[assignment]

@@ -1,0 +1,213 @@
+"""What a store derives from its records, and the step from version to version: `Derivation`.
+
+Derived values travel in the same reference as the records they come from, so no reader can see
+one without the other. Each is brought up to date from the changes alone: no commit scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from .aggregate import Aggregate
+from .blame import blame
+from .changes import MISSING, Delta
+from .errors import ArgumentTypeError
+from .index import Index, entries_of
+from .maps import MapKind, map_kind
+from .showing import shown
+from .totals import Groups, total_of
+
+__all__ = ["Derivation"]
+
+AnyDelta: TypeAlias = Delta[Any, Any]
+States: TypeAlias = tuple[Any, ...]
+
+
+class _Asked(NamedTuple):
+    """One index or aggregate, and where it stands among those of its role."""
+
+    part: Any
+    role: str
+    place: int
+
+
+class Derivation:
+    """What a store derives from its records, by name; the pure step from version to version.
+
+    Immutable after construction. The indexes and totals of a snapshot are tuples of states, in the
+    order of those here.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_asking",
+        "_asks",
+        "index_positions",
+        "indexes",
+        "kind",
+        "readers",
+        "total_positions",
+        "totals",
+        "unique",
+    )
+
+    def __init__(
+        self,
+        kind: MapKind,
+        indexes: Mapping[str, Index[Any]] | None,
+        aggregates: Mapping[str, Aggregate[Any, Any]] | None,
+    ) -> None:
+        indexes = {} if indexes is None else indexes
+        aggregates = {} if aggregates is None else aggregates
+        for role, named in (("indexes", indexes), ("aggregates", aggregates)):
+            if not isinstance(named, Mapping):
+                raise ArgumentTypeError(f"{role} must be a mapping from names, not {shown(named)}")
+        for name, index in indexes.items():
+            if not isinstance(index, Index):
+                raise ArgumentTypeError(
+                    f"indexes[{shown(name)}] must be an Index, not {shown(index)}"
+                )
+        for name, aggregate in aggregates.items():
+            if not isinstance(aggregate, Aggregate):
+                raise ArgumentTypeError(
+                    f"aggregates[{shown(name)}] must be an Aggregate, not {shown(aggregate)}"
+                )
+        self.kind = kind
+        self.indexes = tuple(entries_of(name, index, kind) for name, index in indexes.items())
+        self.totals = tuple(total_of(name, each, kind) for name, each in aggregates.items())
+        self.index_positions = {name: place for place, name in enumerate(indexes)}
+        self.total_positions = {name: place for place, name in enumerate(aggregates)}
+        self.unique = tuple(index.unique for index in indexes.values())
+        # What makes of a state what a reader is given; None where that is the state.
+        self.readers = tuple(total.reader for total in self.totals)
+        # What an update asks, function by function; and beside it, who asks.
+        self._asked = (
+            *(_Asked(each, "index", place) for place, each in enumerate(self.indexes)),
+            *(_Asked(each, "aggregate", place) for place, each in enumerate(self.totals)),
+        )
+        asks = [(fn, each) for each, asked in enumerate(self._asked) for fn in asked.part.asks]
+        self._asks = tuple(fn for fn, _ in asks)
+        self._asking = tuple(each for _, each in asks)
+
+    @classmethod
+    def readable(cls, unique: Mapping[str, bool], totals: Iterable[str]) -> Derivation:
+        """Return what is needed to *read* derived values, without the functions that made them."""
+        derivation = cls(map_kind(), {}, {})
+        derivation.index_positions = {name: place for place, name in enumerate(unique)}
+        derivation.total_positions = {name: place for place, name in enumerate(totals)}
+        derivation.unique = tuple(unique.values())
+        derivation.readers = (None,) * len(derivation.total_positions)
+        return derivation
+
+    @property
+    def named_indexes(self) -> dict[str, Index[Any]]:
+        """The indexes by name, in their order."""
+        return {entries.name: entries.index for entries in self.indexes}
+
+    @property
+    def named_aggregates(self) -> dict[str, Aggregate[Any, Any]]:
+        """The aggregates by name, in their order."""
+        return {total.name: total.aggregate for total in self.totals}
+
+    def __bool__(self) -> bool:
+        return bool(self.indexes or self.totals)
+
+    def index(self, position: int) -> Index[Any]:
+        """Return the index at *position*."""
+        return self.indexes[position].index
+
+    def build(self, records: Mapping[Any, Any]) -> tuple[States, States]:
+        """Return ``(indexes, totals)`` of *records*. O(N) for each."""
+        return (
+            tuple([entries.build(records) for entries in self.indexes]),
+            tuple([total.build(records) for total in self.totals]),
+        )
+
+    def step(self, indexes: States, totals: States, delta: AnyDelta) -> tuple[States, States]:
+        """Return ``(indexes, totals)`` after *delta*; costs O(keys in it) for each."""
+        if indexes:
+            indexes = tuple(
+                [
+                    entries.step(state, delta)
+                    for entries, state in zip(self.indexes, indexes, strict=True)
+                ]
+            )
+        if totals:
+            totals = tuple(
+                [total.step(state, delta) for total, state in zip(self.totals, totals, strict=True)]
+            )
+        return indexes, totals
+
+    def step_one(
+        self, indexes: States, totals: States, key: Any, old: Any, new: Any
+    ) -> tuple[States, States]:
+        """Return the same as `step` of one key."""
+        if old is MISSING or new is MISSING:
+            return self.step(indexes, totals, {key: (old, new)})
+        return self.shift(indexes, totals, key, old, new)
+
+    def shift(
+        self, indexes: States, totals: States, key: Any, old: Any, new: Any
+    ) -> tuple[States, States]:
+        """Return the same as `step` of one key, whose record *old* has become *new*.
+
+        Most of what is derived does not move. Each is asked of both records, and where that gives
+        one object of each, that was all.
+        """
+        ask = None
+        try:
+            for ask in self._asks:
+                if ask(old) is not ask(new):
+                    break
+            else:
+                return indexes, totals
+        except Exception as error:
+            if ask is not None:
+                asked = self._asked[self._asking[self._asks.index(ask)]]
+                blame(error, asked.role, asked.part.name, key)
+            raise
+        return self._shift(indexes, totals, key, old, new, self._asking[self._asks.index(ask)])
+
+    def _shift(
+        self, indexes: States, totals: States, key: Any, old: Any, new: Any, start: int
+    ) -> tuple[States, States]:
+        """Return the same, where those before *start* do not move."""
+        for part, role, place in self._asked[start:]:
+            try:
+                was, now = part.mark(old), part.mark(new)
+                if was is now:
+                    continue
+                if role == "index":
+                    shifted = part.shift(indexes[place], key, was, now)
+                    if shifted is not indexes[place]:
+                        indexes = (*indexes[:place], shifted, *indexes[place + 1 :])
+                else:
+                    shifted = part.shift(totals[place], was, now)
+                    if shifted is not totals[place]:
+                        totals = (*totals[:place], shifted, *totals[place + 1 :])
+            except Exception as error:
+                blame(error, role, part.name, key)
+                raise
+        return indexes, totals
+
+    def value(self, position: int, state: Any, group: object = MISSING) -> Any:
+        """Return what a reader is given for the aggregate at *position*, all of it or of a group.
+
+        Raises:
+            ArgumentTypeError: it has no groups.
+        """
+        reader = self.readers[position]
+        value = state if reader is None else reader(state)
+        if group is MISSING:
+            return value
+        if not isinstance(value, Groups):
+            name = next(name for name, at in self.total_positions.items() if at == position)
+            raise ArgumentTypeError(
+                f"aggregate {shown(name)} has no groups; it was made without `by`"
+            )
+        return value.of(group)
+
+    def step_total(self, position: int, state: Any, delta: AnyDelta) -> Any:
+        """Return the aggregate at *position* after *delta*."""
+        return self.totals[position].step(state, delta)

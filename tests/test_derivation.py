@@ -1,0 +1,118 @@
+"""What an update asks of what is derived, what it costs, and who is blamed for what is raised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cowstate import Aggregate, ArgumentTypeError, Index, IndexValueError, Record, Store
+from tests.indexed import MakeStore
+
+
+class Level(Record):
+    price: Any = 0
+    owner: Any = None
+    quantity: Any = 0
+
+
+def price_of(level: Level) -> Any:
+    return level.price
+
+
+def owner_of(level: Level) -> Any:
+    return level.owner
+
+
+def derived_states(store: Store[Any, Any]) -> tuple[Any, Any]:
+    current = store.snapshot()
+    return current._indexes, current._totals
+
+
+def test_what_does_not_move_is_kept_as_it_is(make_store: MakeStore) -> None:
+    store = make_store(
+        {"a": Level(10**20, "ann")},
+        indexes={"price": Index(price_of, unique=True), "owner": Index(owner_of)},
+        aggregates={"prices": Aggregate.sum(price_of), "all": Aggregate.count()},
+    )
+    indexes, totals = derived_states(store)
+    store.update("a", lambda level: level.replace(quantity=1))
+    assert derived_states(store)[0] is indexes
+    assert derived_states(store)[1] is totals
+    store.update("a", lambda level: level.replace(price=10**20, owner="".join("ann")))
+    assert derived_states(store)[0] is indexes, "equal, though not the very same"
+
+
+def test_an_update_asks_each_function_twice_unless_something_moves(make_store: MakeStore) -> None:
+    calls: Counter[str] = Counter()
+
+    def counted(name: str) -> Callable[[Level], Any]:
+        def fn(level: Level) -> Any:
+            calls[name] += 1
+            return getattr(level, name)
+
+        return fn
+
+    store = make_store(
+        {"a": Level(5, "ann", 1)},
+        indexes={"owner": Index(counted("owner"))},
+        aggregates={"prices": Aggregate.sum(counted("price"))},
+    )
+    calls.clear()
+    store.update("a", lambda level: level.replace(quantity=2))
+    assert calls == {"owner": 2, "price": 2}
+    calls.clear()
+    store.update("a", lambda level: level.replace(price=6))
+    assert calls["owner"] == 2
+    assert calls["price"] <= 4
+    assert store.snapshot().total("prices") == 6
+
+
+def test_two_that_ask_by_one_function_move_both(make_store: MakeStore) -> None:
+    store = make_store(
+        {"a": Level(5), "b": Level(7)},
+        indexes={"one": Index(price_of), "two": Index(price_of, unique=True)},
+        aggregates={"three": Aggregate.sum(price_of), "four": Aggregate.sum(price_of, 100)},
+    )
+    store.update("a", lambda level: level.replace(price=6))
+    now = store.snapshot()
+    assert set(now.find_all("one", 6)) == {now.find_key("two", 6)} == {"a"}
+    assert now.find_all("one", 5) == now.find_all("two", 5) == {}
+    assert (now.total("three"), now.total("four")) == (13, 113)
+
+
+@pytest.mark.parametrize("moves_before", [False, True])
+@pytest.mark.parametrize("role", ["index", "aggregate"])
+def test_who_raises_in_an_update_is_named_with_the_key(
+    make_store: MakeStore, role: str, moves_before: bool
+) -> None:
+    def fails(level: Level) -> Any:
+        return 1 // level.quantity
+
+    options: dict[str, Any] = {"indexes": {"price": Index(price_of)}}
+    if role == "index":
+        options["indexes"]["it"] = Index(fails)
+    else:
+        options["aggregates"] = {"it": Aggregate.sum(fails)}
+    store = make_store({"a": Level(1, None, 1)}, **options)
+    before = store.snapshot()
+    with pytest.raises(ZeroDivisionError) as caught:
+        store.set("a", Level(2 if moves_before else 1, None, 0))
+    assert caught.value.__notes__ == [f"raised by {role} 'it' at 'a'; nothing was committed"]
+    assert store.snapshot() is before
+
+
+def test_what_is_refused_in_an_update_says_where_in_its_message(make_store: MakeStore) -> None:
+    store = make_store(
+        {"a": Level(1)},
+        indexes={"price": Index(price_of)},
+        aggregates={"quantity": Aggregate.sum(lambda level: level.quantity)},
+    )
+    with pytest.raises(IndexValueError, match=r"^index 'price', record under 'a': NaN"):
+        store.set("a", Level(float("nan")))
+    for write in (store.set, lambda key, level: store.transact(lambda tx: tx.update({key: level}))):
+        with pytest.raises(ArgumentTypeError, match=r"^aggregate 'quantity', record under 'a'"):
+            write("a", Level(1, None, 0.5))
+    assert store.snapshot().version == 0

@@ -1,0 +1,408 @@
+"""Reads in the order of an index: as a list that is sorted anew says, wherever they are made."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from operator import attrgetter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cowstate import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ConflictError,
+    Index,
+    IndexValueError,
+    Record,
+    Store,
+    UniqueViolationError,
+    UnknownIndexError,
+)
+from cowstate.maps import available_maps
+from tests.indexed import MakeStore
+
+
+class Order(Record):
+    price: Any = None
+    marks: Any = ()
+
+
+PRICE, MARKS = attrgetter("price"), attrgetter("marks")
+INDEXES: dict[str, Index[Order]] = {
+    "price": Index(PRICE, ordered=True),
+    "id": Index(lambda order: None if order.price is None else id(order), True, ordered=True),
+    "mark": Index(MARKS, many=True, ordered=True),
+    "plain": Index(PRICE),
+}
+prices = st.integers(-6, 6) | st.sampled_from([Decimal("0.5"), 2.0, Fraction(1, 3)])
+orders = st.builds(Order, st.none() | prices, st.lists(prices, max_size=3).map(tuple))
+writes = st.dictionaries(st.integers(0, 7), orders | st.none(), max_size=4)
+ends = st.none() | st.integers(-7, 7) | st.sampled_from([Decimal("0.5"), 0.25])
+queries = st.tuples(
+    ends,
+    ends,
+    st.tuples(st.booleans(), st.booleans()),
+    st.booleans(),
+    st.none() | st.integers(0, 4),
+)
+
+
+def expected(records: Mapping[Any, Order], name: str, query: Any) -> list[Any]:
+    """The keys of a range, from the records alone."""
+    low, high, (with_low, with_high), reverse, limit = query
+    pairs = []
+    for key, order in records.items():
+        values = order.marks if name == "mark" else (order.price,)
+        pairs += [(value, key) for value in set(values) if value is not None]
+    found = [
+        key
+        for value, key in sorted(pairs, reverse=reverse)
+        if (low is None or value > low or (with_low and value == low))
+        and (high is None or value < high or (with_high and value == high))
+    ]
+    return list(dict.fromkeys(found))[:limit]
+
+
+def check(view: Any, records: Mapping[Any, Order], query: Any) -> None:
+    low, high, inclusive, reverse, limit = query
+    for name in ("price", "mark"):
+        keys = expected(records, name, query)
+        found = view.range(name, low, high, inclusive=inclusive, reverse=reverse, limit=limit)
+        assert list(found) == keys
+        assert all(found[key] is records[key] for key in keys)
+        whole = (None, None, (True, True))
+        for one, other in (
+            (view.first(name), (*whole, False, 1)),
+            (view.last(name), (*whole, True, 1)),
+            (view.ceiling(name, 1), (1, None, (True, True), False, 1)),
+            (view.floor(name, 1), (None, 1, (True, True), True, 1)),
+        ):
+            wanted = expected(records, name, other)
+            assert one == ((wanted[0], records[wanted[0]]) if wanted else None)
+    for price in range(-6, 7):
+        there = {key: order for key, order in records.items() if order.price == price}
+        assert view.find_all("price", price) == view.find_all("plain", price) == there
+
+
+@pytest.mark.parametrize("maps", available_maps())
+@given(st.dictionaries(st.integers(0, 7), orders), st.lists(st.tuples(writes, queries), max_size=5))
+def test_every_view_reads_what_a_list_sorted_anew_says(
+    maps: str, start: dict[int, Order], history: list[Any]
+) -> None:
+    store: Store[int, Order] = Store(start, indexes=INDEXES, maps=maps)
+    records = dict(start)
+    past: list[Any] = []
+    for changes, query in history:
+        draft = store.draft()
+        with store.transaction() as tx:
+            check(tx, records, query)
+            for work in (tx, draft):
+                for key, order in changes.items():
+                    if order is not None:
+                        work[key] = order
+                    else:
+                        work.pop(key, None)
+            for key, order in changes.items():
+                if order is None:
+                    records.pop(key, None)
+                else:
+                    records[key] = order
+            check(tx, records, query)
+            check(draft, records, query)
+        now = store.snapshot()
+        check(now, records, query)
+        again = pickle.loads(pickle.dumps(now))
+        check(again, dict(again), query)
+        past.append((now, dict(records), query))
+    for snapshot, then, query in past:
+        check(snapshot, then, query)
+    for key in list(store.snapshot()):
+        del records[key]
+        store.delete(key)
+        check(store.snapshot(), records, (None, None, (True, True), False, None))
+    assert dict(store.statistics().index_entries) == dict.fromkeys(INDEXES, 0)
+
+
+@given(st.dictionaries(st.integers(0, 30), orders), queries)
+def test_a_range_backwards_is_the_range_the_other_way_round(
+    records: dict[int, Order], query: Any
+) -> None:
+    low, high, inclusive, _, _ = query
+    now = Store(records, indexes=INDEXES).snapshot()
+    there = now.range("price", low, high, inclusive=inclusive)
+    back = now.range("price", low, high, inclusive=inclusive, reverse=True)
+    assert list(back) == list(there)[::-1]
+
+
+def test_keys_without_an_order_may_share_a_value(make_store: MakeStore) -> None:
+    store = make_store({1: Order(5), "a": Order(5), None: Order(5)}, indexes=INDEXES)
+    assert set(store.snapshot().range("price")) == {1, "a", None}
+    assert len(store.snapshot().range("price", limit=2)) == 2
+
+
+def test_a_unique_ordered_index_refuses_a_second_record_of_a_value(make_store: MakeStore) -> None:
+    store = make_store(
+        {"a": Order(1), "b": Order(2)},
+        indexes={"price": Index(PRICE, unique=True, ordered=True)},
+    )
+    with pytest.raises(UniqueViolationError):
+        store.set("c", Order(2))
+    with store.transaction() as tx:
+        tx["a"], tx["b"] = tx["b"], tx["a"]
+        assert tx.first("price") == ("b", Order(1))
+    now = store.snapshot()
+    assert list(now.range("price")) == ["b", "a"]
+    assert now.find_key("price", 2) == "a"
+    again = pickle.loads(pickle.dumps(now))
+    assert list(again.range("price")) == ["b", "a"]
+    assert again.find_key("price", 2) == "a"
+
+
+@pytest.mark.parametrize("price", [float("nan"), (1, float("nan")), "a word", frozenset([1]), 1j])
+@pytest.mark.parametrize("unique", [False, True])
+def test_what_has_no_order_is_refused_and_the_error_says_where(
+    make_store: MakeStore, price: Any, unique: bool
+) -> None:
+    options = {"indexes": {"price": Index(PRICE, unique, ordered=True)}}
+    store = make_store({"a": Order(1), "b": Order(2)}, **options)
+    before = store.snapshot()
+    ways: list[Callable[[], Any]] = [
+        lambda: store.set("c", Order(price)),
+        lambda: store.set("a", Order(price)),
+        lambda: store.transact(lambda tx: tx.update({"b": Order(5), "a": Order(price)})),
+        lambda: make_store({"a": Order(5), "c": Order(price)}, **options),
+    ]
+    for way in ways:
+        with pytest.raises(IndexValueError, match=r"^index 'price', record under '[ac]'") as caught:
+            way()
+        assert len(str(caught.value)) < 600
+        assert caught.value.index == "price"
+    assert store.snapshot() is before
+
+
+class Fickle:
+    """Its order is turned round when somebody says so."""
+
+    turned = False
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __lt__(self, other: Any) -> bool:
+        return (self.n > other.n) if Fickle.turned else (self.n < other.n)
+
+
+def test_an_order_that_changes_is_found_out(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [Fickle(n) for n in range(5)]
+    store = make_store(
+        {n: Order(value) for n, value in enumerate(values)},
+        indexes={"price": Index(PRICE, ordered=True)},
+    )
+    monkeypatch.setattr(Fickle, "turned", True)
+    before = store.snapshot()
+    with pytest.raises(IndexValueError, match="not where it was in the order"):
+        store.delete(0)
+    assert store.snapshot() is before
+
+
+def test_what_is_asked_wrongly_is_refused_in_every_view(make_store: MakeStore) -> None:
+    store = make_store({"a": Order(1)}, indexes=INDEXES)
+    with store.transaction() as tx:
+        tx["b"] = Order(2)
+        for view in (store.snapshot(), tx, store.draft(), pickle.loads(pickle.dumps(tx.base))):
+            reads: list[Callable[[str], Any]] = [
+                view.range,
+                view.first,
+                view.last,
+                lambda name, view=view: view.floor(name, 1),  # type: ignore[misc]
+                lambda name, view=view: view.ceiling(name, 1),  # type: ignore[misc]
+                lambda name, view=view: view.range(name, limit=0),  # type: ignore[misc]
+            ]
+            for read in reads:
+                with pytest.raises(UnknownIndexError, match=r"keeps no order.*ordered=True"):
+                    read("plain")
+                with pytest.raises(UnknownIndexError, match="there is none"):
+                    read("nothing")
+            for bad, error in (
+                ({"low": "a"}, ArgumentTypeError),
+                ({"high": "a"}, ArgumentTypeError),
+                ({"low": float("nan")}, ArgumentValueError),
+                ({"high": Decimal("NaN")}, ArgumentValueError),
+                ({"inclusive": True}, ArgumentTypeError),
+                ({"inclusive": (True, 0)}, ArgumentTypeError),
+                ({"limit": 1.5}, ArgumentTypeError),
+                ({"limit": True}, ArgumentTypeError),
+                ({"limit": -1}, ArgumentValueError),
+            ):
+                with pytest.raises(error):
+                    view.range("price", **bad)
+            for read_next in (view.floor, view.ceiling):
+                with pytest.raises(ArgumentValueError, match="first and last"):
+                    read_next("price", None)
+            assert view.range("price", 5, -5) == {}
+
+
+# What a draft relies on
+
+
+def read_range(view: Any) -> None:
+    view.range("price", 10, 20)
+
+
+def read_open_range(view: Any) -> None:
+    view.range("price", 10, 20, inclusive=(False, False))
+
+
+def read_two(view: Any) -> None:
+    view.range("price", 10, limit=2)
+
+
+def read_two_back(view: Any) -> None:
+    view.range("price", high=20, reverse=True, limit=2)
+
+
+def read_first(view: Any) -> None:
+    view.first("price")
+
+
+def read_last(view: Any) -> None:
+    view.last("price")
+
+
+def read_floor(view: Any) -> None:
+    view.floor("price", 17)
+
+
+def read_ceiling(view: Any) -> None:
+    view.ceiling("price", 13)
+
+
+START = {"ten": 10, "fifteen": 15, "twenty": 20, "thirty": 30}
+
+
+@pytest.mark.parametrize(
+    ("read", "price", "conflicts"),
+    [
+        (read_range, 9, False),
+        (read_range, 10, True),
+        (read_range, 12, True),
+        (read_range, 20, True),
+        (read_range, 21, False),
+        (read_open_range, 10, False),
+        (read_open_range, 11, True),
+        (read_open_range, 20, False),
+        (read_two, 9, False),
+        (read_two, 12, True),
+        (read_two, 15, True),
+        (read_two, 16, False),
+        (read_two_back, 14, False),
+        (read_two_back, 15, True),
+        (read_two_back, 17, True),
+        (read_two_back, 21, False),
+        (read_first, 9, True),
+        (read_first, 10, True),
+        (read_first, 11, False),
+        (read_last, 29, False),
+        (read_last, 31, True),
+        (read_floor, 14, False),
+        (read_floor, 16, True),
+        (read_floor, 17, True),
+        (read_floor, 18, False),
+        (read_ceiling, 12, False),
+        (read_ceiling, 13, True),
+        (read_ceiling, 14, True),
+        (read_ceiling, 16, False),
+    ],
+)
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_draft_conflicts_over_what_it_was_told_of_an_order_and_no_more(
+    make_store: MakeStore,
+    read: Callable[[Any], None],
+    price: int,
+    conflicts: bool,
+    comes: bool,
+) -> None:
+    """A record of that price comes, or one that was there goes."""
+    start = {key: Order(value) for key, value in START.items()}
+    store = make_store(
+        start if comes or price in START.values() else {**start, "there": Order(price)},
+        indexes=INDEXES,
+    )
+    draft = store.draft()
+    read(draft)
+    if comes:
+        store.set("new", Order(price))
+    else:
+        store.delete(next(iter(store.snapshot().find_all("price", price))))
+    if not conflicts:
+        draft.commit()
+        return
+    with pytest.raises(ConflictError) as caught:
+        draft.commit()
+    assert set(caught.value.entries) <= {("price", price)}
+    assert caught.value.entries or caught.value.keys
+
+
+def test_a_record_that_is_replaced_in_a_range_that_was_read_is_a_conflict(
+    make_store: MakeStore,
+) -> None:
+    store = make_store({"a": Order(1), "b": Order(2)}, indexes=INDEXES)
+    draft = store.draft()
+    draft.range("price", 1, 1)
+    store.update("a", lambda order: order.replace(marks=(1,)))
+    with pytest.raises(ConflictError) as caught:
+        draft.commit()
+    assert caught.value.keys == ("a",)
+
+
+def test_a_draft_relies_on_what_lies_below_its_own_changes(make_store: MakeStore) -> None:
+    store = make_store({"a": Order(5)}, indexes=INDEXES)
+    draft = store.draft()
+    draft["b"] = Order(1)
+    assert draft.first("price") == ("b", Order(1))
+    store.set("c", Order(3))
+    draft.commit()
+    draft = store.draft()
+    del draft["b"]
+    assert draft.first("price") == ("c", Order(3))
+    store.set("d", Order(2))
+    with pytest.raises(ConflictError) as caught:
+        draft.commit()
+    assert caught.value.entries == (("price", 2),)
+
+
+def test_a_range_that_nobody_read_is_relied_on_by_nobody(make_store: MakeStore) -> None:
+    store = make_store({"a": Order(5)}, indexes=INDEXES)
+    draft = store.draft()
+    assert draft.range("price", limit=0) == {}
+    store.set("b", Order(4))
+    draft.commit()
+
+
+def test_what_a_conflict_tells_of_a_large_range_is_short(make_store: MakeStore) -> None:
+    store = make_store({n: Order(n) for n in range(1_000)}, indexes=INDEXES)
+    draft, back = store.draft(), store.draft()
+    draft.range("price", 100, 900, limit=3)
+    back.range("price", 100, 900, reverse=True)
+    store.transact(lambda tx: tx.update({n: Order(n + 0.5) for n in range(1_000)}))
+    for each, first in ((draft, 100), (back, 900)):
+        with pytest.raises(ConflictError) as caught:
+            each.commit()
+        assert caught.value.entries in ((("price", first),), (("price", first - 0.5),))
+
+
+def test_the_order_of_a_snapshot_stays_when_records_come_and_go(make_store: MakeStore) -> None:
+    store = make_store({n: Order(n) for n in range(500)}, indexes=INDEXES)
+    before = store.snapshot()
+    for n in range(0, 500, 7):
+        store.delete(n)
+    assert list(before.range("price")) == list(range(500))
+    assert list(store.snapshot().range("price")) == [n for n in range(500) if n % 7]
