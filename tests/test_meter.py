@@ -231,6 +231,33 @@ def test_so_are_those_that_an_event_loop_makes_and_that_raise(clock: Clock) -> N
     assert (callbacks.count, callbacks.total) == (1, 3)
 
 
+def test_only_what_was_called_is_counted(clock: Clock) -> None:
+    store = measured(clock)
+    early = store.set("a", 5)
+    seen = store.subscribe(lambda commit: None)
+    assert seen.offer(early, ["a"], 1) is None  # it began after that
+    assert figures_of(store).callbacks.count == 0
+    commit = store.set("a", 6)
+    assert seen.offer(commit, ["a"], 2) is None  # it had that
+    assert seen.tell_lagged(1, store.snapshot()) is None  # nothing was missed
+    assert figures_of(store).callbacks.count == 1
+
+
+def test_what_is_no_exception_reaches_the_writer_and_is_timed(clock: Clock) -> None:
+    store = measured(clock)
+
+    def interrupted(_: Any) -> None:
+        clock.passes(2)
+        raise KeyboardInterrupt
+
+    store.subscribe(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.set("a", 5)
+    assert store.snapshot()["a"] == 5
+    assert figures_of(store).callbacks.total == 2
+    assert figures_of(store).refused == ()
+
+
 def test_being_told_that_it_lagged_is_a_call_too(clock: Clock) -> None:
     store = measured(clock, history=History(versions=1))
     stop = threading.Event()
