@@ -144,12 +144,35 @@ def test_a_block_that_could_not_begin_is_refused_and_not_timed(clock: Clock) -> 
     thread = threading.Thread(target=hold_until, args=(one, free))
     thread.start()
     eventually(lambda: one.statistics().open_transaction, "nobody holds it")
+    clock.passes(2)
     with pytest.raises(cowstate.LockTimeoutError), cowstate.transaction(one, other, timeout=0):
         pass
+    clock.passes(3)
     free.set()
     thread.join(30)
+    assert figures_of(one).blocks.longest == 5
     assert figures_of(one).refused == (("LockTimeoutError", 1),)
     assert [figures_of(store).blocks.count for store in (one, other)] == [1, 0]
+
+
+def test_a_joint_block_that_is_vetoed_is_timed_once_and_then_over(clock: Clock) -> None:
+    never = {"small": lambda now, _: now["a"] < 5}
+    one = measured(clock, invariants=never, lock_timeout=0)
+    other = measured(clock, lock_timeout=0)
+    block = cowstate.transaction(one, other)
+    a, b = block.__enter__()
+    clock.passes(3)
+    a["a"] = b["a"] = 5
+    with pytest.raises(cowstate.InvariantError):
+        block.__exit__(None, None, None)
+    for store in (one, other):
+        assert figures_of(store).blocks.count == 1
+        assert store.statistics().open_transaction is None
+    assert figures_of(one).refused == (("InvariantError", 1),)
+    block = cowstate.transaction(one, other)
+    block.__enter__()
+    block.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    assert other.set("a", 6).version == 1  # at once, although the block is still held here
 
 
 def hold_until(store: Store[str, Any], free: threading.Event) -> None:
@@ -206,6 +229,33 @@ def test_so_are_those_that_an_event_loop_makes_and_that_raise(clock: Clock) -> N
     asyncio.run(main())
     callbacks = figures_of(store).callbacks
     assert (callbacks.count, callbacks.total) == (1, 3)
+
+
+def test_only_what_was_called_is_counted(clock: Clock) -> None:
+    store = measured(clock)
+    early = store.set("a", 5)
+    seen = store.subscribe(lambda commit: None)
+    assert seen.offer(early, ["a"], 1) is None  # it began after that
+    assert figures_of(store).callbacks.count == 0
+    commit = store.set("a", 6)
+    assert seen.offer(commit, ["a"], 2) is None  # it had that
+    assert seen.tell_lagged(1, store.snapshot()) is None  # nothing was missed
+    assert figures_of(store).callbacks.count == 1
+
+
+def test_what_is_no_exception_reaches_the_writer_and_is_timed(clock: Clock) -> None:
+    store = measured(clock)
+
+    def interrupted(_: Any) -> None:
+        clock.passes(2)
+        raise KeyboardInterrupt
+
+    store.subscribe(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.set("a", 5)
+    assert store.snapshot()["a"] == 5
+    assert figures_of(store).callbacks.total == 2
+    assert figures_of(store).refused == ()
 
 
 def test_being_told_that_it_lagged_is_a_call_too(clock: Clock) -> None:
@@ -400,6 +450,9 @@ def test_each_store_has_figures_of_its_own_by_one_meter() -> None:
 
 
 def test_the_figures_of_groups_add_up() -> None:
+    figures = Figures(Meter())
+    figures.callbacks_by("writer").note(0.0, lambda: "none")
+    assert figures.told().callbacks == Timing(1, 0.0, 0.0, "none")
     figures = Figures(Meter())
     figures.callbacks_by("writer").note(1.0, lambda: "one")
     figures.callbacks_by("thread").note(3.0, lambda: "three")
