@@ -6,7 +6,7 @@ one without the other. Each is brought up to date from the changes alone: no com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from .aggregate import Aggregate
@@ -25,11 +25,13 @@ States: TypeAlias = tuple[Any, ...]
 
 
 class _Asked(NamedTuple):
-    """One index or aggregate, and where it stands among those of its role."""
+    """What an update asks for one index or aggregate, and what follows if that moved."""
 
-    part: Any
-    role: str
+    mark: Callable[[Any], Any]
+    shift: Callable[..., Any]
     place: int
+    role: str
+    name: str
 
 
 class Derivation:
@@ -82,13 +84,19 @@ class Derivation:
         # What makes of a state what a reader is given; None where that is the state.
         self.readers = tuple(total.reader for total in self.totals)
         # What an update asks, function by function; and beside it, who asks.
-        self._asked = (
-            *(_Asked(each, "index", place) for place, each in enumerate(self.indexes)),
-            *(_Asked(each, "aggregate", place) for place, each in enumerate(self.totals)),
+        roles: tuple[tuple[str, tuple[Any, ...]], ...] = (
+            ("index", self.indexes),
+            ("aggregate", self.totals),
         )
-        asks = [(fn, each) for each, asked in enumerate(self._asked) for fn in asked.part.asks]
-        self._asks = tuple(fn for fn, _ in asks)
-        self._asking = tuple(each for _, each in asks)
+        parts: list[tuple[str, int, Any]] = [
+            (role, place, part) for role, those in roles for place, part in enumerate(those)
+        ]
+        self._asked = tuple(
+            [_Asked(part.mark, part.shift, place, role, part.name) for role, place, part in parts]
+        )
+        asks = [(fn, each) for each, (_, _, part) in enumerate(parts) for fn in part.asks]
+        self._asks = tuple([fn for fn, _ in asks])
+        self._asking = tuple([each for _, each in asks])
 
     @classmethod
     def readable(cls, unique: Mapping[str, bool], totals: Iterable[str]) -> Derivation:
@@ -158,36 +166,36 @@ class Derivation:
         ask = None
         try:
             for ask in self._asks:
-                if ask(old) is not ask(new):
+                was = ask(old)
+                now = ask(new)
+                if was is not now:
                     break
             else:
                 return indexes, totals
         except Exception as error:
             if ask is not None:
                 asked = self._asked[self._asking[self._asks.index(ask)]]
-                blame(error, asked.role, asked.part.name, key)
+                blame(error, asked.role, asked.name, key)
             raise
-        return self._shift(indexes, totals, key, old, new, self._asking[self._asks.index(ask)])
-
-    def _shift(
-        self, indexes: States, totals: States, key: Any, old: Any, new: Any, start: int
-    ) -> tuple[States, States]:
-        """Return the same, where those before *start* do not move."""
-        for part, role, place in self._asked[start:]:
+        given: Any = ask
+        for mark, shift, place, role, name in self._asked[self._asking[self._asks.index(ask)] :]:
             try:
-                was, now = part.mark(old), part.mark(new)
+                # The first was just asked, if it asks one thing only.
+                if mark is not given:
+                    was, now = mark(old), mark(new)
+                given = None
                 if was is now:
                     continue
                 if role == "index":
-                    shifted = part.shift(indexes[place], key, was, now)
+                    shifted = shift(indexes[place], key, was, now)
                     if shifted is not indexes[place]:
                         indexes = (*indexes[:place], shifted, *indexes[place + 1 :])
                 else:
-                    shifted = part.shift(totals[place], was, now)
+                    shifted = shift(totals[place], was, now)
                     if shifted is not totals[place]:
                         totals = (*totals[:place], shifted, *totals[place + 1 :])
             except Exception as error:
-                blame(error, role, part.name, key)
+                blame(error, role, name, key)
                 raise
         return indexes, totals
 

@@ -35,8 +35,8 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
 
     Args:
         fn: the index function: from a record to its index value, or None for "not in this
-            index". It must depend on the record alone; it runs under the store's lock, up to four
-            times for each changed record, so it must be short (an ``operator.attrgetter`` is best).
+            index". It must depend on the record alone; it runs under the store's lock, twice
+            for each changed record, so it must be short (an ``operator.attrgetter`` is best).
         unique: at most one record may have each value; a commit that would break this raises
             `UniqueViolationError` and changes nothing. Checked once per commit, for its
             outcome: within a transaction values may pass each other.
@@ -146,6 +146,8 @@ class Entries:
             for key, (old, new) in delta.items():
                 was = MISSING if old is MISSING else mark(old)
                 now = MISSING if new is MISSING else mark(new)
+                if was is now or was == now:
+                    continue
                 gone, come = self._moved(was, now)
                 for value in gone:
                     state = self._without(state, value, key)
@@ -166,6 +168,8 @@ class Entries:
             was: what it gave; `MISSING` if there was no record.
             now: what it gives; `MISSING` if there is no record.
         """
+        if was == now:
+            return state
         gone, come = self._moved(was, now)
         for value in gone:
             state = self._without(state, value, key)
@@ -184,8 +188,6 @@ class Entries:
 
     def _moved(self, was: Any, now: Any) -> tuple[Values, Values]:
         """Return the values that a record leaves and takes."""
-        if was is now or was == now:
-            return (), ()
         entries = self.index.entries
         gone = {} if was is MISSING else entries(was)
         come = {} if now is MISSING else entries(now)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from random import Random
+from sys import getsizeof
 from typing import Any
 
 import pytest
@@ -294,13 +295,31 @@ def test_readers_beside_a_writer_see_whole_lists() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("writes", [1, 5])
+def size_of(node: Any, known: set[int]) -> int:
+    """The bytes of the nodes that are not *known*."""
+    if id(node) in known:
+        return 0
+    if type(node) is list:
+        return getsizeof(node)
+    return sum(map(getsizeof, (node, *node))) + sum(size_of(each, known) for each in node[1])
+
+
+@pytest.mark.parametrize("size", [10, 1_000, 100_000])
 def test_the_bytes_of_a_write_are_those_of_its_path(
-    monkeypatch: pytest.MonkeyPatch, writes: int
+    monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.undo()
-    small, large = Sorted.of(range(10)), Sorted.of(range(100_000))
-    assert small.path_bytes(writes) < large.path_bytes(writes) < writes * 5_000
+    before = Sorted.of(range(size))
+    after = before.put(size // 2)
+    measured = getsizeof(after) + size_of(after._top, nodes_of(before._top))
+    assert 0.6 < after.path_bytes(1) / measured < 1.7
+    assert after.path_bytes(5) > 3 * after.path_bytes(1)
+
+
+def test_a_list_cannot_be_changed() -> None:
+    found: Any = Sorted.of([1])
+    with pytest.raises(AttributeError):
+        found._count = 2
 
 
 Bug = Callable[[pytest.MonkeyPatch], None]
