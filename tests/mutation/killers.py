@@ -15,6 +15,7 @@ NEAR = {
     "cowstate/derived.py": ["test_index_entries", "test_transactions", "test_snapshot"],
     "cowstate/draft.py": ["test_transactions", "test_writestore"],
     "cowstate/feeds.py": ["test_every_write", "test_blocks"],
+    "cowstate/immutability.py": ["test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
     "cowstate/members.py": ["worlds/test_keys"],
