@@ -143,6 +143,7 @@ def test_a_draft_conflicts_with_exactly_what_it_relied_on(
         commit = draft.commit()
         assert commit.before is before
         assert store.snapshot() is commit.after
+        assert commit.after.meta == ("drafted" if touch == "writes meta" else before.meta)
         return
     with pytest.raises(ConflictError, match="changed since version 0") as caught:
         draft.commit()
@@ -150,6 +151,7 @@ def test_a_draft_conflicts_with_exactly_what_it_relied_on(
     assert store.snapshot() is before
     assert (error.drafted_from, error.found) == (0, before.version)
     assert error.keys or error.entries or error.reasons
+    assert len(set(error.keys)) == len(error.keys)
     for told in (*error.keys, *error.reasons):
         assert str(told) in str(error)
     # It stays open, to be looked at, and would conflict again.

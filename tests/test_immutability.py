@@ -6,6 +6,7 @@ import asyncio
 import collections
 import concurrent.futures
 import dataclasses
+import enum
 import io
 import queue
 import threading
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from pyrsistent import pmap, pset, pvector
 
 from cowstate import ArgumentValueError, MutableRecordError, Record, Store
-from cowstate.immutability import check_deeply, why_mutable
+from cowstate.immutability import check_deeply, is_inert, why_mutable
 
 Check = Callable[[object, str], None]
 
@@ -102,6 +103,7 @@ def test_a_mutable_class_of_another_library_is_known_by_its_name(kind: type) -> 
         model(frozen=True),
         model(frozen=True, name="__config__"),
         named("mine", "BaseModel"),
+        named("pydantic.fields", "FieldInfo"),
     ],
     ids=lambda kind: f"{kind.__module__}.{kind.__name__}",
 )
@@ -434,6 +436,16 @@ class Endless(Mapping[int, Any]):
 def test_what_has_no_end_is_refused() -> None:
     with pytest.raises(MutableRecordError, match="more than 100,000 values"):
         check_deeply(Endless(), "root")
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 1.5, 1j, "a", b"a", range(3), int, Colour.RED])
+def test_what_holds_nothing_need_not_be_looked_into(value: Any) -> None:
+    assert is_inert(type(value))
+    assert not any(is_inert(type(around)) for around in ((value,), Box(value), Order(tags=value)))
 
 
 MANY: dict[str, Callable[[int], Any]] = {

@@ -22,6 +22,7 @@ NEAR = {
     "cowstate/feeds.py": ["test_initial", "test_every_write", "test_blocks"],
     "cowstate/groups.py": ["test_initial", "test_subscribers", "test_delivery", "test_serving"],
     "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
+    "cowstate/immutability.py": ["test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": ["test_initial", "test_feeds", "test_subscribers"],
     "cowstate/keys.py": ["test_writestore", "test_store"],
