@@ -22,6 +22,7 @@ from cowstate import (
     Commit,
     Index,
     Lagged,
+    Snapshot,
     Store,
 )
 
@@ -135,6 +136,16 @@ def changes_of(item: object) -> ChangeSet[Any, Any]:
     """What changed by *item* of a feed, which must be a commit."""
     assert isinstance(item, Commit), f"no commit, but {item!r}"
     return item.changes
+
+
+def began(commit: AnyCommit) -> bool:
+    """Whether *commit* is what was there when somebody began."""
+    return commit.before.version == -1
+
+
+def added(snapshot: Snapshot[Any, Any]) -> dict[Any, Any]:
+    """The changes that add all that is in *snapshot*."""
+    return {key: (MISSING, record) for key, record in snapshot.items()}
 
 
 def read_changes(store: AnyStore, since: int = 0) -> list[ChangeSet[Any, Any]]:

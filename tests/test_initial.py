@@ -1,50 +1,32 @@
-"""What is there first, then what comes: `initial=True`, of subscribers and of feeds."""
+"""What is there first, then what comes: subscribers with `initial=True`."""
 
 from __future__ import annotations
 
 import asyncio
-import copy
-import gc
 import logging
-import pickle
 import threading
-import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pytest
 
 from cowstate import (
     MISSING,
-    Aggregate,
     ArgumentTypeError,
     ArgumentValueError,
     Commit,
     History,
-    Index,
     Lagged,
-    Snapshot,
     Store,
-    aio,
     delivery,
 )
 from cowstate.writelock import is_writing
 from tests.parked import PATIENCE
-from tests.standing import changes_of
-from tests.steps import steps_of
+from tests.standing import added, began
 
 AnyCommit = Commit[Any, Any]
-
-
-def added(snapshot: Snapshot[Any, Any]) -> dict[Any, Any]:
-    return {key: (MISSING, record) for key, record in snapshot.items()}
-
-
-def began(commit: AnyCommit) -> bool:
-    return commit.before.version == -1
 
 
 @contextmanager
@@ -66,9 +48,6 @@ def delivering(store: Store[Any, Any]) -> Iterator[threading.Event]:
             writing.result(PATIENCE)
 
 
-# Subscribers
-
-
 def test_a_subscriber_is_given_what_is_there_and_then_what_comes() -> None:
     store = Store({"a": 1, "b": 2}, meta="now")
     store.set("a", 3)
@@ -82,33 +61,6 @@ def test_a_subscriber_is_given_what_is_there_and_then_what_comes() -> None:
     second = store.set("b", 5)
     assert seen == [first, second]
     assert second.before is first.after
-
-
-def test_nothing_at_all_is_an_empty_version_of_the_same_store() -> None:
-    store = Store(
-        {"a": 1, "b": 3},
-        indexes={"odd": Index(lambda n: n % 2 == 1), "self": Index(lambda n: n, unique=True)},
-        aggregates={"sum": Aggregate.sum(lambda n: n), "count": Aggregate.count()},
-        meta="now",
-    )
-    seen: list[AnyCommit] = []
-    store.subscribe(seen.append, initial=True)
-    nothing, there = seen[0].before, store.snapshot()
-    assert (nothing.version, nothing.meta, dict(nothing)) == (-1, None, {})
-    assert (nothing.find_all("odd", True), nothing.find("self", 1)) == ({}, None)
-    assert (nothing.total("sum"), nothing.total("count")) == (0, 0)
-    assert there.diff(nothing) == seen[0].changes
-    assert nothing.diff(there) == seen[0].changes.inverse()
-    # It was never a version, but can be gone back to.
-    with pytest.raises(ArgumentValueError):
-        store.at(-1)
-    with pytest.raises(ArgumentValueError):
-        store.feed(since=nothing)
-    store.undo(seen[0])
-    assert (dict(store.snapshot()), store.snapshot().meta) == ({}, None)
-    store.revert(there)
-    store.revert(nothing)
-    assert store.snapshot().total("count") == 0
 
 
 def test_it_comes_also_where_there_is_nothing() -> None:
@@ -134,19 +86,6 @@ def test_with_keys_it_holds_these_keys_alone() -> None:
     # The snapshots are whole.
     assert dict(seen[0].after) == {"a": 1, "b": 2, "c": 3}
     assert (seen[1].before, seen[1].after) == (tx.result.before, tx.result.after)
-
-
-def test_a_keyed_subscriber_gets_the_very_commit_if_it_is_of_its_keys_alone() -> None:
-    store = Store({"a": 1, "b": 2, "c": 3})
-    seen: list[AnyCommit] = []
-    store.subscribe(seen.append, keys=["a", "b"])
-    feed = store.feed(keys=["a", "b"])
-    commits = [store.set("a", 5)]
-    with store.transaction() as tx:
-        tx["a"], tx["b"] = 6, 6
-    commits.append(tx.result)
-    for commit, got in zip(commits, seen, strict=True):
-        assert got is feed.poll() is commit
 
 
 @pytest.mark.parametrize("way", ["block", "torn block", "transact", "update", "other store"])
@@ -325,7 +264,7 @@ def test_a_loop_that_is_closed_ends_the_subscription(caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("on_error", ["log", "stop", "handler"])
 def test_what_it_raises_goes_the_way_of_on_error(on_error: Any) -> None:
-    store = Store({"a": 0})
+    store = Store({"a": 0, "b": 0})
     seen: list[AnyCommit] = []
     handled: list[tuple[Exception, AnyCommit]] = []
 
@@ -336,12 +275,13 @@ def test_what_it_raises_goes_the_way_of_on_error(on_error: Any) -> None:
     choice = (lambda *both: handled.append(both)) if on_error == "handler" else on_error
     logging.disable(logging.ERROR)
     try:
-        handle = store.subscribe(broken, initial=True, on_error=choice)
+        handle = store.subscribe(broken, initial=True, keys=["a"], on_error=choice)
         store.set("a", 1)
     finally:
         logging.disable(logging.NOTSET)
     assert [commit.version for commit in seen] == ([0] if on_error == "stop" else [0, 1])
     assert handle.closed == (on_error == "stop")
+    # The handler is given what the callback was: the changes of its keys.
     assert [commit for _, commit in handled] == (seen if on_error == "handler" else [])
 
 
@@ -419,109 +359,87 @@ def test_a_writer_calls_no_more_than_its_bound_of_those_who_begin() -> None:
     assert threading.get_ident() not in threads
 
 
-def test_the_changes_are_made_when_they_are_asked_for_and_once() -> None:
-    stores = [Store({n: n for n in range(size)}) for size in (100, 10_000)]
-
-    def subscribe(store: Store[int, int]) -> None:
-        store.subscribe(lambda commit: None, initial=True)
-
-    def poll(store: Store[int, int]) -> None:
-        store.feed(initial=True).poll()
-
-    for begin in (subscribe, poll):
-        small, large = (steps_of(partial(begin, store)) for store in stores)
-        assert large < 1.2 * small
-    item = stores[0].feed(initial=True).poll()
-    assert changes_of(item) == changes_of(item) == added(stores[0].snapshot())
-    assert changes_of(item)._delta is changes_of(item)._delta
-
-
-def test_what_it_is_given_can_be_pickled_and_shown() -> None:
-    store = Store({"a": 1, "b": 2})
-    for item in (store.feed(initial=True).poll(), store.feed(initial=True, keys=["a"]).poll()):
-        assert isinstance(item, Commit)
-        again = pickle.loads(pickle.dumps(item))
-        assert (again.version, again.before.version) == (0, -1)
-        assert again.changes == item.changes
-        assert copy.deepcopy(item) is item
-        assert repr(item).startswith("<Commit version=0 ChangeSet({'a': Change(old=MISSING, ")
+@pytest.mark.parametrize("lagged", [False, True])
+def test_who_is_found_by_who_delivers_before_it_is_known_to_begin_is_called_once(
+    lagged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *_: None)
+    store, seen = Store({"a": 0}), list[Any]()
+    commit = store.set("a", 1)
+    there = store.set("a", 2).after
+    handle = store.subscribe(seen.append, initial=True, on_lagged=seen.append, via="thread")
+    # As if it had just been let in, by a thread that stands still.
+    if lagged:
+        handle.tell_lagged(0, there)
+    else:
+        handle.offer(commit, there)
+    assert [(began(first), first.after) for first in seen] == [(True, there)]
+    last = store.set("a", 3)
+    assert store.flush(PATIENCE)
+    assert seen[1:] == [last]
 
 
-# Feeds
-
-
-@pytest.mark.parametrize("mode", ["every", "latest"])
-def test_a_feed_yields_what_is_there_at_the_first_look_and_then_what_comes(mode: Any) -> None:
-    store = Store({"a": 0}, history=History(versions=1), meta="now")
-    feed = store.feed(mode, initial=True)
-    assert (feed.version, feed.snapshot.version, dict(feed.snapshot)) == (-1, -1, {})
-    assert repr(feed) == f"<Feed of {mode}, not begun>"
-    for n in range(1, 5):
-        store.set("a", n)
-    first = feed.poll()
-    assert isinstance(first, Commit)
-    assert (began(first), first.after is store.snapshot()) == (True, True)
-    assert (first.changes, first.after.meta) == (added(store.snapshot()), "now")
-    assert (feed.version, feed.poll()) == (4, None)
-    assert store.set("a", 5) is feed.poll()
-
-
-def test_a_feed_begins_where_there_is_nothing_and_with_keys_that_are_not_there() -> None:
-    store: Store[str, int] = Store()
-    assert changes_of(store.feed(initial=True).get(0)) == {}
-    store.set("b", 1)
-    feed = store.feed(initial=True, keys=["a"])
-    assert changes_of(feed.get(0)) == {}
-    store.set("b", 2)
-    commit = store.set("a", 2)
-    assert feed.poll() is commit
-
-
-def test_what_is_there_goes_to_one_of_those_who_share_a_feed() -> None:
+def test_whom_a_callback_lets_begin_its_own_thread_calls_however_many() -> None:
     store = Store({"a": 0})
-    feed = store.feed(initial=True)
-    start = threading.Barrier(4)
+    threads: list[int] = []
 
-    def take() -> Any:
-        start.wait(PATIENCE)
-        return feed.poll()
+    def welcome(commit: AnyCommit) -> None:
+        for _ in range(20):
+            store.subscribe(lambda _: threads.append(threading.get_ident()), initial=True)
 
-    with ThreadPoolExecutor(4) as pool:
-        items = [taking.result(PATIENCE) for taking in [pool.submit(take) for _ in range(4)]]
-    assert sum(item is not None for item in items) == 1
-
-
-def test_a_feed_that_has_not_begun_keeps_no_version_alive() -> None:
-    store = Store({"a": 0}, history=History(versions=1))
-    first = weakref.ref(store.snapshot())
-    feeds = [store.feed(initial=True) for _ in range(10)]
-    for n in range(1, 5):
-        store.set("a", n)
-    gc.collect()
-    assert first() is None
-    assert {feed.version for feed in feeds} == {-1}
+    with store.subscribe(welcome):
+        store.set("a", 1)
+    assert threads == [threading.get_ident()] * 20
 
 
-def test_a_task_follows_from_what_is_there() -> None:
-    store = Store({"a": 1})
+def test_a_write_of_another_key_calls_again_for_who_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[int] = []
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *_: started.append(1))
+    store = Store({"a": 0, "b": 0})
+    seen: list[AnyCommit] = []
+    store.subscribe(seen.append, initial=True, keys=["a"], via="thread")
+    assert len(started) == 1
+    store.set("b", 1)  # that thread is gone: it never ran
+    assert len(started) == 2
+    store._delivery.drain(8)
+    store.set("b", 2)
+    assert len(started) == 2
+    assert [commit.version for commit in seen] == [1]
 
-    async def main() -> list[Any]:
-        items: list[Any] = []
-        async with aio.feed(store, initial=True, keys=["a"]) as feed:
-            assert (feed.version, dict(feed.snapshot)) == (-1, {})
-            cancelled = asyncio.create_task(feed.get())
-            cancelled.cancel()
-            await asyncio.wait([cancelled])
-            async for item in feed:
-                items.append(item)
-                if len(items) == 2:
-                    return items
-                store.set("a", 2)
-        raise AssertionError
 
-    first, second = asyncio.run(main())
-    assert (began(first), dict(first.changes)) == (True, {"a": (MISSING, 1)})
-    assert (second.before, dict(second.changes)) == (first.after, {"a": (1, 2)})
+def test_at_the_end_of_the_main_thread_it_comes_if_nothing_was_written_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *_: None)
+    store = Store({"a": 0})
+    seen: list[AnyCommit] = []
+    store.subscribe(seen.append, initial=True, via="thread")
+    store._delivery.flush_at_exit()
+    assert len(seen) == 1
+
+
+def test_flush_waits_for_those_who_subscribed_before_it() -> None:
+    store = Store({"a": 0})
+    with store.transaction():
+        handle = store.subscribe(print, initial=True, keys=["nowhere"], via="writer")
+        group = store._delivery.by_writer
+        assert not group.begins_before(handle.number)
+        assert group.begins_before(handle.number + 1)
+        handle.close()
+        assert not group.begins_before(handle.number + 1)
+
+
+def test_a_loop_that_was_closed_meanwhile_leaves_nobody_who_is_to_begin() -> None:
+    store, loop = Store({"a": 0}), asyncio.new_event_loop()
+    handle = store.subscribe(print, initial=True, via=loop)
+    group = store._delivery.group_of(loop)
+    # As if it had been closed by another thread while it was let in.
+    group.members.discard(handle.number, None)
+    loop.close()
+    group.call()  # type: ignore[attr-defined]
+    assert (handle.closed, group.beginners) == (True, {})
 
 
 def test_what_is_no_choice_is_refused() -> None:
