@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from operator import ne
-from typing import Annotated, Any, Final, Generic, TypeVar, Union, overload
+from typing import Any, Generic, TypeVar, overload
 
-import msgspec
-from msgspec import UNSET, Raw, UnsetType, inspect
+from msgspec import UNSET, Raw
 
 from .changes import MISSING, ChangeSet, Delta
 from .commit import Commit
 from .derivation import Derivation
+from .documents import Document, Layout
 from .encoding import Data, Form, Hook, Part, Settings
 from .errors import (
-    ArgumentTypeError,
     ArgumentValueError,
     ChangeSetMismatchError,
     CodecError,
@@ -30,93 +29,6 @@ __all__ = ["Codec"]
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-_NAMES: Final = (
-    inspect.StrType,
-    inspect.IntType,
-    inspect.DecimalType,
-    inspect.UUIDType,
-    inspect.DateTimeType,
-    inspect.DateType,
-    inspect.TimeType,
-    inspect.TimeDeltaType,
-    inspect.BytesType,
-    inspect.EnumType,
-)
-"""Types of keys that JSON can have for the names in an object, and tell apart."""
-
-
-class _Document(Part[Any]):
-    """A whole document. What it holds is looked at piece by piece, so it may be mutable."""
-
-    __slots__ = ()
-
-    def accept(self, values: Iterable[Any]) -> None:
-        pass
-
-
-class _Layout:
-    """The documents: of which types, for a key, record and meta of given types.
-
-    Where the keys are such as JSON can have for names, records are an object; where they are
-    anything else (tuples, a union in which ``1`` and ``"1"`` are two keys), pairs.
-    """
-
-    def __init__(self, key: Any, record: Any, meta: Any, settings: Settings) -> None:
-        name = inspect.type_info(key)
-        self.named = isinstance(name, _NAMES) or (
-            isinstance(name, inspect.LiteralType) and len({*map(type, name.values)}) == 1
-        )
-        version = ("version", Annotated[int, msgspec.Meta(ge=0)])
-        self.change = _struct("Change", _maybe("old", record), _maybe("new", record))
-        changes = self._rows(key, self.change)
-        self.made_snapshot = _struct(
-            "Snapshot", version, ("meta", meta), ("records", self._rows(key, record))
-        )
-        self.made_commit = _struct("Commit", version, ("changes", changes), _maybe("meta", meta))
-        self.snapshot = _Document("snapshot", self.made_snapshot, settings)
-        self.changes = _Document("changes", changes, settings)
-        self.commit = _Document("commit", self.made_commit, settings)
-
-    def _rows(self, key: Any, of: Any) -> Any:
-        kinds: tuple[Any, ...] = (dict, list, tuple)
-        mapping, sequence, pair = kinds
-        return mapping[key, of] if self.named else sequence[pair[key, of]]
-
-    def document_of(self, value: object) -> tuple[_Document, Any]:
-        """Return the kind of document for *value*, and the document, to be encoded."""
-        if isinstance(value, Snapshot):
-            rows = self._listed(value.items())
-            return self.snapshot, self.made_snapshot(value.version, value.meta, rows)
-        if isinstance(value, ChangeSet):
-            return self.changes, self._changes_of(value)
-        if isinstance(value, Commit):
-            moved = value.before.meta is not value.after.meta
-            meta = value.after.meta if moved else UNSET
-            rows = self._changes_of(value.changes)
-            return self.commit, self.made_commit(value.version, rows, meta)
-        raise ArgumentTypeError(
-            f"a codec encodes a Snapshot, a ChangeSet or a Commit, not {shown(value)}; a record "
-            "alone by codec.record.encode"
-        )
-
-    def _listed(self, rows: Iterable[tuple[Any, Any]]) -> Any:
-        return dict(rows) if self.named else list(rows)
-
-    def _changes_of(self, changes: ChangeSet[Any, Any]) -> Any:
-        made = self.change
-        return self._listed(
-            (key, made(*[UNSET if each is MISSING else each for each in change]))
-            for key, change in changes.items()
-        )
-
-
-def _struct(name: str, *fields: Any) -> Any:
-    return msgspec.defstruct(name, fields, frozen=True, forbid_unknown_fields=True)
-
-
-def _maybe(name: str, of: Any) -> tuple[str, Any, Any]:
-    return name, Union[of, UnsetType], UNSET  # noqa: UP007  (Any has no |)
 
 
 class _Decoded(Lineage):
@@ -219,13 +131,14 @@ class Codec(Generic[K, V]):
         self.key = Part("key", key, settings)
         self.record = Part("record", record, settings)
         self.meta = Part("meta", meta, settings)
-        self._layout = _Layout(key, record, meta, settings)
-        self._raw = _Layout(key, Raw, Raw, settings)  # to find where something is wrong
+        self._layout = Layout(key, record, meta, settings)
+        self._raw = Layout(key, Raw, Raw, settings)  # to find where something is wrong
 
     def encode(self, value: Snapshot[K, V] | ChangeSet[K, V] | Commit[K, V]) -> bytes:
         """Return a snapshot, a change set or a commit as bytes.
 
-        A commit is its version, what it changed, and ``meta`` if it changed that.
+        A commit is its version, what it changed, and ``meta`` if it changed that; and the version
+        that it started from, if that is not the one before.
 
         Raises:
             CodecError: it cannot be encoded, or would be read as something else; says where.
@@ -286,11 +199,12 @@ class Codec(Generic[K, V]):
         """
         return ChangeSet(self._delta(self._read(self._layout.changes, self._raw.changes, data)))
 
-    def decode_commit(self, data: Data, before: Snapshot[K, V]) -> Commit[K, V]:
+    def decode_commit(self, data: Data, before: Snapshot[K, V] | None = None) -> Commit[K, V]:
         """Return the commit that *data* stands for, which goes on from *before*.
 
         A commit leads from one snapshot to the next, so it takes the one that it started from:
-        one that `decode_snapshot` returned, or the ``after`` of one that this returned. What it
+        one that `decode_snapshot` returned, or the ``after`` of one that this returned; or None
+        for the first item of who follows with ``initial=True``, which starts from nothing. What it
         does not change are the very records of *before*, so the changes of several compose.
         Costs O(k log N) for k changes.
 
@@ -308,15 +222,21 @@ class Codec(Generic[K, V]):
         >>> commit.after.version, dict(commit.after), commit.changes
         (1, {'a': 2}, ChangeSet({'a': Change(old=1, new=2)}))
         """
-        if not isinstance(before, Snapshot) or type(before._lineage) is not _Decoded:
+        if before is None:
+            before = _nothing()
+        elif not isinstance(before, Snapshot) or type(before._lineage) is not _Decoded:
             raise ForeignSnapshotError(
                 "decode_commit goes on from a snapshot that a codec has decoded; a store goes on "
                 "by its writes: store.transact(codec.decode_changes(data).apply)"
             )
         document = self._read(self._layout.commit, self._raw.commit, data)
         delta = self._delta(document.changes)
-        moves = bool(delta) or document.meta is not UNSET
+        moves = bool(delta) or document.meta is not UNSET or document.since is not UNSET
         start = document.version - int(moves)
+        if document.since is not UNSET:
+            start = document.since
+            if start >= document.version:
+                raise CodecError("commit.since", f"must be below the version, {document.version}")
         held = before._map
         torn = [
             key for key, (old, _) in delta.items() if not self._holds(held.get(key, MISSING), old)
@@ -328,16 +248,15 @@ class Codec(Generic[K, V]):
         meta = before.meta if document.meta is UNSET else document.meta
         self.meta.accept((meta,))
         # The very records that are there, so that a commit begins with what the last ended with.
-        return _step(
-            before, meta, {key: (held.get(key, MISSING), new) for key, (_, new) in delta.items()}
-        )
+        delta = {key: (held.get(key, MISSING), new) for key, (_, new) in delta.items()}
+        return _step(before, document.version, meta, delta)
 
     def _holds(self, held: object, old: object) -> bool:
         if held is MISSING or old is MISSING:
             return held is old
         return self.record.agree(held, old)
 
-    def _read(self, document: _Document, raw: _Document, data: Data) -> Any:
+    def _read(self, document: Document, raw: Document, data: Data) -> Any:
         try:
             return document.decode(data)
         except CodecError:
@@ -398,7 +317,12 @@ def _mapping_of(rows: Any, name: str) -> dict[Any, Any]:
     return found
 
 
-def _step(before: Snapshot[K, V], meta: Any, delta: Delta[K, V]) -> Commit[K, V]:
+def _nothing() -> Snapshot[Any, Any]:
+    lineage = _Decoded()
+    return Snapshot(-1, None, lineage.derivation.kind.build({}), (), (), object(), lineage)
+
+
+def _step(before: Snapshot[K, V], version: int, meta: Any, delta: Delta[K, V]) -> Commit[K, V]:
     """Return the commit of *delta* and *meta* over a snapshot that nothing is derived from."""
     lineage = before._lineage
     deletes = any(new is MISSING for _, new in delta.values())
@@ -406,5 +330,5 @@ def _step(before: Snapshot[K, V], meta: Any, delta: Delta[K, V]) -> Commit[K, V]
     writes = {key: new for key, (_, new) in delta.items()}
     records = lineage.derivation.kind.apply(before._map, writes, deletes)
     key_set = before._key_set if same_keys else object()
-    after: Snapshot[K, V] = Snapshot(before.version + 1, meta, records, (), (), key_set, lineage)
+    after: Snapshot[K, V] = Snapshot(version, meta, records, (), (), key_set, lineage)
     return Commit(before, after, delta)

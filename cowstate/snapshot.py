@@ -264,7 +264,10 @@ class Snapshot(
         3
         """
         derivation = self._lineage.derivation
-        position = derivation.total_positions.get(aggregate)
+        try:
+            position = derivation.total_positions.get(aggregate)
+        except TypeError:  # it cannot be hashed, and is no name
+            position = None
         if position is None:
             raise UnknownAggregateError(aggregate, derivation.total_positions, self.version)
         state = self._totals[position]
@@ -297,7 +300,10 @@ class Snapshot(
         return ChangeSet._of(self._lineage.difference(older, self))
 
     def _index_position(self, index: str) -> int:
-        position = self._lineage.derivation.index_positions.get(index)
+        try:
+            position = self._lineage.derivation.index_positions.get(index)
+        except TypeError:  # it cannot be hashed, and is no name
+            position = None
         if position is None:
             raise UnknownIndexError(
                 index,

@@ -327,7 +327,10 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
         """
         base = self._base
         derivation = base._lineage.derivation
-        position = derivation.total_positions.get(aggregate)
+        try:
+            position = derivation.total_positions.get(aggregate)
+        except TypeError:  # it cannot be hashed, and is no name
+            position = None
         if position is None:
             raise UnknownAggregateError(aggregate, derivation.total_positions, base.version)
         state = derivation.step_total(

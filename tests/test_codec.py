@@ -206,6 +206,43 @@ def test_decoded_commits_lead_to_the_same_versions_and_compose(world: Any) -> No
     assert here.diff(first).keys() == changes.keys()
 
 
+@given(worlds(), st.booleans())
+def test_who_follows_from_elsewhere_may_begin_with_nothing_and_take_several_as_one(
+    world: Any, latest: bool
+) -> None:
+    codec, states = world
+    start, commits = store_through(states)
+    store: Store[Any, Any] = Store(start, meta=start.meta, immutability="trusted")
+    feed = store.feed("latest" if latest else "every", initial=True)
+    here = None
+    while True:
+        item = feed.poll()
+        if item is None:
+            break
+        here = codec.decode_commit(codec.encode(item), here).after
+        if commits:
+            commit = commits.pop(0)
+            store.replace_all(commit.after)
+            store.set_meta(commit.after.meta)
+    assert is_like(here, store.snapshot())
+
+
+def test_a_commit_says_where_it_started_only_if_that_is_not_the_version_before() -> None:
+    codec, store = Codec(key=str, record=int), Store({"a": 1})
+    with store.feed("latest", initial=True) as feed:
+        first = feed.poll()
+        assert codec.encode(store.set("b", 2)) == b'{"version":1,"changes":{"b":{"new":2}}}'
+        store.set("a", 3)
+        rest = feed.poll()
+    assert codec.encode(first) == b'{"version":0,"changes":{"a":{"new":1}},"since":-1}'
+    assert b'"since":0' in codec.encode(rest)
+    with pytest.raises(ChangeSetMismatchError, match="version -1, but at 0"):
+        codec.decode_commit(codec.encode(rest))
+    for since in (-2, 2, 5):
+        with pytest.raises(CodecError, match="since"):
+            codec.decode_commit(b'{"version":2,"changes":{},"since":%d}' % since)
+
+
 @given(worlds())
 def test_a_commit_that_was_lost_or_comes_twice_is_noticed(world: Any) -> None:
     codec, states = world
@@ -397,7 +434,7 @@ HOSTILE = {
         b"[" * 100_000,
         b'{"version":0,"meta":null,"records":{"a":{"price":' + b"[" * 100_000,
         b'{"version":1' + b"0" * 10_000 + b',"meta":null,"records":{}}',
-        b'{"version":-1,"meta":null,"records":{}}',
+        b'{"version":-2,"meta":null,"records":{}}',
         b'{"version":1.5,"meta":null,"records":{}}',
         b'{"version":0,"meta":null,"records":{"a":{"price":"1","order_id":1'
         + b"0" * 10_000

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from cowstate import ArgumentTypeError, CowstateError, Index, Store, UnhashableKeyError
+from cowstate import (
+    Aggregate,
+    ArgumentTypeError,
+    CowstateError,
+    Index,
+    Store,
+    UnhashableKeyError,
+    UnknownAggregateError,
+    UnknownIndexError,
+)
 from cowstate.keys import ensure_findable, ensure_hashable, ensure_value
 
 UNHASHABLE: list[Any] = [[], {}, set(), bytearray(), array.array("i"), ([],), slice(1)]
@@ -125,3 +134,14 @@ def test_a_mapping_is_what_a_snapshot_still_is() -> None:
     now = indexed().snapshot()
     assert isinstance(now, Mapping)
     assert (now.get(1), now.get(1000), 1 in now, 1000 in now) == (1, None, True, False)
+
+
+@pytest.mark.parametrize("name", [[], {}, {"a"}])
+def test_what_cannot_be_hashed_is_the_name_of_nothing(name: Any) -> None:
+    store = Store({"a": 1}, indexes={"i": Index(int)}, aggregates={"t": Aggregate.sum(int)})
+    readers: list[Any] = [store.snapshot(), store.draft()]
+    for reader in readers:
+        with pytest.raises(UnknownAggregateError, match="the aggregates are: 't'"):
+            reader.total(name)
+        with pytest.raises(UnknownIndexError, match="the indexes are: 'i'"):
+            reader.find_all(name, 1)

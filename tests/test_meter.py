@@ -231,14 +231,27 @@ def test_so_are_those_that_an_event_loop_makes_and_that_raise(clock: Clock) -> N
     assert (callbacks.count, callbacks.total) == (1, 3)
 
 
+def test_what_is_there_first_is_a_call_like_others(clock: Clock) -> None:
+    store = measured(clock)
+    store.subscribe(lambda commit: clock.passes(3), initial=True)
+    callbacks = figures_of(store).callbacks
+    assert (callbacks.count, callbacks.total) == (1, 3)
+    with store.transaction() as tx:
+        store.subscribe(lambda commit: clock.passes(2), initial=True)
+        assert figures_of(store).callbacks == callbacks
+        tx["a"] = 7
+    callbacks = figures_of(store).callbacks
+    assert (callbacks.count, callbacks.total) == (3, 8)
+
+
 def test_only_what_was_called_is_counted(clock: Clock) -> None:
     store = measured(clock)
     early = store.set("a", 5)
     seen = store.subscribe(lambda commit: None)
-    assert seen.offer(early, ["a"], 1) is None  # it began after that
+    assert seen.offer(early, early.after) is None  # it began after that
     assert figures_of(store).callbacks.count == 0
     commit = store.set("a", 6)
-    assert seen.offer(commit, ["a"], 2) is None  # it had that
+    assert seen.offer(commit, commit.after) is None  # it had that
     assert seen.tell_lagged(1, store.snapshot()) is None  # nothing was missed
     assert figures_of(store).callbacks.count == 1
 

@@ -17,6 +17,7 @@ NEAR = {
     "cowstate/delivery.py": ["test_serving", "test_initial", "test_loops", "test_every_write"],
     "cowstate/derivation.py": ["test_derived", "test_snapshot", "test_transactions"],
     "cowstate/deriving.py": ["test_derived", "test_writestore"],
+    "cowstate/documents.py": ["test_codec"],
     "cowstate/draft.py": ["test_transactions", "test_writestore", "test_ranges"],
     "cowstate/encoding.py": ["test_codec"],
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks"],
