@@ -67,9 +67,7 @@ class Total:
 
     def bytes_of(self, state: Any, moved: int) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
-        if isinstance(state, Sorted):
-            return state.path_bytes(2 * moved)
-        return getsizeof(state) if moved else 0
+        return state.path_bytes(2 * moved) if isinstance(state, Sorted) else getsizeof(state)
 
     def step(self, state: Any, delta: Delta[Any, Any]) -> Any:
         """Return the state after *delta*. Costs O(keys in it)."""
