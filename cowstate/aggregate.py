@@ -304,7 +304,9 @@ class _Extreme(Aggregate[V, Any]):
         self._which = which
         self._default = default
 
-    def reader(self, state: Sorted[Any]) -> Any:
+    def reader(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, state: Sorted[Any]
+    ) -> Any:
         if not state:
             return self._default
         return state.first() if self._which == "min" else state.last()

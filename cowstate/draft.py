@@ -300,7 +300,7 @@ class _RangeRead:
             return
         for then, now in zip_longest(one.between(self.span), other.between(self.span)):
             if then is None or now is None:
-                yield (then or now)[0]
+                yield (then or now)[0]  # pyright: ignore[reportOptionalSubscript]  (one is there)
             elif then[0] != now[0]:
                 yield (min, max)[self.span.reverse](then[0], now[0])
             elif then[1] is not now[1]:

@@ -217,7 +217,7 @@ class Entries:
                 f"{shown(value)} was not the value of this record when it was stored; an index "
                 "function must give the same value for the same record every time"
             )
-        if unique or len(entry) == 1:
+        if unique or len(entry) == 1:  # pyright: ignore[reportArgumentType]  (it is known)
             return kind.drop(state, value)  # type: ignore[no-any-return]
         return kind.put(state, value, kind.drop(entry, key))  # type: ignore[no-any-return]
 

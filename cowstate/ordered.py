@@ -122,7 +122,7 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
         for value in found:
             ensure_ordered(value)
         try:
-            found.sort()
+            found.sort()  # pyright: ignore[reportCallIssue]
         except TypeError as error:
             raise _unordered(f"the values {shown(found)}", error) from None
         for low, high in pairwise(found):

@@ -256,8 +256,8 @@ class Schema(Generic[K, V]):
     def trunk_of(self, version: Snapshot[K, V]) -> list[object]:
         """Return the objects in *version* that its readers have in common, whatever they read."""
         lineage, trunk = version._lineage, self.kind.trunk
-        found = [version, lineage, lineage.derivation, version._indexes, version._totals]
-        found += trunk(version._map)
+        found: list[object] = [version, lineage, lineage.derivation]
+        found += [version._indexes, version._totals, *trunk(version._map)]
         for state in version._indexes:
             if isinstance(state, Ordered):
                 found += [state, state.order, *trunk(state.entries)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from time import perf_counter_ns
@@ -131,7 +131,7 @@ def _worst(store: AnyStore, keys: list[int], writes: int) -> float:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
+def _collector_off() -> Generator[None]:
     gc.collect()
     gc.disable()
     try:
@@ -141,7 +141,7 @@ def _collector_off() -> Iterator[None]:
 
 
 @contextmanager
-def _frozen() -> Iterator[None]:
+def _frozen() -> Generator[None]:
     gc.collect()
     gc.freeze()
     try:

@@ -28,6 +28,7 @@ ROWS = {
     "update, pyrsistent": "update/pyrsistent",
     "compare_and_set": "compare_and_set",
     "update_indexed (against the locked twin's)": "update_indexed",
+    "update with 2 indexes and 3 totals, none moves": "update beside what is derived",
     "transaction of ten, C map": "transaction/immutables",
     "transaction of ten, tree": "transaction/tree",
     "`transact` of one": "transact",
