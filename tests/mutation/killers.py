@@ -13,6 +13,7 @@ NEAR = {
     "cowstate/bulk.py": ["test_writestore", "test_every_write"],
     "cowstate/changes.py": ["test_diff"],
     "cowstate/codec.py": ["test_changes"],
+    "cowstate/commit.py": ["test_snapshot", "test_diff", "test_initial"],
     "cowstate/committer.py": ["test_every_write", "test_transactions", "test_blocks"],
     "cowstate/delivery.py": ["test_serving", "test_initial", "test_loops", "test_every_write"],
     "cowstate/derivation.py": ["test_derived", "test_snapshot", "test_transactions"],
