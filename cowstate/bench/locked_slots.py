@@ -19,6 +19,7 @@ from cowstate.positions.book.model import (
     EXACT,
     TAIL,
     Fill,
+    OrderId,
     OrderStatus,
     OrderUpdate,
     Side,
@@ -40,7 +41,7 @@ class LockedOrder(msgspec.Struct, eq=False):
     price: Decimal
     quantity: Decimal
     status: OrderStatus
-    order_id: int | None = None
+    order_id: OrderId | None = None
     filled: Decimal = _ZERO
     cost: Decimal = _ZERO
     filled_ms: int = 0

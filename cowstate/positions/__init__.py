@@ -17,16 +17,17 @@ from .book.model import (
     OrderAction,
     OrderStatus,
     OrderUpdate,
-    PositionReport,
     PositionStatus,
     Side,
     SlotStatus,
-    TradeReport,
 )
 from .book.orders import apply_order_update, fills_of
+from .book.reports import FeeAsset, Leg, PositionReport, TradeKind, TradeReport
 from .book.slots import InventorySlot, Order
 from .book.store import Slots
 from .book.sync import plan_force_sync, plan_restore
+from .exchange.listing import Listing
+from .exchange.promises import FOREVER, VenuePromises
 from .exchange.protocol import Exchange, OrderRequest
 from .reconcile.breaker import BreakerState, CircuitBreaker
 from .reconcile.plan import (
@@ -97,8 +98,14 @@ __all__ = [
     # the exchange
     "Exchange",
     "OrderRequest",
+    "Listing",
+    "VenuePromises",
+    "FOREVER",
     "PositionReport",
     "TradeReport",
+    "TradeKind",
+    "FeeAsset",
+    "Leg",
     "PaperExchange",
     "Faults",
     "Clock",

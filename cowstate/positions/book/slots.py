@@ -11,7 +11,7 @@ from decimal import Decimal
 from cowstate import Record
 
 from .ids import price_key
-from .model import EXACT, OrderStatus, PositionStatus, Side, SlotStatus
+from .model import EXACT, OrderId, OrderStatus, PositionStatus, Side, SlotStatus
 
 __all__ = ["InventorySlot", "Order", "by_sequence"]
 
@@ -43,7 +43,7 @@ class Order(Record):
     price: Decimal
     quantity: Decimal
     status: OrderStatus
-    order_id: int | None = None
+    order_id: OrderId | None = None
     filled: Decimal = _ZERO
     cost: Decimal = _ZERO
     filled_ms: int = 0
@@ -122,7 +122,7 @@ class InventorySlot(Record):
         return tuple(order for order in self.tail if order.status.terminal)
 
     @property
-    def order_id(self) -> int | None:
+    def order_id(self) -> OrderId | None:
         """The exchange's id of the working order, None without one or before it is known."""
         return None if self.working is None else self.working.order_id
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from cowstate import Aggregate, Draft, Index, Snapshot, Store
 
+from .model import OrderId
 from .slots import InventorySlot
 
 __all__ = ["Slots", "SlotsDraft", "new_book"]
@@ -29,7 +30,7 @@ def _client_oids(slot: InventorySlot) -> tuple[str, ...]:
     return tuple(oids)
 
 
-def _order_ids(slot: InventorySlot) -> tuple[int, ...]:
+def _order_ids(slot: InventorySlot) -> tuple[OrderId, ...]:
     ids = [order.order_id for order in slot.tail if order.order_id is not None]
     working = slot.working
     if working is not None and working.order_id is not None:

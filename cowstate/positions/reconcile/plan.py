@@ -16,8 +16,9 @@ from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
 from ..book.config import GridConfig
 from ..book.ids import parse_client_oid
-from ..book.model import EXACT, OrderStatus, OrderUpdate, TradeReport, check_amount
+from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, check_amount
 from ..book.orders import join_order
+from ..book.reports import TradeReport
 from ..book.slots import InventorySlot, Order
 from ..book.store import Slots
 from ..errors import OrderMismatchError
@@ -132,7 +133,7 @@ class OrderQuery(Record):
     """One order in doubt: to be asked for by the exchange's id, or by ours where that is None."""
 
     client_oid: str
-    order_id: int | None
+    order_id: OrderId | None
 
 
 class OrderPlan(Record):
@@ -290,9 +291,11 @@ class _Planner:
 
     def _search_trades(self) -> None:
         filled: dict[str, Decimal] = {}
-        ids: dict[str, int] = {}
+        ids: dict[str, OrderId | None] = {}
         for trade in self.view.trades:
             client_oid = trade.client_oid
+            if client_oid is None:
+                continue
             filled[client_oid] = EXACT.add(filled.get(client_oid, _ZERO), trade.quantity)
             ids[client_oid] = trade.order_id
         for client_oid, quantity in filled.items():

@@ -19,8 +19,9 @@ from decimal import Decimal
 
 from cowstate import Record
 
-from ..book.model import EXACT, OrderStatus, OrderUpdate, Side, TradeReport, check_amount
-from ..errors import ExchangeError, OrderNotFoundError
+from ..book.model import EXACT, OrderStatus, OrderUpdate, Side, check_amount
+from ..book.reports import TradeReport
+from ..errors import DuplicateOrderIdError, InvalidOrderError, OrderNotFoundError
 from ..exchange.protocol import OrderRequest
 from .tape import Trade
 
@@ -77,7 +78,8 @@ class MatchingEngine:
         Priced through is a BUY above, or a SELL below, the price of the last trade.
 
         Raises:
-            ExchangeError: the order is refused, and no trace of it stays.
+            InvalidOrderError: the order is refused, and no trace of it stays.
+            DuplicateOrderIdError: likewise, because there is an order under its client id.
         """
         self._check(request)
         order_id = len(self._orders) + 1
@@ -199,22 +201,22 @@ class MatchingEngine:
     def _check(self, request: OrderRequest) -> None:
         amount, price, client_oid = request.amount, request.price, request.client_oid
         if amount <= 0 or price <= 0:
-            raise ExchangeError(f"amount {amount} and price {price} must both be above zero")
+            raise InvalidOrderError(f"amount {amount} and price {price} must both be above zero")
         if amount < self.limits.amount:
-            raise ExchangeError(f"amount {amount} is below the least, {self.limits.amount}")
+            raise InvalidOrderError(f"amount {amount} is below the least, {self.limits.amount}")
         cost = EXACT.multiply(amount, price)
         if cost < self.limits.cost:
-            raise ExchangeError(
+            raise InvalidOrderError(
                 f"cost {cost} ({amount} at {price}) is below the least, {self.limits.cost}"
             )
         if client_oid is None:
             return
         if not _CLIENT_OID.fullmatch(client_oid):
-            raise ExchangeError(
+            raise InvalidOrderError(
                 f"client order id {client_oid!r}: 1 to 36 letters, digits and .:/_- are taken"
             )
         if client_oid in self._order_ids:
-            raise ExchangeError(
+            raise DuplicateOrderIdError(
                 f"client order id {client_oid!r} is taken, by order {self._order_ids[client_oid]}"
             )
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ..book.ids import parse_client_oid
 from ..book.model import ActionKind, ActionOutcome, ActionResult, OrderAction, OrderUpdate
-from ..errors import ExchangeError, NetworkError
+from ..errors import DuplicateOrderIdError, ExchangeError, NetworkError
 from ..exchange.protocol import Exchange, OrderRequest
 from .manager import PositionManager
 
@@ -40,8 +40,9 @@ class GridStrategy:
     def step(self, last_price: Decimal) -> int:
         """Send what *last_price* asks for, wait for the answers, and return how many it was.
 
-        Cancellations go first. An order without an answer stays PENDING: the order stream or
-        the reconciler will tell what became of it. An `ExchangeError` for all requests at once
+        Cancellations go first. An order without an answer stays PENDING, and so does one whose
+        client id the exchange knows already: the order stream or the reconciler will tell what
+        became of it. An `ExchangeError` for all requests at once
         counts as the answer to each.
 
         Raises:
@@ -92,7 +93,8 @@ class GridStrategy:
     def _result(
         self, action: OrderAction, answer: OrderUpdate | ExchangeError, now: int
     ) -> ActionResult:
-        if isinstance(answer, NetworkError):
+        if isinstance(answer, (NetworkError, DuplicateOrderIdError)):
+            # An id that is taken proves an order, perhaps this one: its fate is to be asked for.
             return ActionResult(action, ActionOutcome.UNKNOWN, reason=str(answer), time_ms=now)
         if isinstance(answer, ExchangeError):
             return ActionResult(action, ActionOutcome.REJECTED, reason=str(answer), time_ms=now)
