@@ -18,7 +18,8 @@ from typing import NoReturn, Protocol, TextIO
 import cowstate
 from cowstate.bench import command as bench_command
 from cowstate.errors import CowstateError
-from cowstate.positions import command as replay_command
+from cowstate.positions.command import chaos as chaos_command
+from cowstate.positions.command import replay as replay_command
 
 __all__ = ["BAD_USAGE", "INTERRUPTED", "UNREAD", "main"]
 
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cowstate {cowstate.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
+    _add(commands, "chaos", "judge reconcilers in worlds where all goes wrong", chaos_command)
     _add(commands, "bench", "measure the store against locks and peers", bench_command)
     return parser
 

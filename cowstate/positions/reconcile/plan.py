@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 _ZERO = Decimal(0)
+_CLIENT_OID = attrgetter("client_oid")
 
 
 class ReconcilePolicy(Record):
@@ -225,14 +227,16 @@ class _Planner:
             if answer is not None and client_oid not in self.listed:
                 self._learn(answer)
         self._search_trades()
+        # The slots come in an order that depends on the map and on the hash seed of the process.
+        # What goes out, and what is written, must not.
         return OrderPlan(
-            tuple(self.query.values()),
+            tuple(sorted(self.query.values(), key=_CLIENT_OID)),
             tuple(self.join),
             tuple(self.adopted),
-            tuple(self.expired),
+            tuple(sorted(self.expired, key=_CLIENT_OID)),
             tuple(self.cancel),
             tuple(self.foreign),
-            tuple(self.denied),
+            tuple(sorted(self.denied)),
             tuple(sorted(self.unsettled, key=Decimal)),
         )
 

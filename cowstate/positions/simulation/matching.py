@@ -48,6 +48,8 @@ class Limits(Record):
 class MatchingEngine:
     """One account's orders in one symbol, and what becomes of them.
 
+    With *reuse_ids* a client order id may be used again when its order is over.
+
     Not thread-safe. Placing and cancelling cost O(log orders) comparisons, a trade
     O(log orders) for each order that it fills and O(1) if it fills none. Every order is
     remembered for ever.
@@ -62,9 +64,16 @@ class MatchingEngine:
     Decimal('0.5')
     """
 
-    def __init__(self, symbol: str, limits: Limits = Limits()) -> None:  # noqa: B008 -- frozen
+    def __init__(
+        self,
+        symbol: str,
+        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        *,
+        reuse_ids: bool = False,
+    ) -> None:
         self.symbol = symbol
         self.limits = limits
+        self.reuse_ids = reuse_ids
         self.position = Decimal(0)
         self.last_price: Decimal | None = None
         self._orders: dict[int, OrderUpdate] = {}
@@ -117,6 +126,28 @@ class MatchingEngine:
         self._orders[order_id] = order
         return order
 
+    def amend(self, order_id: int, price: Decimal, quantity: Decimal, now_ms: int) -> OrderUpdate:
+        """Give a working order another price and quantity, as somebody does by hand.
+
+        Raises:
+            OrderNotFoundError: no such order works.
+            AmountValueError: *quantity* is not more than what is filled.
+        """
+        order = self._orders.get(order_id)
+        if order is None or order.status.terminal:
+            raise OrderNotFoundError(f"order {order_id} does not work; there is nothing to amend")
+        check_amount("what is left", EXACT.subtract(quantity, order.filled), positive=True)
+        book = self._books[order.side]
+        del book[bisect_left(book, _entry(order, order_id))]
+        order = order.replace(price=price, quantity=quantity, time_ms=now_ms)
+        self._orders[order_id] = order
+        insort(book, _entry(order, order_id))
+        return order
+
+    def move(self, quantity: Decimal) -> None:
+        """Change the position by the signed *quantity*, as no order of this account does."""
+        self.position = EXACT.add(self.position, quantity)
+
     def match(self, trade: Trade, now_ms: int) -> list[OrderUpdate]:
         """Fill what *trade* reaches and return the new state of each order that it filled."""
         self.last_price = trade.price
@@ -162,6 +193,10 @@ class MatchingEngine:
         if since_ms is not None:
             start = bisect_left(self._fills, since_ms, key=lambda fill: fill.time_ms)
         return self._fills[start:]
+
+    def fills_from(self, count: int) -> list[TradeReport]:
+        """Return the fills after the first *count*, in order of time."""
+        return self._fills[count:]
 
     def _fill(self, order_id: int, most: Decimal, now_ms: int) -> OrderUpdate:
         order = self._orders[order_id]
@@ -215,9 +250,10 @@ class MatchingEngine:
             raise InvalidOrderError(
                 f"client order id {client_oid!r}: 1 to 36 letters, digits and .:/_- are taken"
             )
-        if client_oid in self._order_ids:
+        taken = self._order_ids.get(client_oid)
+        if taken is not None and not (self.reuse_ids and self._orders[taken].status.terminal):
             raise DuplicateOrderIdError(
-                f"client order id {client_oid!r} is taken, by order {self._order_ids[client_oid]}"
+                f"client order id {client_oid!r} is taken, by order {taken}"
             )
 
 
