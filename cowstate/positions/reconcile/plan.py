@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
 from ..book.config import GridConfig
-from ..book.ids import parse_client_oid
-from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, check_amount
+from ..book.ids import ClientOid, parse_client_oid, split_client_oid
+from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side, check_amount
 from ..book.orders import join_order
 from ..book.reports import TradeReport
 from ..book.slots import InventorySlot, Order
@@ -39,7 +38,6 @@ __all__ = [
 ]
 
 _ZERO = Decimal(0)
-_CLIENT_OID = attrgetter("client_oid")
 
 
 class ReconcilePolicy(Record):
@@ -227,16 +225,15 @@ class _Planner:
             if answer is not None and client_oid not in self.listed:
                 self._learn(answer)
         self._search_trades()
-        # The slots come in an order that depends on the map and on the hash seed of the process.
-        # What goes out, and what is written, must not.
+        # The slots come in the map's order, which hash seeds change; what goes out must not.
         return OrderPlan(
-            tuple(sorted(self.query.values(), key=_CLIENT_OID)),
+            tuple(sorted(self.query.values(), key=lambda query: _place(query.client_oid))),
             tuple(self.join),
             tuple(self.adopted),
-            tuple(sorted(self.expired, key=_CLIENT_OID)),
+            tuple(sorted(self.expired, key=lambda update: _place(update.client_oid))),
             tuple(self.cancel),
             tuple(self.foreign),
-            tuple(sorted(self.denied)),
+            tuple(sorted(self.denied, key=_place)),
             tuple(sorted(self.unsettled, key=Decimal)),
         )
 
@@ -328,6 +325,11 @@ class _Planner:
         )
 
 
+def _place(client_oid: str) -> tuple[Decimal, int]:
+    _, parts = split_client_oid(client_oid) or ("", ClientOid("0", Side.BUY, 0))
+    return Decimal(parts.slot), parts.sequence
+
+
 def _order_of(slot: InventorySlot | None, client_oid: str) -> Order | None:
     if slot is not None:
         for order in slot.orders:
@@ -342,8 +344,7 @@ def plan_orders(
     """Return what is to be done about orders, from the slots before and after the look.
 
     Facts are to be joined whatever moves meanwhile. Verdicts are passed on settled slots only:
-    the same object before and after, no order of unknown fate, older than the grace period. Pure;
-    costs O(N) for N slots.
+    the same object before and after, no order of unknown fate, older than the grace period. O(N).
     """
     return _Planner(before, after, view, config, policy).run()
 

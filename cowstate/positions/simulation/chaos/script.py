@@ -49,7 +49,7 @@ class Dice:
 
     >>> dice = Dice(7)
     >>> dice.below("latency", 100), dice.below("latency", 100), Dice(7).below("latency", 100)
-    (6, 96, 6)
+    (11, 32, 11)
     """
 
     def __init__(self, seed: int) -> None:

@@ -24,7 +24,7 @@ def story_of(spec: WorldSpec, rule: RuleMaker, name: str) -> Iterator[str]:
     >>> from cowstate.positions.simulation.chaos.worlds import spec_of
     >>> lines = list(story_of(spec_of(1, "calm"), RULES["ours"], "ours"))
     >>> lines[0]
-    'world calm, seed 1, rule ours; a pass every 5 s'
+    'world calm, seed 1, rule ours; a pass every ... s'
     """
     yield f"world {spec.name}, seed {spec.seed}, rule {name}; a pass every {_seconds(spec)} s"
     yield from _wrong_in(spec)
