@@ -120,7 +120,7 @@ def _row(results: Sequence[WorldResult]) -> Row:
         halts_right=halts[HaltVerdict.RIGHT],
         halts_small=halts[HaltVerdict.SMALL],
         halts_wrong=halts[HaltVerdict.WRONG],
-        missing=endings[Ending.MISSING],
+        missing=sum(result.missing for result in results),
         unhealed=endings[Ending.UNHEALED],
         halted=endings[Ending.HALTED],
         failed=sum(result.failed for result in results),

@@ -75,12 +75,17 @@ class Truth(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """How far a book is from the truth; see the module."""
+    """How far a book is from the truth; see the module.
+
+    *fees* is what the fills that it knows have cost in the base asset: by that much it is off if
+    it counts fills and no fees.
+    """
 
     wrong: int = 0
     behind: int = 0
     missed: Decimal = _ZERO
     unexplained: Decimal = _ZERO
+    fees: Decimal = _ZERO
 
     @property
     def error(self) -> Decimal:
@@ -154,7 +159,7 @@ def gap_of(
     (Decimal('0.5'), Decimal('0.0'))
     """
     wrong = behind = 0
-    missed = _ZERO
+    missed = fees = _ZERO
     unexplained = EXACT.subtract(truth.position, total)
     found: set[str] = set()
     facts, coming, ending = truth.facts, truth.coming, truth.ending
@@ -165,6 +170,8 @@ def gap_of(
         if local is not None and same:
             found.add(client_oid)
             counted, here = local.filled, not local.status.terminal
+            if truth.fee and order.side is Side.BUY:
+                fees = EXACT.add(fees, EXACT.multiply(truth.fee, counted))
         elif local is not None:
             # Another order under an id that was used twice: no fact of it can be joined.
             behind += order.alive and order.order_id not in ending
@@ -205,7 +212,7 @@ def gap_of(
             missed = EXACT.add(missed, local.filled)
             invented = _net(local.filled.copy_negate(), local.side, truth.fee)
             unexplained = EXACT.subtract(unexplained, invented)
-    return Gap(wrong, behind, missed, unexplained)
+    return Gap(wrong, behind, missed, unexplained, fees)
 
 
 def _net(filled: Decimal, side: Side, fee: Decimal) -> Decimal:
@@ -229,7 +236,9 @@ def judge(before: Gap, after: Gap) -> Judgement:
     >>> judge(Gap(), Gap(wrong=1)).value
     'HARMFUL'
     """
-    if after.wrong > before.wrong or after.error > before.error:
+    # To learn of a purchase is no harm, though a book without fees is then off by one fee more.
+    spared = max(_ZERO, EXACT.subtract(after.fees, before.fees))
+    if after.wrong > before.wrong or after.error > EXACT.add(before.error, spared):
         return Judgement.HARMFUL
     if after.wrong < before.wrong or after.behind < before.behind or after.error < before.error:
         return Judgement.NEEDED

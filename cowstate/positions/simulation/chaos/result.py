@@ -41,6 +41,8 @@ class WorldResult:
         seed, world, rule: which world it was, and whose rule.
         passes: how many passes ended; *claims* counts them by what they said.
         false_exact: passes that said EXACT while a divergence had long been there.
+        overdue: passes at which a divergence that needs a halt had long been there, and trading
+            went on.
         untold: passes after ten in a row that said nothing, while nobody was told so.
         judgements: writes of the passes, by what they were; *cancels*: cancellations.
         halts: openings of the breaker, by whether they were right.
@@ -61,6 +63,7 @@ class WorldResult:
         self.passes = 0
         self.claims: Counter[Claim] = Counter()
         self.false_exact = 0
+        self.overdue = 0
         self.untold = 0
         self.judgements: Counter[Judgement] = Counter()
         self.cancels: Counter[Judgement] = Counter()
@@ -83,10 +86,16 @@ class WorldResult:
         return self.judgements[Judgement.HARMFUL] + self.cancels[Judgement.HARMFUL]
 
     @property
+    def missing(self) -> bool:
+        """Whether a halt was missing, at the end or for long before it."""
+        return self.ending is Ending.MISSING or self.overdue > 0
+
+    @property
     def failed(self) -> bool:
         """Whether the rule failed in this world: harm, a halt that was wrong, or no healing."""
         return bool(
             self.harmful
             or self.halts[HaltVerdict.WRONG]
-            or self.ending in (Ending.MISSING, Ending.UNHEALED)
+            or self.missing
+            or self.ending is Ending.UNHEALED
         )

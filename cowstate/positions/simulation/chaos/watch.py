@@ -31,6 +31,8 @@ from .venue import Venue
 __all__ = ["Watch"]
 
 _ZERO = Decimal(0)
+# For how long more a halt may wait where endpoints are silent.
+_SILENCE_MS = 20_000
 # How many passes in a row a divergence must have been there before "exact" is false, and "no halt"
 # is a halt that is missing: whoever judges a look a pass later speaks of the pass before.
 _OLD = 4
@@ -55,6 +57,9 @@ class Watch:
         self._venue = venue
         self._prefix = prefix
         self._hidden_ms = LIFETIME_MS + promises_of(venue.faults).hidden_ms
+        faults = venue.faults
+        is_silent = faults.silent or faults.empty or faults.rate_limit
+        self._patience_ms = _SILENCE_MS if is_silent else 0
         self._life: Life | None = None
         self._exchange: ChaosExchange | None = None
         self._subscription: Subscription[str, InventorySlot] | None = None
@@ -63,9 +68,11 @@ class Watch:
         self._ordered: tuple[VenueOrder, ...] = ()
         self._known: tuple[Slots | None, dict[str, Order]] = (None, {})
         self._began: list[tuple[Gap, Decimal]] = []
+        self._last: tuple[Gap, Decimal] = (Gap(), _ZERO)
         self._off_for = 0
         self._same: tuple[Decimal, int] = (_ZERO, 0)
         self._large_for = 0
+        self._large_since = venue.now_ms
         self._silent_for = 0
         self._was_halted = False
         self._fee = Decimal(str(venue.faults.fee))
@@ -189,7 +196,7 @@ class Watch:
         self.inside = False
         life, result = self._life, self.result
         assert life is not None
-        gap, size = self._measured()
+        gap, size = self._last = self._measured()
         result.passes += 1
         result.claims[said.claim] += 1
         if said.claim is Claim.WITHIN:
@@ -202,10 +209,16 @@ class Watch:
             result.false_exact += 1
         bound = EXACT.multiply(life.bound, size)
         is_large = bool(gap.unexplained) and gap.unexplained.copy_abs() >= bound
-        self._large_for = self._large_for + 1 if is_large else 0
+        if not is_large or life.halted():
+            self._large_for, self._large_since = 0, self._venue.now_ms
+        else:
+            self._large_for += 1
+            waited = self._venue.now_ms - self._large_since
+            result.overdue += self._large_for > _LONG and waited > self._patience_ms
         if gap.closed and self._off_for:
             result.heals.append(self._off_for)
-        if gap.closed:
+        if gap.closed or life.halted():
+            # What is halted is for people to heal.
             self._off_for = 0
         self._judge_halt(life, [*self._began, (gap, size)])
         if self._venue.log is not None:
@@ -225,11 +238,11 @@ class Watch:
         self._was_halted = bool(reason)
 
     def ends(self) -> None:
-        """The world ends: is all well?"""
+        """The world ends: was all well after its last pass?"""
         life, result = self._life, self.result
         if life is None:
             return
-        gap, size = self._measured()
+        gap, size = self._last
         if not life.halted() and result.corrected > EXACT.multiply(_MOST_CORRECTED, size):
             result.unbounded = True
             self._find("UNBOUNDED", f"{result.corrected} corrected in all")
