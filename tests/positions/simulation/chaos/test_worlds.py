@@ -24,17 +24,23 @@ from tests.positions.simulation.chaos import toys
 
 ROOT = Path(__file__).resolve().parents[4]
 
+# A small map keeps its keys in order, so the book has more slots here than one that is small.
 TOLD = """
 import hashlib
+from decimal import Decimal
+from cowstate.positions import InventorySlot
+from cowstate.positions.simulation.chaos import world
 from cowstate.positions.simulation.chaos.campaign import RULES
 from cowstate.positions.simulation.chaos.story import story_of
 from cowstate.positions.simulation.chaos.worlds import spec_of
+first_save = world.first_save
+empty = [InventorySlot(Decimal(price)) for price in range(9_000, 9_600, 10)]
+world.first_save = lambda price, held: [*first_save(price, held), *empty]
 digest = hashlib.sha256()
-for name in ("storm", "meddled", "forgetful", "mute", "deaf"):
+for name in ("storm", "forgetful", "mute", "deaf"):
     for rule in RULES:
-        for seed in (0, 1):
-            for line in story_of(spec_of(seed, name), RULES[rule], rule):
-                digest.update(line.encode() + b"\\n")
+        for line in story_of(spec_of(1, name), RULES[rule], rule):
+            digest.update(line.encode() + b"\\n")
 print(digest.hexdigest())
 """
 
