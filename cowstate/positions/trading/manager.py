@@ -309,13 +309,17 @@ class PositionManager:
         Raises:
             AmountTypeError, AmountValueError: *last_price* is no positive `Decimal`.
         """
-        actions: tuple[OrderAction, ...] = ()
+        seen = self.store.snapshot()
+        actions = plan_grid(seen, last_price, self.config)
+        if not actions:
+            return ()
 
         def note(draft: Draft[str, InventorySlot]) -> None:
             nonlocal actions
             # Planned on the base: an action depends on its own slot alone, and that is written
             # below, so it is there that the draft conflicts if it has changed.
-            actions = plan_grid(draft.base, last_price, self.config)
+            if draft.base is not seen:
+                actions = plan_grid(draft.base, last_price, self.config)
             now = self._time_ms()
             for action in actions:
                 slot = draft.get(action.slot) or InventorySlot(Decimal(action.slot))

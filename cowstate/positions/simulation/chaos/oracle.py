@@ -158,61 +158,79 @@ def gap_of(
     >>> gap.missed, gap.unexplained
     (Decimal('0.5'), Decimal('0.0'))
     """
-    wrong = behind = 0
-    missed = fees = _ZERO
-    unexplained = EXACT.subtract(truth.position, total)
+    counts = _Counts(EXACT.subtract(truth.position, total))
     found: set[str] = set()
-    facts, coming, ending = truth.facts, truth.coming, truth.ending
     for order in truth.orders:
-        client_oid = order.client_oid
-        local = known.get(client_oid)
-        same = local is not None and local.order_id in (None, order.order_id)
-        if local is not None and same:
-            found.add(client_oid)
-            counted, here = local.filled, not local.status.terminal
-            if truth.fee and order.side is Side.BUY:
-                fees = EXACT.add(fees, EXACT.multiply(truth.fee, counted))
-        elif local is not None:
-            # Another order under an id that was used twice: no fact of it can be joined.
-            behind += order.alive and order.order_id not in ending
-            continue
-        else:
+        local = known.get(order.client_oid)
+        if local is None:
             slot = slots.get(order.slot)
-            if slot is not None and order.sequence <= slot.retired_sequence:
-                wrong += order.alive and order.order_id not in ending
-                continue
-            counted, here = _ZERO, False
-        if order.order_id not in ending or not order.alive:
-            fact = facts.get(client_oid)
-            if fact is not None and fact.order_id in (None, order.order_id):
+            if slot is None or order.sequence > slot.retired_sequence:
+                counts.compare(order, _ZERO, False, None, truth)
+            else:
+                # Forgotten: nothing of it can be learnt any more.
+                counts.wrong += order.alive and order.order_id not in truth.ending
+        elif local.order_id in (None, order.order_id):
+            found.add(order.client_oid)
+            here = not local.status.terminal
+            if truth.fee and order.side is Side.BUY:
+                fee = EXACT.multiply(truth.fee, local.filled)
+                counts.fees = EXACT.add(counts.fees, fee)
+            if here is not order.alive or local.filled != order.filled:
+                counts.compare(order, local.filled, here, local, truth)
+        else:
+            # Another order under an id that was used twice: no fact of it can be joined.
+            counts.behind += order.alive and order.order_id not in truth.ending
+    for client_oid, local in known.items():
+        if client_oid not in found:
+            counts.here_only(local, truth)
+    return Gap(counts.wrong, counts.behind, counts.missed, counts.unexplained, counts.fees)
+
+
+class _Counts:
+    """What a comparison has come to so far."""
+
+    def __init__(self, unexplained: Decimal) -> None:
+        self.wrong = 0
+        self.behind = 0
+        self.missed = _ZERO
+        self.unexplained = unexplained
+        self.fees = _ZERO
+
+    def compare(
+        self, order: VenueOrder, counted: Decimal, here: bool, local: Order | None, truth: Truth
+    ) -> None:
+        """Count an order of the venue's of which *counted* is known here, which works *here*."""
+        fact = truth.facts.get(order.client_oid)
+        if fact is not None and fact.order_id not in (None, order.order_id):
+            fact = None
+        if order.order_id not in truth.ending or not order.alive:
+            if fact is not None:
                 here = (here or local is None) and not fact.over
             if here is not order.alive:
                 if order.alive and local is not None and local.status.terminal:
-                    wrong += 1
+                    self.wrong += 1
                 else:
-                    behind += 1
+                    self.behind += 1
         if order.filled != counted:
-            fact = facts.get(client_oid)
-            heard = counted
-            if fact is not None and fact.order_id in (None, order.order_id):
-                heard = max(heard, fact.filled)
-            missed = EXACT.add(missed, EXACT.subtract(order.filled, heard).copy_abs())
-            learnt = _net(EXACT.subtract(order.filled, counted), order.side, truth.fee)
-            unexplained = EXACT.subtract(unexplained, learnt)
-    for client_oid, local in known.items():
-        if client_oid in found:
-            continue
-        if client_oid in coming:
-            wrong += local.status.terminal
-        elif local.status.terminal:
-            pass
-        elif client_oid not in truth.young:
-            behind += 1
+            heard = counted if fact is None else max(counted, fact.filled)
+            self._miss(EXACT.subtract(order.filled, heard))
+            self._learn(EXACT.subtract(order.filled, counted), order.side, truth.fee)
+
+    def here_only(self, local: Order, truth: Truth) -> None:
+        """Count an order that is known here and is not at the venue."""
+        if local.client_oid in truth.coming:
+            self.wrong += local.status.terminal
+        elif not local.status.terminal and local.client_oid not in truth.young:
+            self.behind += 1
         if local.filled and not _is_at(truth.orders, local):
-            missed = EXACT.add(missed, local.filled)
-            invented = _net(local.filled.copy_negate(), local.side, truth.fee)
-            unexplained = EXACT.subtract(unexplained, invented)
-    return Gap(wrong, behind, missed, unexplained, fees)
+            self._miss(local.filled)
+            self._learn(local.filled.copy_negate(), local.side, truth.fee)
+
+    def _miss(self, quantity: Decimal) -> None:
+        self.missed = EXACT.add(self.missed, quantity.copy_abs())
+
+    def _learn(self, filled: Decimal, side: Side, fee: Decimal) -> None:
+        self.unexplained = EXACT.subtract(self.unexplained, _net(filled, side, fee))
 
 
 def _net(filled: Decimal, side: Side, fee: Decimal) -> Decimal:

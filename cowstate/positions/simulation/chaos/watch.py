@@ -53,7 +53,7 @@ class Watch:
     def __init__(self, venue: Venue, prefix: str, result: WorldResult) -> None:
         self.result = result
         self.inside = False
-        self.sent: dict[str, int] = {}
+        self._sent: dict[str, int] = {}
         self._venue = venue
         self._prefix = prefix
         self._hidden_ms = LIFETIME_MS + promises_of(venue.faults).hidden_ms
@@ -110,19 +110,29 @@ class Watch:
                 update.filled if fact is None else max(fact.filled, update.filled),
                 update.status.terminal or (fact is not None and fact.over),
             )
-        now = venue.now_ms
-        young = frozenset(
-            client_oid for client_oid, sent in self.sent.items() if now - sent <= self._hidden_ms
-        )
         return Truth(
             ledger.position,
             self._ordered,
             facts,
             frozenset(flight.coming.values()),
             frozenset(flight.ending.values()),
-            young,
+            self._young(),
             self._fee,
         )
+
+    def sends(self, client_oid: str) -> None:
+        """A request to place that order sets out now."""
+        self._sent.pop(client_oid, None)
+        self._sent[client_oid] = self._venue.now_ms
+
+    def _young(self) -> frozenset[str]:
+        now, sent = self._venue.now_ms, self._sent
+        while sent:
+            oldest = next(iter(sent))
+            if now - sent[oldest] <= self._hidden_ms:
+                break
+            del sent[oldest]
+        return frozenset(sent)
 
     def gap(self, slots: Slots, truth: Truth) -> Gap:
         """Return how far a version of the book is from *truth*."""

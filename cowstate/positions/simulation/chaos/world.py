@@ -266,7 +266,7 @@ class _World:
             self._act(number, life, action)
 
     def _act(self, number: int, life: Life, action: OrderAction) -> None:
-        venue, now = self.venue, self.clock.now_ms
+        venue = self.venue
 
         def answered(answer: Any) -> None:
             if number == self.number:
@@ -288,7 +288,7 @@ class _World:
             )
         if action.kind is ActionKind.PLACE:
             request = order_request(action, GRID.symbol)
-            self.watch.sent[action.client_oid] = now
+            self.watch.sends(action.client_oid)
             venue.send(partial(venue.place, request), answered, coming=action.client_oid)
         else:
             order_id = action.order_id
