@@ -42,6 +42,31 @@ NEAR = {
         "positions/book/test_user_stream",
     ],
     "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
+    "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
+    "cowstate/positions/command/options.py": [
+        "positions/test_command",
+        "positions/test_chaos_command",
+    ],
+    "cowstate/positions/command/replay.py": ["positions/test_command"],
+    **{
+        f"cowstate/positions/simulation/chaos/{module}.py": [
+            f"positions/simulation/chaos/test_{test}" for test in tests
+        ]
+        for module, tests in {
+            "campaign": ["worlds", "oracle_finds"],
+            "client": ["venue", "oracle_finds"],
+            "others": ["oracle_finds", "worlds"],
+            "original": ["oracle_finds"],
+            "result": ["oracle_finds", "worlds"],
+            "rules": ["oracle_finds"],
+            "script": ["faults"],
+            "shrink": ["worlds"],
+            "story": ["worlds"],
+            "watch": ["oracle_finds", "worlds"],
+            "world": ["worlds", "oracle_finds"],
+            "worlds": ["faults"],
+        }.items()
+    },
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = [

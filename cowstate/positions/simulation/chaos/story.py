@@ -35,7 +35,8 @@ def story_of(spec: WorldSpec, rule: RuleMaker, name: str) -> Iterator[str]:
     for time_ms, who, what in told:
         yield f"{(time_ms - START_MS) / 1_000:8.3f}  {who:<8}  {what}"
     yield ""
-    yield f"{result.ending}; {len(result.findings)} findings"
+    count = len(result.findings)
+    yield f"{result.ending}; {count} finding{'' if count == 1 else 's'}"
     for finding in result.findings:
         yield f"{(finding.time_ms - START_MS) / 1_000:8.3f}  {finding.what}: {finding.detail}"
 

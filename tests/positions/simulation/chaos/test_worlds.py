@@ -168,7 +168,7 @@ def test_a_story_tells_every_message_and_ends_with_the_findings() -> None:
     who = {line[10:18].strip() for line in lines if line[:8].strip().replace(".", "").isdigit()}
     assert {"process", "venue", "stream", "rule", "oracle"} <= who
     times = [float(line[:8]) for line in lines if line[:8].strip()[:1].isdigit() and "  " in line]
-    end = next(i for i, line in enumerate(lines) if "findings" in line)
+    end = next(i for i, line in enumerate(lines) if "; " in line and " finding" in line)
     assert times[: len(times) // 2] == sorted(times[: len(times) // 2])
     assert any("HALT WRONG" in line for line in lines[end:])
 
