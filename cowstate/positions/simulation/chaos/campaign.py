@@ -24,13 +24,17 @@ _KEPT = 20
 class Row(NamedTuple):
     """What one rule came to in a number of worlds; see `WorldResult` for what is counted.
 
-    *failed* is the worlds in which the rule failed, *heal_median* and *heal_worst* are in passes
-    (None where nothing had to heal), *width* is the widest.
+    *failed* is the worlds in which the rule failed; *exact*, *within*, *diverges* and *silent* are
+    passes by what they said; what has a median and a worst is in passes (None where there was
+    none), and widths are as text, decimals.
     """
 
     worlds: int
     passes: int
     events: int
+    exact: int
+    within: int
+    diverges: int
     silent: int
     harmful: int
     unavoidable: int
@@ -50,7 +54,10 @@ class Row(NamedTuple):
     profit_wrong: int
     heal_median: int | None
     heal_worst: int | None
-    width: str
+    proof_median: int | None
+    proof_worst: int | None
+    width_median: str
+    width_worst: str
     crashes: int
     requests: int
 
@@ -104,15 +111,21 @@ def _row(results: Sequence[WorldResult]) -> Row:
     halts: Counter[HaltVerdict] = Counter()
     endings = Counter(result.ending for result in results)
     heals = sorted(passes for result in results for passes in result.heals)
-    widths = [width for result in results for width in result.widths]
+    proofs = sorted(passes for result in results for passes in result.proofs)
+    widths = sorted(width for result in results for width in result.widths)
+    claims: Counter[Claim] = Counter()
     for result in results:
         judgements += result.judgements + result.cancels
         halts += result.halts
+        claims += result.claims
     return Row(
         worlds=len(results),
         passes=sum(result.passes for result in results),
         events=sum(result.events for result in results),
-        silent=sum(result.claims[Claim.NONE] for result in results),
+        exact=claims[Claim.EXACT],
+        within=claims[Claim.WITHIN],
+        diverges=claims[Claim.DIVERGES],
+        silent=claims[Claim.NONE],
         harmful=judgements[Judgement.HARMFUL],
         unavoidable=judgements[Judgement.UNAVOIDABLE],
         needed=judgements[Judgement.NEEDED],
@@ -131,7 +144,10 @@ def _row(results: Sequence[WorldResult]) -> Row:
         profit_wrong=sum(result.profit_wrong for result in results),
         heal_median=median_low(heals) if heals else None,
         heal_worst=heals[-1] if heals else None,
-        width=f"{max(widths):f}" if widths else "",
+        proof_median=median_low(proofs) if proofs else None,
+        proof_worst=proofs[-1] if proofs else None,
+        width_median=f"{median_low(widths):f}" if widths else "",
+        width_worst=f"{widths[-1]:f}" if widths else "",
         crashes=sum(result.crashes for result in results),
         requests=sum(result.requests for result in results),
     )

@@ -59,6 +59,8 @@ class Ledger:
         self.engine.move(held)
         self.entries: list[TradeReport] = []
         self.created: dict[int, int] = {}
+        self.told = _ZERO
+        """What moved the position by no order of ours and stands in the entries, added up."""
         self._versions: dict[int, list[OrderUpdate]] = {}
         self._ended: list[tuple[int, int]] = []
         self._moments: list[float] = [_START]
@@ -107,8 +109,8 @@ class Ledger:
     ) -> None:
         """Move the position by the signed *quantity* as nobody's order did.
 
-        With a *kind* there is an entry among the trades that tells it; with None nothing tells.
-        Funding has an entry and moves nothing.
+        With a *kind* there is an entry among the trades that tells it, which may move nothing, as
+        funding that is paid in the quote; with None nothing tells.
         """
         if kind is not None:
             side = Side.SELL if quantity < 0 else Side.BUY
@@ -124,7 +126,8 @@ class Ledger:
                 kind=kind,
             )
             self.entries.append(entry)
-        if kind is not TradeKind.FUNDING:
+            self.told = EXACT.add(self.told, entry.quantity)
+        if quantity:
             self.engine.move(quantity)
             self._mark(now_ms)
             self._note_outside(quantity, now_ms)
@@ -204,8 +207,11 @@ class Ledger:
             self.engine.move(fee.copy_negate())
         self.entries.append(entry)
         self._mark(now_ms)
+        if entry.fee is not None:
+            self.told = EXACT.add(self.told, entry.fee)
         if not (fill.client_oid or "").startswith(self._ours):
             self._note_outside(entry.moved, now_ms)
+            self.told = EXACT.add(self.told, entry.quantity)
 
 
 def _time(entry: TradeReport) -> int:

@@ -18,6 +18,7 @@ _SMALL = Decimal("0.060")
 _LARGE = Decimal("0.300")
 _LOT = Decimal("0.001")
 _BOOKED = Decimal("0.040")
+_INTEREST = Decimal("0.004")
 _FOREIGN = Decimal("0.013")
 _MOVED = Decimal(2)
 
@@ -51,7 +52,9 @@ class Others:
             case "foreign":
                 self._place(size, _PRICE if price is None else price)
             case "funding":
-                self._ledger.enter(TradeKind.FUNDING, self._grid.quantity, _PRICE, now)
+                # Mostly in the quote, where it moves no position; else as interest in the base.
+                moved = Decimal(0) if size < 0.5 else _odd(size, _INTEREST)
+                self._ledger.enter(TradeKind.FUNDING, moved, _PRICE, now)
             case "liquidation":
                 part = Decimal(int(size * 200)) / 1_000
                 taken = EXACT.multiply(self._ledger.position, part).quantize(_LOT)

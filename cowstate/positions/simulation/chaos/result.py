@@ -47,10 +47,12 @@ class WorldResult:
         judgements: writes of the passes, by what they were; *cancels*: cancellations.
         halts: openings of the breaker, by whether they were right.
         heals: of each time that the sides differed, how many passes it took to heal.
+        proofs: of each time that a divergence was there, in which pass it was said, or mended.
         widths: of the passes that said WITHIN, how wide.
         shorts: slots that a correction made short, where nobody sells what is not held.
         corrected: sum of what the corrections of the position moved, in either direction;
-            *unbounded*: whether that passed a quarter of the position, and nothing was halted.
+            *unbounded*: whether that passed a quarter of the position and what the entries among
+            the trades tell, and nothing was halted.
         ending: how it ended; *profit_wrong*: whether the profit is wrong though all else is right.
         events: order events; *requests*: of the passes; *crashes*: deaths of the process.
         findings: what is held against the rule, in order of time.
@@ -69,6 +71,7 @@ class WorldResult:
         self.cancels: Counter[Judgement] = Counter()
         self.halts: Counter[HaltVerdict] = Counter()
         self.heals: list[int] = []
+        self.proofs: list[int] = []
         self.widths: list[Decimal] = []
         self.shorts = 0
         self.corrected = Decimal(0)

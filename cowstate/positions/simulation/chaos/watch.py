@@ -74,6 +74,7 @@ class Watch:
         self._large_for = 0
         self._large_since = venue.now_ms
         self._silent_for = 0
+        self._unproven: int | None = 0  # None: the divergence that is there has been told
         self._was_halted = False
         self._fee = Decimal(str(venue.faults.fee))
 
@@ -199,6 +200,8 @@ class Watch:
         """A pass of the life that is followed begins."""
         self._began = [self._measured()]
         self._off_for += not self._began[0][0].closed
+        if self._began[0][0].unexplained and self._unproven is not None:
+            self._unproven += 1
         self.inside = True
 
     def pass_ends(self, said: Said) -> None:
@@ -211,6 +214,7 @@ class Watch:
         result.claims[said.claim] += 1
         if said.claim is Claim.WITHIN:
             result.widths.append(said.width)
+        self._prove(said, gap, life)
         self._silent_for = self._silent_for + 1 if said.claim is Claim.NONE else 0
         result.untold += self._silent_for > _LONG and not (life.alarmed() or life.halted())
         number, times = self._same
@@ -236,6 +240,14 @@ class Watch:
             self._venue.log(self._venue.now_ms, "rule", f"says {said.claim}{why}")
             self._venue.log(self._venue.now_ms, "oracle", f"the truth: {_said(gap)}")
 
+    def _prove(self, said: Said, gap: Gap, life: Life) -> None:
+        told = said.claim is Claim.DIVERGES or bool(life.halted()) or not gap.unexplained
+        if self._unproven and told:
+            self.result.proofs.append(self._unproven)
+            self._unproven = None
+        if not gap.unexplained:
+            self._unproven = 0
+
     def _judge_halt(self, life: Life, gaps: list[tuple[Gap, Decimal]]) -> None:
         reason = life.halted()
         if reason and not self._was_halted:
@@ -253,7 +265,8 @@ class Watch:
         if life is None:
             return
         gap, size = self._last
-        if not life.halted() and result.corrected > EXACT.multiply(_MOST_CORRECTED, size):
+        allowed = EXACT.add(EXACT.multiply(_MOST_CORRECTED, size), self._venue.ledger.told)
+        if not life.halted() and result.corrected > allowed:
             result.unbounded = True
             self._find("UNBOUNDED", f"{result.corrected} corrected in all")
         if life.halted() and gap.unexplained:

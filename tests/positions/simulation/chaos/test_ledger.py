@@ -94,14 +94,16 @@ def test_pages_by_number_and_since_a_time_leave_nothing_out() -> None:
     assert ledger.entries_at(8, 6) == []
 
 
-def test_funding_moves_no_position_and_what_nothing_tells_has_no_entry() -> None:
+def test_an_entry_may_move_nothing_and_what_nothing_tells_has_no_entry() -> None:
     ledger = Ledger("X", held=Decimal(1))
-    ledger.enter(TradeKind.FUNDING, LOT, Decimal(1), 1)
-    assert (ledger.position, len(ledger.entries)) == (1, 1)
+    ledger.enter(TradeKind.FUNDING, Decimal(0), Decimal(1), 1)
+    assert (ledger.position, len(ledger.entries), ledger.told) == (1, 1, 0)
     ledger.enter(None, LOT, Decimal(1), 2)
-    assert (ledger.position, len(ledger.entries)) == (Decimal("1.5"), 1)
-    assert ledger.outside_since(1) == LOT
-    assert not ledger.outside_since(2)
+    assert (ledger.position, len(ledger.entries), ledger.told) == (Decimal("1.5"), 1, 0)
+    ledger.enter(TradeKind.LIQUIDATION, -LOT, Decimal(1), 3)
+    assert (ledger.position, len(ledger.entries), ledger.told) == (1, 2, LOT)
+    assert ledger.outside_since(1) == 0
+    assert ledger.outside_since(2) == -LOT
 
 
 def test_an_id_may_be_used_again_only_where_the_venue_lets_it_be() -> None:

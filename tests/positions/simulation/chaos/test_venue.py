@@ -402,7 +402,7 @@ def test_legs_and_fees_and_entries_of_other_kinds_are_told() -> None:
     desk = Desk(hedge=1, fee=0.001)
     desk.place()
     desk.fill()
-    desk.ledger.enter(TradeKind.FUNDING, LOT, LOT, desk.clock.now_ms)
+    desk.ledger.enter(TradeKind.FUNDING, Decimal(0), LOT, desk.clock.now_ms)
     long, short = desk.exchange.fetch_positions(["X"])
     assert (long.leg, short.leg) == (Leg.LONG, Leg.SHORT)
     assert long.quantity == Decimal("2.1998")

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cowstate.positions.simulation.chaos.campaign import RULES, run_campaign
 from cowstate.positions.simulation.chaos.client import promises_of
 from cowstate.positions.simulation.chaos.faults import WorldFaults
 from cowstate.positions.simulation.chaos.result import Ending
-from cowstate.positions.simulation.chaos.rules import PresentLife
+from cowstate.positions.simulation.chaos.rules import Claim, PresentLife, Said
 from cowstate.positions.simulation.chaos.shrink import shrunk
 from cowstate.positions.simulation.chaos.story import story_of
 from cowstate.positions.simulation.chaos.world import AFTER_PASSES, WorldSpec, live, silenced
@@ -157,6 +158,36 @@ def test_a_campaign_counts_every_world_for_every_rule_and_keeps_what_failed() ->
     assert campaign.failures["original"][0].findings
     assert 0 <= row.silent_part <= 1
     assert campaign.row("nobody").silent_part == 0
+
+
+def test_what_a_pass_said_is_counted_by_its_claim_and_its_width() -> None:
+    class Unsure(toys.TruthLife):
+        passes = 0
+
+        def compare(self) -> Any:
+            said = super().compare()
+            self.passes += 1
+            return Said(Claim.WITHIN, Decimal(self.passes) / 10) if self.passes % 2 else said
+
+    row = run_campaign(specs_of(2, name="calm"), {"it": Unsure}).row("it")
+    assert row.within == row.exact == row.passes // 2
+    assert (row.width_median, row.width_worst) == ("1.5", "3.1")
+    assert (row.diverges, row.silent, row.silent_part) == (0, 0, 0)
+
+
+def test_in_which_pass_a_divergence_was_proven_is_counted() -> None:
+    class Slow(toys.TruthLife):
+        seen = 0
+
+        def compare(self) -> Any:
+            self.seen = self.seen + 1 if self.divergence() else 0
+            return super().compare() if self.seen == 3 or not self.seen else Said(Claim.EXACT)
+
+    specs = specs_of(6, name="manual", manual=1)
+    rows = run_campaign(specs, {"quick": toys.TruthLife, "slow": Slow})
+    assert (rows.row("quick").proof_median, rows.row("quick").proof_worst) == (1, 1)
+    assert rows.row("slow").proof_median == 3
+    assert rows.row("slow").heal_median == 3
 
 
 # Stories
