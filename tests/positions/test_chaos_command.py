@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cowstate.cli import main
 from cowstate.positions.simulation.chaos.campaign import RULES
 from cowstate.positions.simulation.chaos.faults import KINDS
+from cowstate.positions.simulation.chaos.rules import PresentLife
 from cowstate.positions.simulation.chaos.worlds import WORLDS
+from tests.positions.simulation.chaos.toys import BelievesThePosition
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -93,6 +97,39 @@ def test_a_fault_is_set_in_every_world_by_its_name(capsys: pytest.CaptureFixture
     assert "fee = 0.001" in text
 
 
+def test_the_rules_are_told_other_promises_than_the_venue_keeps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    class Listens(PresentLife):
+        def __init__(self, exchange: Any, *rest: Any) -> None:
+            super().__init__(exchange, *rest)
+            told.append(exchange.promises)
+
+    monkeypatch.setitem(RULES, "ours", Listens)
+    bold = ["positions_lag_ms=7", "hedged=yes", "base_fee=0.01", "fee_asset=OTHER"]
+    options = [part for each in bold for part in ("--promise", each)]
+    said(capsys, "--rule", "ours", "--world", "calm", "--worlds", "1", *options)
+    said(capsys, "--rule", "ours", "--world", "calm", "--story", "1", *options)
+    said(capsys, "--rule", "ours", "--world", "calm", "--shrink", "1", *options)
+    assert len(told) == 3
+    for promises in told:
+        assert (promises.positions_lag_ms, promises.hedged) == (7, True)
+        assert (promises.base_fee, promises.fee_asset) == (Decimal("0.01"), "OTHER")
+
+
+def test_harm_that_no_observer_could_avoid_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RULES, "ours", BelievesThePosition)
+    faults = ("latency=1500", "manual_large=0", "manual=40", "market=0")
+    options = [part for each in faults for part in ("--fault", each)]
+    _, text = said(capsys, "--rule", "ours", "--world", "drifting", "--worlds", "12", *options)
+    assert "ours did harm that no observer could avoid; the first:" in text
+    assert re.search(r"--world drifting --story \d+: UNAVOIDABLE: ", text)
+
+
 def test_a_failing_world_is_made_small_and_told(capsys: pytest.CaptureFixture[str]) -> None:
     of = ("--world", "hedge", "--rule", "ours", "--fault", "double_event=0.2")
     _, text = said(capsys, *of, "--worlds", "6", "--json")
@@ -121,6 +158,11 @@ def test_it_lists_every_world_and_every_fault(capsys: pytest.CaptureFixture[str]
         (["--fault", "lose_event=nan"], "from 0 to 1"),
         (["--fault", "lose_event=2"], "from 0 to 1"),
         (["--fault", "clock=0.5"], "not an int"),
+        (["--promise", "unknown=1"], "names are those of VenuePromises"),
+        (["--promise", "hedged=1"], "NAME=VALUE"),
+        (["--promise", "order_lag_ms=much"], "NAME=VALUE"),
+        (["--promise", "base_fee=much"], "NAME=VALUE"),
+        (["--promise", "order_lag_ms=-1"], "0 or more"),
         (["--world", "nowhere"], "invalid choice"),
         (["--worlds", "0"], "of 1 or more"),
         (["--story", "1", "--shrink", "1"], "not allowed with"),

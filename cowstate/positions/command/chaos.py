@@ -6,14 +6,19 @@ import argparse
 import json
 import platform
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
 from cowstate import ArgumentValueError
 
+from ..book.reports import FeeAsset
+from ..exchange.promises import VenuePromises
 from ..simulation.chaos.campaign import RULES, Campaign, Row, run_campaign
+from ..simulation.chaos.client import promises_of
 from ..simulation.chaos.faults import KINDS
-from ..simulation.chaos.result import WorldResult
+from ..simulation.chaos.oracle import Judgement
+from ..simulation.chaos.result import Finding, WorldResult
 from ..simulation.chaos.script import START_MS
 from ..simulation.chaos.shrink import shrunk
 from ..simulation.chaos.story import described, story_of
@@ -37,6 +42,8 @@ Ctrl-C; 141 nobody read the output to its end.
 _WORLDS = 4 * len(WORLDS)
 _OURS = next(iter(RULES))
 _SHOWN = 10
+_TRUE = VenuePromises.exact()
+_PROMISES = [name for name in VenuePromises.__struct_fields__ if name != "unknown"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a fault that each world has, as strong as that; may be given again; see --list",
     )
     parser.add_argument(
+        "--promise",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the rules are told that the venue promises, in the place of the truth",
+    )
+    parser.add_argument(
         "--rule", choices=RULES, metavar="NAME", help=f"only that rule: {', '.join(RULES)}"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, for machines")
@@ -87,17 +101,17 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ArgumentValueError: an option is bad.
     """
-    faults = _faults(args.fault)
+    faults, told = _faults(args.fault), _promises(args.promise)
     if args.list:
         print("\n".join(_catalogue()))
         return 0
     if args.story is not None or args.shrink is not None:
-        return _tell(args, faults)
+        return _tell(args, faults, told)
     specs = specs_of(args.worlds, args.seed, args.world, **faults)
     rules = RULES if args.rule is None else {args.rule: RULES[args.rule]}
     started = perf_counter()
     with advancing("living", lambda: len(specs), wanted=not args.json) as progress:
-        campaign = run_campaign(specs, rules, progress)
+        campaign = run_campaign(specs, rules, progress, told)
     seconds = perf_counter() - started
     if args.json:
         print(json.dumps(as_json(campaign, seconds)))
@@ -106,19 +120,20 @@ def run(args: argparse.Namespace) -> int:
     return 1 if campaign.row(args.rule or _OURS).failed else 0
 
 
-def _tell(args: argparse.Namespace, faults: dict[str, float]) -> int:
+def _tell(args: argparse.Namespace, faults: dict[str, float], told: dict[str, Any]) -> int:
     name = args.rule or _OURS
     rule = RULES[name]
     spec = spec_of(args.story if args.story is not None else args.shrink, args.world, **faults)
     if args.shrink is not None:
-        small = shrunk(spec, rule)
+        small = shrunk(spec, rule, told=told)
         if small is None:
             print(f"{name} does not fail in world {spec.name}, seed {spec.seed}")
             return 0
         was = ", ".join(spec.faults.set()) or "nothing"
         print(f"of {was}, {spec.active_passes} passes: what is left is enough")
         spec = small
-    for line in story_of(spec, rule, name):
+    promises = promises_of(spec.faults).knowing(**told)
+    for line in story_of(spec, rule, name, promises):
         print(line)
     return 0 if args.story is not None else 1
 
@@ -139,6 +154,26 @@ def _faults(given: Sequence[str]) -> dict[str, float]:
             )
         faults[name] = value
     return faults
+
+
+def _promises(given: Sequence[str]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        true = getattr(_TRUE, name, None)
+        try:
+            if isinstance(true, bool):
+                told[name] = {"yes": True, "no": False}[value]
+            elif isinstance(true, int):
+                told[name] = int(value)
+            else:
+                told[name] = {Decimal: Decimal, FeeAsset: FeeAsset}[type(true)](value)
+        except (ArithmeticError, KeyError, ValueError):
+            raise ArgumentValueError(
+                f"--promise {text[:40]!r}: give NAME=VALUE, such as positions_lag_ms=0 or "
+                f"hedged=no; names are those of VenuePromises: {', '.join(_PROMISES)}"
+            ) from None
+    return told
 
 
 def _catalogue() -> Iterator[str]:
@@ -163,6 +198,7 @@ def as_json(campaign: Campaign, seconds: float) -> dict[str, Any]:
                     world: _row_as_json(campaign.row(rule, world)) for world in campaign.worlds
                 },
                 "failures": [_failure_as_json(each) for each in campaign.failures[rule]],
+                "unavoidable": [_failure_as_json(each) for each in campaign.unavoidable[rule]],
             }
             for rule in campaign.rules
         },
@@ -203,12 +239,26 @@ def as_text(campaign: Campaign, seconds: float) -> str:
         failures = campaign.failures[rule][:_SHOWN]
         if failures:
             lines += ["", f"{rule} failed in {rows[rule].failed:,} worlds; the first:"]
-            for result in failures:
-                finding = result.findings[0]
-                lines.append(f"  {described(result)}: {finding.what}: {finding.detail[:80]}")
+            lines += [f"  {described(result)}: {_told(result.failure)}" for result in failures]
             world, seed = failures[0].world, failures[0].seed
             lines.append(f"  see: cowstate chaos --rule {rule} --world {world} --story {seed}")
+        lines += _argued(campaign, rule)
     return "\n".join(lines)
+
+
+def _argued(campaign: Campaign, rule: str) -> Iterator[str]:
+    """Tell what no observer could have avoided; each is to be argued."""
+    results = campaign.unavoidable[rule][:_SHOWN]
+    if results:
+        yield ""
+        yield f"{rule} did harm that no observer could avoid; the first:"
+    for result in results:
+        found = (each for each in result.findings if each.what == Judgement.UNAVOIDABLE.value)
+        yield f"  {described(result)}: {_told(next(found, None))}"
+
+
+def _told(finding: Finding | None) -> str:
+    return "" if finding is None else f"{finding.what}: {finding.detail[:80]}"
 
 
 def _summary(rows: dict[str, Row]) -> Iterator[tuple[str, list[str]]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median_low
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from .client import promises_of
 from .oracle import HaltVerdict, Judgement
 from .original import OriginalLife
 from .result import Ending, WorldResult
@@ -71,22 +72,29 @@ class Campaign:
     """What the rules came to in many worlds: in all, in each kind of world, and where they failed.
 
     Attributes:
-        results: how many worlds were lived through, once for each rule.
         failures: of each rule, the first worlds in which it failed.
+        unavoidable: of each rule, the first in which it did harm that no observer could avoid.
     """
 
     def __init__(self) -> None:
         self._results: dict[tuple[str, str], list[WorldResult]] = {}
         self.failures: dict[str, list[WorldResult]] = {}
+        self.unavoidable: dict[str, list[WorldResult]] = {}
 
     def add(self, result: WorldResult) -> None:
         """Count one world."""
         self._results.setdefault((result.rule, result.world), []).append(result)
-        failures = self.failures.setdefault(result.rule, [])
-        if result.failed and len(failures) < _KEPT:
-            failures.append(result)
-        else:
-            # What is to be told of it is counted; a campaign may have millions of them.
+        kept = False
+        for worth_it, shelf in (
+            (result.failed, self.failures),
+            (result.judgements[Judgement.UNAVOIDABLE] > 0, self.unavoidable),
+        ):
+            here = shelf.setdefault(result.rule, [])
+            if worth_it and len(here) < _KEPT:
+                here.append(result)
+                kept = True
+        if not kept:
+            # They are counted; a campaign may have millions of them.
             result.findings.clear()
 
     @property
@@ -157,6 +165,7 @@ def run_campaign(
     specs: Iterable[WorldSpec],
     rules: dict[str, RuleMaker] | None = None,
     progress: Callable[[int], object] = lambda _: None,
+    told: Mapping[str, Any] | None = None,
 ) -> Campaign:
     """Live through each world once by each of the *rules*, and count.
 
@@ -166,6 +175,10 @@ def run_campaign(
         specs: the worlds.
         rules: by name; None for `RULES`.
         progress: called with the number of worlds that are done, after each.
+        told: what the rules are told of the venue in the place of the truth: promises, by name.
+
+    Raises:
+        ArgumentValueError: *told* names no promise.
 
     >>> from cowstate.positions.simulation.chaos.worlds import specs_of
     >>> campaign = run_campaign(specs_of(4, name="calm"))
@@ -175,7 +188,8 @@ def run_campaign(
     campaign = Campaign()
     with silenced():
         for number, spec in enumerate(specs, 1):
+            promises = promises_of(spec.faults).knowing(**(told or {}))
             for name, rule in (RULES if rules is None else rules).items():
-                campaign.add(live(spec, rule, name))
+                campaign.add(live(spec, rule, name, promises=promises))
             progress(number)
     return campaign

@@ -34,6 +34,9 @@ class Finding(NamedTuple):
     detail: str
 
 
+_FAILURES = {"HARMFUL", "HALT WRONG", "OVERDUE", "MISSING", "UNHEALED"}
+
+
 class WorldResult:
     """What happened in one world under one rule, counted.
 
@@ -87,6 +90,11 @@ class WorldResult:
     def harmful(self) -> int:
         """How many writes and cancellations did harm that could have been avoided."""
         return self.judgements[Judgement.HARMFUL] + self.cancels[Judgement.HARMFUL]
+
+    @property
+    def failure(self) -> Finding | None:
+        """The first of the findings that are a failure, None if there is none."""
+        return next((finding for finding in self.findings if finding.what in _FAILURES), None)
 
     @property
     def missing(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from .client import promises_of
 from .result import WorldResult
 from .rules import RuleMaker
 from .world import WorldSpec, live, silenced
@@ -15,16 +17,19 @@ def shrunk(
     spec: WorldSpec,
     rule: RuleMaker,
     fails: Callable[[WorldResult], bool] = lambda result: result.failed,
+    told: Mapping[str, Any] | None = None,
 ) -> WorldSpec | None:
     """Return the world with every fault left out that the failure does not need; None if it holds.
 
-    One fault after the other is left out, the largest numbers halved, the time made shorter, as
-    long as *fails* says that the rule fails still. Deterministic, some dozens of worlds.
+    One fault after the other is left out, and the time made shorter, as
+    long as *fails* says that the rule fails still. *told* is what the rule is told of the venue in
+    the place of the truth, promises by name. Deterministic, some dozens of worlds.
     """
     with silenced():
 
         def still(candidate: WorldSpec) -> bool:
-            return fails(live(candidate, rule))
+            promises = promises_of(candidate.faults).knowing(**(told or {}))
+            return fails(live(candidate, rule, promises=promises))
 
         if not still(spec):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...exchange.promises import VenuePromises
 from .faults import KINDS
 from .result import WorldResult
 from .rules import RuleMaker
@@ -13,12 +14,15 @@ from .world import WorldSpec, live, silenced
 __all__ = ["described", "story_of"]
 
 
-def story_of(spec: WorldSpec, rule: RuleMaker, name: str) -> Iterator[str]:
+def story_of(
+    spec: WorldSpec, rule: RuleMaker, name: str, promises: VenuePromises | None = None
+) -> Iterator[str]:
     """Tell the world of *spec* by one rule: lines of time, who, and what.
 
     Times are seconds from its start, by the venue's clock. A line of the venue says what is so;
     one of the stream, of the rule or of the process what we hear, ask and do; one of the oracle
-    what a write was, and after each pass what is between the two sides.
+    what a write was, and after each pass what is between the two sides. *promises* is what the rule
+    is told of the venue, None for the truth.
 
     >>> from cowstate.positions.simulation.chaos.campaign import RULES
     >>> from cowstate.positions.simulation.chaos.worlds import spec_of
@@ -31,7 +35,9 @@ def story_of(spec: WorldSpec, rule: RuleMaker, name: str) -> Iterator[str]:
     yield ""
     told: list[tuple[int, str, str]] = []
     with silenced():
-        result = live(spec, rule, name, log=lambda *message: told.append(message))
+        result = live(
+            spec, rule, name, log=lambda *message: told.append(message), promises=promises
+        )
     for time_ms, who, what in told:
         yield f"{(time_ms - START_MS) / 1_000:8.3f}  {who:<8}  {what}"
     yield ""

@@ -228,7 +228,10 @@ class Watch:
         else:
             self._large_for += 1
             waited = self._venue.now_ms - self._large_since
-            result.overdue += self._large_for > _LONG and waited > self._patience_ms
+            if self._large_for > _LONG and waited > self._patience_ms:
+                result.overdue += 1
+                if result.overdue == 1:
+                    self._find("OVERDUE", f"a halt, for {waited / 1_000:g} s: {_said(gap)}")
         if gap.closed and self._off_for:
             result.heals.append(self._off_for)
         if gap.closed or life.halted():
@@ -278,7 +281,7 @@ class Watch:
         elif self._profit_is_wrong(life):
             result.profit_wrong = True
         if result.ending in (Ending.MISSING, Ending.UNHEALED):
-            self._find(result.ending, _said(gap))
+            self._find(result.ending.value, _said(gap))
 
     def _profit_is_wrong(self, life: Life) -> bool:
         """Whether the profit is not what the venue's fills come to, though every fill is known."""
