@@ -20,7 +20,7 @@ from ...exchange.protocol import OrderRequest
 from .faults import FROZEN_MS, LIFETIME_MS, STALE_MS, WorldFaults
 from .venue import ENDPOINTS, Venue
 
-__all__ = ["ChaosExchange", "ProcessDied", "promises_of"]
+__all__ = ["ChaosExchange", "ProcessDied", "promises_of", "settling_ms"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,18 @@ def promises_of(faults: WorldFaults) -> VenuePromises:
         hedged=bool(faults.hedge),
         empty_is_flat=not faults.empty,
     )
+
+
+def settling_ms(faults: WorldFaults) -> int:
+    """Return how long what happens may stay unseen at a venue with these *faults*."""
+    promises = promises_of(faults)
+    lags = (
+        promises.positions_lag_ms,
+        promises.open_orders_lag_ms,
+        promises.order_lag_ms,
+        promises.trades_lag_ms,
+    )
+    return max(lags) + promises.hidden_ms
 
 
 class ChaosExchange:

@@ -9,7 +9,7 @@ from cowstate import Commit, Subscription
 from ...book.model import EXACT
 from ...book.slots import InventorySlot, Order
 from ...book.store import Slots
-from .client import ChaosExchange, promises_of
+from .client import ChaosExchange, promises_of, settling_ms
 from .faults import LIFETIME_MS
 from .oracle import (
     Fact,
@@ -31,7 +31,7 @@ from .venue import Venue
 __all__ = ["Watch"]
 
 _ZERO = Decimal(0)
-# For how long more a halt may wait where endpoints are silent.
+# For how long more a verdict may wait where endpoints are silent.
 _SILENCE_MS = 20_000
 # How many passes in a row a divergence must have been there before "exact" is false, and "no halt"
 # is a halt that is missing: whoever judges a look a pass later speaks of the pass before.
@@ -59,7 +59,7 @@ class Watch:
         self._hidden_ms = LIFETIME_MS + promises_of(venue.faults).hidden_ms
         faults = venue.faults
         is_silent = faults.silent or faults.empty or faults.rate_limit
-        self._patience_ms = _SILENCE_MS if is_silent else 0
+        self._patience_ms = settling_ms(faults) + (_SILENCE_MS if is_silent else 0)
         self._life: Life | None = None
         self._exchange: ChaosExchange | None = None
         self._subscription: Subscription[str, InventorySlot] | None = None
@@ -70,7 +70,7 @@ class Watch:
         self._began: list[tuple[Gap, Decimal]] = []
         self._last: tuple[Gap, Decimal] = (Gap(), _ZERO)
         self._off_for = 0
-        self._same: tuple[Decimal, int] = (_ZERO, 0)
+        self._same: tuple[Decimal, int, int] = (_ZERO, 0, venue.now_ms)
         self._large_for = 0
         self._large_since = venue.now_ms
         self._silent_for = 0
@@ -95,14 +95,7 @@ class Watch:
     def truth(self) -> Truth:
         """Return what is so at the venue now, and what is under way."""
         venue, flight = self._venue, self._venue.flight
-        ledger = venue.ledger
-        if ledger.changes != self._seen:
-            self._seen = ledger.changes
-            for order_id in ledger.take_changed():
-                made = venue_order(ledger.engine.order(order_id, None), self._prefix)
-                if made is not None:
-                    self._orders[order_id] = made
-            self._ordered = tuple(self._orders.values())
+        self._look()
         facts: dict[str, Fact] = {}
         for update in flight.facts.values():
             fact = facts.get(update.client_oid)
@@ -112,7 +105,7 @@ class Watch:
                 update.status.terminal or (fact is not None and fact.over),
             )
         return Truth(
-            ledger.position,
+            venue.ledger.position,
             self._ordered,
             facts,
             frozenset(flight.coming.values()),
@@ -120,6 +113,17 @@ class Watch:
             self._young(),
             self._fee,
         )
+
+    def _look(self) -> None:
+        ledger = self._venue.ledger
+        if ledger.changes == self._seen:
+            return
+        self._seen = ledger.changes
+        for order_id in ledger.take_changed():
+            made = venue_order(ledger.engine.order(order_id, None), self._prefix)
+            if made is not None:
+                self._orders[order_id] = made
+        self._ordered = tuple(self._orders.values())
 
     def sends(self, client_oid: str) -> None:
         """A request to place that order sets out now."""
@@ -176,6 +180,7 @@ class Watch:
 
     def canceled(self, order_id: int) -> None:
         """A pass has cancelled an order: was it one that the book counts on?"""
+        self._look()
         order = self._orders.get(order_id)
         local = None
         if order is not None and self._life is not None:
@@ -183,7 +188,7 @@ class Watch:
             local = known_orders(slots.values()).get(order.client_oid)
         if order is None:
             judgement = Judgement.HARMFUL  # somebody else's
-        elif local is None:
+        elif local is None or local.cancel_requested:
             judgement = Judgement.NEEDLESS
         elif local.status.terminal or local.order_id not in (None, order_id):
             judgement = Judgement.NEEDED
@@ -217,21 +222,22 @@ class Watch:
         self._prove(said, gap, life)
         self._silent_for = self._silent_for + 1 if said.claim is Claim.NONE else 0
         result.untold += self._silent_for > _LONG and not (life.alarmed() or life.halted())
-        number, times = self._same
-        self._same = (gap.unexplained, times + 1 if gap.unexplained == number else 0)
-        if said.claim is Claim.EXACT and gap.unexplained and self._same[1] >= _OLD:
-            result.false_exact += 1
+        now, (number, times, since) = self._venue.now_ms, self._same
+        if gap.unexplained != number:
+            times, since = -1, now
+        self._same = (gap.unexplained, times + 1, since)
+        is_old = times + 1 >= _OLD and now - since > self._patience_ms
+        result.false_exact += said.claim is Claim.EXACT and bool(gap.unexplained) and is_old
         bound = EXACT.multiply(life.bound, size)
         is_large = bool(gap.unexplained) and gap.unexplained.copy_abs() >= bound
         if not is_large or life.halted():
             self._large_for, self._large_since = 0, self._venue.now_ms
         else:
             self._large_for += 1
-            waited = self._venue.now_ms - self._large_since
-            if self._large_for > _LONG and waited > self._patience_ms:
+            if self._large_for > _LONG and self._is_overdue():
                 result.overdue += 1
                 if result.overdue == 1:
-                    self._find("OVERDUE", f"a halt, for {waited / 1_000:g} s: {_said(gap)}")
+                    self._find("OVERDUE", f"a halt, for {self._large_for} passes: {_said(gap)}")
         if gap.closed and self._off_for:
             result.heals.append(self._off_for)
         if gap.closed or life.halted():
@@ -242,6 +248,9 @@ class Watch:
             why = f" ({said.why})" if said.why else ""
             self._venue.log(self._venue.now_ms, "rule", f"says {said.claim}{why}")
             self._venue.log(self._venue.now_ms, "oracle", f"the truth: {_said(gap)}")
+
+    def _is_overdue(self) -> bool:
+        return self._venue.now_ms - self._large_since > self._patience_ms
 
     def _prove(self, said: Said, gap: Gap, life: Life) -> None:
         told = said.claim is Claim.DIVERGES or bool(life.halted()) or not gap.unexplained
@@ -274,7 +283,7 @@ class Watch:
             self._find("UNBOUNDED", f"{result.corrected} corrected in all")
         if life.halted() and gap.unexplained:
             result.ending = Ending.HALTED
-        elif self._large_for >= _LONG:
+        elif self._large_for >= _LONG and self._is_overdue():
             result.ending = Ending.MISSING
         elif not gap.closed:
             result.ending = Ending.UNHEALED

@@ -18,7 +18,7 @@ from ...exchange.promises import VenuePromises
 from ...trading.strategy import action_result, order_request
 from ..clock import VirtualClock
 from ..tape import Trade
-from .client import ChaosExchange, ProcessDied, promises_of
+from .client import ChaosExchange, ProcessDied, promises_of, settling_ms
 from .faults import WorldFaults
 from .ledger import Ledger
 from .others import Others
@@ -33,7 +33,7 @@ __all__ = ["AFTER_PASSES", "GRID", "WorldSpec", "live", "number_of", "silenced"]
 GRID = GridConfig("BTCUSDT", STEP, LOT, 3, "grid")
 
 AFTER_PASSES = 10
-"""How many passes a rule has after the faults have stopped."""
+"""How many passes a rule has after the faults have stopped, and the venue shows what came last."""
 
 # Held in a slot so far away that its order is never reached: a position to compare sizes with.
 _HELD = Decimal(2)
@@ -116,9 +116,11 @@ class _World:
         self.result = result
         self.clock = VirtualClock(START_MS)
         active = spec.interval_ms * spec.active_passes
-        self.end_ms = START_MS + active + spec.interval_ms * (AFTER_PASSES + 1)
+        # What happened last is seen by nobody before the venue shows it; then the passes count.
+        after = settling_ms(faults) + spec.interval_ms * (AFTER_PASSES + 1)
+        self.end_ms = START_MS + active + after
         number = number_of(spec.seed, spec.name)
-        self.script: Script = script_of(number, faults, active, self.end_ms - START_MS - active)
+        self.script: Script = script_of(number, faults, active, after)
         # The script has used up dice of the same seed; what happens meanwhile has others.
         self.dice = Dice(number + 1_000_000_007)
         self.ledger = Ledger(
