@@ -169,12 +169,11 @@ def gap_of(
             else:
                 # Forgotten: nothing of it can be learnt any more.
                 counts.wrong += order.alive and order.order_id not in truth.ending
+                counts.pay(order, order.filled, truth.fee)
         elif local.order_id in (None, order.order_id):
             found.add(order.client_oid)
             here = not local.status.terminal
-            if truth.fee and order.side is Side.BUY:
-                fee = EXACT.multiply(truth.fee, local.filled)
-                counts.fees = EXACT.add(counts.fees, fee)
+            counts.pay(order, local.filled, truth.fee)
             if here is not order.alive or local.filled != order.filled:
                 counts.compare(order, local.filled, here, local, truth)
         else:
@@ -215,6 +214,11 @@ class _Counts:
             heard = counted if fact is None else max(counted, fact.filled)
             self._miss(EXACT.subtract(order.filled, heard))
             self._learn(EXACT.subtract(order.filled, counted), order.side, truth.fee)
+
+    def pay(self, order: VenueOrder, counted: Decimal, fee: Decimal) -> None:
+        """Count the fee of what is known of an order of the venue's."""
+        if fee and order.side is Side.BUY:
+            self.fees = EXACT.add(self.fees, EXACT.multiply(fee, counted))
 
     def here_only(self, local: Order, truth: Truth) -> None:
         """Count an order that is known here and is not at the venue."""
