@@ -41,7 +41,18 @@ NEAR = {
         "positions/book/test_slots",
         "positions/book/test_user_stream",
     ],
+    "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/reconcile/differences.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/reconcile/looks.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
+    "cowstate/positions/reconcile/standing.py": [
+        "positions/reconcile/test_differences",
+        "positions/reconcile/test_claims",
+    ],
+    "cowstate/positions/reconcile/verdicts.py": [
+        "positions/reconcile/test_evidence",
+        "positions/reconcile/test_claims",
+    ],
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = [
