@@ -77,7 +77,8 @@ class Judgement(Record):
         evidence: all that they and those before have shown.
         pending: looks that can be judged later, oldest first.
         judged: how many looks were judged now.
-        exact_ms: when the newest look came that left zero alone; None if none did.
+        exact_ms: when the newest look came that left one number; None if none did.
+        agreed_ms: when the newest look came that left zero alone; None if none did.
         dropped: looks that can never be judged, for the trades of their moments are gone.
     """
 
@@ -85,6 +86,7 @@ class Judgement(Record):
     pending: tuple[PositionLook, ...] = ()
     judged: int = 0
     exact_ms: int | None = None
+    agreed_ms: int | None = None
     dropped: int = 0
 
 
@@ -112,7 +114,7 @@ def judge_looks(
     """
     pending: list[PositionLook] = []
     judged = dropped = 0
-    exact_ms = None
+    exact_ms = agreed_ms = None
     for look in looks:
         if reading is None or not covers(reading, look, promises):
             pending.append(look)
@@ -124,9 +126,11 @@ def judge_looks(
         seen = differences(look, window, standing, ledger.entries, promises.positions_lag_ms)
         evidence = evidence.after(seen, look.came_ms)
         judged += 1
-        if seen.exact == _ZERO:
+        if seen.exact is not None:
             exact_ms = look.came_ms
-    return Judgement(evidence, tuple(pending), judged, exact_ms, dropped)
+        if seen.exact == _ZERO:
+            agreed_ms = look.came_ms
+    return Judgement(evidence, tuple(pending), judged, exact_ms, agreed_ms, dropped)
 
 
 def verdict_of(
