@@ -43,7 +43,13 @@ NEAR = {
     ],
     "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/differences.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/reconcile/fates.py": ["positions/reconcile/test_order_claims"],
     "cowstate/positions/reconcile/looks.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/reconcile/orderfacts.py": [
+        "positions/reconcile/test_queries",
+        "positions/reconcile/test_order_claims",
+    ],
+    "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
     "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
     "cowstate/positions/reconcile/standing.py": [
         "positions/reconcile/test_differences",

@@ -84,6 +84,7 @@ class Tally(Record):
         first_ms: when the first entry happened.
         last_ms: when the last entry happened.
         ours: whether it is an order of ours; None: it has to be asked for.
+        gone: the venue does not know the order any more, so nobody else will tell of it.
     """
 
     order_id: OrderId | None
@@ -94,6 +95,7 @@ class Tally(Record):
     first_ms: int
     last_ms: int
     ours: bool | None
+    gone: bool = False
 
     def grown(self, entry: Entry, ours: bool | None) -> Tally:
         """Return the tally with one more entry of the same order."""
@@ -105,7 +107,9 @@ class Tally(Record):
             EXACT.add(self.cost, entry.cost),
             min(self.first_ms, entry.time_ms),
             max(self.last_ms, entry.time_ms),
-            self.ours if ours is None else ours,
+            # What was claimed is changed by a claim alone.
+            ours if self.ours is None else self.ours,
+            self.gone,
         )
 
 
@@ -118,8 +122,8 @@ class Ledger(Record):
             base quantity. Signed.
         entries: the recent ones, in the order in which they moved the position.
         tallies: what the trades of each order come to, in the order of their first entry.
-        others: what moved the position and is none of our orders' doing, by kind, signed; as far
-            as it has not been taken into *unattributed*.
+        settled_others: what moved the position and is for sure none of our orders' doing, by
+            kind, signed; as far as it has not been taken into *unattributed*.
         others_ms: when the latest of those happened.
         since_ms: from where the list is to be read on; what is older is known to be complete.
         cursor: a page to go on with, in the venue's words, where the last reading was cut.
@@ -136,17 +140,27 @@ class Ledger(Record):
     unattributed: Decimal = _ZERO
     entries: tuple[Entry, ...] = ()
     tallies: tuple[Tally, ...] = ()
-    others: tuple[tuple[TradeKind, Decimal], ...] = ()
+    settled_others: tuple[tuple[TradeKind, Decimal], ...] = ()
     others_ms: int = 0
     since_ms: int = 0
     cursor: str | None = None
     kept_ms: int = 0
 
     @property
+    def others(self) -> dict[TradeKind, Decimal]:
+        """All that moved the position and is not ours by all that is known, by kind, signed."""
+        others = dict(self.settled_others)
+        for tally in self.tallies:
+            if tally.ours is False:
+                before = others.get(TradeKind.TRADE, _ZERO)
+                others[TradeKind.TRADE] = EXACT.add(before, tally.moved)
+        return others
+
+    @property
     def others_total(self) -> Decimal:
         """The signed sum of *others*."""
         total = _ZERO
-        for _, moved in self.others:
+        for moved in self.others.values():
             total = EXACT.add(total, moved)
         return total
 
@@ -162,11 +176,11 @@ class Ledger(Record):
 
         Each entry counts once, however often it is listed. A trade of an order of ours, or of
         one that may be, is added to its tally, and what its fee took to `unattributed`. All else
-        is added to `others`. Costs O(entries + trades).
+        is among `others`. Costs O(entries + trades).
         """
         known = {entry.identity for entry in self.entries}
         tallies = {_name(tally): tally for tally in self.tallies}
-        others = dict(self.others)
+        others = dict(self.settled_others)
         others_ms = self.others_ms
         unattributed = self.unattributed
         fresh: list[Entry] = []
@@ -189,9 +203,12 @@ class Ledger(Record):
                 tally = Tally(
                     entry.order_id, entry.client_oid, _ZERO, _ZERO, _ZERO, when, when, mine
                 )
-            tallies[name] = tally.grown(entry, mine)
-            fee = EXACT.subtract(entry.moved, entry.filled)
-            unattributed = EXACT.add(unattributed, fee)
+            tally = tallies[name] = tally.grown(entry, mine)
+            if tally.ours is False:
+                others_ms = max(others_ms, entry.time_ms)
+            else:
+                fee = EXACT.subtract(entry.moved, entry.filled)
+                unattributed = EXACT.add(unattributed, fee)
         if not fresh:
             return self, ()
         # Stable: entries of one millisecond stay in the order in which they were listed.
@@ -200,7 +217,7 @@ class Ledger(Record):
             unattributed=unattributed,
             entries=entries,
             tallies=tuple(tallies.values()),
-            others=_sorted(others),
+            settled_others=_sorted(others),
             others_ms=others_ms,
         )
         return changed, tuple(fresh)
@@ -218,7 +235,20 @@ class Ledger(Record):
         if kept_ms <= self.kept_ms:
             return self
         entries = tuple(entry for entry in self.entries if entry.time_ms >= kept_ms)
-        return self.replace(entries=entries, kept_ms=kept_ms)
+        others = dict(self.settled_others)
+        tallies = []
+        for tally in self.tallies:
+            if tally.ours is False and tally.last_ms < kept_ms:
+                before = others.get(TradeKind.TRADE, _ZERO)
+                others[TradeKind.TRADE] = EXACT.add(before, tally.moved)
+            else:
+                tallies.append(tally)
+        return self.replace(
+            entries=entries,
+            kept_ms=kept_ms,
+            tallies=tuple(tallies),
+            settled_others=_sorted(others),
+        )
 
     def tally(self, order_id: OrderId | None, client_oid: str | None = None) -> Tally | None:
         """Return what is known of the trades of one order, None if there are none. O(tallies)."""
@@ -228,28 +258,30 @@ class Ledger(Record):
     def claimed(self, tally: Tally, ours: bool, client_oid: str | None = None) -> Ledger:
         """Return the ledger when it has turned out whose order *tally* is of.
 
-        If it is not *ours*, its trades are among `others` from now on.
+        If it is not *ours*, for all that is known, its trades are among `others` from now on. The
+        tally is kept, for a late event may tell that it is ours after all.
         """
-        rest = tuple(each for each in self.tallies if _name(each) != _name(tally))
-        if len(rest) == len(self.tallies):
+        known = self.tally(tally.order_id, tally.client_oid)
+        if known is None:
             return self
-        if ours:
-            known = tally.replace(ours=True, client_oid=client_oid or tally.client_oid)
-            return self.replace(
-                tallies=tuple(
-                    known if _name(each) == _name(tally) else each for each in self.tallies
-                )
-            )
-        fees = EXACT.subtract(tally.moved, tally.traded)
-        others = dict(self.others)
-        before = others.get(TradeKind.TRADE, _ZERO)
-        others[TradeKind.TRADE] = EXACT.add(before, tally.moved)
-        return self.replace(
-            tallies=rest,
-            unattributed=EXACT.subtract(self.unattributed, fees),
-            others=_sorted(others),
-            others_ms=max(self.others_ms, tally.last_ms),
-        )
+        fees = EXACT.subtract(known.moved, known.traded)
+        unattributed, others_ms = self.unattributed, self.others_ms
+        if not ours:
+            others_ms = max(others_ms, known.last_ms)
+            if known.ours is not False:
+                unattributed = EXACT.subtract(unattributed, fees)
+        elif known.ours is False:
+            unattributed = EXACT.add(unattributed, fees)
+        now = known.replace(ours=ours, client_oid=client_oid or known.client_oid)
+        return self._with(known, now).replace(unattributed=unattributed, others_ms=others_ms)
+
+    def given_up(self, tally: Tally) -> Ledger:
+        """Return the ledger when the venue does not know the order of *tally* any more."""
+        known = self.tally(tally.order_id, tally.client_oid)
+        return self if known is None else self._with(known, known.replace(gone=True))
+
+    def _with(self, old: Tally, new: Tally) -> Ledger:
+        return self.replace(tallies=tuple(new if each is old else each for each in self.tallies))
 
     def folded(self, tally: Tally, counted: Decimal) -> Ledger:
         """Return the ledger without *tally*, of an order that no slot can take in any more.
@@ -264,12 +296,17 @@ class Ledger(Record):
 
     def adopted(self, kind: TradeKind) -> Ledger:
         """Return the ledger when what entries of *kind* moved is taken for ours."""
-        others = dict(self.others)
-        moved = others.pop(kind, _ZERO)
-        if not moved:
+        moved = self.others.get(kind, _ZERO)
+        settled = {each: amount for each, amount in self.settled_others if each is not kind}
+        tallies = self.tallies
+        if kind is TradeKind.TRADE:
+            tallies = tuple(tally for tally in tallies if tally.ours is not False)
+        if not moved and len(tallies) == len(self.tallies):
             return self
         return self.replace(
-            unattributed=EXACT.add(self.unattributed, moved), others=_sorted(others)
+            unattributed=EXACT.add(self.unattributed, moved),
+            settled_others=_sorted(settled),
+            tallies=tallies,
         )
 
     def corrected(self, by: Decimal) -> Ledger:

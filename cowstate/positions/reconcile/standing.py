@@ -147,11 +147,15 @@ def standing_of(ledger: Ledger, slots_total: Decimal, orders: Iterable[HeldOrder
             late = EXACT.subtract(order.due, traded)
             overdue.append(Overdue(order.client_oid, order.order_id, late, order.due_ms))
         ahead = EXACT.add(ahead, EXACT.subtract(gap, late))
+    others = ledger.others_total
     for tally in ledger.tallies:
-        if id(tally) not in counted:
+        if tally.ours is False and id(tally) in counted:
+            # It is ours after all, and what was filled of it stands in its slot.
+            others = EXACT.subtract(others, tally.traded)
+        elif tally.ours is not False and id(tally) not in counted:
             orphans = EXACT.add(orphans, tally.traded)
     held = EXACT.add(slots_total, ledger.unattributed)
-    return Standing(held, ahead, orphans, ledger.others_total, tuple(overdue))
+    return Standing(held, ahead, orphans, others, tuple(overdue))
 
 
 def _by_client(tallies: Iterable[Tally]) -> dict[str, Tally]:

@@ -33,7 +33,8 @@ def absorb(ledger: Ledger, *trades: TradeReport, **options) -> Ledger:
 
 def moved(ledger: Ledger) -> Decimal:
     """All that its entries did to the position, by where it was put."""
-    tallies = sum((tally.traded for tally in ledger.tallies), Decimal(0))
+    ours = (tally.traded for tally in ledger.tallies if tally.ours is not False)
+    tallies = sum(ours, Decimal(0))
     return tallies + ledger.unattributed + ledger.others_total
 
 
@@ -119,6 +120,8 @@ def test_what_is_new_is_told(trades):
 @given(entries, st.integers(0, 6), st.integers(0, 7))
 def test_entries_may_be_forgotten_and_what_they_come_to_stays(trades, since_ms, before_ms):
     whole = absorb(Ledger(), *trades).read(since_ms)
+    for tally in whole.tallies[:1]:
+        whole = whole.claimed(tally, False)
     ledger = whole.forgotten(before_ms)
     assert ledger.kept_ms == min(since_ms, before_ms)
     assert all(entry.time_ms >= ledger.kept_ms for entry in ledger.entries)
@@ -137,19 +140,21 @@ def test_a_cursor_never_goes_back():
 # Whose it turns out to be
 
 
-@given(entries, st.booleans())
-def test_a_claim_changes_where_entries_stand_and_not_what_they_come_to(trades, ours):
+@given(entries, st.booleans(), st.booleans())
+def test_a_claim_changes_where_entries_stand_and_not_what_they_come_to(trades, ours, early):
+    """And it is the same whether it was known before the trades or after them."""
     ledger = absorb(Ledger(), *trades)
     for tally in ledger.tallies:
         claimed = ledger.claimed(tally, ours, "g-1")
         assert moved(claimed) == moved(ledger)
         known = claimed.tally(tally.order_id)
-        assert (known is not None) is ours
-        if known is not None:
-            assert known.ours
-            assert known.client_oid == "g-1"
+        assert (known.ours, known.client_oid) == (ours, "g-1")
+        assert claimed.claimed(tally, ours, "g-1") == claimed
+        back = claimed.claimed(tally, not ours).claimed(tally, ours)
+        assert back.replace(others_ms=0) == claimed.replace(others_ms=0)
         if not ours:
-            # As if it had been known from the start.
+            alone = ledger.tallies == (tally,)
+            assert not alone or claimed.others_ms >= tally.last_ms
             told, _ = Ledger().absorbed(
                 trades,
                 ours=lambda each, not_ours=tally.order_id: (
@@ -157,10 +162,30 @@ def test_a_claim_changes_where_entries_stand_and_not_what_they_come_to(trades, o
                 ),
             )
             assert claimed.unattributed == told.unattributed
-            assert dict(claimed.others) == dict(told.others)
+            assert claimed.others_total == told.others_total
+    if early and ledger.tallies:
+        first = ledger.tallies[0]
+        half, _ = Ledger().absorbed(trades[:6], ours=is_ours)
+        late = absorb(half.claimed(first, ours), *trades)
+        if half.tally(first.order_id) is not None:
+            assert moved(late) == moved(ledger)
+            assert late.replace(others_ms=0) == ledger.claimed(first, ours).replace(others_ms=0)
+
+
+def test_of_an_order_that_is_not_there_nothing_changes():
+    ledger = absorb(Ledger(), trade(1))
     stranger = Tally(99, None, FEE, FEE, FEE, 0, 0, None)
-    assert ledger.claimed(stranger, ours) is ledger
+    assert ledger.claimed(stranger, True) is ledger
     assert ledger.folded(stranger, FEE) is ledger
+    assert ledger.given_up(stranger) is ledger
+
+
+def test_an_order_that_the_venue_forgot_is_marked_and_its_trades_still_count():
+    ledger = absorb(Ledger(), trade(1), trade(2, 2))
+    gone = ledger.given_up(ledger.tallies[0])
+    assert [tally.gone for tally in gone.tallies] == [True, False]
+    assert moved(gone) == moved(ledger)
+    assert absorb(gone, trade(3, 1)).tallies[0].gone
 
 
 @given(entries, st.integers(-3, 3))
@@ -175,10 +200,12 @@ def test_folding_moves_what_no_slot_holds_to_the_unattributed(trades, counted):
 @given(entries)
 def test_adopting_moves_what_others_did_to_the_unattributed(trades):
     ledger = absorb(Ledger(), *trades)
+    for tally in ledger.tallies[:1]:
+        ledger = ledger.claimed(tally, False)
     adopted = ledger
     for kind in TradeKind:
         adopted = adopted.adopted(kind)
-        assert kind not in dict(adopted.others)
+        assert kind not in adopted.others
         assert adopted.adopted(kind) is adopted
     assert moved(adopted) == moved(ledger)
     assert not adopted.others_total
@@ -188,7 +215,7 @@ def test_what_others_did_has_a_time_and_a_kind():
     ledger = absorb(
         Ledger(), trade(1, 0, 3, 10), trade(2, 1, 1, 20), trade(3, 0, kind=TradeKind.FUNDING)
     )
-    assert dict(ledger.others) == {TradeKind.TRADE: 3, TradeKind.FUNDING: 1}
+    assert ledger.others == {TradeKind.TRADE: 3, TradeKind.FUNDING: 1}
     assert ledger.others_ms == 10
 
 
