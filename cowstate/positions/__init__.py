@@ -6,6 +6,7 @@ against an `Exchange` and corrects only what nothing in flight can explain. `Pap
 plays recorded trades against it on a `VirtualClock` or, with real threads, a `ThreadedClock`.
 """
 
+from .book.account import Account
 from .book.blotter import PositionUpdate
 from .book.config import GridConfig
 from .book.ids import client_order_id, parse_client_oid, price_key
@@ -56,6 +57,7 @@ __all__ = [
     "InventorySlot",
     "Order",
     "Slots",
+    "Account",
     "SlotStatus",
     "PositionStatus",
     "PositionUpdate",

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from cowstate import Aggregate, Draft, Index, Snapshot, Store
 
+from .account import Account
 from .model import OrderId
 from .slots import InventorySlot
 
@@ -43,7 +44,10 @@ def _active(slot: InventorySlot) -> int:
 
 
 def new_book(slots: Mapping[str, InventorySlot] | None = None) -> Store[str, InventorySlot]:
-    """Return a store of slots with the indexes and totals that the manager relies on."""
+    """Return a store of slots with the indexes and totals that the manager relies on.
+
+    Its meta value is an `Account`: what is held and known beside the slots.
+    """
     return Store(
         slots,
         indexes={
@@ -55,6 +59,5 @@ def new_book(slots: Mapping[str, InventorySlot] | None = None) -> Store[str, Inv
             "active_orders": Aggregate.sum(_active),
             "realized_profit": Aggregate.sum(attrgetter("realized_profit"), _ZERO),
         },
-        # How often the state was replaced by a saved one; see `position_update`.
-        meta=0,
+        meta=Account(),
     )

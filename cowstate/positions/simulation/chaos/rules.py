@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from ...book.account import held
 from ...book.config import GridConfig
 from ...book.model import EXACT
 from ...book.slots import InventorySlot
@@ -135,8 +136,7 @@ class PresentLife:
 
     def total(self, slots: Slots) -> Decimal:
         """See `Life.total`."""
-        total: Decimal = slots.total("position")
-        return total
+        return held(slots)
 
     def save(self) -> Any:
         """See `Life.save`: the slots are all that is saved."""
