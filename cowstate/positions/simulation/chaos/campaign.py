@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from statistics import median_low
 from typing import Any, NamedTuple
 
 from .client import promises_of
-from .oracle import HaltVerdict, Judgement
+from .oracle import Judgement
 from .original import OriginalLife
 from .result import Ending, WorldResult
 from .rules import Claim, PresentLife, RuleMaker
@@ -20,6 +21,33 @@ RULES: dict[str, RuleMaker] = {"ours": PresentLife, "original": OriginalLife}
 """The rules that are compared, on the same events."""
 
 _KEPT = 20
+_CLAIMS = {
+    Claim.EXACT: "exact",
+    Claim.WITHIN: "within",
+    Claim.DIVERGES: "diverges",
+    Claim.NONE: "silent",
+}
+_ADDED = (
+    "passes",
+    "events",
+    "missing",
+    "failed",
+    "false_exact",
+    "untold",
+    "shorts",
+    "unbounded",
+    "profit_wrong",
+    "crashes",
+    "requests",
+)
+_SPREADS = {
+    "heal_median",
+    "heal_worst",
+    "proof_median",
+    "proof_worst",
+    "width_median",
+    "width_worst",
+}
 
 
 class Row(NamedTuple):
@@ -77,14 +105,16 @@ class Campaign:
     """
 
     def __init__(self) -> None:
-        self._results: dict[tuple[str, str], list[WorldResult]] = {}
+        self._tallies: dict[tuple[str, str], _Tally] = {}
         self.failures: dict[str, list[WorldResult]] = {}
         self.unavoidable: dict[str, list[WorldResult]] = {}
 
     def add(self, result: WorldResult) -> None:
         """Count one world."""
-        self._results.setdefault((result.rule, result.world), []).append(result)
-        kept = False
+        key = result.rule, result.world
+        if key not in self._tallies:
+            self._tallies[key] = _Tally()
+        self._tallies[key].add(result)
         for worth_it, shelf in (
             (result.failed, self.failures),
             (result.judgements[Judgement.UNAVOIDABLE] > 0, self.unavoidable),
@@ -92,73 +122,75 @@ class Campaign:
             here = shelf.setdefault(result.rule, [])
             if worth_it and len(here) < _KEPT:
                 here.append(result)
-                kept = True
-        if not kept:
-            # They are counted; a campaign may have millions of them.
-            result.findings.clear()
 
     @property
     def rules(self) -> list[str]:
         """The rules, in the order in which they came."""
-        return list(dict.fromkeys(rule for rule, _ in self._results))
+        return list(dict.fromkeys(rule for rule, _ in self._tallies))
 
     @property
     def worlds(self) -> list[str]:
         """The kinds of world, in the order in which they came."""
-        return list(dict.fromkeys(world for _, world in self._results))
+        return list(dict.fromkeys(world for _, world in self._tallies))
 
     def row(self, rule: str, world: str | None = None) -> Row:
         """Return what *rule* came to, in all worlds or in those of one kind."""
-        if world is not None:
-            return _row(self._results.get((rule, world), []))
-        return _row([each for name in self.worlds for each in self._results.get((rule, name), [])])
+        of_all = _Tally()
+        for (its_rule, its_world), tally in self._tallies.items():
+            if its_rule == rule and world in (None, its_world):
+                of_all.merge(tally)
+        return of_all.row()
 
 
-def _row(results: Sequence[WorldResult]) -> Row:
-    judgements: Counter[Judgement] = Counter()
-    halts: Counter[HaltVerdict] = Counter()
-    endings = Counter(result.ending for result in results)
-    heals = sorted(passes for result in results for passes in result.heals)
-    proofs = sorted(passes for result in results for passes in result.proofs)
-    widths = sorted(width for result in results for width in result.widths)
-    claims: Counter[Claim] = Counter()
-    for result in results:
-        judgements += result.judgements + result.cancels
-        halts += result.halts
-        claims += result.claims
-    return Row(
-        worlds=len(results),
-        passes=sum(result.passes for result in results),
-        events=sum(result.events for result in results),
-        exact=claims[Claim.EXACT],
-        within=claims[Claim.WITHIN],
-        diverges=claims[Claim.DIVERGES],
-        silent=claims[Claim.NONE],
-        harmful=judgements[Judgement.HARMFUL],
-        unavoidable=judgements[Judgement.UNAVOIDABLE],
-        needed=judgements[Judgement.NEEDED],
-        needless=judgements[Judgement.NEEDLESS],
-        halts_right=halts[HaltVerdict.RIGHT],
-        halts_small=halts[HaltVerdict.SMALL],
-        halts_wrong=halts[HaltVerdict.WRONG],
-        missing=sum(result.missing for result in results),
-        unhealed=endings[Ending.UNHEALED],
-        halted=endings[Ending.HALTED],
-        failed=sum(result.failed for result in results),
-        false_exact=sum(result.false_exact for result in results),
-        untold=sum(result.untold for result in results),
-        shorts=sum(result.shorts for result in results),
-        unbounded=sum(result.unbounded for result in results),
-        profit_wrong=sum(result.profit_wrong for result in results),
-        heal_median=median_low(heals) if heals else None,
-        heal_worst=heals[-1] if heals else None,
-        proof_median=median_low(proofs) if proofs else None,
-        proof_worst=proofs[-1] if proofs else None,
-        width_median=f"{median_low(widths):f}" if widths else "",
-        width_worst=f"{widths[-1]:f}" if widths else "",
-        crashes=sum(result.crashes for result in results),
-        requests=sum(result.requests for result in results),
-    )
+class _Tally:
+    """What one rule came to in one kind of world so far, by name."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.heals: Counter[int] = Counter()
+        self.proofs: Counter[int] = Counter()
+        self.widths: Counter[Decimal] = Counter()
+
+    def add(self, result: WorldResult) -> None:
+        counts = self.counts
+        counts["worlds"] += 1
+        for name in _ADDED:
+            counts[name] += getattr(result, name)
+        for claim, passes in result.claims.items():
+            counts[_CLAIMS[claim]] += passes
+        for judgements in (result.judgements, result.cancels):
+            for judgement, times in judgements.items():
+                counts[judgement.value.lower()] += times
+        for verdict, times in result.halts.items():
+            counts[f"halts_{verdict.value.lower()}"] += times
+        counts["unhealed"] += result.ending is Ending.UNHEALED
+        counts["halted"] += result.ending is Ending.HALTED
+        self.heals.update(result.heals)
+        self.proofs.update(result.proofs)
+        self.widths.update(result.widths)
+
+    def merge(self, other: _Tally) -> None:
+        self.counts.update(other.counts)
+        self.heals.update(other.heals)
+        self.proofs.update(other.proofs)
+        self.widths.update(other.widths)
+
+    def row(self) -> Row:
+        counted = {name: self.counts[name] for name in Row._fields if name not in _SPREADS}
+        widths = sorted(self.widths.elements())
+        return Row(
+            **counted,
+            heal_median=_median(self.heals),
+            heal_worst=max(self.heals, default=None),
+            proof_median=_median(self.proofs),
+            proof_worst=max(self.proofs, default=None),
+            width_median=f"{median_low(widths):f}" if widths else "",
+            width_worst=f"{widths[-1]:f}" if widths else "",
+        )
+
+
+def _median(passes: Counter[int]) -> int | None:
+    return median_low(passes.elements()) if passes else None
 
 
 def run_campaign(
