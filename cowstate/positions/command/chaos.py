@@ -42,6 +42,7 @@ Ctrl-C; 141 nobody read the output to its end.
 _WORLDS = 4 * len(WORLDS)
 _OURS = next(iter(RULES))
 _SHOWN = 10
+_UNAVOIDABLE = (Judgement.UNAVOIDABLE.value, Judgement.UNSEEN.value)
 _TRUE = VenuePromises.exact()
 _PROMISES = [name for name in VenuePromises.__struct_fields__ if name != "unknown"]
 
@@ -253,7 +254,7 @@ def _argued(campaign: Campaign, rule: str) -> Iterator[str]:
         yield ""
         yield f"{rule} did harm that no observer could avoid; the first:"
     for result in results:
-        found = (each for each in result.findings if each.what == Judgement.UNAVOIDABLE.value)
+        found = (each for each in result.findings if each.what in _UNAVOIDABLE)
         yield f"  {described(result)}: {_told(next(found, None))}"
 
 
@@ -269,7 +270,7 @@ def _summary(rows: dict[str, Row]) -> Iterator[tuple[str, list[str]]]:
 
     yield line("worlds in which it failed", "failed")
     yield line("harmful corrections", "harmful")
-    yield line("  that no observer could avoid", "unavoidable")
+    yield line("  after the last answer left, unseen", "unavoidable", "unseen")
     yield line("needed / needless corrections", "needed", "needless")
     yield line("halts right / small / wrong", "halts_right", "halts_small", "halts_wrong")
     yield line("needed halts missing", "missing")
@@ -295,6 +296,7 @@ def _by_world(campaign: Campaign, rule: str) -> list[str]:
         ("silent", "silent_part"),
         ("harm", "harmful"),
         ("unavoid.", "unavoidable"),
+        ("unseen", "unseen"),
         ("right", "halts_right"),
         ("small", "halts_small"),
         ("wrong", "halts_wrong"),

@@ -21,6 +21,7 @@ RULES: dict[str, RuleMaker] = {"ours": PresentLife, "original": OriginalLife}
 """The rules that are compared, on the same events."""
 
 _KEPT = 20
+_UNAVOIDABLE = (Judgement.UNAVOIDABLE, Judgement.UNSEEN)
 _CLAIMS = {
     Claim.EXACT: "exact",
     Claim.WITHIN: "within",
@@ -67,6 +68,7 @@ class Row(NamedTuple):
     silent: int
     harmful: int
     unavoidable: int
+    unseen: int
     needed: int
     needless: int
     halts_right: int
@@ -117,7 +119,7 @@ class Campaign:
         self._tallies[key].add(result)
         for worth_it, shelf in (
             (result.failed, self.failures),
-            (result.judgements[Judgement.UNAVOIDABLE] > 0, self.unavoidable),
+            (any(result.judgements[kind] for kind in _UNAVOIDABLE), self.unavoidable),
         ):
             here = shelf.setdefault(result.rule, [])
             if worth_it and len(here) < _KEPT:

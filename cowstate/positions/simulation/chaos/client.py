@@ -89,6 +89,9 @@ class ChaosExchange:
         self.died = False
         self.requests = 0
         self.last_left_ms = venue.now_ms
+        """When the last answer that was heard had left the venue."""
+        self.shown_ms = dict.fromkeys(ENDPOINTS, venue.now_ms)
+        """Of each endpoint, the latest moment that an answer has shown."""
         self._venue = venue
         self._faults = venue.faults
         self._ledger = venue.ledger
@@ -286,17 +289,18 @@ class ChaosExchange:
     ) -> T:
         venue = self._venue
         answers: list[Any] = []
-        left = venue.now_ms
+        left = as_of = venue.now_ms
         self.requests += 1
 
         def carry_out(sent_ms: int) -> T:
-            nonlocal left
+            nonlocal left, as_of
             left = venue.now_ms
             if endpoint is None:
                 return command(sent_ms)
             if self._is_silent(endpoint):
                 raise ExchangeError(f"internal error of the endpoint {endpoint}")
-            return command(self._as_of(endpoint))
+            as_of = self._as_of(endpoint)
+            return command(as_of)
 
         until = venue.send(carry_out, answers.append, ending=ending)
         self._waiting(True)
@@ -310,6 +314,8 @@ class ChaosExchange:
         if isinstance(answer, ExchangeError):
             raise answer
         self.last_left_ms = left
+        if endpoint is not None and not (isinstance(answer, Listing) and not len(answer)):
+            self.shown_ms[endpoint] = max(self.shown_ms[endpoint], as_of)
         heard: T = answer
         return heard
 

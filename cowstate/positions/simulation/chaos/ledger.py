@@ -65,8 +65,7 @@ class Ledger:
         self._ended: list[tuple[int, int]] = []
         self._moments: list[float] = [_START]
         self._positions = [held]
-        self._outside_moments: list[float] = [_START]
-        self._outside = [_ZERO]
+        self._outside: list[tuple[int, Decimal, bool]] = []
         self._taken = 0
         self.changes = 0
         self._touched: dict[int, None] = {}
@@ -130,7 +129,7 @@ class Ledger:
         if quantity:
             self.engine.move(quantity)
             self._mark(now_ms)
-            self._note_outside(quantity, now_ms)
+            self._outside.append((now_ms, quantity, kind is not None))
 
     # What was so
 
@@ -138,10 +137,18 @@ class Ledger:
         """Return the position as it was at *time_ms*."""
         return self._positions[bisect_right(self._moments, time_ms) - 1]
 
-    def outside_since(self, time_ms: int) -> Decimal:
-        """Return by how much others than our orders have moved the position after *time_ms*."""
-        then = self._outside[bisect_right(self._outside_moments, time_ms) - 1]
-        return EXACT.subtract(self._outside[-1], then)
+    def outside_since(self, time_ms: int, told_ms: int | None = None) -> Decimal:
+        """Return by how much others than our orders have moved the position after *time_ms*.
+
+        With *told_ms*, without what stands in the entries up to then.
+        """
+        moved = _ZERO
+        for moment, quantity, is_told in reversed(self._outside):
+            if moment <= time_ms:
+                break
+            if told_ms is None or not is_told or moment > told_ms:
+                moved = EXACT.add(moved, quantity)
+        return moved
 
     def order_at(self, order_id: int, time_ms: int) -> OrderUpdate | None:
         """Return the order as it was at *time_ms*, None if it did not exist then."""
@@ -194,10 +201,6 @@ class Ledger:
         self._positions.append(self.engine.position)
         self.changes += 1
 
-    def _note_outside(self, quantity: Decimal, now_ms: int) -> None:
-        self._outside_moments.append(now_ms)
-        self._outside.append(EXACT.add(self._outside[-1], quantity))
-
     def _enter_fill(self, fill: TradeReport, now_ms: int) -> None:
         self._taken += 1
         entry = fill.replace(trade_id=len(self.entries) + 1)
@@ -210,7 +213,7 @@ class Ledger:
         if entry.fee is not None:
             self.told = EXACT.add(self.told, entry.fee)
         if not (fill.client_oid or "").startswith(self._ours):
-            self._note_outside(entry.moved, now_ms)
+            self._outside.append((now_ms, entry.moved, True))
             self.told = EXACT.add(self.told, entry.quantity)
 
 

@@ -99,10 +99,16 @@ class Gap(NamedTuple):
 
 
 class Judgement(StrEnum):
-    """What a write was. UNAVOIDABLE: harmful, by what came after the last answer had left."""
+    """What a write was.
+
+    UNAVOIDABLE: harmful by what came after the last answer had left the venue. UNSEEN: by what came
+    before, and was in no answer yet, because those that could show it lag. No observer can avoid
+    either.
+    """
 
     HARMFUL = "HARMFUL"
     UNAVOIDABLE = "UNAVOIDABLE"
+    UNSEEN = "UNSEEN"
     NEEDED = "NEEDED"
     NEEDLESS = "NEEDLESS"
 

@@ -155,8 +155,8 @@ class Watch:
         truth = self.truth()
         before, after = self.gap(commit.before, truth), self.gap(commit.after, truth)
         judgement = judge(before, after)
-        if judgement is Judgement.HARMFUL and self._is_unavoidable(before, after):
-            judgement = Judgement.UNAVOIDABLE
+        if judgement is Judgement.HARMFUL:
+            judgement = self._harm(before, after)
         self.result.judgements[judgement] += 1
         if before.unexplained != after.unexplained:
             moved = EXACT.subtract(after.unexplained, before.unexplained)
@@ -165,18 +165,24 @@ class Watch:
             if _held(new) < 0 <= _held(old):
                 self.result.shorts += 1
                 self._find("SHORT", _keys(commit))
-        if judgement in (Judgement.HARMFUL, Judgement.UNAVOIDABLE):
+        if judgement not in (Judgement.NEEDED, Judgement.NEEDLESS):
             self._find(judgement.value, f"{_said(before)} -> {_said(after)}: {_keys(commit)}")
         elif self._venue.log is not None:
             self._venue.log(self._venue.now_ms, "oracle", f"{judgement}: {_said(after)}")
 
-    def _is_unavoidable(self, before: Gap, after: Gap) -> bool:
-        """Whether it would have done no harm as all was when the last answer left the venue."""
-        if self._exchange is None:
-            return False
-        since = self._venue.ledger.outside_since(self._exchange.last_left_ms)
-        then = judge(_without(before, since), _without(after, since))
-        return bool(since) and then is not Judgement.HARMFUL
+    def _harm(self, before: Gap, after: Gap) -> Judgement:
+        """Return which harm it is: would there be none, were what nobody could see not so?"""
+        exchange, ledger = self._exchange, self._venue.ledger
+        if exchange is not None:
+            shown, told = exchange.shown_ms["position"], exchange.shown_ms["trades"]
+            for since, judgement in (
+                (ledger.outside_since(exchange.last_left_ms), Judgement.UNAVOIDABLE),
+                (ledger.outside_since(shown, told), Judgement.UNSEEN),
+            ):
+                then = judge(_without(before, since), _without(after, since))
+                if since and then is not Judgement.HARMFUL:
+                    return judgement
+        return Judgement.HARMFUL
 
     def canceled(self, order_id: int) -> None:
         """A pass has cancelled an order: was it one that the book counts on?"""

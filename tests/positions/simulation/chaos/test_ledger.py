@@ -106,6 +106,16 @@ def test_an_entry_may_move_nothing_and_what_nothing_tells_has_no_entry() -> None
     assert ledger.outside_since(2) == -LOT
 
 
+def test_what_others_moved_is_known_by_when_and_by_whether_it_was_told() -> None:
+    ledger = Ledger("X", held=Decimal(9))
+    ledger.enter(None, Decimal(1), LOT, 10)
+    ledger.enter(TradeKind.ADJUSTMENT, Decimal(2), LOT, 20)
+    ledger.enter(TradeKind.ADJUSTMENT, Decimal(4), LOT, 30)
+    assert [ledger.outside_since(time) for time in (9, 10, 20, 30)] == [7, 6, 4, 0]
+    assert [ledger.outside_since(9, told) for told in (9, 20, 30)] == [7, 5, 1]
+    assert ledger.outside_since(20, 30) == 0
+
+
 def test_an_id_may_be_used_again_only_where_the_venue_lets_it_be() -> None:
     for reuse in (False, True):
         ledger = Ledger("X", reuse=reuse)

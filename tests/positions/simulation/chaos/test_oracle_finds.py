@@ -186,6 +186,13 @@ def test_harm_by_what_came_after_the_last_answer_had_left_is_counted_apart() -> 
     assert not row.harmful
 
 
+def test_harm_by_what_no_answer_had_shown_yet_is_counted_apart() -> None:
+    faults = {"manual": 40, "manual_large": 0, "market": 0}
+    lagging = lived(toys.BelievesThePosition, 8, "drifting", position_lag=6_000, **faults)
+    assert lagging.unseen
+    assert not lived(toys.BelievesThePosition, 8, "drifting", **faults).unseen
+
+
 # What the present rules do is known: the oracle must say so, or it sees nothing.
 
 
