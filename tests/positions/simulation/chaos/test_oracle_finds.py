@@ -177,6 +177,33 @@ def test_a_seeded_bug_is_found(
     assert not found(lived(toys.TruthLife, 6, world, **faults))
 
 
+# The promises suffice: who judges by answers alone, and by what they may show, does no harm.
+
+BY_ANSWERS = [
+    *("calm", "behind", "position_lag", "trades_lag", "stale", "frozen", "manual", "manual_large"),
+    *("drifting", "foreign", "deaf", "forgetful", "reuse", "page", "liquidation", "clock"),
+    *("no_stamp", "hedged", "empty", "not_found", "truncated"),
+]
+
+
+def test_who_judges_by_answers_and_true_promises_does_no_harm_and_heals() -> None:
+    specs = [spec for name in BY_ANSWERS for spec in specs_of(2, name=name)]
+    row = run_campaign(specs, {"it": toys.IntervalLife}).row("it")
+    assert (row.harmful, row.halts_wrong, row.missing, row.unhealed) == (0, 0, 0, 0)
+    assert (row.false_exact, row.failed) == (0, 0)
+    assert row.within
+    assert row.halts_right
+    assert row.needed > 20
+
+
+def test_a_promise_that_is_too_bold_shows_what_it_costs() -> None:
+    specs = specs_of(16, name="position_lag", position_lag=6_000)
+    true = run_campaign(specs, {"it": toys.IntervalLife}).row("it")
+    bold = run_campaign(specs, {"it": toys.IntervalLife}, told={"positions_lag_ms": 0}).row("it")
+    assert true.harmful + true.halts_wrong == 0
+    assert bold.harmful + bold.halts_wrong > 0
+
+
 def test_harm_by_what_came_after_the_last_answer_had_left_is_counted_apart() -> None:
     class Careful(toys.BelievesThePosition):
         """Believes the position that it is shown, where it is shown without lag."""
