@@ -90,7 +90,7 @@ class ChaosExchange:
         self.requests = 0
         self.last_left_ms = venue.now_ms
         """When the last answer that was heard had left the venue."""
-        self.shown_ms = dict.fromkeys(ENDPOINTS, venue.now_ms)
+        self.shown_ms: dict[str, int] = dict.fromkeys(ENDPOINTS, venue.now_ms)
         """Of each endpoint, the latest moment that an answer has shown."""
         self._venue = venue
         self._faults = venue.faults
@@ -314,7 +314,7 @@ class ChaosExchange:
         if isinstance(answer, ExchangeError):
             raise answer
         self.last_left_ms = left
-        if endpoint is not None and not (isinstance(answer, Listing) and not len(answer)):
+        if endpoint is not None and not _shows_nothing(answer):
             self.shown_ms[endpoint] = max(self.shown_ms[endpoint], as_of)
         heard: T = answer
         return heard
@@ -331,6 +331,10 @@ class ChaosExchange:
             return False
         began = self._venue.script.hours["silent"].began(self._venue.now_ms)
         return began is not None and ENDPOINTS[began % len(ENDPOINTS)] == endpoint
+
+
+def _shows_nothing(answer: object) -> bool:
+    return isinstance(answer, Listing) and not len(answer)
 
 
 def _said(answer: object) -> str:

@@ -35,7 +35,7 @@ Answered = Callable[[Any], None]
 Log = Callable[[int, str, str], None]
 
 
-ENDPOINTS = ("position", "open", "order", "trades")
+ENDPOINTS: tuple[str, ...] = ("position", "open", "order", "trades")
 """What can be asked: the position, the open orders, one order, the own trades."""
 
 
