@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from time import perf_counter
 from typing import Any
@@ -43,6 +43,7 @@ _WORLDS = 4 * len(WORLDS)
 _OURS = next(iter(RULES))
 _SHOWN = 10
 _UNAVOIDABLE = (Judgement.UNAVOIDABLE.value, Judgement.UNSEEN.value)
+_READERS: dict[type, Callable[[str], Any]] = {Decimal: Decimal, FeeAsset: FeeAsset}
 _TRUE = VenuePromises.exact()
 _PROMISES = [name for name in VenuePromises.__struct_fields__ if name != "unknown"]
 
@@ -168,7 +169,7 @@ def _promises(given: Sequence[str]) -> dict[str, Any]:
             elif isinstance(true, int):
                 told[name] = int(value)
             else:
-                told[name] = {Decimal: Decimal, FeeAsset: FeeAsset}[type(true)](value)
+                told[name] = _READERS[type(true)](value)
         except (ArithmeticError, KeyError, ValueError):
             raise ArgumentValueError(
                 f"--promise {text[:40]!r}: give NAME=VALUE, such as positions_lag_ms=0 or "
