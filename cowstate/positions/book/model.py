@@ -18,6 +18,7 @@ from ..errors import AmountTypeError, AmountValueError
 
 __all__ = [
     "EXACT",
+    "FORGOTTEN",
     "TAIL",
     "ActionKind",
     "ActionOutcome",
@@ -43,6 +44,9 @@ EXACT = Context(prec=100)
 
 TAIL = 8
 """How many closed orders a slot remembers; facts of an older one are refused as retired."""
+
+FORGOTTEN = 32
+"""Of how many forgotten orders a slot still knows what it counted, until it is told to drop it."""
 
 _ZERO = Decimal(0)
 # Beyond this power of ten a number is a mistake, and writing it out would take its digits.

@@ -6,9 +6,7 @@ order's own answer, and the trades tell what was filled where nothing else does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from types import MappingProxyType
 
 from cowstate import Record
 
@@ -18,7 +16,7 @@ from ..book.ids import parse_client_oid
 from ..book.ledger import Ledger, Tally
 from ..book.model import OrderUpdate
 from ..book.orders import apply_order_update, join_order
-from ..book.slots import InventorySlot, Order
+from ..book.slots import ForgottenOrder, InventorySlot, Order
 from ..book.store import Slots
 from ..exchange.promises import FOREVER, VenuePromises
 from .facts import certain, fact_of, is_another
@@ -27,6 +25,9 @@ from .places import Place, Placed, place_of, place_of_tally
 from .queries import Asking, OrderAnswer, OrdersSeen, ghosts_in, name_of
 
 __all__ = ["Claim", "Ending", "Fold", "OrderFacts", "plan_facts"]
+
+
+_ZERO = Decimal(0)
 
 
 class Ending(Record):
@@ -67,6 +68,8 @@ class OrderFacts(Record):
         foreign: listed orders of somebody else.
         hidden: orders that were acknowledged, not found, and found again: for how long they were
             hidden at least, in ms.
+        dropped: for each slot, forgotten orders of which it need not know any more what it
+            counted.
         findings: what is to be remembered.
     """
 
@@ -79,6 +82,7 @@ class OrderFacts(Record):
     folds: tuple[Fold, ...] = ()
     foreign: tuple[OrderUpdate, ...] = ()
     hidden: tuple[tuple[str, int], ...] = ()
+    dropped: tuple[tuple[str, tuple[str, ...]], ...] = ()
     findings: Findings = Findings()
 
 
@@ -93,7 +97,6 @@ class _Facts:
         findings: Findings,
         config: GridConfig,
         promises: VenuePromises,
-        forgotten: Mapping[str, Decimal],
     ) -> None:
         self.slots = slots
         self.seen = seen
@@ -101,7 +104,6 @@ class _Facts:
         self.findings = findings
         self.config = config
         self.promises = promises
-        self.forgotten = forgotten
         # What was joined so far of each order, so that the same fact is not joined twice.
         self.known: dict[str, Order] = {}
         self.join: list[OrderUpdate] = []
@@ -143,6 +145,7 @@ class _Facts:
             tuple(self.folds),
             tuple(self.foreign),
             tuple(self.hidden),
+            tuple((key, tuple(names)) for key, names in sorted(self._dropped().items())),
             self.findings.only((*alive, *unknown)),
         )
 
@@ -293,16 +296,46 @@ class _Facts:
             update = fact_of(known, tally, self.config.symbol)
             # Where ids may be used again, trades name an order only by the venue's id of it.
             sure = order.order_id is not None or self.promises.ids_unique_ms >= FOREVER
-            if sure and tally.ours is not True:
+            if sure and (tally.ours is not True or tally.client_oid is None):
                 self.claims.append(Claim(tally, True, order.client_oid))
             if update is not None and sure:
                 self._learn(order, update)
         elif placed.place is Place.ANOTHER:
             self.folds.append(Fold(tally))
-        elif placed.place is Place.FORGOTTEN and self.ledger.since_ms > tally.last_ms:
-            before = Decimal(0) if tally.gone else tally.traded
-            counted = self.forgotten.get(placed.client_oid, before)
-            self.folds.append(Fold(tally, counted))
+        elif placed.place is Place.FORGOTTEN and self._is_passed(tally.last_ms):
+            kept = self._kept(placed)
+            if kept is None:
+                counted = _ZERO if tally.gone else tally.traded
+                self.folds.append(Fold(tally, counted))
+            elif self._is_passed(kept.ended_ms):
+                other = None not in (kept.order_id, tally.order_id)
+                other = other and kept.order_id != tally.order_id
+                self.folds.append(Fold(tally, _ZERO if other else kept.filled))
+
+    def _kept(self, placed: Placed) -> ForgottenOrder | None:
+        for order in self.slots[placed.slot].forgotten:
+            if order.client_oid == placed.client_oid:
+                return order
+        return None
+
+    def _is_passed(self, moment_ms: int) -> bool:
+        """Whether the list of trades was read beyond a moment that either clock may have told."""
+        return self.ledger.since_ms > moment_ms + self.promises.clock_ms
+
+    def _dropped(self) -> dict[str, list[str]]:
+        """Forgotten orders all of whose trades were listed: by slot."""
+        late = {
+            placed.client_oid
+            for tally in self.ledger.tallies
+            if not self._is_passed(tally.last_ms)
+            and (placed := place_of_tally(self.slots, tally, self.config)).place is Place.FORGOTTEN
+        }
+        dropped: dict[str, list[str]] = {}
+        for key, slot in self.slots.items():
+            for order in slot.forgotten:
+                if self._is_passed(order.ended_ms) and order.client_oid not in late:
+                    dropped.setdefault(key, []).append(order.client_oid)
+        return dropped
 
 
 def _order_in(slots: Slots, key: str, client_oid: str) -> Order | None:
@@ -320,7 +353,6 @@ def plan_facts(
     findings: Findings,
     config: GridConfig,
     promises: VenuePromises,
-    forgotten: Mapping[str, Decimal] = MappingProxyType({}),
 ) -> OrderFacts:
     """Return what is to be done about orders, by all that *seen* and *ledger* tell. Pure.
 
@@ -329,7 +361,8 @@ def plan_facts(
     when the venue said that it was alive after we held it to be over. Costs O(slots + answers +
     tallies).
 
-    *forgotten* says of orders that slots have forgotten what was counted of them, signed; one
-    that it does not name was forgotten in an earlier life, with all of its trades.
+    Of an order that its slot has forgotten, what the slot counted is kept until the list of trades
+    has passed its end, and then compared with its trades once. One of which nothing is kept was
+    forgotten with all of its trades.
     """
-    return _Facts(slots, seen, ledger, findings, config, promises, forgotten).run()
+    return _Facts(slots, seen, ledger, findings, config, promises).run()

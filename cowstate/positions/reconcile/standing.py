@@ -8,17 +8,18 @@ the slots do not know yet; neither is a divergence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from cowstate import Record
 
 from ..book.ledger import Ledger, Tally
-from ..book.model import EXACT, OrderId
+from ..book.model import EXACT, OrderId, Side
+from ..book.store import Slots
 from ..exchange.promises import VenuePromises
 from .looks import TradesReading, shows
 
-__all__ = ["HeldOrder", "Learnt", "Overdue", "Standing", "due_of", "standing_of"]
+__all__ = ["HeldOrder", "Learnt", "Overdue", "Standing", "due_of", "remembered", "standing_of"]
 
 _ZERO = Decimal(0)
 
@@ -155,7 +156,22 @@ def standing_of(ledger: Ledger, slots_total: Decimal, orders: Iterable[HeldOrder
         elif tally.ours is not False and id(tally) not in counted:
             orphans = EXACT.add(orphans, tally.traded)
     held = EXACT.add(slots_total, ledger.unattributed)
+    overdue.sort(key=_client_oid)
     return Standing(held, ahead, orphans, others, tuple(overdue))
+
+
+def remembered(slots: Slots) -> Iterator[tuple[str, OrderId | None, Decimal]]:
+    """Yield each order whose fills stand in *slots* and whose trades may still be listed.
+
+    As our id, the venue's, and what was filled, signed; those that slots have forgotten before the
+    list of trades had passed them are among them. O(orders).
+    """
+    for slot in slots.values():
+        for order in slot.orders:
+            filled = order.filled if order.side is Side.BUY else order.filled.copy_negate()
+            yield order.client_oid, order.order_id, filled
+        for gone in slot.forgotten:
+            yield gone.client_oid, gone.order_id, gone.filled
 
 
 def _by_client(tallies: Iterable[Tally]) -> dict[str, Tally]:
@@ -175,3 +191,7 @@ def _beyond(one: Decimal, other: Decimal) -> bool:
     if one > _ZERO:
         return one > other >= _ZERO
     return one < other <= _ZERO
+
+
+def _client_oid(overdue: Overdue) -> str:
+    return overdue.client_oid

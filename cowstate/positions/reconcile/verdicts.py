@@ -79,6 +79,7 @@ class Judgement(Record):
         judged: how many looks were judged now.
         exact_ms: when the newest look came that left one number; None if none did.
         agreed_ms: when the newest look came that left zero alone; None if none did.
+        agreed_from_ms: the first moment of its window, by the venue's clock.
         dropped: looks that can never be judged, for the trades of their moments are gone.
     """
 
@@ -87,6 +88,7 @@ class Judgement(Record):
     judged: int = 0
     exact_ms: int | None = None
     agreed_ms: int | None = None
+    agreed_from_ms: int | None = None
     dropped: int = 0
 
 
@@ -114,7 +116,7 @@ def judge_looks(
     """
     pending: list[PositionLook] = []
     judged = dropped = 0
-    exact_ms = agreed_ms = None
+    exact_ms = agreed_ms = agreed_from_ms = None
     for look in looks:
         if reading is None or not covers(reading, look, promises):
             pending.append(look)
@@ -129,8 +131,8 @@ def judge_looks(
         if seen.exact is not None:
             exact_ms = look.came_ms
         if seen.exact == _ZERO:
-            agreed_ms = look.came_ms
-    return Judgement(evidence, tuple(pending), judged, exact_ms, agreed_ms, dropped)
+            agreed_ms, agreed_from_ms = look.came_ms, window.lowest
+    return Judgement(evidence, tuple(pending), judged, exact_ms, agreed_ms, agreed_from_ms, dropped)
 
 
 def verdict_of(

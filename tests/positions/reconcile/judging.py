@@ -174,9 +174,12 @@ class Desk:
         moved = sum(
             (self.effect(move) for move in self.world.moves if move.time <= moment), Decimal(0)
         )
+        return START + self.untold(moment) + moved
+
+    def untold(self, moment: Fraction) -> int:
+        """What nobody tells of: by how much the venue holds more than the moves come to."""
         when, drift = self.world.drift
-        untold = self.world.divergence + (drift if when <= moment else 0)
-        return START + untold + moved
+        return self.world.divergence + (drift if when <= moment else 0)
 
     def trade_id(self, number: int) -> int:
         """A number of its own; of two orders that traded with each other, the same."""

@@ -22,20 +22,21 @@ from cowstate.positions import (
 from cowstate.positions.book.findings import Findings
 from cowstate.positions.book.ids import client_order_id, parse_client_oid
 from cowstate.positions.book.ledger import Ledger
-from cowstate.positions.book.orders import apply_order_update, open_order
+from cowstate.positions.book.orders import apply_order_update, drop_forgotten, open_order
 from cowstate.positions.book.slots import InventorySlot
+from cowstate.positions.errors import RetiredOrderError
 from cowstate.positions.exchange.promises import FOREVER, VenuePromises
 from cowstate.positions.reconcile import facts, orderfacts, queries
 from cowstate.positions.reconcile.fates import Said
 from cowstate.positions.reconcile.looks import TradesReading, complete_until
 from cowstate.positions.reconcile.queries import OrderAnswer, OrdersSeen, Query
-from cowstate.positions.reconcile.standing import HeldOrder, standing_of
+from cowstate.positions.reconcile.standing import HeldOrder, Standing, remembered, standing_of
 
 CONFIG = GridConfig("X", Decimal(10), Decimal(3), 3, "grid")
 PRICES = (100, 110, 120)
 LOT = Decimal(3)
-MOST = 8
-"""How many orders a slot may have had: it remembers as many that are over."""
+MOST = 40
+"""How many orders a slot may have had: of most it forgets the first ones."""
 
 
 class VenueOrder:
@@ -325,6 +326,9 @@ class World:
                 self.events.append(order.become(self.now, status=OrderStatus.CANCELED))
         for claim in found.claims:
             self.ledger = self.ledger.claimed(claim.tally, claim.ours, claim.client_oid)
+        with self.manager.store.transaction() as tx:
+            for key, names in found.dropped:
+                tx[key] = drop_forgotten(tx[key], names)
         for tally in found.gone:
             self.ledger = self.ledger.given_up(tally)
         for fold in found.folds:
@@ -335,7 +339,10 @@ class World:
         assert parts is not None
         with self.manager.store.transaction() as tx:
             slot = tx.get(parts.slot) or InventorySlot(Decimal(parts.slot))
-            tx[parts.slot], disputes = facts.learn(slot, update, self.now)
+            try:
+                tx[parts.slot], disputes = facts.learn(slot, update, self.now)
+            except RetiredOrderError:
+                return  # forgotten since that was planned
         for dispute in disputes:
             self.findings = self.findings.disputed(dispute)
 
@@ -366,6 +373,11 @@ class World:
         with self.manager.store.transaction() as tx:
             tx[key] = apply_order_update(tx[key], ending.update)
 
+    def standing(self) -> Standing:
+        slots = self.manager.snapshot()
+        orders = [HeldOrder(*each) for each in remembered(slots)]
+        return standing_of(self.ledger, slots.total("position"), orders)
+
     # The truth, when all is at rest
 
     def check_rest(self) -> None:
@@ -378,16 +390,13 @@ class World:
                 there = self.orders[order.order_id]
                 assert order.terminal is not there.alive
                 assert order.filled == there.now.filled
+        for slot in slots.values():
+            assert not slot.forgotten, "the list of trades has passed all of them"
         for number, there in self.orders.items():
             if there.alive:
                 held = slots.find("order_id", number)
                 assert held is not None, "an order works there and is unknown here"
-        orders = [
-            HeldOrder(each.client_oid, each.order_id, each.side.sign * each.filled)
-            for slot in slots.values()
-            for each in slot.orders
-        ]
-        standing = standing_of(self.ledger, slots.total("position"), orders)
+        standing = self.standing()
         assert standing.accounted == self.position
         assert standing.ahead == 0
         # Where trades name no client id, and an order is purged before it was ever told, nobody

@@ -13,9 +13,9 @@ from cowstate.positions.reconcile import facts, fates, orderfacts
 from tests.positions.reconcile.ordering import World
 
 
-def lived(seed: int) -> World:
+def lived(seed: int, steps: int = 120) -> World:
     world = World(seed)
-    world.run(120)
+    world.run(steps)
     world.rest()
     world.check_rest()
     return world
@@ -28,9 +28,15 @@ def test_no_order_is_given_up_that_works_and_all_is_right_at_rest(seed):
         lived(1_000 * seed + number)
 
 
+@pytest.mark.parametrize("seed", range(25))
+def test_what_slots_forget_is_held_against_its_trades_first(seed):
+    """In worlds so long that slots forget their first orders, with trades still to be listed."""
+    lived(seed, 900)
+
+
 def test_the_worlds_are_not_empty():
     """Each of the things that the laws speak of does happen in them."""
-    happened = {"ended": 0, "disputed": 0, "adopted": 0, "folded": 0, "gone": 0}
+    happened = dict.fromkeys(("ended", "disputed", "adopted", "folded", "gone", "dropped"), 0)
 
     class Watched(World):
         def apply(self, found: orderfacts.OrderFacts) -> None:
@@ -39,10 +45,11 @@ def test_the_worlds_are_not_empty():
             happened["adopted"] += len(found.adopted)
             happened["folded"] += len(found.folds)
             happened["gone"] += len(found.gone) + len(found.claims)
+            happened["dropped"] += len(found.dropped)
             super().apply(found)
 
-    for seed in range(60):
-        Watched(seed).run(150)
+    for seed in range(20):
+        Watched(seed).run(600)
     assert all(happened.values()), happened
 
 
