@@ -90,7 +90,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     # Here, so that Ctrl-C while they are loaded is dealt with like any other.
     from cowstate.bench import command as bench_command
-    from cowstate.positions import command as replay_command
+    from cowstate.positions.command import chaos as chaos_command
+    from cowstate.positions.command import replay as replay_command
 
     parser = _Parser(
         prog="cowstate",
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cowstate {cowstate.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
+    _add(commands, "chaos", "judge reconcilers in worlds where all goes wrong", chaos_command)
     _add(commands, "bench", "measure the store against locks and peers", bench_command)
     return parser
 

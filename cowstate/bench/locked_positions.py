@@ -29,7 +29,7 @@ from cowstate.positions import (
     UpdateOutcome,
     parse_client_oid,
 )
-from cowstate.positions.book.model import EXACT
+from cowstate.positions.book.model import EXACT, OrderId
 from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
 from cowstate.positions.trading.manager import wall_clock_ms
 
@@ -65,7 +65,7 @@ class LockedPositionManager:
         self._maps_lock = Lock()
         self._slots: dict[str, LockedSlot] = {}
         self._client_oids: dict[str, str] = {}
-        self._order_ids: dict[int, str] = {}
+        self._order_ids: dict[OrderId, str] = {}
         self._position = self._profit = _ZERO
         self._active = 0
         self._reports: Counter[UpdateOutcome] = Counter()

@@ -17,13 +17,15 @@ import msgspec
 from cowstate.positions.book.ids import price_key, split_client_oid
 from cowstate.positions.book.model import (
     EXACT,
+    FORGOTTEN,
     TAIL,
     Fill,
+    OrderId,
     OrderStatus,
     OrderUpdate,
     Side,
 )
-from cowstate.positions.book.slots import InventorySlot, Order
+from cowstate.positions.book.slots import ForgottenOrder, InventorySlot, Order, forgotten_as
 from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
 
 __all__ = ["Learned", "LockedOrder", "LockedSlot", "fill_of", "learn"]
@@ -40,7 +42,7 @@ class LockedOrder(msgspec.Struct, eq=False):
     price: Decimal
     quantity: Decimal
     status: OrderStatus
-    order_id: int | None = None
+    order_id: OrderId | None = None
     filled: Decimal = _ZERO
     cost: Decimal = _ZERO
     filled_ms: int = 0
@@ -76,6 +78,7 @@ class LockedSlot:
 
     __slots__ = (
         "cash",
+        "forgotten",
         "key",
         "last_sequence",
         "lock",
@@ -96,6 +99,7 @@ class LockedSlot:
         self.tail: list[LockedOrder] = []
         self.last_sequence = 0
         self.retired_sequence = 0
+        self.forgotten: list[ForgottenOrder] = []
 
     @classmethod
     def thawed(cls, slot: InventorySlot) -> LockedSlot:
@@ -109,6 +113,7 @@ class LockedSlot:
             new.working.cancel_requested = False
         new.last_sequence = slot.last_sequence
         new.retired_sequence = slot.retired_sequence
+        new.forgotten = list(slot.forgotten)
         return new
 
     def frozen(self) -> InventorySlot:
@@ -122,6 +127,7 @@ class LockedSlot:
             tuple([order.frozen() for order in self.tail]) if self.tail else (),
             self.last_sequence,
             self.retired_sequence,
+            tuple(self.forgotten) if self.forgotten else (),
         )
 
     @property
@@ -279,6 +285,7 @@ def _arrange(slot: LockedSlot, joined: LockedOrder) -> list[LockedOrder]:
         if order.status.terminal and order is not joined:
             slot.retired_sequence = max(slot.retired_sequence, order.sequence)
             forgotten.append(tail.pop(index))
+            slot.forgotten = [*slot.forgotten[1 - FORGOTTEN :], forgotten_as(order.frozen())]
         else:
             index += 1
     return forgotten

@@ -6,6 +6,7 @@ against an `Exchange` and corrects only what nothing in flight can explain. `Pap
 plays recorded trades against it on a `VirtualClock` or, with real threads, a `ThreadedClock`.
 """
 
+from .book.account import Account
 from .book.blotter import PositionUpdate
 from .book.config import GridConfig
 from .book.ids import client_order_id, parse_client_oid, price_key
@@ -17,16 +18,17 @@ from .book.model import (
     OrderAction,
     OrderStatus,
     OrderUpdate,
-    PositionReport,
     PositionStatus,
     Side,
     SlotStatus,
-    TradeReport,
 )
 from .book.orders import apply_order_update, fills_of
+from .book.reports import FeeAsset, Leg, PositionReport, TradeKind, TradeReport
 from .book.slots import InventorySlot, Order
 from .book.store import Slots
 from .book.sync import plan_force_sync, plan_restore
+from .exchange.listing import Listing
+from .exchange.promises import FOREVER, VenuePromises
 from .exchange.protocol import Exchange, OrderRequest
 from .reconcile.breaker import BreakerState, CircuitBreaker
 from .reconcile.plan import (
@@ -55,6 +57,7 @@ __all__ = [
     "InventorySlot",
     "Order",
     "Slots",
+    "Account",
     "SlotStatus",
     "PositionStatus",
     "PositionUpdate",
@@ -97,8 +100,14 @@ __all__ = [
     # the exchange
     "Exchange",
     "OrderRequest",
+    "Listing",
+    "VenuePromises",
+    "FOREVER",
     "PositionReport",
     "TradeReport",
+    "TradeKind",
+    "FeeAsset",
+    "Leg",
     "PaperExchange",
     "Faults",
     "Clock",

@@ -17,6 +17,13 @@ __all__ = [
     "ClockError",
     "ExchangeError",
     "OrderNotFoundError",
+    "OrderNotFoundYetError",
+    "OrderPurgedError",
+    "OrderRefusedError",
+    "DuplicateOrderIdError",
+    "InsufficientFundsError",
+    "InvalidOrderError",
+    "RateLimitedError",
     "NetworkError",
     "TapeError",
     "ShortfallError",
@@ -92,7 +99,52 @@ class ExchangeError(CowstateError):
 
 
 class OrderNotFoundError(ExchangeError, LookupError):
-    """The exchange knows no such order, or, for a cancellation, none that still works."""
+    """The exchange knows no such order, or, for a cancellation, none that still works.
+
+    By itself it says no more than that: the order was never there, or cannot be seen yet, or was
+    there and is forgotten. Which of them it may be follows from what the venue promises. Raise
+    one of the two below only where the venue itself says so.
+    """
+
+
+class OrderNotFoundYetError(OrderNotFoundError):
+    """The exchange says that an order was taken and cannot be seen yet: ask again."""
+
+
+class OrderPurgedError(OrderNotFoundError):
+    """The exchange says that an order was there, is over, and that its record is gone."""
+
+
+class OrderRefusedError(ExchangeError):
+    """An order was not taken, for a reason that the exchange gave. No such order exists."""
+
+
+class DuplicateOrderIdError(ExchangeError):
+    """An order was not taken, because the exchange knows its client order id already.
+
+    So this request made nothing, and an order under that id *exists*, or did: it may be the very
+    order, which an earlier request placed whose answer was lost. Never take it for a refusal.
+    """
+
+
+class InsufficientFundsError(OrderRefusedError):
+    """An order was not taken, because margin or balance do not suffice."""
+
+
+class InvalidOrderError(OrderRefusedError):
+    """An order was not taken, because it breaks a rule of the exchange: tick, lot, least cost."""
+
+
+class RateLimitedError(ExchangeError):
+    """A request was refused unread, because there were too many: nothing was done.
+
+    Attributes:
+        retry_after_ms: how long to wait before the next request; None where it was not said.
+    """
+
+    def __init__(self, message: str, retry_after_ms: int | None = None) -> None:
+        self.retry_after_ms = retry_after_ms
+        super().__init__(message)
 
 
 class NetworkError(ExchangeError, OSError):

@@ -65,7 +65,49 @@ NEAR = {
         "positions/book/test_slots",
         "positions/book/test_user_stream",
     ],
+    "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/reconcile/differences.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/reconcile/fates.py": ["positions/reconcile/test_order_claims"],
+    "cowstate/positions/reconcile/looks.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/reconcile/orderfacts.py": [
+        "positions/reconcile/test_queries",
+        "positions/reconcile/test_order_claims",
+    ],
+    "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
     "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
+    "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
+    "cowstate/positions/command/options.py": [
+        "positions/test_command",
+        "positions/test_chaos_command",
+    ],
+    "cowstate/positions/command/replay.py": ["positions/test_command"],
+    **{
+        f"cowstate/positions/simulation/chaos/{module}.py": [
+            f"positions/simulation/chaos/test_{test}" for test in tests
+        ]
+        for module, tests in {
+            "campaign": ["worlds", "oracle_finds"],
+            "client": ["venue", "oracle_finds"],
+            "others": ["oracle_finds", "worlds"],
+            "original": ["oracle_finds"],
+            "result": ["oracle_finds", "worlds"],
+            "rules": ["oracle_finds"],
+            "script": ["faults"],
+            "shrink": ["worlds"],
+            "story": ["worlds"],
+            "watch": ["oracle_finds", "worlds"],
+            "world": ["worlds", "oracle_finds"],
+            "worlds": ["faults"],
+        }.items()
+    },
+    "cowstate/positions/reconcile/standing.py": [
+        "positions/reconcile/test_differences",
+        "positions/reconcile/test_claims",
+    ],
+    "cowstate/positions/reconcile/verdicts.py": [
+        "positions/reconcile/test_evidence",
+        "positions/reconcile/test_claims",
+    ],
 }
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = [

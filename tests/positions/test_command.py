@@ -12,7 +12,7 @@ import pytest
 
 from cowstate.cli import main
 from cowstate.positions import Faults, GridConfig, synthetic_tape
-from cowstate.positions.command import as_json, as_text
+from cowstate.positions.command.replay import as_json, as_text
 from cowstate.positions.simulation.replay import ReplayOptions, ReplayReport
 from tests.positions.replaying import grid, modes
 from tests.positions.tapes import futures, recording
@@ -120,7 +120,8 @@ def test_without_a_file_a_tape_is_made_and_the_report_says_so(capsys):
 def test_every_option_gets_where_it_belongs(capsys, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "cowstate.positions.command.replay", lambda _, options, __: seen.append(options) or REPORT
+        "cowstate.positions.command.replay.replay",
+        lambda _, options, __: seen.append(options) or REPORT,
     )
     text = (
         "replay --symbol=ETHUSDT --step=0.5 --quantity=2 --levels=3 --reconcile=700 --latency=9 "

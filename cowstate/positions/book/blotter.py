@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from cowstate import MISSING, Change, ChangeSet, Commit, Record
 
+from .account import was_restored
 from .model import EXACT, Fill
 from .orders import fills_of
 from .slots import InventorySlot, Order
@@ -59,8 +60,8 @@ def _totals(slots: Slots) -> _Totals:
 def position_update(commit: Commit[str, InventorySlot], time_ms: int) -> PositionUpdate:
     """Return what *commit* meant for the position. Pure; costs O(slots changed).
 
-    A commit that changes ``meta`` replaced the state by a saved one: its orders were filled
-    long ago, so it has no fills.
+    A commit that replaced the state by a saved one has no fills: those orders were filled
+    long ago.
     """
     after, changes = commit.after, commit.changes
     return PositionUpdate(
@@ -68,7 +69,7 @@ def position_update(commit: Commit[str, InventorySlot], time_ms: int) -> Positio
         time_ms,
         *_totals(after),
         tuple(changes),
-        _fills(changes, after.meta is not commit.before.meta),
+        _fills(changes, was_restored(commit.before.meta, after.meta)),
     )
 
 
@@ -123,7 +124,7 @@ class Blotter:
     def record(self, commit: Commit[str, InventorySlot]) -> None:
         """Note one commit; to be called in version order."""
         after = commit.after
-        restored = after.meta is not commit.before.meta
+        restored = was_restored(commit.before.meta, after.meta)
         entry = _Entry(after.version, self._time_ms(), restored, commit.changes)
         with self._lock:
             self._entries.append(entry)

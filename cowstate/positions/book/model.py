@@ -1,4 +1,4 @@
-"""The words of the grid trader: enumerations, order facts, actions, reports, configuration.
+"""The words of the grid trader: enumerations, order facts, actions, results and fills.
 
 Everything here is an immutable record. Prices and quantities are `decimal.Decimal`; a float is
 refused, because 0.1 as a float is already another number. What enters from outside is checked
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 from enum import StrEnum
+from typing import TypeAlias
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
@@ -17,27 +18,35 @@ from ..errors import AmountTypeError, AmountValueError
 
 __all__ = [
     "EXACT",
+    "FORGOTTEN",
     "TAIL",
     "ActionKind",
     "ActionOutcome",
     "ActionResult",
     "Fill",
     "OrderAction",
+    "OrderId",
     "OrderStatus",
     "OrderUpdate",
-    "PositionReport",
     "PositionStatus",
     "Side",
     "SlotStatus",
-    "TradeReport",
     "check_amount",
+    "check_order_id",
+    "check_type",
 ]
+
+OrderId: TypeAlias = int | str
+"""The venue's id of an order or of a trade, as the venue writes it: a number, or text."""
 
 EXACT = Context(prec=100)
 """The context for sums of money: exact to 100 digits, whatever context the caller's thread has."""
 
 TAIL = 8
 """How many closed orders a slot remembers; facts of an older one are refused as retired."""
+
+FORGOTTEN = 32
+"""Of how many forgotten orders a slot still knows what it counted, until it is told to drop it."""
 
 _ZERO = Decimal(0)
 # Beyond this power of ten a number is a mistake, and writing it out would take its digits.
@@ -161,13 +170,37 @@ def check_amount(
     return value
 
 
-def _check_type(name: str, value: object, wanted: type) -> None:
+def check_type(name: str, value: object, wanted: type) -> None:
+    """Refuse *value* unless it is a *wanted*; a bool is no int here.
+
+    Raises:
+        ArgumentTypeError: it is of another type.
+
+    >>> check_type("time_ms", 1_000, int)
+    """
     # bool is an int to isinstance, and True is nobody's order id.
     if not isinstance(value, wanted) or isinstance(value, bool):
         hint = f": use {wanted.__name__}({value!r})" if isinstance(value, str) else ""
         raise ArgumentTypeError(
             f"{name} is of type {type(value).__name__}, not {wanted.__name__}{hint}"
         )
+
+
+def check_order_id(name: str, value: object) -> None:
+    """Refuse *value* unless it can be the venue's id of an order or trade: an int, or text.
+
+    The text "7" and the number 7 are two ids: write a venue's ids in one way everywhere.
+
+    Raises:
+        ArgumentTypeError: it is of another type.
+        ArgumentValueError: it is empty.
+
+    >>> check_order_id("order_id", "7c1f-22")
+    """
+    if not isinstance(value, (int, str)) or isinstance(value, bool):
+        raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, not int or str")
+    if value == "":
+        raise ArgumentValueError(f"{name} is empty; use None where the venue has given none")
 
 
 class OrderUpdate(Record):
@@ -206,7 +239,7 @@ class OrderUpdate(Record):
 
     symbol: str
     client_oid: str
-    order_id: int | None
+    order_id: OrderId | None
     side: Side
     price: Decimal
     quantity: Decimal
@@ -221,12 +254,12 @@ class OrderUpdate(Record):
         check_amount("quantity", self.quantity)
         check_amount("filled", self.filled)
         check_amount("cost", self.cost)
-        _check_type("side", self.side, Side)
-        _check_type("status", self.status, OrderStatus)
-        _check_type("client_oid", self.client_oid, str)
-        _check_type("time_ms", self.time_ms, int)
+        check_type("side", self.side, Side)
+        check_type("status", self.status, OrderStatus)
+        check_type("client_oid", self.client_oid, str)
+        check_type("time_ms", self.time_ms, int)
         if self.order_id is not None:
-            _check_type("order_id", self.order_id, int)
+            check_order_id("order_id", self.order_id)
         if not self.client_oid:
             raise ArgumentValueError("client_oid is empty; an order is known by its client id")
         if self.status is OrderStatus.FILLED and self.filled < self.quantity:
@@ -252,7 +285,7 @@ class OrderAction(Record):
     price: Decimal
     quantity: Decimal
     client_oid: str
-    order_id: int | None = None
+    order_id: OrderId | None = None
 
 
 class ActionResult(Record):
@@ -280,7 +313,7 @@ class Fill(Record):
 
     slot: str
     client_oid: str
-    order_id: int | None
+    order_id: OrderId | None
     side: Side
     quantity: Decimal
     cost: Decimal
@@ -290,31 +323,3 @@ class Fill(Record):
     def price(self) -> Decimal:
         """Average price of this fill: cost by quantity, in quote currency."""
         return self.cost / self.quantity
-
-
-class PositionReport(Record):
-    """What the exchange says the position in *symbol* was at *time_ms* (quantity is signed)."""
-
-    symbol: str
-    quantity: Decimal
-    time_ms: int = 0
-
-    def __post_init__(self) -> None:
-        check_amount("quantity", self.quantity, signed=True)
-
-
-class TradeReport(Record):
-    """One trade of ours as the exchange lists it (``fetch_my_trades``); quantity is unsigned."""
-
-    trade_id: int
-    order_id: int
-    client_oid: str
-    symbol: str
-    side: Side
-    price: Decimal
-    quantity: Decimal
-    time_ms: int = 0
-
-    def __post_init__(self) -> None:
-        check_amount("price", self.price, positive=True)
-        check_amount("quantity", self.quantity, positive=True)

@@ -11,6 +11,7 @@ Every function here is pure: it takes an immutable slot and returns the same slo
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Container
 from decimal import Decimal
 
 from cowstate import ArgumentValueError
@@ -22,12 +23,13 @@ from ..errors import (
     SlotBusyError,
 )
 from .ids import split_client_oid
-from .model import EXACT, TAIL, Fill, OrderStatus, OrderUpdate, Side, check_amount
-from .slots import InventorySlot, Order, by_sequence
+from .model import EXACT, FORGOTTEN, TAIL, Fill, OrderStatus, OrderUpdate, Side, check_amount
+from .slots import InventorySlot, Order, by_sequence, forgotten_as
 
 __all__ = [
     "adjust_position",
     "apply_order_update",
+    "drop_forgotten",
     "fills_of",
     "join_order",
     "open_order",
@@ -166,6 +168,7 @@ def apply_order_update(slot: InventorySlot, update: OrderUpdate) -> InventorySlo
             slot.tail,
             slot.last_sequence,
             slot.retired_sequence,
+            slot.forgotten,
         )
     return _arranged(slot, joined, position, cash)
 
@@ -231,17 +234,20 @@ def _arranged(
         if not tail[index].status.terminal:
             working = tail.pop(index)
             break
-    retired = slot.retired_sequence
+    retired, forgotten = slot.retired_sequence, slot.forgotten
     index = 0
     while len(tail) > TAIL and index < len(tail):
         order = tail[index]
         # What is alive can still grow, and what has just grown must be seen by `fills_of`.
         if order.status.terminal and order is not joined:
             retired = max(retired, order.sequence)
+            forgotten = (*forgotten[1 - FORGOTTEN :], forgotten_as(order))
             del tail[index]
         else:
             index += 1
-    return InventorySlot(slot.price, position, cash, working, tuple(tail), last_sequence, retired)
+    return InventorySlot(
+        slot.price, position, cash, working, tuple(tail), last_sequence, retired, forgotten
+    )
 
 
 def open_order(
@@ -286,6 +292,16 @@ def open_order(
         status_ms=time_ms,
     )
     return slot.replace(working=order, last_sequence=sequence)
+
+
+def drop_forgotten(slot: InventorySlot, client_oids: Container[str]) -> InventorySlot:
+    """Return *slot* without what it keeps of the forgotten orders named by *client_oids*.
+
+    To be done once the venue's list of trades has passed their ends. What they filled stays
+    counted.
+    """
+    kept = tuple(order for order in slot.forgotten if order.client_oid not in client_oids)
+    return slot if len(kept) == len(slot.forgotten) else slot.replace(forgotten=kept)
 
 
 def request_cancel(slot: InventorySlot, client_oid: str) -> InventorySlot:

@@ -11,9 +11,9 @@ from decimal import Decimal
 from cowstate import Record
 
 from .ids import price_key
-from .model import EXACT, OrderStatus, PositionStatus, Side, SlotStatus
+from .model import EXACT, OrderId, OrderStatus, PositionStatus, Side, SlotStatus
 
-__all__ = ["InventorySlot", "Order", "by_sequence"]
+__all__ = ["ForgottenOrder", "InventorySlot", "Order", "by_sequence", "forgotten_as"]
 
 _ZERO = Decimal(0)
 
@@ -43,7 +43,7 @@ class Order(Record):
     price: Decimal
     quantity: Decimal
     status: OrderStatus
-    order_id: int | None = None
+    order_id: OrderId | None = None
     filled: Decimal = _ZERO
     cost: Decimal = _ZERO
     filled_ms: int = 0
@@ -72,6 +72,19 @@ class Order(Record):
         return max(self.filled_ms, self.status_ms)
 
 
+class ForgottenOrder(Record):
+    """What a slot counted of an order that it does not remember: *filled* is signed.
+
+    Kept until the venue's list of trades has passed the end of the order, at *ended_ms* by the
+    clocks of those who reported it: until then a trade may still be listed that is in *filled*.
+    """
+
+    client_oid: str
+    order_id: OrderId | None
+    filled: Decimal
+    ended_ms: int
+
+
 class InventorySlot(Record):
     """One price level of the grid: what it holds and what works in it.
 
@@ -89,6 +102,7 @@ class InventorySlot(Record):
             alive at once, the older of those).
         last_sequence: the highest sequence of any order known.
         retired_sequence: the highest sequence of the orders forgotten.
+        forgotten: what was counted of the last 32 of those, as long as it may be asked for.
 
     >>> slot = InventorySlot(Decimal(50000))
     >>> slot.slot_status, slot.position_status, slot.order_id
@@ -102,6 +116,7 @@ class InventorySlot(Record):
     tail: tuple[Order, ...] = ()
     last_sequence: int = 0
     retired_sequence: int = 0
+    forgotten: tuple[ForgottenOrder, ...] = ()
 
     @property
     def key(self) -> str:
@@ -122,7 +137,7 @@ class InventorySlot(Record):
         return tuple(order for order in self.tail if order.status.terminal)
 
     @property
-    def order_id(self) -> int | None:
+    def order_id(self) -> OrderId | None:
         """The exchange's id of the working order, None without one or before it is known."""
         return None if self.working is None else self.working.order_id
 
@@ -183,6 +198,12 @@ class InventorySlot(Record):
             elif order.status is not OrderStatus.PENDING:
                 break
         return count
+
+
+def forgotten_as(order: Order) -> ForgottenOrder:
+    """Return what is kept of an *order* that a slot forgets."""
+    filled = order.filled if order.side is Side.BUY else order.filled.copy_negate()
+    return ForgottenOrder(order.client_oid, order.order_id, filled, order.time_ms)
 
 
 def by_sequence(order: Order) -> tuple[int, str]:

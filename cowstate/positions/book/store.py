@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from cowstate import Aggregate, Draft, Index, Snapshot, Store
 
+from .account import Account
+from .model import OrderId
 from .slots import InventorySlot
 
 __all__ = ["Slots", "SlotsDraft", "new_book"]
@@ -29,7 +31,7 @@ def _client_oids(slot: InventorySlot) -> tuple[str, ...]:
     return tuple(oids)
 
 
-def _order_ids(slot: InventorySlot) -> tuple[int, ...]:
+def _order_ids(slot: InventorySlot) -> tuple[OrderId, ...]:
     ids = [order.order_id for order in slot.tail if order.order_id is not None]
     working = slot.working
     if working is not None and working.order_id is not None:
@@ -42,7 +44,10 @@ def _active(slot: InventorySlot) -> int:
 
 
 def new_book(slots: Mapping[str, InventorySlot] | None = None) -> Store[str, InventorySlot]:
-    """Return a store of slots with the indexes and totals that the manager relies on."""
+    """Return a store of slots with the indexes and totals that the manager relies on.
+
+    Its meta value is an `Account`: what is held and known beside the slots.
+    """
     return Store(
         slots,
         indexes={
@@ -54,6 +59,5 @@ def new_book(slots: Mapping[str, InventorySlot] | None = None) -> Store[str, Inv
             "active_orders": Aggregate.sum(_active),
             "realized_profit": Aggregate.sum(attrgetter("realized_profit"), _ZERO),
         },
-        # How often the state was replaced by a saved one; see `position_update`.
-        meta=0,
+        meta=Account(),
     )

@@ -1,15 +1,35 @@
 """What a trader needs of an exchange, under the names that ccxt gives it.
 
 `Exchange` is a protocol: `cowstate.positions.simulation.paper.PaperExchange` fulfils it, and a thin
-adapter over a ccxt client can. The methods are ccxt's, with two differences. They take and
-return records instead of dictionaries, and money is `decimal.Decimal`, never a float. Orders
-are named by the exchange's integer order id, or by the client order id that we chose.
+adapter over a ccxt client can. The methods are ccxt's, with these differences. They take and
+return records instead of dictionaries, and money is `decimal.Decimal`, never a float. Lists are a
+`Listing`, which says whether it is all and of which moment. Orders are named by the exchange's id,
+a number or text, or by the client order id that we chose.
 
-A request ends in one of three ways, and they must be kept apart:
+A request ends in one of these ways, and they must be kept apart:
 
-- an answer: the records below;
-- a refusal: `ExchangeError` (`OrderNotFoundError` for an unknown order): nothing was done;
-- no answer: `NetworkError`: it was done, or it was not, or it will be yet.
+======================  ====================================  ================================
+what came               raised, from `positions.errors`       what is known then
+======================  ====================================  ================================
+an answer               (the records below)                   what it says, as of its moment
+no such order           `OrderNotFoundError`                  see `VenuePromises`
+... and it says: not yet   `OrderNotFoundYetError`               it was taken
+... and it says: purged    `OrderPurgedError`                    it was there, and is over
+the id is taken         `DuplicateOrderIdError`               an order under it exists, or did
+an order is refused     `OrderRefusedError`: of margin        no such order exists
+                        (`InsufficientFundsError`), of rules
+                        (`InvalidOrderError`)
+too many requests       `RateLimitedError`, with its time     nothing was done
+any other refusal       `ExchangeError`                       nothing was done
+no answer               `NetworkError`                        it was done, or not, or will be
+======================  ====================================  ================================
+
+Of ccxt's errors, ``OrderNotFound``, ``DuplicateOrderId``, ``InsufficientFunds``, ``InvalidOrder``
+and ``NetworkError`` are these; ``RateLimitExceeded`` is a ``NetworkError`` there and is none here,
+because who was told to wait knows that nothing was done.
+
+There is one protocol. The `Reconciler` uses it as it did before it said these things: it asks for
+one page and relies on neither stamps nor cursors.
 """
 
 from __future__ import annotations
@@ -20,8 +40,11 @@ from typing import Protocol
 
 from cowstate import Record
 
-from ..book.model import OrderUpdate, PositionReport, Side, TradeReport
+from ..book.model import OrderId, OrderUpdate, Side
+from ..book.reports import PositionReport, TradeReport
 from ..errors import ExchangeError
+from .listing import Listing
+from .promises import VenuePromises
 
 __all__ = ["Exchange", "OrderRequest"]
 
@@ -45,32 +68,62 @@ class Exchange(Protocol):
     """The part of a ccxt client that the position manager and the reconciler use.
 
     Each call blocks until the answer is there. Implementations may be called from several
-    threads at once. Every method raises `NetworkError` when no answer comes, and
-    `ExchangeError` when the exchange refuses.
+    threads at once. Every method raises `NetworkError` when no answer comes, `RateLimitedError`
+    when it asked too often, and `ExchangeError` when the exchange refuses.
     """
 
-    def fetch_open_orders(self, symbol: str) -> Sequence[OrderUpdate]:
-        """Return the orders that still work, as one consistent list of one moment."""
+    @property
+    def promises(self) -> VenuePromises:
+        """What the venue keeps to. Where its adapter does not know: `VenuePromises.careful`."""
         ...
 
-    def fetch_positions(self, symbols: Sequence[str]) -> Sequence[PositionReport]:
-        """Return one report for each of *symbols*; the quantity is signed, in base units."""
-        ...
+    def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
+        """Return the orders that still work.
 
-    def fetch_order(
-        self, order_id: int | None, symbol: str, client_oid: str | None = None
-    ) -> OrderUpdate:
-        """Return what the exchange knows of one order, working or over.
-
-        The order is named by *order_id*, or, where that is None, by *client_oid*.
-
-        Raises:
-            OrderNotFoundError: the exchange does not know the order.
+        Args:
+            symbol: the market.
+            cursor: where to go on, from the `Listing.cursor` of an earlier page. Pages are not
+                of one moment: an order may have moved from one to another between two requests.
         """
         ...
 
-    def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> Sequence[TradeReport]:
-        """Return our own fills in order of time, from *since_ms* (inclusive) on."""
+    def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
+        """Return a report for each position in *symbols*; quantities are signed, in base units.
+
+        One for each leg, where there are legs. A symbol that is missing may be flat, or not: see
+        `VenuePromises.empty_is_flat`.
+        """
+        ...
+
+    def fetch_order(
+        self, order_id: OrderId | None, symbol: str, client_oid: str | None = None
+    ) -> OrderUpdate:
+        """Return what the exchange knows of one order, working or over.
+
+        The order is named by *order_id*, or, where that is None, by *client_oid*. Where a client
+        id may be used again, the newest order under it is meant.
+
+        Raises:
+            OrderNotFoundError: the exchange does not know the order; its subclasses, where the
+                exchange says more than that.
+        """
+        ...
+
+    def fetch_my_trades(
+        self, symbol: str, since_ms: int | None = None, cursor: str | None = None
+    ) -> Listing[TradeReport]:
+        """Return our own trades, and what else moved the account, as it happened.
+
+        In the order of time, and within one millisecond in the order in which they moved the
+        position; each once, under an id that it keeps.
+
+        Args:
+            symbol: the market.
+            since_ms: leave out what is older than this moment.
+            cursor: where to go on, from the `Listing.cursor` of an earlier page; counts in the
+                place of *since_ms*. Page by trade id where the venue can: a page that ends in
+                the middle of a millisecond must not hide the rest of it.
+        """
         ...
 
     def create_order(
@@ -94,6 +147,10 @@ class Exchange(Protocol):
             amount: quantity in base units.
             price: the limit.
             params: ``clientOrderId`` (str) and ``postOnly`` (bool).
+
+        Raises:
+            OrderRefusedError: it was not taken.
+            DuplicateOrderIdError: it was not taken, because an order under its id exists.
         """
         ...
 
@@ -107,7 +164,7 @@ class Exchange(Protocol):
         """
         ...
 
-    def cancel_order(self, order_id: int, symbol: str) -> OrderUpdate:
+    def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
         """Cancel one working order and return its last state.
 
         Raises:
@@ -116,7 +173,7 @@ class Exchange(Protocol):
         ...
 
     def cancel_orders(
-        self, order_ids: Sequence[int], symbol: str
+        self, order_ids: Sequence[OrderId], symbol: str
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """Cancel several orders, all in flight at once; results as for `create_orders`."""
         ...

@@ -15,9 +15,10 @@ from enum import StrEnum
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
 from ..book.config import GridConfig
-from ..book.ids import parse_client_oid
-from ..book.model import EXACT, OrderStatus, OrderUpdate, TradeReport, check_amount
+from ..book.ids import ClientOid, parse_client_oid, split_client_oid
+from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side, check_amount
 from ..book.orders import join_order
+from ..book.reports import TradeReport
 from ..book.slots import InventorySlot, Order
 from ..book.store import Slots
 from ..errors import OrderMismatchError
@@ -132,7 +133,7 @@ class OrderQuery(Record):
     """One order in doubt: to be asked for by the exchange's id, or by ours where that is None."""
 
     client_oid: str
-    order_id: int | None
+    order_id: OrderId | None
 
 
 class OrderPlan(Record):
@@ -224,14 +225,15 @@ class _Planner:
             if answer is not None and client_oid not in self.listed:
                 self._learn(answer)
         self._search_trades()
+        # The slots come in the map's order, which hash seeds change; what goes out must not.
         return OrderPlan(
-            tuple(self.query.values()),
+            tuple(sorted(self.query.values(), key=lambda query: _place(query.client_oid))),
             tuple(self.join),
             tuple(self.adopted),
-            tuple(self.expired),
+            tuple(sorted(self.expired, key=lambda update: _place(update.client_oid))),
             tuple(self.cancel),
             tuple(self.foreign),
-            tuple(self.denied),
+            tuple(sorted(self.denied, key=_place)),
             tuple(sorted(self.unsettled, key=Decimal)),
         )
 
@@ -290,9 +292,11 @@ class _Planner:
 
     def _search_trades(self) -> None:
         filled: dict[str, Decimal] = {}
-        ids: dict[str, int] = {}
+        ids: dict[str, OrderId | None] = {}
         for trade in self.view.trades:
             client_oid = trade.client_oid
+            if client_oid is None:
+                continue
             filled[client_oid] = EXACT.add(filled.get(client_oid, _ZERO), trade.quantity)
             ids[client_oid] = trade.order_id
         for client_oid, quantity in filled.items():
@@ -321,6 +325,11 @@ class _Planner:
         )
 
 
+def _place(client_oid: str) -> tuple[Decimal, int]:
+    _, parts = split_client_oid(client_oid) or ("", ClientOid("0", Side.BUY, 0))
+    return Decimal(parts.slot), parts.sequence
+
+
 def _order_of(slot: InventorySlot | None, client_oid: str) -> Order | None:
     if slot is not None:
         for order in slot.orders:
@@ -335,8 +344,7 @@ def plan_orders(
     """Return what is to be done about orders, from the slots before and after the look.
 
     Facts are to be joined whatever moves meanwhile. Verdicts are passed on settled slots only:
-    the same object before and after, no order of unknown fate, older than the grace period. Pure;
-    costs O(N) for N slots.
+    the same object before and after, no order of unknown fate, older than the grace period. O(N).
     """
     return _Planner(before, after, view, config, policy).run()
 

@@ -19,8 +19,9 @@ from decimal import Decimal
 
 from cowstate import Record
 
-from ..book.model import EXACT, OrderStatus, OrderUpdate, Side, TradeReport, check_amount
-from ..errors import ExchangeError, OrderNotFoundError
+from ..book.model import EXACT, OrderStatus, OrderUpdate, Side, check_amount
+from ..book.reports import TradeReport
+from ..errors import DuplicateOrderIdError, InvalidOrderError, OrderNotFoundError
 from ..exchange.protocol import OrderRequest
 from .tape import Trade
 
@@ -47,6 +48,8 @@ class Limits(Record):
 class MatchingEngine:
     """One account's orders in one symbol, and what becomes of them.
 
+    With *reuse_ids* a client order id may be used again when its order is over.
+
     Not thread-safe. Placing and cancelling cost O(log orders) comparisons, a trade
     O(log orders) for each order that it fills and O(1) if it fills none. Every order is
     remembered for ever.
@@ -61,9 +64,16 @@ class MatchingEngine:
     Decimal('0.5')
     """
 
-    def __init__(self, symbol: str, limits: Limits = Limits()) -> None:  # noqa: B008 -- frozen
+    def __init__(
+        self,
+        symbol: str,
+        limits: Limits = Limits(),  # noqa: B008 -- frozen
+        *,
+        reuse_ids: bool = False,
+    ) -> None:
         self.symbol = symbol
         self.limits = limits
+        self.reuse_ids = reuse_ids
         self.position = Decimal(0)
         self.last_price: Decimal | None = None
         self._orders: dict[int, OrderUpdate] = {}
@@ -77,7 +87,8 @@ class MatchingEngine:
         Priced through is a BUY above, or a SELL below, the price of the last trade.
 
         Raises:
-            ExchangeError: the order is refused, and no trace of it stays.
+            InvalidOrderError: the order is refused, and no trace of it stays.
+            DuplicateOrderIdError: likewise, because there is an order under its client id.
         """
         self._check(request)
         order_id = len(self._orders) + 1
@@ -114,6 +125,28 @@ class MatchingEngine:
         order = order.replace(status=OrderStatus.CANCELED, time_ms=now_ms)
         self._orders[order_id] = order
         return order
+
+    def amend(self, order_id: int, price: Decimal, quantity: Decimal, now_ms: int) -> OrderUpdate:
+        """Give a working order another price and quantity, as somebody does by hand.
+
+        Raises:
+            OrderNotFoundError: no such order works.
+            AmountValueError: *quantity* is not more than what is filled.
+        """
+        order = self._orders.get(order_id)
+        if order is None or order.status.terminal:
+            raise OrderNotFoundError(f"order {order_id} does not work; there is nothing to amend")
+        check_amount("what is left", EXACT.subtract(quantity, order.filled), positive=True)
+        book = self._books[order.side]
+        del book[bisect_left(book, _entry(order, order_id))]
+        order = order.replace(price=price, quantity=quantity, time_ms=now_ms)
+        self._orders[order_id] = order
+        insort(book, _entry(order, order_id))
+        return order
+
+    def move(self, quantity: Decimal) -> None:
+        """Change the position by the signed *quantity*, as no order of this account does."""
+        self.position = EXACT.add(self.position, quantity)
 
     def match(self, trade: Trade, now_ms: int) -> list[OrderUpdate]:
         """Fill what *trade* reaches and return the new state of each order that it filled."""
@@ -161,6 +194,10 @@ class MatchingEngine:
             start = bisect_left(self._fills, since_ms, key=lambda fill: fill.time_ms)
         return self._fills[start:]
 
+    def fills_from(self, count: int) -> list[TradeReport]:
+        """Return the fills after the first *count*, in order of time."""
+        return self._fills[count:]
+
     def _fill(self, order_id: int, most: Decimal, now_ms: int) -> OrderUpdate:
         order = self._orders[order_id]
         quantity = min(most, EXACT.subtract(order.quantity, order.filled))
@@ -199,23 +236,24 @@ class MatchingEngine:
     def _check(self, request: OrderRequest) -> None:
         amount, price, client_oid = request.amount, request.price, request.client_oid
         if amount <= 0 or price <= 0:
-            raise ExchangeError(f"amount {amount} and price {price} must both be above zero")
+            raise InvalidOrderError(f"amount {amount} and price {price} must both be above zero")
         if amount < self.limits.amount:
-            raise ExchangeError(f"amount {amount} is below the least, {self.limits.amount}")
+            raise InvalidOrderError(f"amount {amount} is below the least, {self.limits.amount}")
         cost = EXACT.multiply(amount, price)
         if cost < self.limits.cost:
-            raise ExchangeError(
+            raise InvalidOrderError(
                 f"cost {cost} ({amount} at {price}) is below the least, {self.limits.cost}"
             )
         if client_oid is None:
             return
         if not _CLIENT_OID.fullmatch(client_oid):
-            raise ExchangeError(
+            raise InvalidOrderError(
                 f"client order id {client_oid!r}: 1 to 36 letters, digits and .:/_- are taken"
             )
-        if client_oid in self._order_ids:
-            raise ExchangeError(
-                f"client order id {client_oid!r} is taken, by order {self._order_ids[client_oid]}"
+        taken = self._order_ids.get(client_oid)
+        if taken is not None and not (self.reuse_ids and self._orders[taken].status.terminal):
+            raise DuplicateOrderIdError(
+                f"client order id {client_oid!r} is taken, by order {taken}"
             )
 
 

@@ -36,8 +36,11 @@ from typing import TypeVar
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
-from ..book.model import OrderUpdate, PositionReport, Side, TradeReport, check_amount
+from ..book.model import OrderId, OrderUpdate, Side, check_amount
+from ..book.reports import PositionReport, TradeReport
 from ..errors import ExchangeError, NetworkError
+from ..exchange.listing import Listing
+from ..exchange.promises import VenuePromises
 from ..exchange.protocol import OrderRequest
 from .clock import Clock
 from .line import Faults, Line
@@ -169,42 +172,56 @@ class PaperExchange:
 
     # Requests
 
-    def fetch_open_orders(self, symbol: str) -> list[OrderUpdate]:
-        """See `Exchange.fetch_open_orders`."""
+    @property
+    def promises(self) -> VenuePromises:
+        """What it keeps to: every answer is all that there is, as of when it was given."""
+        return VenuePromises.exact()
+
+    def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
+        """See `Exchange.fetch_open_orders`; there is one page."""
         self._check_symbol(symbol)
+        _check_cursor(cursor)
         return self._ask(
-            lambda now: [order.replace(time_ms=now) for order in self._engine.open_orders()]
+            lambda now: _listing(
+                (order.replace(time_ms=now) for order in self._engine.open_orders()), now
+            )
         )
 
-    def fetch_positions(self, symbols: Sequence[str]) -> list[PositionReport]:
+    def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
         """See `Exchange.fetch_positions`."""
         if isinstance(symbols, str):
             raise ArgumentTypeError(f"symbols is a sequence of symbols: give [{symbols!r}]")
         for symbol in symbols:
             self._check_symbol(symbol)
         return self._ask(
-            lambda now: [PositionReport(symbol, self._engine.position, now) for symbol in symbols]
+            lambda now: _listing(
+                (PositionReport(symbol, self._engine.position, now) for symbol in symbols), now
+            )
         )
 
     def fetch_order(
-        self, order_id: int | None, symbol: str, client_oid: str | None = None
+        self, order_id: OrderId | None, symbol: str, client_oid: str | None = None
     ) -> OrderUpdate:
         """See `Exchange.fetch_order`."""
         self._check_symbol(symbol)
-        if order_id is None:
-            if client_oid is None:
-                raise ArgumentValueError("name the order: by order_id or by client_oid")
-            _check_type("client_oid", client_oid, str)
+        number = None
+        if order_id is not None:
+            number = _check_type("order_id", order_id, int)
+        elif client_oid is None:
+            raise ArgumentValueError("name the order: by order_id or by client_oid")
         else:
-            _check_type("order_id", order_id, int)
-        return self._ask(lambda now: self._engine.order(order_id, client_oid).replace(time_ms=now))
+            _check_type("client_oid", client_oid, str)
+        return self._ask(lambda now: self._engine.order(number, client_oid).replace(time_ms=now))
 
-    def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[TradeReport]:
-        """See `Exchange.fetch_my_trades`."""
+    def fetch_my_trades(
+        self, symbol: str, since_ms: int | None = None, cursor: str | None = None
+    ) -> Listing[TradeReport]:
+        """See `Exchange.fetch_my_trades`; there is one page."""
         self._check_symbol(symbol)
+        _check_cursor(cursor)
         if since_ms is not None:
             _check_type("since_ms", since_ms, int)
-        return self._ask(lambda _: self._engine.fills(since_ms))
+        return self._ask(lambda now: _listing(self._engine.fills(since_ms), now))
 
     def create_order(
         self,
@@ -241,18 +258,17 @@ class PaperExchange:
                 _check_type("client_oid", request.client_oid, str)
         return self._ask_all([partial(self._place, request) for request in requests])
 
-    def cancel_order(self, order_id: int, symbol: str) -> OrderUpdate:
+    def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
         """See `Exchange.cancel_order`."""
         return _only(self.cancel_orders([order_id], symbol))
 
     def cancel_orders(
-        self, order_ids: Sequence[int], symbol: str
+        self, order_ids: Sequence[OrderId], symbol: str
     ) -> list[OrderUpdate | ExchangeError]:
         """See `Exchange.cancel_orders`."""
         self._check_symbol(symbol)
-        for order_id in order_ids:
-            _check_type("order_id", order_id, int)
-        return self._ask_all([partial(self._cancel, order_id) for order_id in order_ids])
+        numbers = [_check_type("order_id", order_id, int) for order_id in order_ids]
+        return self._ask_all([partial(self._cancel, number) for number in numbers])
 
     # The exchange's side; called with the lock held
 
@@ -324,6 +340,15 @@ def _check_type(name: str, value: object, wanted: type[T]) -> T:
     if type(value) is not wanted:
         raise ArgumentTypeError(f"{name} must be of type {wanted.__name__}, and is {value!r}")
     return value
+
+
+def _check_cursor(cursor: str | None) -> None:
+    if cursor is not None:
+        raise ExchangeError(f"there is no page {cursor!r} here: every answer is all that there is")
+
+
+def _listing(items: Iterable[T], now: int) -> Listing[T]:
+    return Listing(tuple(items), answered_ms=now, as_of_ms=now)
 
 
 def _only(answers: list[T | ExchangeError]) -> T:

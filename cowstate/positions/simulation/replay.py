@@ -16,7 +16,7 @@ from time import perf_counter
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
 from ..book.config import GridConfig
-from ..book.model import EXACT, OrderStatus, OrderUpdate, Side
+from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side
 from ..book.store import Slots
 from ..reconcile.plan import PositionVerdict, ReconcilePolicy
 from ..reconcile.reconciler import Reconciler
@@ -356,7 +356,7 @@ def _nothing_left(report: PassReport) -> bool:
 def _count_fills(audit: Audit) -> tuple[int, int]:
     """Return how many fills completed their order, and how many did not."""
     quantities = {order.order_id: order.quantity for order in audit.orders}
-    filled: defaultdict[int, Decimal] = defaultdict(Decimal)
+    filled: defaultdict[OrderId | None, Decimal] = defaultdict(Decimal)
     full = 0
     for fill in audit.fills:
         filled[fill.order_id] = EXACT.add(filled[fill.order_id], fill.quantity)

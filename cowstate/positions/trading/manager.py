@@ -46,6 +46,7 @@ from ..book.store import Slots, SlotsDraft, new_book
 from ..book.sync import plan_force_sync, plan_restore
 from ..errors import OrderMismatchError, RetiredOrderError
 from .grid import cancel_action, plan_grid
+from .holding import plan_within_holding
 
 __all__ = ["PositionManager", "UpdateOutcome", "wall_clock_ms"]
 
@@ -212,7 +213,7 @@ class PositionManager:
         with self.store.transaction() as tx:
             tx.clear()
             tx.update(slots)
-            tx.meta += 1
+            tx.meta = tx.meta.replaced_by(getattr(saved, "meta", None))
 
     def restore_from_exchange_position(self, total: Decimal, last_price: Decimal) -> None:
         """Spread a position of which nothing is known but its *total* over free, empty slots.
@@ -302,6 +303,8 @@ class PositionManager:
     def calculate_adjustments(self, last_price: Decimal) -> tuple[OrderAction, ...]:
         """Return what `plan_grid` wants done, each already noted in its slot.
 
+        No more is offered for sale than is held: see `within_holding`.
+
         The orders to be placed are PENDING and the cancellations requested before any request
         goes out, so nobody plans them twice. The caller carries the actions out and hands what
         came of it to `apply_action_results`.
@@ -309,13 +312,15 @@ class PositionManager:
         Raises:
             AmountTypeError, AmountValueError: *last_price* is no positive `Decimal`.
         """
-        actions: tuple[OrderAction, ...] = ()
+        actions = plan_within_holding(self.store.snapshot(), last_price, self.config)
+        if not actions:
+            return ()
 
         def note(draft: Draft[str, InventorySlot]) -> None:
             nonlocal actions
             # Planned on the base: an action depends on its own slot alone, and that is written
             # below, so it is there that the draft conflicts if it has changed.
-            actions = plan_grid(draft.base, last_price, self.config)
+            actions = plan_within_holding(draft.base, last_price, self.config)
             now = self._time_ms()
             for action in actions:
                 slot = draft.get(action.slot) or InventorySlot(Decimal(action.slot))

@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from ..book.ids import parse_client_oid
 from ..book.model import ActionKind, ActionOutcome, ActionResult, OrderAction, OrderUpdate
-from ..errors import ExchangeError, NetworkError
+from ..errors import DuplicateOrderIdError, ExchangeError, NetworkError
 from ..exchange.protocol import Exchange, OrderRequest
 from .manager import PositionManager
 
-__all__ = ["GridStrategy"]
+__all__ = ["GridStrategy", "action_result", "order_request"]
 
 _Answers: TypeAlias = Sequence[OrderUpdate | ExchangeError]
 
@@ -40,8 +40,9 @@ class GridStrategy:
     def step(self, last_price: Decimal) -> int:
         """Send what *last_price* asks for, wait for the answers, and return how many it was.
 
-        Cancellations go first. An order without an answer stays PENDING: the order stream or
-        the reconciler will tell what became of it. An `ExchangeError` for all requests at once
+        Cancellations go first. An order without an answer stays PENDING, and so does one whose
+        client id the exchange knows already: the order stream or the reconciler will tell what
+        became of it. An `ExchangeError` for all requests at once
         counts as the answer to each.
 
         Raises:
@@ -56,17 +57,7 @@ class GridStrategy:
             ids = [action.order_id for action in cancels if action.order_id is not None]
             self._learn(cancels, lambda: self._exchange.cancel_orders(ids, self._symbol))
         if places:
-            requests = [
-                OrderRequest(
-                    self._symbol,
-                    action.side,
-                    action.quantity,
-                    action.price,
-                    action.client_oid,
-                    post_only=True,
-                )
-                for action in places
-            ]
+            requests = [order_request(action, self._symbol) for action in places]
             self._learn(places, lambda: self._exchange.create_orders(requests))
         return len(actions)
 
@@ -84,19 +75,37 @@ class GridStrategy:
         now = self._time_ms()
         self._manager.apply_action_results(
             [
-                self._result(action, answer, now)
+                action_result(action, answer, now, self._manager.config.prefix)
                 for action, answer in zip(actions, answers, strict=True)
             ]
         )
 
-    def _result(
-        self, action: OrderAction, answer: OrderUpdate | ExchangeError, now: int
-    ) -> ActionResult:
-        if isinstance(answer, NetworkError):
-            return ActionResult(action, ActionOutcome.UNKNOWN, reason=str(answer), time_ms=now)
-        if isinstance(answer, ExchangeError):
-            return ActionResult(action, ActionOutcome.REJECTED, reason=str(answer), time_ms=now)
-        if parse_client_oid(answer.client_oid, self._manager.config.prefix) is None:
-            # Some venues do not repeat our id; whose answer it is, its place says.
-            answer = answer.replace(client_oid=action.client_oid)
-        return ActionResult(action, ActionOutcome.ACCEPTED, answer, time_ms=now)
+
+def order_request(action: OrderAction, symbol: str) -> OrderRequest:
+    """Return the request that carries out the PLACE *action*: a post-only order."""
+    return OrderRequest(
+        symbol,
+        action.side,
+        action.quantity,
+        action.price,
+        action.client_oid,
+        post_only=True,
+    )
+
+
+def action_result(
+    action: OrderAction, answer: OrderUpdate | ExchangeError, time_ms: int, prefix: str
+) -> ActionResult:
+    """Return what *answer* means for *action*, for `PositionManager.apply_action_results`.
+
+    No answer is UNKNOWN, and so is an id that is taken: it proves an order, perhaps this one.
+    *prefix* is that of our client ids, *time_ms* when the answer came. Pure.
+    """
+    if isinstance(answer, (NetworkError, DuplicateOrderIdError)):
+        return ActionResult(action, ActionOutcome.UNKNOWN, reason=str(answer), time_ms=time_ms)
+    if isinstance(answer, ExchangeError):
+        return ActionResult(action, ActionOutcome.REJECTED, reason=str(answer), time_ms=time_ms)
+    if parse_client_oid(answer.client_oid, prefix) is None:
+        # Some venues do not repeat our id; whose answer it is, its place says.
+        answer = answer.replace(client_oid=action.client_oid)
+    return ActionResult(action, ActionOutcome.ACCEPTED, answer, time_ms=time_ms)

@@ -54,7 +54,7 @@ def test_a_key_is_not_rounded_to_the_precision_of_the_thread():
 
 @pytest.mark.parametrize("price", [50000.0, True, None, b"1", object()])
 def test_a_price_of_the_wrong_type_is_refused(price):
-    with pytest.raises(AmountTypeError, match=r"^price is a"):
+    with pytest.raises(AmountTypeError, match=r"^price is of type"):
         price_key(price)
 
 

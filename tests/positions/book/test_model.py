@@ -18,9 +18,7 @@ from cowstate.positions.book.model import (
     Fill,
     OrderStatus,
     OrderUpdate,
-    PositionReport,
     Side,
-    TradeReport,
     check_amount,
 )
 from cowstate.positions.errors import AmountTypeError, AmountValueError
@@ -117,8 +115,8 @@ def test_an_amount_passes_with_its_sign_allowed_and_is_not_changed(value):
         ("side", "BUY", r"use Side\('BUY'\)"),
         ("status", "NEW", r"use OrderStatus\('NEW'\)"),
         ("client_oid", 7, "not str"),
-        ("order_id", "7", r"use int\('7'\)"),
-        ("order_id", True, "not int"),
+        ("order_id", 7.0, "not int or str"),
+        ("order_id", True, "not int or str"),
         ("time_ms", 1.5, "not int"),
     ],
 )
@@ -149,18 +147,6 @@ def test_a_market_order_has_no_price():
 def test_the_price_of_a_fill_is_its_cost_by_its_quantity():
     fill = Fill("50000", "g-50000-B1", 7, Side.BUY, Decimal("0.5"), Decimal("24999.5"), 0)
     assert fill.price == Decimal(49999)
-
-
-def test_reports_of_the_exchange_refuse_floats_too():
-    assert PositionReport("BTCUSDT", Decimal("-0.5")).quantity == Decimal("-0.5")
-    with pytest.raises(AmountTypeError):
-        PositionReport("BTCUSDT", 0.5)
-    trade = TradeReport(1, 2, "x", "BTCUSDT", Side.BUY, Decimal(1), Decimal(2))
-    for name in ("price", "quantity"):
-        with pytest.raises(AmountTypeError):
-            trade.replace(**{name: 0.5})
-        with pytest.raises(AmountValueError):
-            trade.replace(**{name: Decimal(0)})
 
 
 def test_sums_of_money_are_exact_far_beyond_the_default_precision():

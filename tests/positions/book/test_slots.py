@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 
 from cowstate import ArgumentValueError, CowstateError
 from cowstate.positions.book.ids import client_order_id
-from cowstate.positions.book.model import TAIL, OrderStatus, OrderUpdate, PositionStatus, Side
+from cowstate.positions.book.model import (
+    FORGOTTEN,
+    TAIL,
+    OrderStatus,
+    OrderUpdate,
+    PositionStatus,
+    Side,
+)
 from cowstate.positions.book.orders import (
     adjust_position,
     apply_order_update,
+    drop_forgotten,
     fills_of,
     open_order,
     request_cancel,
@@ -280,3 +288,33 @@ def test_post_only_refusals_are_counted_in_a_row_and_ended_by_an_acknowledged_or
     waiting = apply_order_update(over, update(5, OrderStatus.PENDING))
     waiting = apply_order_update(waiting, update(6, OrderStatus.PENDING))
     assert apply_order_update(waiting, refused(7)).post_only_fail_count == 1
+
+
+# What is kept of forgotten orders
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
+def test_what_a_slot_holds_is_what_its_orders_filled_the_forgotten_ones_included(fills):
+    slot = EMPTY
+    for sequence, filled in enumerate(fills, start=1):
+        slot = apply_order_update(slot, update(sequence, OrderStatus.CANCELED, filled))
+    kept = fills[max(len(fills) - TAIL - FORGOTTEN, 0) : max(len(fills) - TAIL, 0)]
+    assert [order.filled for order in slot.forgotten] == kept
+    if len(fills) <= TAIL + FORGOTTEN:
+        remembered = sum(order.filled for order in slot.orders)
+        assert slot.position_qty == remembered + sum(kept)
+
+
+def test_what_is_kept_of_a_forgotten_order_is_signed_and_can_be_dropped():
+    slot = EMPTY
+    sold = update(1, OrderStatus.FILLED, 1).replace(side=Side.SELL, client_oid="g-50000-S1")
+    slot = apply_order_update(slot, sold)
+    for sequence in range(2, TAIL + 3):
+        slot = apply_order_update(slot, update(sequence, OrderStatus.CANCELED))
+    first, second = slot.forgotten
+    assert (first.client_oid, first.filled, second.filled) == ("g-50000-S1", -1, 0)
+    assert (first.order_id, first.ended_ms) == (sold.order_id, sold.time_ms)
+    left = drop_forgotten(slot, ["g-50000-S1", "nobody"])
+    assert left.forgotten == (second,)
+    assert left.position_qty == slot.position_qty
+    assert drop_forgotten(left, ["g-50000-S1"]) is left

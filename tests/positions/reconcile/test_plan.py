@@ -253,6 +253,7 @@ def test_trades_tell_of_orders_that_are_unknown_or_not_known_to_be_filled() -> N
         trade("grid-100-B9", "0.5"),
         trade("grid-300-B1", "0.5"),
         trade("web_1", "0.5"),
+        trade("grid-300-B1", "0.5", 9).replace(client_oid=None),
     )
     found = plan(slots, view(BOTH[0], part, trades=trades))
     assert [query.client_oid for query in found.query] == ["grid-100-B9", "grid-300-B1"]

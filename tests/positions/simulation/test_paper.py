@@ -12,6 +12,7 @@ from cowstate import ArgumentTypeError, ArgumentValueError, ClosedError
 from cowstate.positions.book.model import OrderStatus, Side
 from cowstate.positions.errors import (
     AmountTypeError,
+    DuplicateOrderIdError,
     ExchangeError,
     NetworkError,
     OrderNotFoundError,
@@ -53,7 +54,7 @@ def listen(exchange):
 
 def test_it_is_an_exchange():
     exchange: Exchange = make()
-    assert exchange.fetch_open_orders(SYMBOL) == []
+    assert exchange.fetch_open_orders(SYMBOL).items == ()
 
 
 def test_a_request_a_reply_and_an_event_take_the_latency_each():
@@ -117,7 +118,7 @@ def test_a_batch_takes_the_time_of_one_request_and_hides_no_refusal():
     assert clock.now_ms == 2 * LATENCY
     assert [getattr(result, "order_id", type(result)) for result in results] == [
         1,
-        ExchangeError,
+        DuplicateOrderIdError,
         2,
     ]
     gone = exchange.cancel_orders([2, 7, 1], SYMBOL)

@@ -19,7 +19,12 @@ from cowstate.positions import (
     VirtualClock,
     plan_grid,
 )
-from cowstate.positions.errors import ExchangeError, NetworkError, OrderNotFoundError
+from cowstate.positions.errors import (
+    DuplicateOrderIdError,
+    ExchangeError,
+    NetworkError,
+    OrderNotFoundError,
+)
 from cowstate.positions.trading.strategy import GridStrategy
 
 CONFIG = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 3, "grid")
@@ -104,8 +109,12 @@ def test_an_order_through_the_market_is_refused_as_post_only_and_planned_again(d
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["for all at once", "for each"])
-def test_a_placed_order_without_an_answer_stays_pending(desk, whole):
-    error = NetworkError("no answer")
+@pytest.mark.parametrize(
+    "error",
+    [NetworkError("no answer"), DuplicateOrderIdError("there is one")],
+    ids=["no answer", "its id is taken"],
+)
+def test_a_placed_order_of_unknown_fate_stays_pending(desk, error, whole):
     desk.exchange.answer = failing(error) if whole else (lambda answers: [error] * len(answers))
     desk.strategy.step(TOP)
     assert set(desk.statuses().values()) == {SlotStatus.PENDING}

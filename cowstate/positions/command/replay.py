@@ -6,20 +6,19 @@ import argparse
 import json
 import os
 import stat
-import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cowstate import ArgumentValueError
 
-from .book.config import MAX_LEVELS, GridConfig
-from .book.model import check_amount
-from .errors import AmountValueError, ClientIdError
-from .simulation.line import Faults
-from .simulation.replay import ReplayOptions, ReplayReport, replay
-from .simulation.tape import STDIN, read_tape, synthetic_tape
+from ..book.config import MAX_LEVELS, GridConfig
+from ..book.model import check_amount
+from ..errors import AmountValueError, ClientIdError
+from ..simulation.line import Faults
+from ..simulation.replay import ReplayOptions, ReplayReport, replay
+from ..simulation.tape import STDIN, read_tape, synthetic_tape
+from .options import advancing, probability, whole
 
 __all__ = ["add_arguments", "as_json", "as_text", "run"]
 
@@ -67,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     grid.add_argument(
         "--levels",
-        type=_whole(1, MAX_LEVELS),
+        type=whole(1, MAX_LEVELS),
         default=10,
         metavar="N",
         help="purchases below the price (%(default)s)",
@@ -75,14 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_group = parser.add_argument_group("the run")
     run_group.add_argument(
         "--reconcile",
-        type=_whole(1),
+        type=whole(1),
         default=5_000,
         metavar="MS",
         help="milliseconds of the tape between two passes (%(default)s)",
     )
     run_group.add_argument(
         "--latency",
-        type=_whole(0),
+        type=whole(0),
         default=50,
         metavar="MS",
         help="milliseconds that each message takes, in each direction (%(default)s)",
@@ -92,13 +91,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     run_group.add_argument(
         "--seed",
-        type=_whole(),
+        type=whole(),
         default=0,
         help="of the synthetic tape and of what goes wrong (%(default)s)",
     )
     run_group.add_argument(
         "--count",
-        type=_whole(1),
+        type=whole(1),
         metavar="N",
         help=f"trades of the synthetic tape ({_COUNT})",
     )
@@ -111,7 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--no-answer", "lose_answer", "a request is carried out and its answer never arrives"),
     ):
         faults.add_argument(
-            option, dest=field, type=_probability, default=0.0, metavar="P", help=what
+            option, dest=field, type=probability, default=0.0, metavar="P", help=what
         )
 
 
@@ -134,7 +133,11 @@ def run(args: argparse.Namespace) -> int:
         total = None
         trades = read_tape(args.trades)
         source = "standard input" if args.trades == STDIN else args.trades
-    with _progress(args.trades, total, wanted=not args.json) as progress:
+
+    def count() -> int | None:
+        return _count_lines(args.trades) if total is None else total
+
+    with advancing("replaying", count, wanted=not args.json, every=_BETWEEN_UPDATES) as progress:
         report = replay(trades, options, progress)
     text = json.dumps(as_json(report, source)) if args.json else as_text(report, source)
     print(text)
@@ -165,37 +168,6 @@ def _amount(text: str) -> Decimal:
         raise argparse.ArgumentTypeError(f"{text!r} is not a decimal number") from None
     except AmountValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
-    limits = "" if least is None else f" of {least} or more"
-    if most is not None:
-        limits = f" from {least} to {most}"
-
-    def parse(text: str) -> int:
-        try:
-            number: int | None = int(text)
-        except ValueError:
-            number = None
-        if (
-            number is None
-            or (least is not None and number < least)
-            or (most is not None and number > most)
-        ):
-            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number{limits}")
-        return number
-
-    return parse
-
-
-def _probability(text: str) -> float:
-    try:
-        probability = float(text)
-    except ValueError:
-        probability = -1.0
-    if not 0 <= probability <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a probability, from 0 to 1")
-    return probability
 
 
 def as_json(report: ReplayReport, source: str) -> dict[str, Any]:
@@ -259,39 +231,6 @@ def _verdict(report: ReplayReport) -> Iterator[str]:
         yield (
             f"agrees: the {report.open_orders:,} open orders and the position are the exchange's"
         )
-
-
-@contextmanager
-def _progress(
-    path: str | None, total: int | None, *, wanted: bool
-) -> Generator[Callable[[int], object]]:
-    """Give a function that shows how many trades were read; silent if nobody can watch."""
-    watched = wanted and sys.stderr is not None and sys.stderr.isatty()
-    if not watched or os.environ.get("TERM") == "dumb":
-        yield lambda _: None
-        return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-    except ImportError:
-        yield lambda _: None
-        return
-    bar = Progress(
-        "replaying",
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("replaying", total=_count_lines(path) if total is None else total)
-
-        def advance(count: int) -> None:
-            if count % _BETWEEN_UPDATES == 0:
-                bar.update(task, completed=count)
-
-        yield advance
 
 
 def _count_lines(path: str | None) -> int | None:

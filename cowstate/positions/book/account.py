@@ -1,0 +1,103 @@
+"""What is held and known beside the slots, in the same version: `Account`, the store's meta.
+
+What a correction changes is here and not in the slots: fills do not change a divergence, so a
+delta to what belongs to no order is right whatever fills arrive meanwhile, and no slot is bent.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cowstate import Record
+
+from .findings import Findings
+from .ledger import Ledger
+from .model import EXACT
+
+if TYPE_CHECKING:
+    from .store import Slots
+
+__all__ = ["HOUR_MS", "Account", "QuantityCorrection", "held", "was_restored"]
+
+HOUR_MS = 3_600_000
+"""For so long a correction counts against the bound on what may be corrected."""
+
+
+class QuantityCorrection(Record):
+    """By how much what is held was corrected, signed, and when by our clock."""
+
+    time_ms: int
+    quantity: Decimal
+
+
+class Account(Record):
+    """What is held and known beside the slots; published, saved and restored with them.
+
+    Attributes:
+        restored: how often the state was replaced by a saved one.
+        ledger: what the venue's list of trades has told, and the unattributed quantity.
+        findings: what is known of orders that is no fact yet.
+        corrections: those of the last hour, oldest first.
+
+    >>> account = Account().corrected(Decimal("-0.05"), 1_000)
+    >>> account.unattributed, account.corrected_lately(2_000)
+    (Decimal('-0.05'), Decimal('0.05'))
+    """
+
+    restored: int = 0
+    ledger: Ledger = Ledger()
+    findings: Findings = Findings()
+    corrections: tuple[QuantityCorrection, ...] = ()
+
+    @property
+    def unattributed(self) -> Decimal:
+        """What is held and belongs to no slot: corrections, and fees taken in base. Signed."""
+        return self.ledger.unattributed
+
+    def corrected(self, by: Decimal, now_ms: int) -> Account:
+        """Return the account when *by* (signed) more is held than the slots tell."""
+        lately = self._lately(now_ms)
+        return self.replace(
+            ledger=self.ledger.corrected(by),
+            corrections=(*lately, QuantityCorrection(now_ms, by)),
+        )
+
+    def undone(self, correction: QuantityCorrection) -> Account:
+        """Return the account without *correction*; the same one if it is not there any more."""
+        if correction not in self.corrections:
+            return self
+        rest = tuple(each for each in self.corrections if each != correction)
+        back = EXACT.minus(correction.quantity)
+        return self.replace(ledger=self.ledger.corrected(back), corrections=rest)
+
+    def corrected_lately(self, now_ms: int) -> Decimal:
+        """Return the sum of the sizes of the last hour's corrections: they do not cancel out."""
+        total = Decimal(0)
+        for correction in self._lately(now_ms):
+            total = EXACT.add(total, correction.quantity.copy_abs())
+        return total
+
+    def replaced_by(self, saved: object) -> Account:
+        """Return the account that a restored state begins with; *saved* is the meta value of it.
+
+        Of what was saved before there were accounts, or of slots alone, nothing is known.
+        """
+        account = saved if isinstance(saved, Account) else Account()
+        return account.replace(restored=self.restored + 1)
+
+    def _lately(self, now_ms: int) -> tuple[QuantityCorrection, ...]:
+        return tuple(each for each in self.corrections if now_ms - each.time_ms < HOUR_MS)
+
+
+def held(slots: Slots) -> Decimal:
+    """Return all that is held: what the slots hold, and what belongs to none. O(1)."""
+    total: Decimal = slots.total("position")
+    account = slots.meta
+    return EXACT.add(total, account.unattributed) if isinstance(account, Account) else total
+
+
+def was_restored(before: object, after: object) -> bool:
+    """Whether a commit whose meta values are these replaced the state by a saved one."""
+    counts = [each.restored if isinstance(each, Account) else 0 for each in (before, after)]
+    return counts[0] != counts[1]

@@ -1,0 +1,71 @@
+"""Looks are judged when their trades are complete, oldest first; until then they wait."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cowstate.positions.book.ledger import Entry, Ledger
+from cowstate.positions.exchange.promises import VenuePromises
+from cowstate.positions.reconcile.evidence import Evidence
+from cowstate.positions.reconcile.looks import PositionLook, TradesReading
+from cowstate.positions.reconcile.standing import Overdue, Standing
+from cowstate.positions.reconcile.verdicts import Judgement, judge_looks
+
+PROMISES = VenuePromises.exact(trades_lag_ms=2_000, clock_ms=10)
+STANDING = Standing(Decimal(5))
+EARLY = PositionLook(Decimal(5), 1_000, 1_100, answered_ms=1_050)
+LATER = PositionLook(Decimal(7), 2_000, 2_100, answered_ms=2_050)
+
+
+def judge(looks, sent_ms=None, ledger=Ledger(), standing=STANDING, **promises) -> Judgement:  # noqa: B008
+    reading = None if sent_ms is None else TradesReading(sent_ms, True)
+    kept = PROMISES.replace(**promises)
+    return judge_looks(looks, reading, ledger, standing, Evidence(), kept)
+
+
+@pytest.mark.parametrize(
+    ("sent_ms", "pending"),
+    [(None, [EARLY, LATER]), (3_100, [EARLY, LATER]), (3_101, [LATER]), (4_101, [])],
+)
+def test_a_look_waits_until_its_trades_are_complete(sent_ms, pending):
+    found = judge([EARLY, LATER], sent_ms)
+    assert list(found.pending) == pending
+    assert found.judged == 2 - len(pending)
+    assert found.evidence.last_ms == {2: 0, 1: 1_100, 0: 2_100}[len(pending)]
+
+
+def test_a_reading_that_was_cut_judges_nothing():
+    found = judge_looks(
+        [EARLY], TradesReading(9_000, False), Ledger(), STANDING, Evidence(), PROMISES
+    )
+    assert found == Judgement(Evidence(), (EARLY,))
+
+
+def test_the_evidence_is_of_all_looks_in_order():
+    found = judge([EARLY, LATER], 9_000)
+    assert found.evidence.last.exact == 2
+    assert (found.exact_ms, found.agreed_ms) == (2_100, 1_100)
+    assert found.evidence.proven_ms == 2_100
+
+
+def test_a_look_of_moments_whose_trades_are_forgotten_is_dropped_and_said():
+    for kept_ms, dropped in ((1_040, 0), (1_041, 1)):
+        found = judge([EARLY], 9_000, Ledger(kept_ms=kept_ms), positions_lag_ms=10)
+        assert (found.judged, found.dropped, found.pending) == (1 - dropped, dropped, ())
+        assert (found.agreed_ms is None) is bool(dropped)
+
+
+def test_a_look_that_allows_two_numbers_is_neither_exact_nor_an_agreement():
+    ledger = Ledger(entries=(Entry(1, 1, None, 1_050, Decimal(5), Decimal(5), Decimal(0)),))
+    found = judge([EARLY], 9_000, ledger)
+    assert set(found.evidence.last.values) == {0, 5}
+    assert (found.exact_ms, found.agreed_ms, found.judged) == (None, None, 1)
+
+
+def test_a_fill_in_dispute_is_doubted_from_the_lag_before_the_look():
+    for lag, width in ((0, 0), (100, 3)):
+        standing = Standing(Decimal(5), overdue=(Overdue("a", 1, Decimal(3), 900),))
+        found = judge([EARLY], 9_000, standing=standing, positions_lag_ms=lag)
+        assert found.evidence.last.width == width

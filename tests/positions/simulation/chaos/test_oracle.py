@@ -1,0 +1,217 @@
+"""The laws of the oracle: what is no harm whatever else is so, and what always is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cowstate.positions import InventorySlot, OrderStatus, OrderUpdate, Side, apply_order_update
+from cowstate.positions.book.orders import adjust_position
+from cowstate.positions.simulation.chaos.oracle import (
+    Fact,
+    Gap,
+    HaltVerdict,
+    Judgement,
+    Truth,
+    gap_of,
+    judge,
+    judge_halt,
+    known_orders,
+    venue_order,
+)
+
+LOT = Decimal("0.1")
+ALIVE, OVER = (
+    [status for status in OrderStatus if status.terminal is over and status.rank]
+    for over in (False, True)
+)
+
+
+def update(number: int, lots: int, status: OrderStatus, side: Side = Side.BUY) -> OrderUpdate:
+    price = Decimal(100 + 10 * (number % 3))
+    filled = LOT * lots
+    quantity = filled if status is OrderStatus.FILLED else LOT * 9
+    return OrderUpdate(
+        "X", f"g-{price}-{side[0]}{number + 1}", number + 1, side, price, quantity, status, filled,
+        filled * price, number,
+    )  # fmt: skip
+
+
+def book(*facts: OrderUpdate) -> dict[str, InventorySlot]:
+    slots: dict[str, InventorySlot] = {}
+    for fact in facts:
+        key = fact.client_oid.split("-")[1]
+        slots[key] = apply_order_update(slots.get(key) or InventorySlot(Decimal(key)), fact)
+    return slots
+
+
+def gap(slots: dict[str, InventorySlot], truth: Truth) -> Gap:
+    total = sum((slot.position_qty for slot in slots.values()), Decimal(0))
+    return gap_of(slots, known_orders(slots.values()), total, truth)
+
+
+def truth_of(*orders: OrderUpdate, moved: Decimal = Decimal(0), **under_way: Any) -> Truth:
+    position = sum((order.side.sign * order.filled for order in orders), moved)
+    seen = tuple(venue_order(order, "g") for order in orders)
+    return Truth(position, seen, **under_way)  # type: ignore[arg-type]
+
+
+orders = st.lists(
+    st.tuples(st.integers(0, 9), st.sampled_from(ALIVE + OVER), st.sampled_from(Side)),
+    max_size=5,
+).map(lambda made: [update(n, *each) for n, each in enumerate(made)])
+amounts = st.integers(-9, 9).map(lambda lots: lots * LOT)
+
+
+@given(orders)
+def test_who_knows_everything_is_where_the_truth_is(made: list[OrderUpdate]) -> None:
+    assert gap(book(*made), truth_of(*made)).closed
+
+
+@given(orders, amounts)
+def test_what_others_moved_is_unexplained_to_the_digit(
+    made: list[OrderUpdate], moved: Decimal
+) -> None:
+    found = gap(book(*made), truth_of(*made, moved=moved))
+    assert (found.unexplained, found.missed, found.wrong, found.behind) == (moved, 0, 0, 0)
+
+
+@given(orders, st.lists(st.booleans(), min_size=5, max_size=5), amounts, st.integers(0, 4))
+def test_to_learn_a_fact_is_never_harmful_whatever_else_is_wrong(
+    made: list[OrderUpdate], knows: list[bool], moved: Decimal, which: int
+) -> None:
+    known = [order for order, known in zip(made, knows, strict=False) if known]
+    truth = truth_of(*made, moved=moved)
+    before = book(*known)
+    if made:
+        fact = made[which % len(made)]
+        after = book(*known, fact)
+        assert judge(gap(before, truth), gap(after, truth)) is not Judgement.HARMFUL
+
+
+@given(orders, st.integers(0, 4), st.integers(0, 9))
+def test_an_older_fact_is_no_harm_either(made: list[OrderUpdate], which: int, lots: int) -> None:
+    if made:
+        now = made[which % len(made)]
+        then = now.replace(
+            status=OrderStatus.NEW if not lots else OrderStatus.PARTIALLY_FILLED,
+            filled=min(now.filled, LOT * lots),
+            cost=Decimal(0),
+        )
+        others = [order for order in made if order is not now]
+        truth = truth_of(*made)
+        before, after = gap(book(*others), truth), gap(book(*others, then), truth)
+        assert judge(before, after) is not Judgement.HARMFUL
+
+
+@given(orders, amounts, amounts)
+def test_a_correction_is_harmful_exactly_if_it_leads_further_away(
+    made: list[OrderUpdate], moved: Decimal, correction: Decimal
+) -> None:
+    truth, slots = truth_of(*made, moved=moved), book(*made)
+    aside = InventorySlot(Decimal(500))
+    after = slots | {"500": adjust_position(aside, correction)}
+    found = judge(gap(slots | {"500": aside}, truth), gap(after, truth))
+    farther, nearer = abs(moved - correction) > abs(moved), abs(moved - correction) < abs(moved)
+    expected = Judgement.NEEDED if nearer else Judgement.NEEDLESS
+    assert found is (Judgement.HARMFUL if farther else expected)
+
+
+@given(orders, st.integers(0, 4), amounts)
+def test_to_correct_for_a_fill_that_can_still_be_learnt_is_harm(
+    made: list[OrderUpdate], which: int, moved: Decimal
+) -> None:
+    if made and made[which % len(made)].filled:
+        unheard = made[which % len(made)]
+        slots = book(*(order for order in made if order is not unheard))
+        truth = truth_of(*made)
+        aside = InventorySlot(Decimal(500), unheard.side.sign * unheard.filled)
+        before = gap(slots | {"500": InventorySlot(Decimal(500))}, truth)
+        assert before.missed == unheard.filled
+        assert not before.unexplained
+        assert judge(before, gap(slots | {"500": aside}, truth)) is Judgement.HARMFUL
+
+
+@given(orders, st.integers(0, 4))
+def test_to_give_up_what_works_is_harm_and_to_give_up_what_does_not_is_none(
+    made: list[OrderUpdate], which: int
+) -> None:
+    for order in made[which : which + 1]:
+        others = [each for each in made if each is not order]
+        alive = order.replace(status=OrderStatus.NEW, filled=Decimal(0), cost=Decimal(0))
+        over = alive.replace(status=OrderStatus.CANCELED)
+        before, after = book(*others, alive), book(*others, over)
+        works, gone = truth_of(*others, alive), truth_of(*others, over)
+        assert judge(gap(before, works), gap(after, works)) is Judgement.HARMFUL
+        assert judge(gap(before, gone), gap(after, gone)) is Judgement.NEEDED
+
+
+def test_to_give_up_what_is_still_on_its_way_is_harm() -> None:
+    sent = update(0, 0, OrderStatus.PENDING).replace(order_id=None)
+    over = sent.replace(status=OrderStatus.REJECTED)
+    arriving = Truth(Decimal(0), coming=frozenset([sent.client_oid]))
+    assert judge(gap(book(sent), arriving), gap(book(over), arriving)) is Judgement.HARMFUL
+    lost = Truth(Decimal(0))
+    assert judge(gap(book(sent), lost), gap(book(over), lost)) is Judgement.NEEDED
+
+
+def test_what_is_under_way_is_as_good_as_here() -> None:
+    filled = update(0, 3, OrderStatus.CANCELED)
+    fact = {filled.client_oid: Fact(1, filled.filled, True)}
+    new = filled.replace(status=OrderStatus.NEW, filled=Decimal(0), cost=Decimal(0))
+    for slots in (book(), book(new)):
+        assert gap(slots, truth_of(filled, facts=fact)).closed
+        assert gap(slots, truth_of(filled)).missed == filled.filled
+    assert gap(book(new), truth_of(filled)).behind == 1
+
+
+def test_nobody_can_know_yet_that_a_request_was_lost() -> None:
+    sent = update(0, 0, OrderStatus.PENDING).replace(order_id=None)
+    assert gap(book(sent), Truth(Decimal(0), young=frozenset([sent.client_oid]))).closed
+    assert gap(book(sent), Truth(Decimal(0))).behind == 1
+
+
+def test_a_fill_that_was_never_is_missed_and_unexplained() -> None:
+    invented = update(0, 3, OrderStatus.PARTIALLY_FILLED)
+    found = gap(book(invented), Truth(Decimal(0)))
+    assert found.missed == LOT * 3
+    assert not found.unexplained
+    assert judge(Gap(), found) is Judgement.HARMFUL
+
+
+def test_two_orders_under_one_id_are_two() -> None:
+    ours = update(0, 2, OrderStatus.CANCELED)
+    other = ours.replace(order_id=77, status=OrderStatus.NEW, filled=LOT, cost=Decimal(1))
+    found = gap(book(ours), truth_of(ours, other))
+    assert (found.unexplained, found.missed, found.behind) == (LOT, 0, 1)
+    ended = found._replace(behind=0)
+    assert gap(book(ours), truth_of(ours, other, ending=frozenset([77]))) == ended
+
+
+def test_a_purchase_that_is_learnt_without_its_fee_is_no_harm() -> None:
+    bought = update(0, 5, OrderStatus.CANCELED)
+    fee = Decimal("0.001")
+    truth = truth_of(bought, moved=-bought.filled * fee, fee=fee)
+    before, after = gap(book(), truth), gap(book(bought), truth)
+    assert not before.unexplained
+    assert after.unexplained == -bought.filled * fee
+    fact = {bought.client_oid: Fact(1, bought.filled, True)}
+    truth = truth._replace(facts=fact)
+    assert judge(gap(book(), truth), gap(book(bought), truth)) is not Judgement.HARMFUL
+
+
+@given(st.lists(st.tuples(amounts, st.integers(1, 50).map(Decimal)), min_size=1, max_size=3))
+def test_a_halt_is_right_exactly_where_a_divergence_as_large_as_the_bound_was(
+    moments: list[tuple[Decimal, Decimal]],
+) -> None:
+    bound = Decimal("0.05")
+    found = judge_halt([(Gap(unexplained=moved), size) for moved, size in moments], bound)
+    if any(moved and abs(moved) >= bound * size for moved, size in moments):
+        assert found is HaltVerdict.RIGHT
+    elif any(moved for moved, _ in moments):
+        assert found is HaltVerdict.SMALL
+    else:
+        assert found is HaltVerdict.WRONG
