@@ -233,3 +233,25 @@ def test_a_block_left_by_hand_that_is_struck_as_it_ends_is_over_for_who_waits() 
         except FailsError:
             assert Party(partial(store.set, "b", 2)).result().version == 1
     assert store.snapshot() == {"a": 0, "b": 2}
+
+
+@pytest.mark.parametrize("others", [1, 2, 5])
+def test_so_it_is_while_errors_are_handled_that_came_of_that_one(others: int) -> None:
+    store: Numbers = Store({"a": 0})
+    block = store.transaction()
+    block.__enter__()["a"] = 1
+
+    def leave_with_others(left: int) -> None:
+        if not left:
+            block.__exit__(None, None, None)
+        try:
+            leave_with_others(left - 1)
+        except FailsError:
+            fail()
+
+    with setting(Committer, leave=lambda *_, **__: fail()):
+        try:
+            leave_with_others(others)
+        except FailsError:
+            assert Party(partial(store.set, "b", 2)).result().version == 1
+    assert store.snapshot() == {"a": 0, "b": 2}
