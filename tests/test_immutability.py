@@ -463,9 +463,8 @@ def test_a_hundred_thousand_values_are_looked_at_and_more_are_refused(
     make: Callable[[int], Any],
 ) -> None:
     check_deeply(make(100_000), "root")
-    for more in (100_002, 200_000):
-        with pytest.raises(MutableRecordError, match=r"root .* more than 100,000 values"):
-            check_deeply(make(more), "root")
+    with pytest.raises(MutableRecordError, match=r"root .* more than 100,000 values"):
+        check_deeply(make(100_002), "root")
 
 
 def test_one_more_than_a_hundred_thousand_is_one_too_many() -> None:
