@@ -64,6 +64,26 @@ def test_a_stack_that_could_not_enter_one_more_still_holds_the_transaction(wrong
     assert store.snapshot()["a"] == 1
 
 
+def test_a_stack_that_could_not_hand_over_what_it_holds_still_holds_the_transaction() -> None:
+    class Only(ExitStack):
+        def __init__(self) -> None:
+            if made:
+                raise FailsError
+            made.append(self)
+            super().__init__()
+
+    made: list[ExitStack] = []
+    store: Numbers = Store({"a": 0})
+    with Only() as stack:
+        tx = stack.enter_context(store.transaction())
+        try:
+            stack.pop_all()
+        except FailsError:
+            others_wait(store)
+        tx["a"] = 1
+    assert store.snapshot()["a"] == 1
+
+
 def test_what_a_stack_calls_before_the_end_of_the_transaction_is_inside_of_it() -> None:
     for raises in (False, True):
         store: Numbers = Store({"a": 0})
