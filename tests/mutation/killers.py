@@ -21,7 +21,7 @@ NEAR = {
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/process.py": ["test_serving", "worlds/test_inside"],
-    "cowstate/readstore.py": ["test_feeds"],
+    "cowstate/readstore.py": ["test_feeds", "test_subscribers", "test_slips", "test_process"],
     "cowstate/reservation.py": ["test_transactions", "test_blocks"],
     "cowstate/ring.py": ["test_diff", "test_timeline"],
     "cowstate/schema.py": ["test_invariants", "test_transactions", "test_sameness", "test_slips"],
