@@ -362,6 +362,13 @@ def test_the_law_sees_a_check_that_looks_less_closely(twin: Check) -> None:
         law()
 
 
+@pytest.mark.parametrize("made", [Pair(1, []), Pair([], 1)], ids=repr)
+def test_a_field_of_a_named_tuple_is_called_by_its_name(made: Pair) -> None:
+    with pytest.raises(MutableRecordError) as caught:
+        check_deeply(made, "root")
+    assert caught.value.path == ("root.right" if made.left else "root.left")
+
+
 def test_each_way_to_write_looks_into_what_it_is_given() -> None:
     store: Store[str, Any] = Store({"a": Order()}, immutability="deep")
     bad = Order(tags=((), [1]))
