@@ -175,6 +175,24 @@ def _beside_a_generator_of_its_own(store: Numbers) -> None:
         tx["a"] = 1
 
 
+def _beside_a_generator_that_goes_on_and_on(store: Numbers) -> None:
+    @contextmanager
+    def unit() -> Iterator[None]:
+        yield
+        try:
+            yield
+        except GeneratorExit:
+            yield
+
+    with store.transaction() as tx:
+        try:
+            with unit():
+                pass
+        except RuntimeError:  # out of contextlib
+            others_wait(store)
+        tx["a"] = 1
+
+
 def _beside_an_error_of_another_store(store: Numbers) -> None:
     other: Store[Any, Any] = Store({"a": 0})
     with store.transaction() as tx:
@@ -213,6 +231,7 @@ def _by_hand(store: Numbers) -> None:
         _of_another_store,
         _beside_a_stack_of_its_own,
         _beside_a_generator_of_its_own,
+        _beside_a_generator_that_goes_on_and_on,
         _beside_an_error_of_another_store,
         _by_hand,
     ],
