@@ -75,4 +75,4 @@ def _leads_to(manager: Any, reservation: Reservation) -> bool:
     if frame is not None and id(frame) == reservation.frame:
         return True
     calls = [call for _, call in getattr(manager, "_exit_callbacks", ())]
-    return any(isinstance(call, MethodType) and _leads_to(call, reservation) for call in calls)
+    return any(_leads_to(call, reservation) for call in calls)
