@@ -278,7 +278,7 @@ def _parts(held: Any, kind: type) -> list[tuple[str, Any]]:
     if isinstance(held, str | bytes | range):
         return []
     if isinstance(held, abc.Mapping):
-        pairs = list(islice(held.items(), _MOST + 1))
+        pairs = list(islice(held.items(), _MOST))
         return [
             *((f"[{shown(key, 60)}]", record) for key, record in pairs),
             *((f" key {shown(key, 60)}", key) for key, _ in pairs),

@@ -49,7 +49,7 @@ class Members(Generic[K, M]):
             try:
                 self._indexing.attempt(0, self._index, number, (member, keys))
             except Exception:  # out of a key's own comparison: it stays where it is
-                self._flat[number] = member
+                pass
 
     def discard(self, number: int, keys: Collection[K] | None) -> None:
         """Let the member go; no harm if it is gone. O(keys)."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cowstate import Aggregate, Index, Store, transaction
 from cowstate.deferral import BURST, PERIOD, Deferral, deferral
 from cowstate.errors import ArgumentTypeError, ArgumentValueError
+from cowstate.tree import Tree
 
 CAN = deferral(None, tuple) is not None
 needs_it = pytest.mark.skipif(not CAN, reason="needs a free-threaded build from CPython 3.14 on")
@@ -170,6 +171,25 @@ def test_it_is_done_where_it_is_asked_for_and_else_where_it_pays_and_can_be_had(
 def test_an_interpreter_that_cannot_be_asked_has_the_gil(deferred: list[object]) -> None:
     Store({1: 1}).set(1, 2)
     assert not deferred
+
+
+@pytest.mark.parametrize("records", [10, 1000])
+def test_all_that_every_reader_goes_through_is_among_it(
+    make_store: Callable[..., Store[Any, Any]], records: int, deferred: list[object]
+) -> None:
+    store = make_store(
+        {n: n for n in range(records)},
+        indexes={"odd": Index(lambda n: n % 2), "itself": Index(lambda n: n, unique=True)},
+        aggregates={"sum": Aggregate.sum(lambda n: n), "lists": Aggregate.count(lambda n: True)},
+        deferred_refcount=True,
+    )
+    for _ in range(2):
+        snapshot = store.snapshot()
+        maps = [snapshot._map, *snapshot._indexes]
+        tops = [one._top for one in maps if isinstance(one, Tree)]
+        for thing in (store, store._timeline, snapshot, snapshot._lineage, *maps, *tops):
+            assert not gc.is_tracked(thing) or any(noted is thing for noted in deferred), thing
+        store.set(0, snapshot[0] + records * 2)
 
 
 @needs_it

@@ -362,6 +362,13 @@ def test_the_law_sees_a_check_that_looks_less_closely(twin: Check) -> None:
         law()
 
 
+@pytest.mark.parametrize("made", [Pair(1, []), Pair([], 1)], ids=repr)
+def test_a_field_of_a_named_tuple_is_called_by_its_name(made: Pair) -> None:
+    with pytest.raises(MutableRecordError) as caught:
+        check_deeply(made, "root")
+    assert caught.value.path == ("root.right" if made.left else "root.left")
+
+
 def test_each_way_to_write_looks_into_what_it_is_given() -> None:
     store: Store[str, Any] = Store({"a": Order()}, immutability="deep")
     bad = Order(tags=((), [1]))
@@ -463,9 +470,8 @@ def test_a_hundred_thousand_values_are_looked_at_and_more_are_refused(
     make: Callable[[int], Any],
 ) -> None:
     check_deeply(make(100_000), "root")
-    for more in (100_002, 200_000):
-        with pytest.raises(MutableRecordError, match=r"root .* more than 100,000 values"):
-            check_deeply(make(more), "root")
+    with pytest.raises(MutableRecordError, match=r"root .* more than 100,000 values"):
+        check_deeply(make(100_002), "root")
 
 
 def test_one_more_than_a_hundred_thousand_is_one_too_many() -> None:

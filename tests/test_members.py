@@ -70,6 +70,26 @@ def test_those_are_found_whom_a_change_concerns_in_the_order_of_their_arrival(
             assert nobody == (not expected and len(changed) == 1)
 
 
+def test_of_a_change_of_several_keys_nothing_is_plain_whatever_they_are() -> None:
+    store: Store[int, int] = Store({0: 0, 1: 0, 2: 0})
+    versions: list[int] = []
+    store.subscribe(lambda commit: versions.append(commit.version), keys=[1])
+    for changed in ((0, 1), (1, 2), (0, 1, 2)):
+        store.update_all(changed, lambda n: n + 1)
+    assert versions == [1, 2, 3]
+
+
+@given(st.permutations([1, 2, 3, 4]), st.sets(st.integers(1, 4)))
+def test_they_are_found_in_the_order_of_their_numbers_whoever_was_first_let_in(
+    arrived: list[int], keyed: set[int]
+) -> None:
+    # Whoever takes its number first may be held up before it is let in.
+    members: Members[str, int] = Members()
+    for count, number in enumerate(arrived, 1):
+        members.add(number, number, {"a"} if number in keyed else None)
+        assert members.concerned(["a"]) == sorted(arrived[:count])
+
+
 class Comparing(str):
     """A key that fails to be compared when told to, and then is as good as any."""
 

@@ -64,6 +64,26 @@ def test_a_stack_that_could_not_enter_one_more_still_holds_the_transaction(wrong
     assert store.snapshot()["a"] == 1
 
 
+def test_a_stack_that_could_not_hand_over_what_it_holds_still_holds_the_transaction() -> None:
+    class Only(ExitStack):
+        def __init__(self) -> None:
+            if made:
+                raise FailsError
+            made.append(self)
+            super().__init__()
+
+    made: list[ExitStack] = []
+    store: Numbers = Store({"a": 0})
+    with Only() as stack:
+        tx = stack.enter_context(store.transaction())
+        try:
+            stack.pop_all()
+        except FailsError:
+            others_wait(store)
+        tx["a"] = 1
+    assert store.snapshot()["a"] == 1
+
+
 def test_what_a_stack_calls_before_the_end_of_the_transaction_is_inside_of_it() -> None:
     for raises in (False, True):
         store: Numbers = Store({"a": 0})
@@ -155,6 +175,24 @@ def _beside_a_generator_of_its_own(store: Numbers) -> None:
         tx["a"] = 1
 
 
+def _beside_a_generator_that_goes_on_and_on(store: Numbers) -> None:
+    @contextmanager
+    def unit() -> Iterator[None]:
+        yield
+        try:
+            yield
+        except GeneratorExit:
+            yield
+
+    with store.transaction() as tx:
+        try:
+            with unit():
+                pass
+        except RuntimeError:  # out of contextlib
+            others_wait(store)
+        tx["a"] = 1
+
+
 def _beside_an_error_of_another_store(store: Numbers) -> None:
     other: Store[Any, Any] = Store({"a": 0})
     with store.transaction() as tx:
@@ -193,6 +231,7 @@ def _by_hand(store: Numbers) -> None:
         _of_another_store,
         _beside_a_stack_of_its_own,
         _beside_a_generator_of_its_own,
+        _beside_a_generator_that_goes_on_and_on,
         _beside_an_error_of_another_store,
         _by_hand,
     ],
@@ -230,6 +269,28 @@ def test_a_block_left_by_hand_that_is_struck_as_it_ends_is_over_for_who_waits() 
     with setting(Committer, leave=lambda *_, **__: fail()):
         try:
             block.__exit__(None, None, None)
+        except FailsError:
+            assert Party(partial(store.set, "b", 2)).result().version == 1
+    assert store.snapshot() == {"a": 0, "b": 2}
+
+
+@pytest.mark.parametrize("others", [1, 2, 5])
+def test_so_it_is_while_errors_are_handled_that_came_of_that_one(others: int) -> None:
+    store: Numbers = Store({"a": 0})
+    block = store.transaction()
+    block.__enter__()["a"] = 1
+
+    def leave_with_others(left: int) -> None:
+        if not left:
+            block.__exit__(None, None, None)
+        try:
+            leave_with_others(left - 1)
+        except FailsError:
+            fail()
+
+    with setting(Committer, leave=lambda *_, **__: fail()):
+        try:
+            leave_with_others(others)
         except FailsError:
             assert Party(partial(store.set, "b", 2)).result().version == 1
     assert store.snapshot() == {"a": 0, "b": 2}
