@@ -57,6 +57,7 @@ NEAR = {
     ],
     "cowstate/positions/reconcile/verdicts.py": [
         "positions/reconcile/test_evidence",
+        "positions/reconcile/test_acting",
         "positions/reconcile/test_claims",
     ],
 }
