@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cowstate.positions.book.learnt import Growth, Learnt
 from cowstate.positions.book.ledger import Entry, Ledger, Tally
 from cowstate.positions.exchange.promises import VenuePromises
 from cowstate.positions.reconcile import differences as module
 from cowstate.positions.reconcile.differences import (
-    Growth,
     State,
     differences,
     differences_without_trades,
@@ -23,7 +23,6 @@ from cowstate.positions.reconcile.differences import (
 from cowstate.positions.reconcile.looks import PositionLook, TradesReading, Window
 from cowstate.positions.reconcile.standing import (
     HeldOrder,
-    Learnt,
     Overdue,
     Standing,
     due_of,
