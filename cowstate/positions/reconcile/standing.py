@@ -131,8 +131,6 @@ def standing_of(ledger: Ledger, slots_total: Decimal, orders: Iterable[HeldOrder
             traded = tally.traded
             counted.add(id(tally))
         gap = EXACT.subtract(order.filled, traded)
-        if not gap:
-            continue
         if not _beyond(order.filled, traded):
             # The list tells more than the slot could take in, or of another side.
             orphans = EXACT.subtract(orphans, gap)
