@@ -73,6 +73,7 @@ NEAR = {
         "positions/book/test_user_stream",
     ],
     "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/book/slots.py": ["positions/book/test_orders"],
     "cowstate/positions/reconcile/differences.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/fates.py": ["positions/reconcile/test_order_claims"],
     "cowstate/positions/reconcile/looks.py": ["positions/reconcile/test_claims"],
@@ -113,6 +114,7 @@ NEAR = {
     ],
     "cowstate/positions/reconcile/verdicts.py": [
         "positions/reconcile/test_evidence",
+        "positions/reconcile/test_acting",
         "positions/reconcile/test_claims",
     ],
 }

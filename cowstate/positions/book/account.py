@@ -93,8 +93,8 @@ class Account(Record):
 def held(slots: Slots) -> Decimal:
     """Return all that is held: what the slots hold, and what belongs to none. O(1)."""
     total: Decimal = slots.total("position")
-    account = slots.meta
-    return EXACT.add(total, account.unattributed) if isinstance(account, Account) else total
+    account: Account = slots.meta
+    return EXACT.add(total, account.unattributed)
 
 
 def was_restored(before: object, after: object) -> bool:

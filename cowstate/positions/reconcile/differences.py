@@ -7,13 +7,14 @@ from decimal import Decimal
 
 from cowstate import Record
 
+from ..book.learnt import Growth
 from ..book.ledger import Entry
 from ..book.model import EXACT
 from .looks import PositionLook, Window
 from .possible import Possible
 from .standing import Overdue, Standing
 
-__all__ = ["Growth", "State", "differences", "differences_without_trades", "states_in"]
+__all__ = ["State", "differences", "differences_without_trades", "states_in"]
 
 _ZERO = Decimal(0)
 # Each overdue fill makes twice as many numbers; of more of them only the ends are kept.
@@ -95,13 +96,6 @@ def _with_and_without(possible: Possible, unsure: Sequence[Overdue]) -> Possible
     for each in unsure:
         possible = possible | possible.moved(each.quantity)
     return possible
-
-
-class Growth(Record):
-    """A fill that the slots learnt of at *learnt_ms*, by our clock; *quantity* is signed."""
-
-    learnt_ms: int
-    quantity: Decimal
 
 
 def differences_without_trades(

@@ -87,7 +87,7 @@ class Possible(Record):
     @property
     def least(self) -> Decimal:
         """The one nearest to zero: the divergence is at least so large. Of two, the negative."""
-        if self.whole and _ZERO in self:
+        if _ZERO in self:
             return _ZERO
         return min(self.values, key=Decimal.copy_abs)
 
@@ -103,11 +103,8 @@ class Possible(Record):
             highest = min(self.highest, other.highest)
             return Possible.between(lowest, highest) if lowest <= highest else None
         few, others = (other, self) if self.whole else (self, other)
-        if not others.whole:
-            others_values = set(others.values)
-            common = tuple(number for number in few.values if number in others_values)
-        else:
-            common = tuple(number for number in few.values if number in others)
+        inside = others if others.whole else set(others.values)
+        common = tuple(number for number in few.values if number in inside)
         return Possible(common) if common else None
 
     def __or__(self, other: Possible) -> Possible:

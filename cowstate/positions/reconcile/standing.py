@@ -13,13 +13,14 @@ from decimal import Decimal
 
 from cowstate import Record
 
+from ..book.learnt import FillHistory, Learnt
 from ..book.ledger import Ledger, Tally
 from ..book.model import EXACT, OrderId, Side
 from ..book.store import Slots
 from ..exchange.promises import VenuePromises
 from .looks import TradesReading, shows
 
-__all__ = ["HeldOrder", "Learnt", "Overdue", "Standing", "due_of", "remembered", "standing_of"]
+__all__ = ["HeldOrder", "Overdue", "Standing", "due_of", "held_orders", "remembered", "standing_of"]
 
 _ZERO = Decimal(0)
 
@@ -41,13 +42,6 @@ class HeldOrder(Record):
     filled: Decimal
     due: Decimal = _ZERO
     due_ms: int = 0
-
-
-class Learnt(Record):
-    """That *filled* (signed, cumulative) of an order became known at *learnt_ms* by our clock."""
-
-    learnt_ms: int
-    filled: Decimal
 
 
 def due_of(
@@ -137,8 +131,6 @@ def standing_of(ledger: Ledger, slots_total: Decimal, orders: Iterable[HeldOrder
             traded = tally.traded
             counted.add(id(tally))
         gap = EXACT.subtract(order.filled, traded)
-        if not gap:
-            continue
         if not _beyond(order.filled, traded):
             # The list tells more than the slot could take in, or of another side.
             orphans = EXACT.subtract(orphans, gap)
@@ -172,6 +164,20 @@ def remembered(slots: Slots) -> Iterator[tuple[str, OrderId | None, Decimal]]:
             yield order.client_oid, order.order_id, filled
         for gone in slot.forgotten:
             yield gone.client_oid, gone.order_id, gone.filled
+
+
+def held_orders(
+    slots: Slots, history: FillHistory, reading: TradesReading | None, promises: VenuePromises
+) -> tuple[HeldOrder, ...]:
+    """Return the orders whose fills stand in *slots*, with what *reading* must show of each.
+
+    *history* must be of the version of *slots*, or a later one. Pure; O(orders * growths).
+    """
+    return tuple(
+        HeldOrder(client_oid, order_id, filled, *due_of(known, reading, promises))
+        for client_oid, order_id, filled in remembered(slots)
+        for known in [history.of(client_oid, filled)]
+    )
 
 
 def _by_client(tallies: Iterable[Tally]) -> dict[str, Tally]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from cowstate.positions.book.learnt import Learnt
 from cowstate.positions.book.ledger import Ledger
 from cowstate.positions.book.model import Side
 from cowstate.positions.book.reports import FeeAsset, TradeReport
@@ -155,7 +156,7 @@ class Desk:
         self.ledger = Ledger()
         self.waiting: list[PositionLook] = []
         self.corrected = Decimal(0)
-        self.history: dict[int, list[standing.Learnt]] = {}
+        self.history: dict[int, list[Learnt]] = {}
         self.reading: TradesReading | None = None
 
     # The venue's side
@@ -231,12 +232,12 @@ class Desk:
     def learn(self, order: int, filled: Decimal, learnt_ms: int) -> None:
         history = self.history.setdefault(order, [])
         if not history or abs(filled) > abs(history[-1].filled):
-            history.append(standing.Learnt(learnt_ms, filled))
+            history.append(Learnt(learnt_ms, filled))
 
     def held(self) -> list[standing.HeldOrder]:
         orders = []
         for order in range(4):
-            history = self.history.get(order, [standing.Learnt(0, Decimal(0))])
+            history = self.history.get(order, [Learnt(0, Decimal(0))])
             due, due_ms = standing.due_of(history, self.reading, self.promises)
             client = f"g-100-B{order}"
             orders.append(standing.HeldOrder(client, order, history[-1].filled, due, due_ms))

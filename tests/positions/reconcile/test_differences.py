@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cowstate.positions.book.learnt import Growth, Learnt
 from cowstate.positions.book.ledger import Entry, Ledger, Tally
 from cowstate.positions.exchange.promises import VenuePromises
 from cowstate.positions.reconcile import differences as module
 from cowstate.positions.reconcile.differences import (
-    Growth,
     State,
     differences,
     differences_without_trades,
@@ -23,7 +23,6 @@ from cowstate.positions.reconcile.differences import (
 from cowstate.positions.reconcile.looks import PositionLook, TradesReading, Window
 from cowstate.positions.reconcile.standing import (
     HeldOrder,
-    Learnt,
     Overdue,
     Standing,
     due_of,
@@ -170,6 +169,27 @@ def test_the_book_by_the_list_is_what_slots_hold_beside_orders_and_what_trades_t
     slots = Decimal(rest + sum(filled.values()))
     found = standing_of(ledger, slots, [held(order, amount) for order, amount in filled.items()])
     assert found.listed == rest + sum(traded.values())
+
+
+@pytest.mark.parametrize(
+    ("filled", "others", "orphans", "ahead"),
+    [(None, 3, 0, 0), (3, 0, 0, 0), (1, 0, 2, 0), (4, 0, 0, 1)],
+)
+def test_what_was_taken_for_others_is_ours_when_a_slot_comes_to_know_it(
+    filled, others, orphans, ahead
+):
+    """A late event tells of an order whose trades nobody had claimed: it counts once."""
+    ledger = Ledger(tallies=(tally(1, 3).replace(ours=False),))
+    orders = [] if filled is None else [held(1, filled)]
+    found = standing_of(ledger, Decimal(filled or 0), orders)
+    assert (found.others, found.orphans, found.ahead) == (others, orphans, ahead)
+    assert found.listed == 3
+
+
+def test_disputes_are_told_in_a_stated_order():
+    orders = [held(order, 2, 1, client_oid=name) for order, name in enumerate("cab")]
+    found = standing_of(Ledger(), Decimal(6), orders)
+    assert [each.client_oid for each in found.overdue] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def may_be(*values: int) -> Possible:
     return Possible.of(map(Decimal, values))
 
 
+def test_nothing_is_known_before_the_first_look():
+    assert Evidence() == Evidence(None, 0, 0, 0, 0, 0, None)
+    assert not Evidence().proven
+    assert Evidence().exact is None
+
+
 # The size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate.positions.book.ledger import Tally
@@ -97,6 +97,8 @@ def test_a_slot_learns_what_is_certain_without_an_error(first, second):
 @given(
     st.sampled_from(Side), st.integers(0, 5), st.integers(-5, 5), st.integers(0, 9), st.booleans()
 )
+@example(Side.BUY, 2, 2, 6, False)
+@example(Side.SELL, 2, -2, 5, False)
 def test_trades_tell_of_an_order_what_is_not_known(side, filled, traded, cost, over):
     status = OrderStatus.CANCELED if over else OrderStatus.NEW
     order = ORDER.replace(side=side, filled=Decimal(filled), cost=Decimal(5), status=status)

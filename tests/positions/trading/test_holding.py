@@ -107,6 +107,28 @@ def test_all_else_of_a_plan_stays_and_what_is_held_is_for_sale(slots, unattribut
     more = [each for each in rest if each not in others]
     assert [each for each in rest if each in others] == others
     assert all(each.kind is ActionKind.CANCEL and each.side is Side.SELL for each in more)
+    assert all(each.order_id is not None for each in more)
+    requested = {
+        order.client_oid
+        for slot in slots.values()
+        for order in slot.orders
+        if order.cancel_requested
+    }
+    assert not requested & {each.client_oid for each in more}
+    if more:
+        # And no more than is needed: without the last of them, too much would be for sale.
+        total = sum((slot.position_qty for slot in slots.values()), Decimal(0)) + unattributed
+        stays = sum(
+            (
+                order.remaining
+                for slot in slots.values()
+                for order in slot.orders
+                if not order.cancel_requested
+                and order.client_oid not in {each.client_oid for each in more}
+            ),
+            Decimal(0),
+        )
+        assert stays + min(more, key=lambda each: each.price).quantity > total
     assert [Decimal(each.slot) for each in kept] == sorted(Decimal(each.slot) for each in kept)
     if unattributed >= 0:
         assert kept == plan
@@ -131,6 +153,17 @@ def test_the_lowest_sale_goes_first_and_the_highest_is_cancelled_first():
     cancelled = within_holding((), slots, Decimal("-4.5"))
     assert [each.client_oid for each in cancelled] == ["grid-110-S1", "grid-120-S1"]
     assert [each.order_id for each in within_holding((), slots, Decimal("-0.5"))] == [120]
+
+
+def test_a_sale_that_the_plan_cancels_is_not_cancelled_twice():
+    slots = {str(price): slot_of(price, 3, 3, False, True) for price in (100, 110)}
+    (planned,) = within_holding((), slots, Decimal("-0.5"))
+    assert planned.client_oid == "grid-110-S1"
+    assert within_holding((planned,), slots, Decimal("-0.5")) == (planned,)
+    # What is for sale exactly is not too much.
+    assert within_holding((), slots, Decimal("-0.5")) == (planned,)
+    whole = {"100": slot_of(100, 3, 2, False, True)}
+    assert within_holding((), whole, Decimal(-1)) == ()
 
 
 def test_the_manager_sells_no_more_than_is_held():

@@ -1,0 +1,131 @@
+"""When the book learnt of each fill, by our clock: `FillLog`, read off the commits.
+
+The venue's list of trades need not show yet what the book has only just heard of. So the
+comparison asks since when each fill was known, and that no record of the slots says: their times
+are those of whoever reported them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from threading import Lock
+
+from cowstate import MISSING, Commit, Record
+
+from .account import was_restored
+from .blotter import orders_changed
+from .model import EXACT, Side
+from .slots import InventorySlot, Order
+
+__all__ = ["FillHistory", "FillLog", "Growth", "Learnt"]
+
+_ZERO = Decimal(0)
+
+
+class Learnt(Record):
+    """That *filled* (signed, cumulative) of an order became known at *learnt_ms* by our clock."""
+
+    learnt_ms: int
+    filled: Decimal
+
+
+class Growth(Record):
+    """A fill that the slots learnt of at *learnt_ms*, by our clock; both amounts are signed.
+
+    *before* is what was known to be filled of the order until then.
+    """
+
+    learnt_ms: int
+    quantity: Decimal
+    client_oid: str = ""
+    before: Decimal = _ZERO
+
+
+class FillHistory(Record):
+    """The growths of some time, oldest first, up to one version of the slots.
+
+    *floor_ms* is since when they are complete: what was known then was known for longer.
+    """
+
+    version: int
+    floor_ms: int
+    growths: tuple[Growth, ...] = ()
+
+    def of(self, client_oid: str, filled: Decimal) -> tuple[Learnt, ...]:
+        """Return when what is *filled* (signed) of an order became known, oldest first.
+
+        >>> grown = Growth(2_000, Decimal(1), "g-100-B1", before=Decimal(2))
+        >>> [str(each.filled) for each in FillHistory(7, 500, (grown,)).of("g-100-B1", Decimal(3))]
+        ['2', '3']
+        """
+        grown = [each for each in self.growths if each.client_oid == client_oid]
+        first = grown[0].before if grown else filled
+        known = [Learnt(self.floor_ms, first)]
+        for each in grown:
+            known.append(Learnt(each.learnt_ms, EXACT.add(each.before, each.quantity)))
+        return tuple(known)
+
+    def since(self, moment_ms: int) -> tuple[Growth, ...]:
+        """Return the growths that were learnt at *moment_ms* or later."""
+        return tuple(each for each in self.growths if each.learnt_ms >= moment_ms)
+
+
+class FillLog:
+    """Notes for each fill when it became known; subscribe `record` to the store of slots.
+
+    Thread-safe. A commit costs O(slots changed), a look at it O(growths kept).
+
+    Args:
+        keep_ms: for how long a growth is kept: the greatest lag of the venue, and some more.
+        time_ms: our clock.
+
+    >>> log = FillLog(60_000, lambda: 1_000)
+    >>> log.history()
+    FillHistory(version=0, floor_ms=1000, growths=())
+    """
+
+    def __init__(self, keep_ms: int, time_ms: Callable[[], int]) -> None:
+        self._keep_ms = keep_ms
+        self._time_ms = time_ms
+        self._lock = Lock()
+        self._growths: deque[Growth] = deque()
+        self._floor_ms = time_ms()
+        self._version = 0
+
+    def record(self, commit: Commit[str, InventorySlot]) -> None:
+        """Note one commit; to be called in version order."""
+        now = self._time_ms()
+        grown: list[Growth] = []
+        restored = was_restored(commit.before.meta, commit.after.meta)
+        if not restored:
+            for change in commit.changes.values():
+                before = _filled(() if change.old is MISSING else change.old.orders)
+                for order in orders_changed(change):
+                    known = before.get(order.client_oid, _ZERO)
+                    more = EXACT.subtract(_signed(order), known)
+                    if more:
+                        grown.append(Growth(now, more, order.client_oid, known))
+        with self._lock:
+            if restored:
+                # What was saved was known when it was saved, and so it was before this moment.
+                self._growths.clear()
+                self._floor_ms = now
+            self._growths += grown
+            while self._growths and self._growths[0].learnt_ms < now - self._keep_ms:
+                self._floor_ms = self._growths.popleft().learnt_ms
+            self._version = commit.after.version
+
+    def history(self) -> FillHistory:
+        """Return what was noted, up to the version of the last commit that was recorded."""
+        with self._lock:
+            return FillHistory(self._version, self._floor_ms, tuple(self._growths))
+
+
+def _filled(orders: tuple[Order, ...]) -> dict[str, Decimal]:
+    return {order.client_oid: _signed(order) for order in orders}
+
+
+def _signed(order: Order) -> Decimal:
+    return order.filled if order.side is Side.BUY else order.filled.copy_negate()
