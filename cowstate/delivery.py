@@ -303,12 +303,22 @@ class Delivery(Generic[K, V]):
         What event loops serve is theirs.
         """
         wanted, newest = self._timeline.current.version, next(numbers)
-        for group in (self.by_writer, self.by_thread):
+        groups = (self.by_writer, self.by_thread)
+        return all(self._flush(group, wanted, newest, deadline) for group in groups)
+
+    def _flush(self, group: Group[K, V], wanted: int, newest: int, deadline: float | None) -> bool:
+        more = False
+        try:
             while group.members.all and (group.position < wanted or group.begins_before(newest)):
                 if deadline is not None and monotonic() >= deadline:
                     return False
-                group.deliver(BOUND, PATIENCE)
-        return True
+                more = True  # until the opposite is known, also if something is raised
+                more = group.deliver(BOUND, PATIENCE)
+            return True
+        finally:
+            # Who came meanwhile found the turn taken, and left it to this.
+            if more:
+                self.wake()
 
     def flush_at_exit(self) -> None:
         """Deliver what is left, in a second or by the callbacks' own slowness; never raise."""

@@ -83,9 +83,12 @@ class Layout:
             moved = value.before.meta is not value.after.meta
             meta = value.after.meta if moved else UNSET
             rows = self._changes_of(value.changes)
-            # It is the version before, but for who follows, and was given several as one, or all.
+            # It is the version before, but for who follows, and was given several as one, or all;
+            # and the same one, if nothing changed. Of what is derived alone, a version comes of no
+            # change, so that says where it began as well.
             began = value.before.version
-            since = UNSET if began >= 0 and value.version - began in (0, 1) else began
+            step = int(bool(rows) or moved)
+            since = UNSET if began >= 0 and value.version - began == step else began
             return self.commit, self.made_commit(value.version, rows, meta, since)
         raise ArgumentTypeError(
             f"a codec encodes a Snapshot, a ChangeSet or a Commit, not {shown(value)}; a record "

@@ -243,6 +243,25 @@ def test_a_commit_says_where_it_started_only_if_that_is_not_the_version_before()
             codec.decode_commit(b'{"version":2,"changes":{},"since":%d}' % since)
 
 
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+def test_a_version_of_what_is_derived_alone_goes_over_the_wire_as_any_other(form: Any) -> None:
+    codec, store = Codec(key=str, record=int, form=form), Store({"a": 1})
+    here = codec.decode_snapshot(codec.encode(store.snapshot()))
+    for commit in (
+        store.add_index("odd", Index(lambda n: n % 2)),
+        store.set("a", 2),
+        store.add_aggregate("sum", Aggregate.sum(lambda n: n)),
+        store.remove_index("odd"),
+        store.set("a", 2),
+        store.set_meta(None),
+        store.delete("a"),
+    ):
+        received = codec.decode_commit(codec.encode(commit), here)
+        assert (received.before.version, received.changes) == (here.version, commit.changes)
+        here = received.after
+        assert is_like(here, commit.after)
+
+
 @given(worlds())
 def test_a_commit_that_was_lost_or_comes_twice_is_noticed(world: Any) -> None:
     codec, states = world

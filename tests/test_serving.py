@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cowstate import Commit, Store, delivery, groups, process, transaction
+from cowstate.delivery import BOUND
 from cowstate.groups import Group
 from cowstate.timeline import BACKLOG
 from tests.loops import loop
@@ -225,6 +226,40 @@ def test_flush_delivers_what_was_published_and_tells_when_its_time_is_over() -> 
     assert seen == [*range(1, 21)] * 2
     assert [subscription.delivered for subscription in subscriptions] == [20, 20]
     assert store.flush(0)
+
+
+@pytest.mark.parametrize("ends", ["done", "late", "struck"])
+@pytest.mark.parametrize("via", ["writer", "thread"])
+def test_what_comes_while_a_flush_delivers_does_not_wait_for_the_next_write(
+    via: Any, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who writes meanwhile, and the store's thread, find the turn taken, and leave it to the flush.
+    store: Store[str, int] = Store({"a": 0})
+    seen: SimpleQueue[int] = SimpleQueue()
+
+    def call(commit: Commit[str, int]) -> None:
+        seen.put(commit.version)
+        if commit.version == BOUND:
+            with ThreadPoolExecutor(1) as other, pytest.MonkeyPatch.context() as patch:
+                patch.setattr(store._delivery, "wake", lambda: None)  # in vain
+                other.submit(store.set, "a", 99).result(PATIENCE)
+            if ends == "late":
+                monkeypatch.setattr(delivery, "monotonic", lambda: 1e9)
+            elif ends == "struck":
+                raise KeyboardInterrupt
+
+    store.subscribe(call, via=via)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store._delivery, "after", lambda _: None)
+        for n in range(BOUND + (ends == "late")):
+            store.set("a", n + 1)
+    if ends == "struck":
+        with pytest.raises(KeyboardInterrupt):
+            store.flush(PATIENCE)
+    else:
+        assert store.flush(PATIENCE) is (ends == "done")
+    last = store.snapshot().version
+    assert [seen.get(timeout=PATIENCE) for _ in range(last)] == [*range(1, last + 1)]
 
 
 def test_a_flush_that_has_no_time_left_delivers_nothing() -> None:
