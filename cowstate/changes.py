@@ -147,7 +147,9 @@ class ChangeSet(Mapping[K, Change[V]], Generic[K, V]):
         holds; nothing guards the mapping meanwhile, so it must be the caller's own.
 
         Each key must hold the record that its change starts with, the same or an equal one, for
-        what was decoded is equal at best. All are looked at before the first is changed.
+        what was decoded is equal at best. All are looked at before the first is changed. What
+        *mapping* itself raises after that leaves it half changed; only `Store.transact`, and a
+        transaction that ends with the error, takes that back.
 
         Raises:
             ChangeSetMismatchError: a key holds something else; *mapping* is as it was.

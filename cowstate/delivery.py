@@ -175,7 +175,9 @@ class Delivery(Generic[K, V]):
                 self._by_loop.pop(number, None)
         found = self._by_loop.get(id(via))
         if found is None:  # a group holds its loop, so the number is nobody else's meanwhile
-            found = self._by_loop[id(via)] = _LoopGroup(self._timeline, via)
+            # One of those who come at the same time makes it: who stood in another one, which
+            # nothing holds, would never be called.
+            found = self._by_loop.setdefault(id(via), _LoopGroup(self._timeline, via))
         return found
 
     def groups(self) -> list[Group[K, V]]:

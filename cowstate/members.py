@@ -28,7 +28,7 @@ class Members(Generic[K, M]):
     The index by key takes several steps, so it is changed under a lock, which is only tried. Who
     does not get it leaves a member where it is: among those that are asked for every key, which
     is right and merely slower, or in the index as one that is gone, which is dropped by whoever
-    finds it next. What is right never depends on the index.
+    finds it there or changes the index next. What is right never depends on the index.
 
     Attributes:
         all: every member by its number. Who looks whether there is any looks here.
@@ -38,6 +38,7 @@ class Members(Generic[K, M]):
         self.all: dict[int, M] = {}
         self._flat: dict[int, M] = {}
         self._by_key: dict[K, dict[int, M]] = {}
+        self._gone: dict[int, Collection[K]] = {}  # who may be in the index still
         self._indexing = OwnedLock()
 
     def add(self, number: int, member: M, keys: Collection[K] | None) -> None:
@@ -56,10 +57,8 @@ class Members(Generic[K, M]):
         self.all.pop(number, None)
         self._flat.pop(number, None)
         if keys is not None:
-            try:
-                self._indexing.attempt(0, self._unindex, number, keys)
-            except Exception:  # likewise: what is left of it is gone for everybody who looks
-                pass
+            self._gone[number] = keys
+            self._indexing.attempt(0, self._sweep, None, None)
 
     def concerns_nobody(self, commit: Commit[K, Any]) -> bool:
         """Whether it is plain that *commit*, of one key, concerns no member. O(1)."""
@@ -109,6 +108,18 @@ class Members(Generic[K, M]):
             self._by_key.setdefault(key, {})[number] = member
         # Last: an interruption before this leaves it found twice, never not at all.
         self._flat.pop(number, None)
+        if number not in self.all:  # it has gone meanwhile, perhaps before it was to be found here
+            self._gone[number] = keys
+        if self._gone:
+            self._sweep(None, None)
+
+    def _sweep(self, _: None, __: None) -> None:
+        for number, keys in list(self._gone.items()):
+            try:
+                self._unindex(number, keys)
+            except Exception:  # as above: what is left of it is gone for everybody who looks
+                pass
+            self._gone.pop(number, None)
 
     def _unindex(self, number: int, keys: Collection[K]) -> None:
         for key in keys:

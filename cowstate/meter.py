@@ -20,7 +20,8 @@ class Meter(Record):
     own, to be read by ``statistics()``.
 
     Args:
-        clock: where the seconds come from. It is called under the lock and must not raise.
+        clock: where the seconds come from. It is called under the lock and must not raise, or go
+            back.
 
     >>> from cowstate import Meter, Store
     >>> store = Store({"a": 1}, meter=Meter())

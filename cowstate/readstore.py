@@ -286,7 +286,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         version = current if since is None else since
         if isinstance(version, Snapshot):
             version = self._own(version).version
-        if not isinstance(version, int) or not 0 <= version <= current:
+        if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= current:
             raise ArgumentValueError(
                 f"since must be a version from 0 to {current}, or a snapshot, not {shown(since)}"
             )

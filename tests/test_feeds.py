@@ -271,7 +271,7 @@ def test_a_waiter_notified_twice_hears_it_once_and_at_once() -> None:
 
 def test_what_is_no_feed_is_refused() -> None:
     store = Store({"a": 0})
-    for wrong in (1, -1, "0", 0.0):
+    for wrong in (1, -1, "0", 0.0, False):
         with pytest.raises(ArgumentValueError, match="since must be a version from 0 to 0"):
             store.feed(since=wrong)  # type: ignore[arg-type]
     with pytest.raises(ArgumentValueError, match="mode"):

@@ -173,6 +173,58 @@ def test_who_cannot_be_taken_out_of_the_index_is_dropped_by_who_finds_it_there()
     assert gone() is None
 
 
+class Waits:
+    """A key that nobody ever writes, and that calls somebody when it is first looked up."""
+
+    def __init__(self, call: Callable[[], object] = lambda: None) -> None:
+        self.call = call
+
+    def __hash__(self) -> int:
+        call, self.call = self.call, lambda: None
+        call()
+        return 7
+
+
+def test_who_goes_while_somebody_changes_the_index_is_let_go_by_the_next_change() -> None:
+    # By keys that are never written, so nobody finds it there.
+    members: Members[Any, Listener] = Members()
+    listener = Listener()
+    gone = weakref.ref(listener)
+    members.add(1, listener, ["never"])
+    members._indexing.attempt(0, lambda _, __: members.discard(1, ["never"]))
+    del listener
+    members.add(2, Listener(), ["b"])
+    assert gone() is None
+    members.discard(2, ["b"])
+    assert not members._by_key
+    assert not members._gone
+
+
+def test_who_goes_while_it_is_put_into_the_index_does_not_stay_there() -> None:
+    members: Members[Any, Listener] = Members()
+    key = Waits()
+    goes: list[Callable[[], object]] = [
+        lambda: members.discard(1, [key]),
+        lambda: members.all.pop(1),  # as far as one comes who is struck
+    ]
+    for key.call in goes:
+        members.add(1, Listener(), [key])
+        assert not members._by_key
+        assert not members._gone
+
+
+def test_a_key_that_cannot_be_taken_out_of_the_index_keeps_nobody_else_in_it() -> None:
+    members: Members[Any, Listener] = Members()
+    key = Waits()
+    members.add(1, Listener(), [key])
+    members.add(2, Listener(), ["b"])
+    key.call = lambda: 1 // 0
+    members._indexing.attempt(0, lambda _, __: members.discard(1, [key]))
+    members.discard(2, ["b"])
+    assert [*members._by_key] == [key]
+    assert not members._gone
+
+
 def test_the_index_is_only_tried_and_what_could_not_be_is_right_all_the_same() -> None:
     tried: list[float] = []
     attempt = OwnedLock.attempt

@@ -262,6 +262,25 @@ def test_what_comes_while_a_flush_delivers_does_not_wait_for_the_next_write(
     assert [seen.get(timeout=PATIENCE) for _ in range(last)] == [*range(1, last + 1)]
 
 
+def test_who_comes_to_a_loop_while_another_comes_to_it_first_is_served_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    serving, seen, made = loop(), list[int](), delivery._LoopGroup
+
+    def make(*parts: Any) -> Any:
+        # By another thread, or a finalizer, between the look for the group and its place.
+        monkeypatch.setattr(delivery, "_LoopGroup", made)
+        store.subscribe(versions_into(seen), via=serving)
+        return made(*parts)
+
+    monkeypatch.setattr(delivery, "_LoopGroup", make)
+    store.subscribe(versions_into(seen), via=serving)
+    store.set("a", 1)
+    serving.run()
+    assert seen == [1, 1]
+
+
 def test_a_flush_that_has_no_time_left_delivers_nothing() -> None:
     store: Store[str, int] = Store({"a": 0})
     seen: list[int] = []
