@@ -330,4 +330,4 @@ class _Extreme(Aggregate[V, Any]):
         return state if now is None else state.put(now)
 
     def folded(self, marks: Iterable[Any]) -> Sorted[Any]:
-        return Sorted.of(mark for mark in marks if mark is not None)
+        return Sorted.of(mark for mark in marks if mark is not None and mark is not MISSING)
