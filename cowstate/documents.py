@@ -83,9 +83,11 @@ class Layout:
             moved = value.before.meta is not value.after.meta
             meta = value.after.meta if moved else UNSET
             rows = self._changes_of(value.changes)
-            # It is the version before, but for who follows, and was given several as one, or all.
+            # It is the version before, if anything changed. But who follows was given several as
+            # one, or all; and what is derived may be all that changed.
             began = value.before.version
-            since = UNSET if began >= 0 and value.version - began in (0, 1) else began
+            plain = value.version - int(moved or bool(rows))
+            since = UNSET if began == plain >= 0 else began
             return self.commit, self.made_commit(value.version, rows, meta, since)
         raise ArgumentTypeError(
             f"a codec encodes a Snapshot, a ChangeSet or a Commit, not {shown(value)}; a record "

@@ -20,6 +20,7 @@ from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
 from .sameness import equal
 from .showing import shown
+from .slips import ensure_function
 
 __all__ = ["Entries", "Index", "Ordered", "entries_of"]
 
@@ -66,6 +67,7 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
                 f"an Index needs a function of a record, not {shown(self.fn)}; "
                 "for a field write operator.attrgetter('field')"
             )
+        ensure_function(self.fn, "an Index needs a function of a record")
 
     def entries(self, result: Any) -> dict[Hashable, None]:
         """Return, as the keys of a dict, the values that a *result* of ``fn`` stands for."""

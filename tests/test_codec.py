@@ -243,6 +243,26 @@ def test_a_commit_says_where_it_started_only_if_that_is_not_the_version_before()
             codec.decode_commit(b'{"version":2,"changes":{},"since":%d}' % since)
 
 
+def test_a_commit_of_what_is_derived_alone_is_followed_like_any_other() -> None:
+    codec, store = Codec(key=str, record=int), Store({"a": 1})
+    here = codec.decode_snapshot(codec.encode(store.snapshot()))
+    for commit in (
+        store.add_index("n", Index(int, ordered=True)),
+        store.set("a", 1),
+        store.set("a", 2),
+        store.add_aggregate("n", Aggregate.max(int)),
+        store.remove_index("n"),
+        store.remove_aggregate("n"),
+        store.set("b", 3),
+    ):
+        read = codec.decode_commit(codec.encode(commit), here)
+        assert read.version == commit.version
+        assert read.before is here
+        assert read.changes == commit.changes
+        here = read.after
+    assert is_like(here, store.snapshot())
+
+
 @given(worlds())
 def test_a_commit_that_was_lost_or_comes_twice_is_noticed(world: Any) -> None:
     codec, states = world

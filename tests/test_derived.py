@@ -237,10 +237,18 @@ def test_unknown_names_are_refused_with_the_known_ones(make_store: MakeStore, ki
             view.total("sum")
 
 
+async def awaited(record: Any) -> int:
+    raise AssertionError("nobody awaits it")
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: Index("order_id"),
+        lambda: Index(awaited),
+        lambda: Aggregate.sum(awaited),
+        lambda: Aggregate.count(awaited),
+        lambda: Aggregate.fold(0, awaited, lambda s, v: s),
         lambda: Aggregate.sum("quantity"),
         lambda: Aggregate.count(5),
         lambda: Aggregate.fold(0, None, lambda s, v: s),
