@@ -92,8 +92,7 @@ class Aggregate(Generic[V, S]):
         by: By[V] | None = None,
     ) -> None:
         for role, fn in (("add", add), ("remove", remove)):
-            if not callable(fn):
-                raise ArgumentTypeError(f"Aggregate: {role} must be a function, not {shown(fn)}")
+            ensure_function(fn, f"Aggregate: {role} must be a function")
         check_immutable(start)
         self.start = start
         self.mark = _itself
@@ -137,8 +136,7 @@ class Aggregate(Generic[V, S]):
         >>> store.set("b", Decimal("0.2")).after.total("sum")
         Decimal('0.3')
         """
-        if not callable(fn):
-            raise ArgumentTypeError(f"Aggregate.sum needs a function of a record, not {shown(fn)}")
+        ensure_function(fn, "Aggregate.sum needs a function of a record")
         return _Sum(fn, start, by)
 
     @overload
@@ -167,8 +165,8 @@ class Aggregate(Generic[V, S]):
         >>> now.total("all"), now.total("even")
         (2, 1)
         """
-        if predicate is not None and not callable(predicate):
-            raise ArgumentTypeError(f"Aggregate.count needs a predicate, not {shown(predicate)}")
+        if predicate is not None:
+            ensure_function(predicate, "Aggregate.count needs a predicate")
         return _Count(always if predicate is None else predicate, by)
 
     @staticmethod
@@ -330,4 +328,4 @@ class _Extreme(Aggregate[V, Any]):
         return state if now is None else state.put(now)
 
     def folded(self, marks: Iterable[Any]) -> Sorted[Any]:
-        return Sorted.of(mark for mark in marks if mark is not None)
+        return Sorted.of(mark for mark in marks if mark is not None and mark is not MISSING)

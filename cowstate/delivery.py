@@ -309,17 +309,12 @@ class Delivery(Generic[K, V]):
         return all(self._flush(group, wanted, newest, deadline) for group in groups)
 
     def _flush(self, group: Group[K, V], wanted: int, newest: int, deadline: float | None) -> bool:
-        more = False
+        left = [False]
         try:
-            while group.members.all and (group.position < wanted or group.begins_before(newest)):
-                if deadline is not None and monotonic() >= deadline:
-                    return False
-                more = True  # until the opposite is known, also if something is raised
-                more = group.deliver(BOUND, PATIENCE)
-            return True
+            return _deliver_until(group, wanted, newest, deadline, left)
         finally:
             # Who came meanwhile found the turn taken, and left it to this.
-            if more:
+            if left[0]:
                 self.wake()
 
     def flush_at_exit(self) -> None:
@@ -374,3 +369,15 @@ def _serve_on(
             return
         delivery.serve()
         del delivery
+
+
+def _deliver_until(
+    group: Group[Any, Any], wanted: int, newest: int, deadline: float | None, left: list[bool]
+) -> bool:
+    """Deliver as `Delivery.flush`, and note in *left* whether there is more."""
+    while group.members.all and (group.position < wanted or group.begins_before(newest)):
+        if deadline is not None and monotonic() >= deadline:
+            return False
+        left[0] = True  # until the opposite is known, also if something is raised
+        left[0] = group.deliver(BOUND, PATIENCE)
+    return True

@@ -18,7 +18,9 @@ from .errors import (
 )
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
+from .sameness import equal
 from .showing import shown
+from .slips import ensure_function
 
 __all__ = ["Entries", "Index", "Ordered", "entries_of"]
 
@@ -34,8 +36,8 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
     """Find records by a value computed from them.
 
     Args:
-        fn: the index function: from a record to its index value, or None for "not in this
-            index". It must depend on the record alone; it runs under the store's lock, twice
+        fn: the index function: from a record to its index value, or None or `MISSING` for "not in
+            this index". It must depend on the record alone; it runs under the store's lock, twice
             for each changed record, so it must be short (an ``operator.attrgetter`` is best).
         unique: at most one record may have each value; a commit that would break this raises
             `UniqueViolationError` and changes nothing. Checked once per commit, for its
@@ -65,10 +67,11 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
                 f"an Index needs a function of a record, not {shown(self.fn)}; "
                 "for a field write operator.attrgetter('field')"
             )
+        ensure_function(self.fn, "an Index needs a function of a record")
 
     def entries(self, result: Any) -> dict[Hashable, None]:
         """Return, as the keys of a dict, the values that a *result* of ``fn`` stands for."""
-        if result is None:
+        if result is None or result is MISSING:
             return {}
         if self.many and isinstance(result, str | bytes):
             raise IndexValueError(
@@ -146,7 +149,7 @@ class Entries:
             for key, (old, new) in delta.items():
                 was = MISSING if old is MISSING else mark(old)
                 now = MISSING if new is MISSING else mark(new)
-                if was is now or was == now:
+                if was is now or equal(was, now):
                     continue
                 gone, come = self._moved(was, now)
                 for value in gone:
@@ -168,7 +171,7 @@ class Entries:
             was: what it gave; `MISSING` if there was no record.
             now: what it gives; `MISSING` if there is no record.
         """
-        if was == now:
+        if equal(was, now):
             return state
         gone, come = self._moved(was, now)
         for value in gone:

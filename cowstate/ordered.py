@@ -26,11 +26,12 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from .errors import ArgumentTypeError, ArgumentValueError
+from .errors import ArgumentTypeError, ArgumentValueError, CowstateError
 from .showing import shown
 
-__all__ = ["Sorted", "Span", "ensure_ordered"]
+__all__ = ["Sorted", "Span", "ensure_ordered", "refusing"]
 
+T = TypeVar("T")
 V = TypeVar("V")
 
 Leaf: TypeAlias = list[Any]
@@ -51,8 +52,8 @@ def ensure_ordered(value: object) -> None:
         ArgumentTypeError: it is a set, of which two are mostly neither below nor above each other.
     """
     kind = type(value)
-    if kind is tuple:
-        for each in value:  # type: ignore[attr-defined]
+    if isinstance(value, tuple):
+        for each in value:
             ensure_ordered(each)
     elif kind is frozenset or kind is set:
         raise ArgumentTypeError(
@@ -87,8 +88,11 @@ class Span(NamedTuple):
     def holds(self, value: Any) -> bool:
         """Whether *value* lies within the ends."""
         low, high = self.low, self.high
-        above = low is None or low < value or (self.inclusive[0] and low == value)
-        return above and (high is None or value < high or (self.inclusive[1] and value == high))
+        try:
+            above = low is None or low < value or (self.inclusive[0] and low == value)
+            return above and (high is None or value < high or (self.inclusive[1] and value == high))
+        except TypeError as error:
+            raise _unordered(shown(value), error) from None
 
     def upto(self, value: Any) -> Span:
         """Return the part of it that ends with *value*, in its order."""
@@ -174,7 +178,10 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
         """Iterate over the values of *span*. O(log N + values)."""
         low_side = bisect_left if span.inclusive[0] else bisect_right
         high_side = bisect_right if span.inclusive[1] else bisect_left
-        return chain.from_iterable(_between(self._top, span, low_side, high_side))
+        parts = _between(self._top, span, low_side, high_side)
+        if span.low is not None or span.high is not None:
+            parts = refusing(parts, "an end of what is asked for")
+        return chain.from_iterable(parts)
 
     def ensure_comparable(self, bound: object) -> None:
         """Raise if *bound* cannot be compared with what is here.
@@ -203,6 +210,16 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
 
 def _unordered(what: str, error: TypeError) -> ArgumentTypeError:
     return ArgumentTypeError(f"{what} cannot be ordered among the others ({error})")
+
+
+def refusing(found: Iterator[T], what: str) -> Iterator[T]:
+    """Yield what is *found*; `ArgumentTypeError` if *what* cannot be compared on the way."""
+    try:
+        yield from found
+    except TypeError as error:
+        if isinstance(error, CowstateError):
+            raise
+        raise _unordered(what, error) from None
 
 
 def _ensure_before(low: Any, high: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from heapq import nlargest, nsmallest
 from typing import Any, Generic, TypeVar
 
 from .errors import ArgumentTypeError, ArgumentValueError
@@ -20,7 +22,8 @@ class Ranges(Generic[K, V]):
 
     The least value comes first, and None stands for no end. Records of one value stand beside each
     other, in the order of their keys where these can be compared, else in one that is not
-    specified. Each read costs O(log N) and what it returns; a transaction and a draft see the
+    specified. Each read costs O(log N) and what it returns; where it returns some records of a
+    value only, it goes through the keys of all that have it. A transaction and a draft see the
     changes made there, and go through these. A draft relies on all that it was told: that these
     values have the entries that they had, and that none lies between.
 
@@ -81,7 +84,7 @@ class Ranges(Generic[K, V]):
             return found
         span = Span(low, high, _checked(inclusive), bool(reverse))
         for _, keys in self._entries_in(index, span):
-            for key in _in_order(keys, span.reverse):
+            for key in _in_order(keys, span.reverse, limit):
                 found[key] = self[key]
                 if len(found) == limit:
                     return found
@@ -129,7 +132,7 @@ class Ranges(Generic[K, V]):
 
     def _end(self, index: str, span: Span) -> tuple[K, V] | None:
         for _, keys in self._entries_in(index, span):
-            for key in _in_order(keys, span.reverse):
+            for key in _in_order(keys, span.reverse, 1):
                 return key, self[key]
         return None
 
@@ -156,11 +159,12 @@ def _given(value: Any) -> Any:
     return value
 
 
-def _in_order(keys: Iterable[K], reverse: bool) -> Iterable[K]:
+def _in_order(keys: Iterable[K], reverse: bool, most: int | None) -> Iterable[K]:
+    """Return *keys* in their order, or the first of them, if no more than *most* are wanted."""
     found: list[Any] = list(keys)
     if len(found) > 1:
-        try:
-            found.sort(reverse=reverse)
-        except TypeError:
-            pass
+        with suppress(TypeError):
+            if most is not None and most < len(found):
+                return (nlargest if reverse else nsmallest)(most, found)
+            return sorted(found, reverse=reverse)
     return found

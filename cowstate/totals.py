@@ -13,6 +13,7 @@ from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted
+from .sameness import same
 from .showing import shown
 
 __all__ = ["GroupedTotal", "Groups", "Total", "total_of"]
@@ -71,7 +72,7 @@ class Total:
 
     def step(self, state: Any, delta: Delta[Any, Any]) -> Any:
         """Return the state after *delta*. Costs O(keys in it)."""
-        mark, shift = self.mark, self.shift
+        mark, shift, before = self.mark, self.shift, state
         key: Any = None
         try:
             for key, (old, new) in delta.items():  # noqa: B007  (for the blame)
@@ -79,10 +80,16 @@ class Total:
                 now = MISSING if new is MISSING else mark(new)
                 if was is not now:
                     state = shift(state, was, now)
+            return state
         except Exception as error:
-            blame(error, "aggregate", self.name, key)
-            raise
-        return state
+            gone = {key: (old, MISSING) for key, (old, _) in delta.items() if old is not MISSING}
+            come = {key: (MISSING, new) for key, (_, new) in delta.items() if new is not MISSING}
+            refused = isinstance(error, ArgumentTypeError | ArgumentValueError)
+            if not (refused and gone and come):
+                blame(error, "aggregate", self.name, key)
+                raise
+        # What came may go with all that stays, and not with what was about to leave.
+        return self.step(self.step(before, gone), come)
 
 
 class GroupedTotal(Total):
@@ -136,7 +143,7 @@ class GroupedTotal(Total):
         if now is MISSING:
             return self._leave(state, left, gave)
         entered, gives = now
-        if left is not entered and left != entered:
+        if not same(left, entered):
             return self._enter(self._leave(state, left, gave), entered, gives)
         if gave is gives:
             return state

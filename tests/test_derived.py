@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate import (
+    MISSING,
     Aggregate,
     ArgumentTypeError,
     ArgumentValueError,
@@ -47,6 +48,23 @@ def test_a_record_is_found_by_what_it_says_and_not_by_what_it_said(make_store: M
 def test_a_record_without_a_value_is_not_in_the_index(make_store: MakeStore) -> None:
     store = by_order(make_store, {"a": Slot(), "b": Slot()})
     assert store.snapshot().find("order", None) is None
+
+
+@pytest.mark.parametrize("nothing", [None, MISSING])
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("unique", [False, True])
+def test_a_record_whose_value_is_missing_is_not_in_the_index(
+    make_store: MakeStore, nothing: Any, ordered: bool, unique: bool
+) -> None:
+    index: Index[Slot] = Index(lambda slot: slot.order_id or nothing, unique, ordered=ordered)
+    store = make_store({"a": Slot()}, indexes={"order": index})
+    store.set("b", Slot())
+    assert store.snapshot().find_all("order", nothing) == {}
+    store.set("a", Slot(1))
+    store.delete("b")
+    assert dict(store.statistics().index_entries) == {"order": 1}
+    store.set("a", Slot())
+    assert dict(store.statistics().index_entries) == {"order": 0}
 
 
 @pytest.mark.parametrize("key", [None, False, 0, "", ()])
@@ -219,10 +237,18 @@ def test_unknown_names_are_refused_with_the_known_ones(make_store: MakeStore, ki
             view.total("sum")
 
 
+async def awaited(record: Any) -> int:
+    raise AssertionError("nobody awaits it")
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: Index("order_id"),
+        lambda: Index(awaited),
+        lambda: Aggregate.sum(awaited),
+        lambda: Aggregate.count(awaited),
+        lambda: Aggregate.fold(0, awaited, lambda s, v: s),
         lambda: Aggregate.sum("quantity"),
         lambda: Aggregate.count(5),
         lambda: Aggregate.fold(0, None, lambda s, v: s),

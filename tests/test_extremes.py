@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import (
+    MISSING,
     Aggregate,
     ArgumentTypeError,
     ArgumentValueError,
@@ -122,6 +123,33 @@ def test_what_has_no_order_is_refused_and_the_error_says_where(
             way()
         assert len(str(caught.value)) < 600
     assert store.snapshot() is before
+
+
+@pytest.mark.parametrize("name", AGGREGATES)
+def test_values_of_another_kind_may_take_the_place_of_all(make_store: MakeStore, name: str) -> None:
+    options = {"aggregates": {name: AGGREGATES[name]}}
+    numbers, words = ({n: Order(kind(n), "buy") for n in (1, 2, 3)} for kind in (int, str))
+    ways: list[Callable[[Store[int, Order]], Any]] = [
+        lambda store: store.replace_all(words),
+        lambda store: store.transact(lambda tx: tx.update(words)),
+    ]
+    for way in ways:
+        store = make_store(numbers, **options)
+        draft = store.draft()
+        draft.update(words)
+        way(store)
+        expected = make_store(words, **options).snapshot().total(name)
+        assert store.snapshot().total(name) == draft.total(name) == expected
+
+
+def test_a_record_that_gives_missing_counts_for_nothing(make_store: MakeStore) -> None:
+    store = make_store({"a": None}, allow_none=True, aggregates={"low": MISSES})
+    assert store.snapshot().total("low") is None
+    assert store.set("b", Order(1)).after.total("low") == 1
+    assert store.delete("a").after.total("low") == store.snapshot().total("low") == 1
+
+
+MISSES: Aggregate[Any, Any] = Aggregate.min(lambda order: getattr(order, "price", MISSING))
 
 
 def test_a_function_that_changes_its_mind_is_found_out(make_store: MakeStore) -> None:

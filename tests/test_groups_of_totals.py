@@ -150,7 +150,12 @@ def test_the_amounts_of_a_group_are_as_exact_as_any(make_store: MakeStore) -> No
 
 
 @pytest.mark.parametrize(
-    ("owner", "error"), [([], ArgumentTypeError), (float("nan"), ArgumentValueError)]
+    ("owner", "error"),
+    [
+        ([], ArgumentTypeError),
+        (float("nan"), ArgumentValueError),
+        (Decimal("sNaN"), ArgumentTypeError),
+    ],
 )
 def test_what_cannot_be_asked_for_is_no_group(
     make_store: MakeStore, owner: Any, error: type[Exception]

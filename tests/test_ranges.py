@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -164,7 +164,23 @@ def test_a_unique_ordered_index_refuses_a_second_record_of_a_value(make_store: M
     assert again.find_key("price", 2) == "a"
 
 
-@pytest.mark.parametrize("price", [float("nan"), (1, float("nan")), "a word", frozenset([1]), 1j])
+class Pair(NamedTuple):
+    one: float
+    two: int
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        float("nan"),
+        (1, float("nan")),
+        Pair(float("nan"), 1),
+        Decimal("sNaN"),
+        "a word",
+        frozenset([1]),
+        1j,
+    ],
+)
 @pytest.mark.parametrize("unique", [False, True])
 def test_what_has_no_order_is_refused_and_the_error_says_where(
     make_store: MakeStore, price: Any, unique: bool
@@ -248,6 +264,64 @@ def test_what_is_asked_wrongly_is_refused_in_every_view(make_store: MakeStore) -
                 with pytest.raises(ArgumentValueError, match="first and last"):
                     read_next("price", None)
             assert view.range("price", 5, -5) == {}
+
+
+def test_an_end_that_goes_with_some_of_the_values_only_is_refused(make_store: MakeStore) -> None:
+    store = make_store({"a": Order((0, 1)), "b": Order((1, None))}, indexes=INDEXES)
+    with store.transaction() as tx:
+        tx["c"] = Order((2, 1))
+        for view in (store.snapshot(), tx, store.draft()):
+            for read in (view.range, view.floor, view.ceiling):
+                with pytest.raises(ArgumentTypeError, match="cannot be ordered among the others"):
+                    read("price", (1, 5))
+            with pytest.raises(ArgumentValueError, match="equals nothing"):
+                view.floor("price", Pair(float("nan"), 1))
+
+
+def test_a_view_refuses_a_value_of_its_own_that_goes_with_no_other(make_store: MakeStore) -> None:
+    store = make_store({"a": Order(1), "b": Order(2)}, indexes=INDEXES)
+    draft = store.draft()
+    draft["c"] = Order("a word")
+    reads: list[Callable[[], Any]] = [
+        lambda: draft.first("price"),
+        lambda: draft.range("price"),
+        lambda: draft.range("price", 1),
+        lambda: draft.ceiling("price", "a"),
+    ]
+    for read in reads:
+        with pytest.raises(ArgumentTypeError, match="ordered among the others"):
+            read()
+
+
+class Counting:
+    """A key that counts how often keys were compared."""
+
+    compared = 0
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __lt__(self, other: Any) -> bool:
+        Counting.compared += 1
+        return self.n < other.n
+
+
+def test_an_end_of_many_records_of_one_value_is_found_without_sorting_them(
+    make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [Counting(n * 7919 % 2000) for n in range(2000)]
+    now = make_store({key: Order(1) for key in keys}, indexes=INDEXES).snapshot()
+    by_n = sorted(keys, key=lambda key: key.n)
+    reads: list[tuple[Callable[[], Any], list[Counting]]] = [
+        (lambda: [now.first("price")[0]], by_n[:1]),  # type: ignore[index]
+        (lambda: [now.last("price")[0]], by_n[-1:]),  # type: ignore[index]
+        (lambda: list(now.range("price", limit=3)), by_n[:3]),
+        (lambda: list(now.range("price", reverse=True, limit=3)), by_n[:-4:-1]),
+    ]
+    for read, expected in reads:
+        monkeypatch.setattr(Counting, "compared", 0)
+        assert read() == expected
+        assert Counting.compared < 2 * len(keys)  # to sort them takes ten times as many
 
 
 # What a draft relies on

@@ -113,9 +113,12 @@ class FillLog:
                 self._growths.clear()
                 self._floor_ms = now
             self._growths += grown
-            while self._growths and self._growths[0].learnt_ms < now - self._keep_ms:
-                self._floor_ms = self._growths.popleft().learnt_ms
+            self._forget(now - self._keep_ms)
             self._version = commit.after.version
+
+    def _forget(self, before_ms: int) -> None:
+        while self._growths and self._growths[0].learnt_ms < before_ms:
+            self._floor_ms = self._growths.popleft().learnt_ms
 
     def history(self) -> FillHistory:
         """Return what was noted, up to the version of the last commit that was recorded."""

@@ -219,11 +219,20 @@ def run_campaign(
     >>> campaign.row("ours").harmful, campaign.row("ours").worlds
     (0, 4)
     """
-    campaign = Campaign()
     with silenced():
-        for number, spec in enumerate(specs, 1):
-            promises = promises_of(spec.faults).knowing(**(told or {}))
-            for name, rule in (RULES if rules is None else rules).items():
-                campaign.add(live(spec, rule, name, promises=promises))
-            progress(number)
+        return _campaign(specs, RULES if rules is None else rules, progress, told or {})
+
+
+def _campaign(
+    specs: Iterable[WorldSpec],
+    rules: Mapping[str, RuleMaker],
+    progress: Callable[[int], object],
+    told: Mapping[str, Any],
+) -> Campaign:
+    campaign = Campaign()
+    for number, spec in enumerate(specs, 1):
+        promises = promises_of(spec.faults).knowing(**told)
+        for name, rule in rules.items():
+            campaign.add(live(spec, rule, name, promises=promises))
+        progress(number)
     return campaign

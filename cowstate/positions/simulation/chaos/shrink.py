@@ -25,18 +25,22 @@ def shrunk(
     long as *fails* says that the rule fails still. *told* is what the rule is told of the venue in
     the place of the truth, promises by name. Deterministic, some dozens of worlds.
     """
+
+    def still(candidate: WorldSpec) -> bool:
+        promises = promises_of(candidate.faults).knowing(**(told or {}))
+        return fails(live(candidate, rule, promises=promises))
+
     with silenced():
+        return _smallest(spec, still)
 
-        def still(candidate: WorldSpec) -> bool:
-            promises = promises_of(candidate.faults).knowing(**(told or {}))
-            return fails(live(candidate, rule, promises=promises))
 
-        if not still(spec):
-            return None
-        smaller: WorldSpec | None = spec
-        while smaller is not None:
-            spec = smaller
-            smaller = next((each for each in _smaller(spec) if still(each)), None)
+def _smallest(spec: WorldSpec, fails: Callable[[WorldSpec], bool]) -> WorldSpec | None:
+    if not fails(spec):
+        return None
+    smaller: WorldSpec | None = spec
+    while smaller is not None:
+        spec = smaller
+        smaller = next((each for each in _smaller(spec) if fails(each)), None)
     return spec
 
 
