@@ -171,8 +171,11 @@ class Entries:
             was: what it gave; `MISSING` if there was no record.
             now: what it gives; `MISSING` if there is no record.
         """
-        if equal(was, now):
-            return state
+        try:  # `equal`, written out, for every update of a record comes here
+            if was == now:
+                return state
+        except Exception:  # then it is another value, if it can be one at all
+            pass
         gone, come = self._moved(was, now)
         for value in gone:
             state = self._without(state, value, key)
