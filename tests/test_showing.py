@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 import tracemalloc
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 import msgspec
@@ -258,6 +259,21 @@ def test_no_copy_is_made_of_a_large_value(value: Any) -> None:
     finally:
         tracemalloc.stop()
     assert most < 10**5
+
+
+class Careful:
+    """Its repr is wrapped, as that of a dataclass is, and it is none."""
+
+    def _say(self) -> str:
+        return "careful"
+
+    @wraps(_say)
+    def __repr__(self) -> str:
+        return self._say()
+
+
+def test_a_class_that_guards_its_repr_is_shown_by_it() -> None:
+    assert shown([Careful()]) == "[careful]"
 
 
 def test_of_what_lacks_a_field_that_is_told() -> None:
