@@ -62,10 +62,11 @@ class Deferral:
 
     def of(self, *things: object) -> None:
         """Defer counting for *things*, which live as long as the store."""
-        for thing in things:
-            # What the collector does not look at, it would never free.
-            if gc.is_tracked(thing):
-                self._enable(thing)
+        if gc.isenabled():
+            for thing in things:
+                # What the collector does not look at, it would never free.
+                if gc.is_tracked(thing):
+                    self._enable(thing)
 
     def of_version(self, version: object) -> None:
         """Defer counting for what readers of *version* have in common, if that is due.

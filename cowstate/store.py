@@ -84,7 +84,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         deferred_refcount: whether many threads may read at once without waiting for each other,
             on a free-threaded build of CPython 3.14 or later. The versions that they read are
             then freed by the garbage collector, not by who drops them last, and so is the store.
-            None for yes where it is to be had; say False where the collector is switched off.
+            None for yes where it is to be had. While the collector is switched off, nothing is.
         meter: has the store measure itself, for `statistics`; see `Meter`.
 
     Raises:

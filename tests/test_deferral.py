@@ -72,6 +72,17 @@ def test_never_more_than_a_burst_and_one_in_a_period(pauses: list[float]) -> Non
         assert len(recorder.deferred) <= allowed + 1e-6
 
 
+def test_while_the_collector_is_switched_off_nothing_is_deferred() -> None:
+    # It would never be freed.
+    recorder = Recorder()
+    gc.disable()
+    try:
+        assert not recorder.version()
+    finally:
+        gc.enable()
+    assert recorder.version()
+
+
 def test_what_the_collector_does_not_see_is_let_alone() -> None:
     # It would never be freed.
     recorder = Recorder()
