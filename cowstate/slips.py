@@ -105,10 +105,15 @@ class NotAMapping:
     """Base of what is easily taken for a mapping, and is none.
 
     ``in`` and ``for`` come to ``__getitem__`` where there is nothing else, so nothing else is here:
-    the class must not pass for a container, an iterable or a sized thing, which it is not.
+    the class must not pass for a container or an iterable, which it is not. ``len`` comes to
+    ``__len__`` alone, so it does pass for a sized thing; and it is true, as what is none.
     """
 
     if not TYPE_CHECKING:
         __getitem__ = _Refused("read a snapshot, such as snapshot()[key] or key in snapshot()")
         __setitem__ = _Refused("use set(key, record), or transact for several")
         __delitem__ = _Refused("use delete(key), or transact for several")
+        __len__ = _Refused("read a snapshot: len(snapshot())")
+
+    def __bool__(self) -> bool:
+        return True

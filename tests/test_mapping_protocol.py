@@ -221,5 +221,5 @@ def test_each_is_the_collection_that_it_says_it_is() -> None:
     assert issubclass(ChangeSet, abc.Mapping)
     assert isinstance(changes["a"], Change)
     # Two things of a store can only be read together through a snapshot.
-    for wanted in (abc.Mapping, abc.Iterable, abc.Sized, abc.Container):
+    for wanted in (abc.Mapping, abc.Iterable, abc.Collection, abc.Container):
         assert not isinstance(store, wanted)

@@ -206,6 +206,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "store[key]": lambda store: store["a"],
     "for": lambda store: dict.fromkeys(store, 1),
     "in": lambda store: "a" in store,
+    "len": len,
     "list": list,
     "dict": dict,
     "sorted": sorted,
@@ -233,7 +234,8 @@ def test_it_does_not_look_like_one_either(store: Store[str, Any]) -> None:
     for name in ("__getitem__", "__setitem__", "__delitem__", "__len__", "__iter__", "keys"):
         assert not hasattr(store, name)
         assert not hasattr(Store, name)
-    for kind in (abc.Mapping, abc.Iterable, abc.Sized, abc.Container, abc.Sequence):
+    for kind in (abc.Mapping, abc.Iterable, abc.Container, abc.Collection, abc.Sequence):
         assert not isinstance(store, kind)
+    assert isinstance(store, abc.Sized)  # or len(store) could not say what to do
     assert store
     assert Store()
