@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
-from .showing import article, shown, some
+from .showing import article, cut, shown, some
 
 __all__ = [
     "CowstateError",
@@ -55,7 +55,10 @@ def _restore(cls: type[CowstateError], message: str, facts: dict[str, Any]) -> C
 
 
 class CowstateError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose. Its message is of bounded length."""
+
+    def __init__(self, *message: object) -> None:
+        super().__init__(*[cut(each, 600) if isinstance(each, str) else each for each in message])
 
     def __str__(self) -> str:
         # KeyError would show the repr of the message.
@@ -391,10 +394,9 @@ class ScheduleError(CowstateError, AssertionError):
         self.schedules = schedules
         self.schedule = schedule
         self.trace = trace
-        super().__init__(
-            f"schedule {schedules} fails with {type(error).__name__}: {error}\n{trace}\n"
-            f"To run it again: replay(program, {schedule!r})"
-        )
+        fails = f"schedule {schedules} fails with {type(error).__name__}: {error}"
+        # Whole: it is there to be read, and to be pasted.
+        self.args = (f"{fails}\n{trace}\nTo run it again: replay(program, {schedule!r})",)
 
 
 class DeadlockError(CowstateError, RuntimeError):

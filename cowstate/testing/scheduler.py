@@ -345,7 +345,9 @@ class Scheduler:
             for worker in self._running
             if not worker.over
         )
-        self.failure = DeadlockError(f"every thread that is left waits for another:\n{waits}")
+        self.failure = DeadlockError()
+        # Whole, however many threads: a line for each.
+        self.failure.args = (f"every thread that is left waits for another:\n{waits}",)
         goes_on = None if me.over else me
         self._done.put(None)
         if goes_on is not None:
