@@ -369,3 +369,18 @@ def test_a_total_that_does_not_equal_itself_is_no_conflict_by_itself() -> None:
     draft["b"] = 1
     store.set("c", 1)
     assert draft.commit().version == 2
+
+
+@pytest.mark.parametrize("same", ["identity", "equality"])
+def test_real_arrays_and_frames_are_what_they_are_by_identity(same: Any) -> None:
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    records = {"array": numpy.arange(3), "frame": pandas.DataFrame({"a": [1]}), "nan": numpy.nan}
+    store: Store[str, Any] = Store(records, immutability="trusted", same=same)
+    before = store.snapshot()
+    for key, record in records.items():
+        assert store.set(key, record).after is before
+    assert store.set("array", numpy.arange(3)).version == 1
+    assert store.set("frame", pandas.DataFrame({"a": [1]})).version == 2
+    assert store.snapshot() != before
+    assert store.snapshot() == store.snapshot()
+    assert store.snapshot().diff(before).keys() == {"array", "frame"}
