@@ -29,7 +29,7 @@ import msgspec
 from .errors import ArgumentTypeError, ArgumentValueError, CowstateError
 from .showing import shown
 
-__all__ = ["Sorted", "Span", "ensure_ordered", "refusing"]
+__all__ = ["Sorted", "Span", "Refusing", "ensure_ordered"]
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -180,7 +180,7 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
         high_side = bisect_right if span.inclusive[1] else bisect_left
         parts = _between(self._top, span, low_side, high_side)
         if span.low is not None or span.high is not None:
-            parts = refusing(parts, "an end of what is asked for")
+            parts = Refusing(parts, "an end of what is asked for")
         return chain.from_iterable(parts)
 
     def ensure_comparable(self, bound: object) -> None:
@@ -212,14 +212,25 @@ def _unordered(what: str, error: TypeError) -> ArgumentTypeError:
     return ArgumentTypeError(f"{what} cannot be ordered among the others ({error})")
 
 
-def refusing(found: Iterator[T], what: str) -> Iterator[T]:
-    """Yield what is *found*; `ArgumentTypeError` if *what* cannot be compared on the way."""
-    try:
-        yield from found
-    except TypeError as error:
-        if isinstance(error, CowstateError):
-            raise
-        raise _unordered(what, error) from None
+class Refusing(Iterator[T]):
+    """What is *found*, one by one; `ArgumentTypeError` if *what* cannot be compared on the way.
+
+    No generator: who lets go of one half way has its ``try`` run once more, wherever that is.
+    """
+
+    __slots__ = ("_found", "_what")
+
+    def __init__(self, found: Iterator[T], what: str) -> None:
+        self._found = found
+        self._what = what
+
+    def __next__(self) -> T:
+        try:
+            return next(self._found)
+        except TypeError as error:
+            if isinstance(error, CowstateError):
+                raise
+            raise _unordered(self._what, error) from None
 
 
 def _ensure_before(low: Any, high: Any) -> None:

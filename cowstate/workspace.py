@@ -13,7 +13,7 @@ from .commit import Commit
 from .errors import ClosedError, IterationError, RecordNotFoundError, UnknownAggregateError
 from .keys import ensure_findable, ensure_hashable
 from .lineage import delta_of
-from .ordered import Sorted, Span, refusing
+from .ordered import Refusing, Sorted, Span
 from .ranges import Ranges
 from .snapshot import Snapshot
 
@@ -377,7 +377,7 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
                     if span.holds(value):
                         laid.setdefault(value, {})[key] = None
         over = ((value, laid[value]) for value in Sorted.of(laid).between(span))
-        return refusing(self._merged(base, over, span.reverse), "a value written here")
+        return Refusing(self._merged(base, over, span.reverse), "a value written here")
 
     def _merged(
         self,
