@@ -268,7 +268,7 @@ def test_the_check_of_a_draft_never_goes_through_all_records_under_the_lock() ->
 
 @catches(bugs.the_index_by_key_is_dropped, "more steps")
 def test_a_commit_costs_the_same_beside_ten_thousand_subscribers_of_other_keys() -> None:
-    store = Store({"a": 0, "b": 0})
+    store = Store({"a": 0, "b": 0}, deferred_refcount=False)
 
     def block() -> None:
         with store.transaction() as tx:
