@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import ArgumentTypeError, ArgumentValueError, IndexValueError, UniqueViolationError
-from .showing import shown
+from .showing import message_of, shown
 
 __all__ = ["blame"]
 
@@ -20,5 +20,6 @@ def blame(error: Exception, role: str, name: str, key: object) -> None:
             error.within(name, key)
         return
     if isinstance(error, ArgumentTypeError | ArgumentValueError):
-        error.args = (f"{role} {shown(name)}, record under {shown(key)}: {error}",)
+        where = f"{role} {shown(name)}, record under {shown(key)}"
+        error.args = (message_of(f"{where}: {error}"),)
     error.add_note(f"raised by {role} {shown(name)} at {shown(key)}; nothing was committed")

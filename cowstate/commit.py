@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from .changes import MISSING, Absent, ChangeSet, Delta
-from .showing import cut
+from .showing import begun
 from .snapshot import Snapshot
 
 __all__ = ["Commit"]
@@ -85,4 +85,4 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
         return self
 
     def __repr__(self) -> str:
-        return f"<Commit version={self.version} {cut(repr(self.changes), 80)}>"
+        return f"<Commit version={self.version} {begun(repr(self.changes))}>"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
-from .showing import article, cut, shown, some
+from .showing import article, message_of, shown, some
 
 __all__ = [
     "CowstateError",
@@ -58,7 +58,8 @@ class CowstateError(Exception):
     """Base of every error that this package raises on purpose. Its message is of bounded length."""
 
     def __init__(self, *message: object) -> None:
-        super().__init__(*[cut(each, 600) if isinstance(each, str) else each for each in message])
+        # At most 600 characters, whatever went into it.
+        super().__init__(*[message_of(each) if isinstance(each, str) else each for each in message])
 
     def __str__(self) -> str:
         # KeyError would show the repr of the message.
@@ -256,7 +257,8 @@ class IndexValueError(CowstateError, TypeError):
         """Say which index and record it was, and return the error."""
         self.index = index
         self.key = key
-        self.args = (f"index {shown(index)}, record under {shown(key)}: {self.problem}",)
+        where = f"index {shown(index)}, record under {shown(key)}"
+        self.args = (message_of(f"{where}: {self.problem}"),)
         return self
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["article", "cut", "shown", "some"]
+__all__ = ["article", "begun", "cut", "message_of", "shown", "some"]
 
+_MESSAGE: Final = 600
 _DEPTH: Final = 12
 _CONTAINERS: Final[dict[type, tuple[str, str]]] = {
     tuple: ("(", ")"),
@@ -46,6 +47,16 @@ def cut(text: str, limit: int = 200) -> str:
         return text
     half = (limit - 5) // 2
     return f"{text[:half]} ... {text[-half:]}"
+
+
+def message_of(text: str) -> str:
+    """Return *text* as the message of an error, which is of bounded length whatever went in."""
+    return cut(text, _MESSAGE)
+
+
+def begun(text: str, limit: int = 80) -> str:
+    """Return *text*, or as much of its beginning as *limit* allows, if it is longer."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def some(things: Iterable[object], limit: int = 5) -> str:

@@ -23,7 +23,7 @@ from .ordered import Sorted, Span
 from .ranges import Ranges
 from .ring import Ring
 from .sameness import same
-from .showing import cut, shown
+from .showing import begun, shown
 from .views import Items, Keys, Values
 
 __all__ = ["Snapshot"]
@@ -314,7 +314,7 @@ class Snapshot(
 
     def __repr__(self) -> str:
         parts = [
-            cut(f"{shown(k, 90)}: {shown(v, 90)}", 80)
+            begun(f"{shown(k, 90)}: {shown(v, 90)}")
             for _, (k, v) in zip(range(3), self.items(), strict=False)
         ]
         if len(self) > 3:

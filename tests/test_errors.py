@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import cowstate
-from cowstate import Store, errors
+from cowstate import ArgumentTypeError, ArgumentValueError, IndexValueError, Store, errors
+from cowstate.bench import errors as bench_errors
 from cowstate.bench.errors import UnknownWorkloadError
-from cowstate.errors import CowstateError
+from cowstate.blame import blame
+from cowstate.errors import CowstateError, ScheduleError
+from cowstate.positions import errors as positions_errors
 
 CLASSES = [
     value
@@ -42,16 +46,23 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "LockTimeoutError": ("the transaction opened at app.py:41", 0.25),
     "LaggedError": (3, Store({"a": 1}).snapshot()),
     "TapeError": ("file.csv", 3, "no price"),
+    "ShortfallError": (10, 5),
+    "UnknownWorkloadError": (["updates"], ["update", "set"]),
 }
 
 
-def made(cls: type[CowstateError]) -> CowstateError:
-    """An error of the class; one whose constructor asks for nothing is made without."""
+def made(cls: type[CowstateError], of: Callable[[Any], Any] = lambda fact: fact) -> CowstateError:
+    """An error of the class; one whose constructor asks for nothing is made without.
+
+    Args:
+        cls: the class.
+        of: what each fact is to be turned into.
+    """
     if cls.__name__ in FACTS:
-        return cls(*FACTS[cls.__name__])
+        return cls(*map(of, FACTS[cls.__name__]))
     own = [base for base in cls.__mro__ if base in CLASSES and base is not CowstateError]
     if not any("__init__" in vars(base) for base in own):
-        return cls("a message")
+        return cls(of("a message"))
     wanted = [
         parameter
         for parameter in inspect.signature(cls.__init__).parameters.values()
@@ -59,7 +70,7 @@ def made(cls: type[CowstateError]) -> CowstateError:
         and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
     # One sample argument for each that is wanted: none of these errors checks its own facts.
-    return cls(*["fact" for _ in wanted[1:]])
+    return cls(*[of("fact") for _ in wanted[1:]])
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
@@ -365,13 +376,40 @@ def test_of_many_index_entries_a_conflict_names_five_and_each_is_short() -> None
         assert f"index entry i='{cut}';" in said
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def enlarged(fact: Any) -> Any:
+    """The same kind of fact, as large as may be."""
+    match fact:
+        case str():
+            return "this " + "x" * 100_000 + ", so do that"
+        case list():
+            return [enlarged("")] * 1_000
+        case bool() | type():
+            return fact
+        case int():
+            return 10**3_000
+    return fact
+
+
+OF_ALL_ROOMS = [
+    value
+    for room in (errors, positions_errors, bench_errors)
+    for value in vars(room).values()
+    if inspect.isclass(value) and issubclass(value, CowstateError) and value is not ScheduleError
+]
+
+
+@pytest.mark.parametrize("cls", dict.fromkeys(OF_ALL_ROOMS), ids=lambda cls: cls.__name__)
 def test_a_message_is_of_bounded_length_whatever_went_into_it(cls: type[CowstateError]) -> None:
-    own = [base for base in cls.__mro__ if base in CLASSES and base is not CowstateError]
-    if any("__init__" in vars(base) for base in own):
-        return
-    error = cls("this " + "x" * 100_000 + ", so do that")
-    assert len(str(error)) == len(error.args[0]) <= 600
-    assert str(error).startswith("this x")
-    assert str(error).endswith("x, so do that")
-    assert cls("a" * 600).args == ("a" * 600,)
+    error = made(cls, enlarged)
+    assert 0 < len(str(error)) <= 600
+    assert len(error.args[0]) <= 600
+    assert " ... " not in str(made(cls))  # what is short is whole
+
+
+def test_so_is_one_that_is_told_later_where_it_was() -> None:
+    for make in (IndexValueError, ArgumentTypeError, ArgumentValueError):
+        error = make(enlarged(""))
+        blame(error, "index", enlarged(""), enlarged(""))
+        assert len(str(error)) <= 600
+        assert "index 'this x" in str(error)
+        assert str(error).endswith(", so do that")
