@@ -159,7 +159,10 @@ def test_the_nearest_tests_come_first_and_each_of_them_once() -> None:
         assert len(files) == len(set(files))
         assert all((command.ROOT / file).exists() for file in files)
         assert len(stages) >= 2
-    assert stages_of("cowstate/sameness.py", tests)[0] == ["tests/test_sameness.py"]
+    assert stages_of("cowstate/maps.py", tests)[0] == [
+        "tests/test_maps.py",
+        "tests/test_deferral.py",
+    ]
     assert stages_of("cowstate/positions/book/orders.py", tests)[0] == [
         "tests/positions/book/test_orders.py",
         "tests/positions/book/test_slots.py",
