@@ -26,7 +26,6 @@ PACKAGE = Path(cowstate.__file__).parent
 # Whatever else a `with` is given holds something. By the name of what is called.
 HOLDS_NOTHING = {
     "open": "a file closes itself when nobody refers to it",
-    "_opened": "likewise: a file, or standard input, which is not closed",
     "_plain": "likewise: a file, unpacked",
     "mutate": "a map that is being built is dropped, and nobody has seen it",
     "progress": "a bar on a terminal",

@@ -104,7 +104,8 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
     from_stdin = path == STDIN
     source: object = "standard input" if from_stdin else path
     try:
-        with _opened(path, from_stdin) as file, _plain(source, file) as lines:
+        place = _stdin() if from_stdin else path
+        with open(place, "rb", closefd=not from_stdin) as file, _plain(source, file) as lines:
             layout: _Layout | None = None
             latest = 0
             for row, line in enumerate(lines, 1):
@@ -147,12 +148,10 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
         ) from None
 
 
-def _opened(path: str | PathLike[str], from_stdin: bool) -> BufferedReader:
-    if not from_stdin:
-        return open(path, "rb")
+def _stdin() -> int:
     if sys.stdin is None:  # and its number may by now be another file's
         raise TapeError("standard input", None, "it is closed; give a file of trades")
-    return open(0, "rb", closefd=False)
+    return 0
 
 
 def _plain(path: object, file: BufferedReader) -> BufferedReader | gzip.GzipFile:
