@@ -16,6 +16,7 @@ from .errors import (
     IndexValueError,
     UniqueViolationError,
 )
+from .keys import equals_itself
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
 from .sameness import equal
@@ -85,8 +86,11 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
                 f"{shown(result)} cannot be indexed ({error}); return {want}"
             ) from None
         for value in found:
-            if value != value:  # noqa: PLR0124  (the test for NaN)
-                raise IndexValueError("NaN equals nothing, itself included; return None instead")
+            if not equals_itself(value):
+                raise IndexValueError(
+                    "NaN equals nothing, itself included, and a tuple that holds one equals no "
+                    "other; return None instead"
+                )
         return found
 
 

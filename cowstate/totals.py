@@ -11,6 +11,7 @@ from .aggregate import Aggregate, always
 from .blame import blame
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError
+from .keys import equals_itself
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted
 from .sameness import same
@@ -229,7 +230,7 @@ class Groups(Mapping[Any, S], Generic[S]):
 
 def _ensure_group(group: object) -> None:
     _ensure_hashable(group)
-    if group != group or group is MISSING:  # noqa: PLR0124  (the test for NaN)
+    if group is MISSING or not equals_itself(group):
         raise ArgumentValueError(
             f"{shown(group)} cannot be a group, for it could not be asked for; return None"
         )

@@ -127,6 +127,9 @@ def test_a_violation_that_is_not_repaired_undoes_the_whole_transaction(
         (lambda _: float("nan"), False, IndexValueError),
         (lambda _: (float("nan"),), True, IndexValueError),
         (lambda _: Decimal("NaN"), False, IndexValueError),
+        (lambda _: (1, float("nan")), False, IndexValueError),
+        (lambda _: ((1, (float("nan"), 2)),), True, IndexValueError),
+        (lambda _: frozenset({Decimal("NaN")}), False, IndexValueError),
         (lambda record: record.nothing, False, AttributeError),
         (lambda _: 1 // 0, False, ZeroDivisionError),
     ],
@@ -291,3 +294,27 @@ def test_a_text_is_no_collection_of_index_values() -> None:
     with pytest.raises(IndexValueError, match="letter by letter"):
         store.set("a", "abc")
     assert store.snapshot().version == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"unique": True}, {"many": True}, {"ordered": True}])
+@pytest.mark.parametrize("number", [float, Decimal])
+def test_a_record_that_is_in_an_index_can_be_changed_and_deleted(
+    make_store: MakeStore, options: dict[str, bool], number: Any
+) -> None:
+    """What the function makes anew of a text that says NaN is another NaN each time."""
+
+    def parsed(text: str) -> Any:
+        made = (text[:1], number(text))
+        return (made,) if options.get("many") else made
+
+    store = make_store({"a": "1"}, indexes={"i": Index(parsed, **options)})
+    for bad in ("nan", "-nan"):
+        with pytest.raises(IndexValueError, match="return None"):
+            store.set("b", bad)
+        with pytest.raises(IndexValueError, match="return None"):
+            store.update("a", lambda _, bad=bad: bad)
+    store.update("a", lambda _: "2")
+    assert list(store.snapshot().find_all("i", ("2", number(2)))) == ["a"]
+    store.delete("a")
+    assert not store.snapshot()
+    store.set("b", "3")
