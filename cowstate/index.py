@@ -187,6 +187,10 @@ class Entries:
             state = self._with(state, value, key)
         return state
 
+    def trunk(self, state: State) -> tuple[object, ...]:
+        """Return the objects in *state* that each look goes through."""
+        return self._kind.trunk(state)
+
     def bytes_of(self, state: State, moved: int) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
         # An entry left and an entry taken, each with its set of keys.
@@ -296,6 +300,10 @@ class OrderedEntries(Entries):
             return self.step(
                 self.empty, {key: (MISSING, record) for key, record in records.items()}
             )
+
+    def trunk(self, state: Any) -> tuple[object, ...]:
+        """Return the objects in *state* that each look goes through, or each read of a range."""
+        return (state, *super().trunk(state.entries), *state.order.trunk())
 
     def bytes_of(self, state: Any, moved: int) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""

@@ -199,6 +199,11 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
         except TypeError as error:
             raise _unordered(shown(bound), error) from None
 
+    def trunk(self) -> tuple[object, ...]:
+        """Return the objects that each read goes through, whatever the value."""
+        top = self._top
+        return (self, top, *top) if type(top) is tuple else (self, top)
+
     def path_bytes(self, writes: int) -> int:
         """Estimate the bytes that a list takes that differs from this one by so many *writes*."""
         size, node = getsizeof(self), self._top

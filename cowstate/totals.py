@@ -67,6 +67,10 @@ class Total:
                 self.start, {key: (MISSING, record) for key, record in records.items()}
             )
 
+    def trunk(self, state: Any) -> tuple[object, ...]:
+        """Return the objects in *state* that whoever reads it goes through."""
+        return state.trunk() if isinstance(state, Sorted) else (state,)
+
     def bytes_of(self, state: Any, moved: int) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
         return state.path_bytes(2 * moved) if isinstance(state, Sorted) else getsizeof(state)
@@ -117,6 +121,10 @@ class GroupedTotal(Total):
 
     def _mark(self, record: Any) -> tuple[Any, Any]:
         return self._by(record), self._of_each.mark(record)
+
+    def trunk(self, state: Any) -> tuple[object, ...]:
+        """Return the objects in *state* that the look for each group goes through."""
+        return self._kind.trunk(state)
 
     def bytes_of(self, state: Any, moved: int) -> int:
         """Estimate the paths to the groups that were left and entered, and what each holds."""
