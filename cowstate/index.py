@@ -33,6 +33,13 @@ _FIXED_BYTES: Final = 360
 """Of the entries of a version, however many move: the map itself, the tuple of all indexes."""
 
 
+_LEAF: Final = 32
+"""About how many values stand together, so that two of them that are written are one path."""
+
+_SAMPLE: Final = 16
+"""How many values are looked at to estimate how many records are under each."""
+
+
 class Index(msgspec.Struct, Generic[V], frozen=True):
     """Find records by a value computed from them.
 
@@ -191,14 +198,30 @@ class Entries:
         """Return the objects in *state* that each look goes through."""
         return self._kind.trunk(state)
 
-    def bytes_of(self, state: State, moved: int) -> int:
-        """Estimate what *state* does not share with the one before so many records *moved*."""
-        # An entry left and an entry taken, each with its set of keys.
+    def bytes_of(self, state: State, moved: int, records: int) -> int:
+        """Estimate what *state* does not share with the one before so many records *moved*.
+
+        Args:
+            state: the entries.
+            moved: how many records.
+            records: how many there are.
+        """
+        # Entries left and as many taken, each with its set of keys.
+        writes = 2 * round(moved * self._entries_of_each(state, records))
         path_bytes = self._kind.path_bytes
-        size = path_bytes(state, 2 * moved) + _FIXED_BYTES
-        if not self.unique:
-            size += sum(path_bytes(keys, moved) for keys in islice(state.values(), 2))
+        size = path_bytes(state, _paths(writes, len(state))) + _FIXED_BYTES
+        if not self.unique and state:
+            sets = min(writes, len(state))
+            some = [path_bytes(keys, -(-writes // sets)) for keys in islice(state.values(), 2)]
+            size += sets * sum(some) // len(some)
         return size
+
+    def _entries_of_each(self, state: State, records: int) -> float:
+        """Estimate under how many values a record is; of the sets of keys, a few are looked at."""
+        if not (self.index.many and records):
+            return 1.0
+        sizes = [1] if self.unique else list(map(len, islice(state.values(), _SAMPLE)))
+        return max(1.0, len(state) * sum(sizes) / max(1, len(sizes)) / records)
 
     def _moved(self, was: Any, now: Any) -> tuple[Values, Values]:
         """Return the values that a record leaves and takes."""
@@ -305,9 +328,12 @@ class OrderedEntries(Entries):
         """Return the objects in *state* that each look goes through, or each read of a range."""
         return (state, *super().trunk(state.entries), *state.order.trunk())
 
-    def bytes_of(self, state: Any, moved: int) -> int:
+    def bytes_of(self, state: Any, moved: int, records: int) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
-        return super().bytes_of(state.entries, moved) + int(state.order.path_bytes(2 * moved))
+        order: Sorted[Any] = state.order
+        writes = 2 * round(moved * self._entries_of_each(state.entries, records))
+        size = super().bytes_of(state.entries, moved, records)
+        return size + order.path_bytes(_paths(writes, len(order)))
 
     if TYPE_CHECKING:
 
@@ -338,3 +364,9 @@ class OrderedEntries(Entries):
 def entries_of(name: str, index: Index[Any], kind: MapKind) -> Entries:
     """Return what follows *index* in a store over that *kind* of map."""
     return (OrderedEntries if index.ordered else Entries)(name, index, kind)
+
+
+def _paths(writes: int, size: int) -> int:
+    """Estimate to how many leaves so many *writes* come, of a map or order of *size* values."""
+    leaves = max(1.0, size / _LEAF)
+    return round(leaves * (1 - (1 - 1 / leaves) ** writes))

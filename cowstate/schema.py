@@ -271,7 +271,7 @@ class Schema(Generic[K, V]):
         old, new = (*before._indexes, *before._totals), (*after._indexes, *after._totals)
         for part, was, now in zip(parts, old, new, strict=True):
             if was is not now:
-                size += part.bytes_of(now, len(delta))
+                size += part.bytes_of(now, len(delta), len(after))
         return size
 
 

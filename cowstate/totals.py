@@ -71,7 +71,7 @@ class Total:
         """Return the objects in *state* that whoever reads it goes through."""
         return state.trunk() if isinstance(state, Sorted) else (state,)
 
-    def bytes_of(self, state: Any, moved: int) -> int:
+    def bytes_of(self, state: Any, moved: int, _records: int = 0) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
         return state.path_bytes(2 * moved) if isinstance(state, Sorted) else getsizeof(state)
 
@@ -126,7 +126,7 @@ class GroupedTotal(Total):
         """Return the objects in *state* that the look for each group goes through."""
         return self._kind.trunk(state)
 
-    def bytes_of(self, state: Any, moved: int) -> int:
+    def bytes_of(self, state: Any, moved: int, _records: int = 0) -> int:
         """Estimate the paths to the groups that were left and entered, and what each holds."""
         each = [self._of_each.bytes_of(held, moved) for _, held in islice(state.values(), 2)]
         return self._kind.path_bytes(state, 2 * moved) + moved * _PAIR_BYTES + sum(each)
