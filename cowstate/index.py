@@ -115,7 +115,7 @@ class Entries:
         unique: whether it is unique.
     """
 
-    __slots__ = ("_kind", "asks", "index", "mark", "name", "unique")
+    __slots__ = ("_build", "_drop", "_kind", "_put", "asks", "index", "mark", "name", "unique")
 
     def __init__(self, name: str, index: Index[Any], kind: MapKind) -> None:
         self.name = name
@@ -124,11 +124,14 @@ class Entries:
         self.asks = (index.fn,)
         self.unique = index.unique
         self._kind = kind
+        self._build: Callable[[Mapping[Any, Any]], State] = kind.build
+        self._put: Callable[[State, Any, Any], State] = kind.put
+        self._drop: Callable[[State, Any], State] = kind.drop
 
     @property
     def empty(self) -> State:
         """The entries of no records."""
-        return self._kind.build({})  # type: ignore[no-any-return]
+        return self._build({})
 
     def build(self, records: Mapping[Any, Any]) -> State:
         """Return the entries of all *records*. O(N)."""
@@ -146,10 +149,10 @@ class Entries:
         except Exception as error:
             blame(error, "index", self.name, key)
             raise
-        build = self._kind.build
+        build = self._build
         if not self.unique:
             found = {value: build(keys) for value, keys in found.items()}
-        return build(found)  # type: ignore[no-any-return]
+        return build(found)
 
     def step(self, state: State, delta: Delta[Any, Any]) -> State:
         """Return the entries after *delta*: removals first, so that values may pass each other."""
@@ -234,29 +237,25 @@ class Entries:
         )
 
     def _with(self, state: State, value: Any, key: Any) -> State:
-        kind = self._kind
         if not self.unique:
             keys = state.get(value)
-            keys = kind.build({key: None}) if keys is None else kind.put(keys, key, None)
-            return kind.put(state, value, keys)  # type: ignore[no-any-return]
+            keys = self._build({key: None}) if keys is None else self._put(keys, key, None)
+            return self._put(state, value, keys)
         if value in state:
             raise UniqueViolationError(self.name, value, (state[value], key))
-        return kind.put(state, value, key)  # type: ignore[no-any-return]
+        return self._put(state, value, key)
 
     def _without(self, state: State, value: Any, key: Any) -> State:
-        kind, unique = self._kind, self.unique
+        unique = self.unique
         entry = state.get(value, MISSING)
-        known = entry is not MISSING and (
-            (entry is key or entry == key) if unique else key in entry
-        )
-        if not known:
+        if entry is MISSING or not ((entry is key or entry == key) if unique else key in entry):
             raise IndexValueError(
                 f"{shown(value)} was not the value of this record when it was stored; an index "
                 "function must give the same value for the same record every time"
             )
-        if unique or len(entry) == 1:  # pyright: ignore[reportArgumentType]  (it is known)
-            return kind.drop(state, value)  # type: ignore[no-any-return]
-        return kind.put(state, value, kind.drop(entry, key))  # type: ignore[no-any-return]
+        if unique or len(entry) == 1:
+            return self._drop(state, value)
+        return self._put(state, value, self._drop(entry, key))
 
 
 class Ordered(msgspec.Struct, frozen=True, eq=False):

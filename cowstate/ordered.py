@@ -147,14 +147,16 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
         node = self._top
         while type(node) is not list:
             node = node[1][0]
-        return node[0]  # type: ignore[no-any-return]
+        first: V = node[0]
+        return first
 
     def last(self) -> V:
         """Return the greatest value; `IndexError` if there is none. O(log N)."""
         node = self._top
         while type(node) is not list:
             node = node[1][-1]
-        return node[-1]  # type: ignore[no-any-return]
+        last: V = node[-1]
+        return last
 
     def put(self, value: V) -> Sorted[V]:
         """Return the list with *value* in its place. O(log N): copies one path."""
