@@ -32,16 +32,21 @@ _EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, Overflow, Division
 
 def _move(total: Any, was: Any, now: Any) -> Any:
     """Return ``total - was + now``; by the exact context if a Decimal is among them."""
-    # Of a total that *was* is in, it has made a Decimal if it is one.
-    if isinstance(total, Decimal) or isinstance(now, Decimal):
-        try:
+    try:
+        # Of a total that *was* is in, it has made a Decimal if it is one.
+        if isinstance(total, Decimal) or isinstance(now, Decimal):
             return _EXACT.add(_EXACT.subtract(total, was), now)
-        except Inexact:
-            raise ArgumentValueError(
-                f"Aggregate.sum would have to round: {shown(now)} and the total are too many "
-                f"digits apart for the {_EXACT.prec} that are kept"
-            ) from None
-    return total - was + now
+        return total - was + now
+    except Inexact:
+        raise ArgumentValueError(
+            f"Aggregate.sum would have to round: {shown(now)} and the total are too many "
+            f"digits apart for the {_EXACT.prec} that are kept"
+        ) from None
+    except TypeError as error:
+        raise ArgumentTypeError(
+            f"Aggregate.sum cannot add {shown(now)} to {shown(total)} ({error}); return an int, a "
+            "Decimal or a Fraction, and 0 for a record that has no amount"
+        ) from error
 
 
 class Aggregate(Generic[V, S]):
@@ -128,7 +133,8 @@ class Aggregate(Generic[V, S]):
 
         Decimals are added without rounding, whatever the context of the writing thread. A float
         is refused, because a running float sum drifts from the recomputed one, and so is a NaN
-        or an infinity, which no later change could take out again.
+        or an infinity, which no later change could take out again, and what cannot be added to
+        the total, such as None: let *fn* give 0 for a record that has no amount.
 
         >>> from decimal import Decimal
         >>> from cowstate import Store
@@ -253,6 +259,7 @@ class _Sum(Aggregate[V, Any]):
         self.mark = amount
         self.by = _checked_by(by)
         self.start = self._checked(start)
+        _move(start, 0, 0)  # refuses what nothing could be added to
 
     def move(self, state: Any, was: Any, now: Any) -> Any:
         was = 0 if was is MISSING else was

@@ -48,6 +48,7 @@ class Derivation:
         "index_positions",
         "indexes",
         "kind",
+        "parts",
         "readers",
         "total_positions",
         "totals",
@@ -78,6 +79,8 @@ class Derivation:
         self.kind = kind
         self.indexes = tuple(entries_of(name, index, kind) for name, index in indexes.items())
         self.totals = tuple(total_of(name, each, kind) for name, each in aggregates.items())
+        # All that has a state.
+        self.parts: tuple[Any, ...] = (*self.indexes, *self.totals)
         self.index_positions = {name: place for place, name in enumerate(indexes)}
         self.total_positions = {name: place for place, name in enumerate(aggregates)}
         self.unique = tuple(index.unique for index in indexes.values())
@@ -198,6 +201,16 @@ class Derivation:
                 blame(error, role, name, key)
                 raise
         return indexes, totals
+
+    def trunk(self, indexes: States, totals: States) -> list[object]:
+        """Return the objects in these states, and here, that their readers have in common."""
+        found: list[object] = [self, self.index_positions, self.total_positions, self.unique]
+        # What reads a state is a method of a total, or of its aggregate.
+        found += [self.readers, *self.readers, *self.totals, *self.named_aggregates.values()]
+        found += [indexes, totals]
+        for part, state in zip(self.parts, (*indexes, *totals), strict=True):
+            found += part.trunk(state)
+        return found
 
     def value(self, position: int, state: Any, group: object = MISSING) -> Any:
         """Return what a reader is given for the aggregate at *position*, all of it or of a group.

@@ -16,6 +16,7 @@ from .errors import (
     IndexValueError,
     UniqueViolationError,
 )
+from .keys import equals_itself
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
 from .sameness import equal
@@ -30,6 +31,13 @@ Values: TypeAlias = Sequence[Any]
 
 _FIXED_BYTES: Final = 360
 """Of the entries of a version, however many move: the map itself, the tuple of all indexes."""
+
+
+_LEAF: Final = 32
+"""About how many values stand together, so that two of them that are written are one path."""
+
+_SAMPLE: Final = 16
+"""How many values are looked at to estimate how many records are under each."""
 
 
 class Index(msgspec.Struct, Generic[V], frozen=True):
@@ -85,8 +93,11 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
                 f"{shown(result)} cannot be indexed ({error}); return {want}"
             ) from None
         for value in found:
-            if value != value:  # noqa: PLR0124  (the test for NaN)
-                raise IndexValueError("NaN equals nothing, itself included; return None instead")
+            if not equals_itself(value):
+                raise IndexValueError(
+                    "NaN equals nothing, itself included, and a tuple that holds one equals no "
+                    "other; return None instead"
+                )
         return found
 
 
@@ -104,7 +115,7 @@ class Entries:
         unique: whether it is unique.
     """
 
-    __slots__ = ("_kind", "asks", "index", "mark", "name", "unique")
+    __slots__ = ("_build", "_drop", "_kind", "_put", "asks", "index", "mark", "name", "unique")
 
     def __init__(self, name: str, index: Index[Any], kind: MapKind) -> None:
         self.name = name
@@ -113,11 +124,14 @@ class Entries:
         self.asks = (index.fn,)
         self.unique = index.unique
         self._kind = kind
+        self._build: Callable[[Mapping[Any, Any]], State] = kind.build
+        self._put: Callable[[State, Any, Any], State] = kind.put
+        self._drop: Callable[[State, Any], State] = kind.drop
 
     @property
     def empty(self) -> State:
         """The entries of no records."""
-        return self._kind.build({})  # type: ignore[no-any-return]
+        return self._build({})
 
     def build(self, records: Mapping[Any, Any]) -> State:
         """Return the entries of all *records*. O(N)."""
@@ -135,10 +149,10 @@ class Entries:
         except Exception as error:
             blame(error, "index", self.name, key)
             raise
-        build = self._kind.build
+        build = self._build
         if not self.unique:
             found = {value: build(keys) for value, keys in found.items()}
-        return build(found)  # type: ignore[no-any-return]
+        return build(found)
 
     def step(self, state: State, delta: Delta[Any, Any]) -> State:
         """Return the entries after *delta*: removals first, so that values may pass each other."""
@@ -183,14 +197,34 @@ class Entries:
             state = self._with(state, value, key)
         return state
 
-    def bytes_of(self, state: State, moved: int) -> int:
-        """Estimate what *state* does not share with the one before so many records *moved*."""
-        # An entry left and an entry taken, each with its set of keys.
+    def trunk(self, state: State) -> tuple[object, ...]:
+        """Return the objects in *state* that each look goes through."""
+        return self._kind.trunk(state)
+
+    def bytes_of(self, state: State, moved: int, records: int) -> int:
+        """Estimate what *state* does not share with the one before so many records *moved*.
+
+        Args:
+            state: the entries.
+            moved: how many records.
+            records: how many there are.
+        """
+        # Entries left and as many taken, each with its set of keys.
+        writes = 2 * round(moved * self._entries_of_each(state, records))
         path_bytes = self._kind.path_bytes
-        size = path_bytes(state, 2 * moved) + _FIXED_BYTES
-        if not self.unique:
-            size += sum(path_bytes(keys, moved) for keys in islice(state.values(), 2))
+        size = path_bytes(state, _paths(writes, len(state))) + _FIXED_BYTES
+        if not self.unique and state:
+            sets = min(writes, len(state))
+            some = [path_bytes(keys, -(-writes // sets)) for keys in islice(state.values(), 2)]
+            size += sets * sum(some) // len(some)
         return size
+
+    def _entries_of_each(self, state: State, records: int) -> float:
+        """Estimate under how many values a record is; of the sets of keys, a few are looked at."""
+        if not (self.index.many and records):
+            return 1.0
+        sizes = [1] if self.unique else list(map(len, islice(state.values(), _SAMPLE)))
+        return max(1.0, len(state) * sum(sizes) / max(1, len(sizes)) / records)
 
     def _moved(self, was: Any, now: Any) -> tuple[Values, Values]:
         """Return the values that a record leaves and takes."""
@@ -203,29 +237,25 @@ class Entries:
         )
 
     def _with(self, state: State, value: Any, key: Any) -> State:
-        kind = self._kind
         if not self.unique:
             keys = state.get(value)
-            keys = kind.build({key: None}) if keys is None else kind.put(keys, key, None)
-            return kind.put(state, value, keys)  # type: ignore[no-any-return]
+            keys = self._build({key: None}) if keys is None else self._put(keys, key, None)
+            return self._put(state, value, keys)
         if value in state:
             raise UniqueViolationError(self.name, value, (state[value], key))
-        return kind.put(state, value, key)  # type: ignore[no-any-return]
+        return self._put(state, value, key)
 
     def _without(self, state: State, value: Any, key: Any) -> State:
-        kind, unique = self._kind, self.unique
+        unique = self.unique
         entry = state.get(value, MISSING)
-        known = entry is not MISSING and (
-            (entry is key or entry == key) if unique else key in entry
-        )
-        if not known:
+        if entry is MISSING or not ((entry is key or entry == key) if unique else key in entry):
             raise IndexValueError(
                 f"{shown(value)} was not the value of this record when it was stored; an index "
                 "function must give the same value for the same record every time"
             )
-        if unique or len(entry) == 1:  # pyright: ignore[reportArgumentType]  (it is known)
-            return kind.drop(state, value)  # type: ignore[no-any-return]
-        return kind.put(state, value, kind.drop(entry, key))  # type: ignore[no-any-return]
+        if unique or len(entry) == 1:
+            return self._drop(state, value)
+        return self._put(state, value, self._drop(entry, key))
 
 
 class Ordered(msgspec.Struct, frozen=True, eq=False):
@@ -293,9 +323,16 @@ class OrderedEntries(Entries):
                 self.empty, {key: (MISSING, record) for key, record in records.items()}
             )
 
-    def bytes_of(self, state: Any, moved: int) -> int:
+    def trunk(self, state: Any) -> tuple[object, ...]:
+        """Return the objects in *state* that each look goes through, or each read of a range."""
+        return (state, *super().trunk(state.entries), *state.order.trunk())
+
+    def bytes_of(self, state: Any, moved: int, records: int) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
-        return super().bytes_of(state.entries, moved) + int(state.order.path_bytes(2 * moved))
+        order: Sorted[Any] = state.order
+        writes = 2 * round(moved * self._entries_of_each(state.entries, records))
+        size = super().bytes_of(state.entries, moved, records)
+        return size + order.path_bytes(_paths(writes, len(order)))
 
     if TYPE_CHECKING:
 
@@ -326,3 +363,9 @@ class OrderedEntries(Entries):
 def entries_of(name: str, index: Index[Any], kind: MapKind) -> Entries:
     """Return what follows *index* in a store over that *kind* of map."""
     return (OrderedEntries if index.ordered else Entries)(name, index, kind)
+
+
+def _paths(writes: int, size: int) -> int:
+    """Estimate to how many leaves so many *writes* come, of a map or order of *size* values."""
+    leaves = max(1.0, size / _LEAF)
+    return round(leaves * (1 - (1 - 1 / leaves) ** writes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .errors import ArgumentTypeError, ArgumentValueError, UnhashableKeyError
 from .showing import article, shown
 
-__all__ = ["ensure_findable", "ensure_hashable", "ensure_value"]
+__all__ = ["ensure_findable", "ensure_hashable", "ensure_value", "equals_itself"]
 
 
 def ensure_hashable(key: object) -> None:
@@ -32,6 +32,23 @@ def ensure_findable(key: object) -> None:
         raise ArgumentValueError(
             f"{shown(key)} cannot be a key: it equals nothing, itself included"
         )
+
+
+def equals_itself(value: object) -> bool:
+    """Whether *value* equals another one that is made of the same: no NaN is in it.
+
+    A tuple that holds one does equal itself, but by the identity of what it holds: not the next
+    one that a function makes of the same record.
+
+    >>> nan = float("nan")
+    >>> (1, nan) == (1, nan), (1, nan) == (1, float("nan"))
+    (True, False)
+    >>> equals_itself((1, nan)), equals_itself((1, None))
+    (False, True)
+    """
+    if value != value:  # noqa: PLR0124
+        return False
+    return not isinstance(value, tuple | frozenset) or all(map(equals_itself, value))
 
 
 def ensure_value(index: str, value: object) -> None:

@@ -147,14 +147,16 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
         node = self._top
         while type(node) is not list:
             node = node[1][0]
-        return node[0]  # type: ignore[no-any-return]
+        first: V = node[0]
+        return first
 
     def last(self) -> V:
         """Return the greatest value; `IndexError` if there is none. O(log N)."""
         node = self._top
         while type(node) is not list:
             node = node[1][-1]
-        return node[-1]  # type: ignore[no-any-return]
+        last: V = node[-1]
+        return last
 
     def put(self, value: V) -> Sorted[V]:
         """Return the list with *value* in its place. O(log N): copies one path."""
@@ -198,6 +200,11 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
             _ = bound < first
         except TypeError as error:
             raise _unordered(shown(bound), error) from None
+
+    def trunk(self) -> tuple[object, ...]:
+        """Return the objects that each read goes through, whatever the value."""
+        top = self._top
+        return (self, top, *top) if type(top) is tuple else (self, top)
 
     def path_bytes(self, writes: int) -> int:
         """Estimate the bytes that a list takes that differs from this one by so many *writes*."""

@@ -13,7 +13,7 @@ from .commit import Commit
 from .derivation import Derivation
 from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import Immutability, check_deeply, check_immutable, is_inert
-from .index import Index, Ordered
+from .index import Index
 from .invariants import Invariant, Invariants
 from .keys import ensure_findable
 from .lineage import Lineage, Origin, delta_of
@@ -255,15 +255,9 @@ class Schema(Generic[K, V]):
 
     def trunk_of(self, version: Snapshot[K, V]) -> list[object]:
         """Return the objects in *version* that its readers have in common, whatever they read."""
-        lineage, trunk = version._lineage, self.kind.trunk
-        found: list[object] = [version, lineage, lineage.derivation]
-        found += [version._indexes, version._totals, *trunk(version._map)]
-        for state in version._indexes:
-            if isinstance(state, Ordered):
-                found += [state, state.order, *trunk(state.entries)]
-            else:
-                found += trunk(state)
-        return found
+        lineage = version._lineage
+        derived = lineage.derivation.trunk(version._indexes, version._totals)
+        return [version, lineage, *self.kind.trunk(version._map), *derived]
 
     def size_of(self, commit: Commit[K, V]) -> int:
         """Estimate how many bytes *commit* keeps that the version before it does not."""
@@ -273,12 +267,11 @@ class Schema(Generic[K, V]):
             size += self.kind.path_bytes(after._map, len(delta))
         if before._lineage is not after._lineage:  # what is new is no part of this version alone
             return size
-        derivation = after._lineage.derivation
-        parts: tuple[Any, ...] = (*derivation.indexes, *derivation.totals)
+        parts = after._lineage.derivation.parts
         old, new = (*before._indexes, *before._totals), (*after._indexes, *after._totals)
         for part, was, now in zip(parts, old, new, strict=True):
             if was is not now:
-                size += part.bytes_of(now, len(delta))
+                size += part.bytes_of(now, len(delta), len(after))
         return size
 
 

@@ -11,6 +11,7 @@ from .aggregate import Aggregate, always
 from .blame import blame
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError
+from .keys import equals_itself
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted
 from .sameness import same
@@ -66,7 +67,11 @@ class Total:
                 self.start, {key: (MISSING, record) for key, record in records.items()}
             )
 
-    def bytes_of(self, state: Any, moved: int) -> int:
+    def trunk(self, state: Any) -> tuple[object, ...]:
+        """Return the objects in *state* that whoever reads it goes through."""
+        return state.trunk() if isinstance(state, Sorted) else (state,)
+
+    def bytes_of(self, state: Any, moved: int, _records: int = 0) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
         return state.path_bytes(2 * moved) if isinstance(state, Sorted) else getsizeof(state)
 
@@ -117,7 +122,11 @@ class GroupedTotal(Total):
     def _mark(self, record: Any) -> tuple[Any, Any]:
         return self._by(record), self._of_each.mark(record)
 
-    def bytes_of(self, state: Any, moved: int) -> int:
+    def trunk(self, state: Any) -> tuple[object, ...]:
+        """Return the objects in *state* that the look for each group goes through."""
+        return self._kind.trunk(state)
+
+    def bytes_of(self, state: Any, moved: int, _records: int = 0) -> int:
         """Estimate the paths to the groups that were left and entered, and what each holds."""
         each = [self._of_each.bytes_of(held, moved) for _, held in islice(state.values(), 2)]
         return self._kind.path_bytes(state, 2 * moved) + moved * _PAIR_BYTES + sum(each)
@@ -229,7 +238,7 @@ class Groups(Mapping[Any, S], Generic[S]):
 
 def _ensure_group(group: object) -> None:
     _ensure_hashable(group)
-    if group != group or group is MISSING:  # noqa: PLR0124  (the test for NaN)
+    if group is MISSING or not equals_itself(group):
         raise ArgumentValueError(
             f"{shown(group)} cannot be a group, for it could not be asked for; return None"
         )

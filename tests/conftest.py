@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from cowstate import Store, delivery
 
-pytest.register_assert_rewrite("tests.properties.machine")
+pytest.register_assert_rewrite("tests.properties")
 
 # "ci" draws the same examples on every run and every machine, so that what is green stays green
 # until the code changes; "dev" draws new ones each time, which is how new failures are found.

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from cowstate import Aggregate, Index, Store, transaction
 from cowstate.deferral import BURST, PERIOD, Deferral, deferral
 from cowstate.errors import ArgumentTypeError, ArgumentValueError
+from cowstate.index import Ordered
+from cowstate.ordered import Sorted
 from cowstate.tree import Tree
 
 CAN = deferral(None, tuple) is not None
@@ -184,21 +186,49 @@ def test_an_interpreter_that_cannot_be_asked_has_the_gil(deferred: list[object])
     assert not deferred
 
 
+def ways_into(thing: Any) -> list[Any]:
+    """What whoever reads *thing*, a state of whichever kind, goes through."""
+    if isinstance(thing, Tree):
+        return [thing, thing._top]
+    if isinstance(thing, Sorted):
+        top: Any = thing._top
+        return [thing, top, *(top if type(top) is tuple else ())]
+    if isinstance(thing, Ordered):
+        return [thing, *ways_into(thing.entries), *ways_into(thing.order)]
+    return [thing]
+
+
 @pytest.mark.parametrize("records", [10, 1000])
 def test_all_that_every_reader_goes_through_is_among_it(
     make_store: Callable[..., Store[Any, Any]], records: int, deferred: list[object]
 ) -> None:
     store = make_store(
         {n: n for n in range(records)},
-        indexes={"odd": Index(lambda n: n % 2), "itself": Index(lambda n: n, unique=True)},
-        aggregates={"sum": Aggregate.sum(lambda n: n), "lists": Aggregate.count(lambda n: True)},
+        indexes={
+            "odd": Index(lambda n: n % 2),
+            "itself": Index(lambda n: n, unique=True),
+            "order": Index(lambda n: n, ordered=True),
+        },
+        aggregates={
+            "sum": Aggregate.sum(lambda n: n),
+            "lists": Aggregate.count(lambda n: True),
+            "least": Aggregate.min(lambda n: n),
+            "groups": Aggregate.sum(lambda n: n, by=lambda n: n % 100),
+            "extremes": Aggregate.max(lambda n: n, by=lambda n: n % 100),
+            "folded": Aggregate.fold(("n",), lambda s, _: s, lambda s, _: s),
+        },
         deferred_refcount=True,
     )
     for _ in range(2):
         snapshot = store.snapshot()
-        maps = [snapshot._map, *snapshot._indexes]
-        tops = [one._top for one in maps if isinstance(one, Tree)]
-        for thing in (store, store._timeline, snapshot, snapshot._lineage, *maps, *tops):
+        derivation = snapshot._lineage.derivation
+        states = [snapshot._map, *snapshot._indexes, *snapshot._totals]
+        read = [through for state in states for through in ways_into(state)]
+        read += [store, store._timeline, snapshot, snapshot._lineage, derivation]
+        read += [derivation.index_positions, derivation.total_positions, derivation.unique]
+        read += [snapshot._indexes, snapshot._totals, derivation.readers, *derivation.readers]
+        read += [reader.__self__ for reader in derivation.readers if reader is not None]
+        for thing in read:
             assert not gc.is_tracked(thing) or any(noted is thing for noted in deferred), thing
         store.set(0, snapshot[0] + records * 2)
 

@@ -154,6 +154,7 @@ def test_the_amounts_of_a_group_are_as_exact_as_any(make_store: MakeStore) -> No
     [
         ([], ArgumentTypeError),
         (float("nan"), ArgumentValueError),
+        ((1, float("nan")), ArgumentValueError),
         (Decimal("sNaN"), ArgumentTypeError),
     ],
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/aggregate.py": ["test_derived", "test_extremes", "test_derivation"],
+    "cowstate/aggregate.py": ["test_extremes", "test_derivation"],
     "cowstate/aio.py": ["test_aio_under_writes"],
-    "cowstate/blame.py": ["test_derivation", "test_derived"],
+    "cowstate/blame.py": ["test_derivation", "test_derived", "test_aggregate"],
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
     "cowstate/bulk.py": ["test_writestore", "test_every_write"],
     "cowstate/changes.py": ["test_diff"],
@@ -18,10 +18,15 @@ NEAR = {
         *("test_deferral", "test_every_write", "test_transactions", "test_blocks"),
     ],
     "cowstate/delivery.py": ["test_serving", "test_initial", "test_loops", "test_every_write"],
-    "cowstate/derivation.py": ["test_derived", "test_snapshot", "test_transactions"],
-    "cowstate/deriving.py": ["test_derived", "test_writestore"],
+    "cowstate/derivation.py": [
+        "test_derived",
+        "test_aggregate",
+        "test_snapshot",
+        "test_transactions",
+    ],
+    "cowstate/deriving.py": ["test_deriving_refused", "test_derived", "test_writestore"],
     "cowstate/documents.py": ["test_codec"],
-    "cowstate/draft.py": ["test_transactions", "test_writestore", "test_ranges"],
+    "cowstate/draft.py": ["test_transactions", "test_writestore", "test_ranges_of_drafts"],
     "cowstate/encoding.py": ["test_codec"],
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks"],
     "cowstate/groups.py": ["test_initial", "test_subscribers", "test_delivery", "test_serving"],
@@ -37,7 +42,7 @@ NEAR = {
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/process.py": ["test_serving", "worlds/test_inside"],
-    "cowstate/ranges.py": ["test_transactions", "test_draft"],
+    "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
     "cowstate/readstore.py": [
         *("test_feeds", "test_initial", "test_subscribers", "test_slips", "test_process"),
     ],
@@ -54,7 +59,7 @@ NEAR = {
     ],
     "cowstate/timeline.py": ["test_deferral", "test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
-    "cowstate/totals.py": ["test_groups_of_totals", "test_extremes", "test_derived"],
+    "cowstate/totals.py": ["test_groups_of_totals", "test_extremes", "test_aggregate"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/views.py": ["test_snapshot", "test_mapping_protocol"],

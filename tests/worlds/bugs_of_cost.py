@@ -9,6 +9,7 @@ import pytest
 
 from cowstate import MISSING, committer, delivery, reservation, subscribers, timeline, waits
 from cowstate.draft import Draft
+from cowstate.index import Entries
 from cowstate.members import Members
 from cowstate.schema import Schema
 from cowstate.timeline import Timeline
@@ -69,6 +70,10 @@ def versions_seem_to_cost_a_third(patch: pytest.MonkeyPatch) -> None:
 
 def versions_seem_to_cost_three_times_as_much(patch: pytest.MonkeyPatch) -> None:
     _sizes(3)(patch)
+
+
+def each_record_has_one_entry(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Entries, "_entries_of_each", lambda self, state, records: 1.0)
 
 
 def no_version_is_too_much(patch: pytest.MonkeyPatch) -> None:

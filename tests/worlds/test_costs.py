@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import tracemalloc
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from functools import partial
-from itertools import product
 from typing import Any
 
 import pytest
@@ -17,24 +13,14 @@ from hypothesis import strategies as st
 
 from cowstate import (
     Aggregate,
-    CompactedError,
-    History,
-    Index,
     IterationError,
-    Lagged,
-    Record,
     Store,
     aio,
 )
-from cowstate.maps import available_maps
-from tests.standing import check_store
 from tests.worlds import bugs_of_cost as bugs
 from tests.worlds.staging import (
     AnyStore,
     Counted,
-    Held,
-    Party,
-    arrive,
     catches,
     effort,
 )
@@ -314,143 +300,3 @@ def test_a_commit_costs_the_same_beside_a_thousand_sleepers_of_other_keys() -> N
 
     alone, beside = asyncio.run(main())
     assert beside < alone + 250, f"{beside - alone} more steps"
-
-
-# What the past costs
-
-
-class Wide(Record):
-    a: int = 0
-    b: int = 0
-    c: int = 0
-
-
-@catches(bugs.no_version_is_too_much, "more than it may")
-def test_the_past_takes_no_more_bytes_than_it_may() -> None:
-    for maps in available_maps():
-        for size in (10, 1000):
-            limit = 40_000
-            store = Store(
-                {n: Wide(n) for n in range(size)}, maps=maps, history=History(bytes=limit)
-            )
-            most = 0
-            for n in range(200):
-                store.set(n % size, Wide(n, n))
-                figures = store.statistics()
-                taken = figures.retained_bytes or 0
-                assert taken <= limit or figures.retained == 1, f"{taken} is more than it may"
-                most = max(most, taken)
-            assert most > limit / 2, "it keeps what it may"
-            check_store(store)
-    # The newest is kept, whatever it takes.
-    store = Store({n: Wide(n) for n in range(1000)}, history=History(bytes=1))
-    store.set(1, Wide(5))
-    store.set(1, Wide(6))
-    assert store.statistics().retained == 1
-    assert store.at(1)[1] == Wide(5)
-
-
-WRITES = 50
-
-
-def measure(maps: str, size: int, indexes: dict[str, Index[Any]]) -> tuple[float, float]:
-    """Return how many bytes a version takes, by the estimate and in truth."""
-    store = Store(
-        {n: Wide(n, n % 7, n // 7 % 100) for n in range(size)},
-        maps=maps,
-        indexes=indexes,
-        history=History(versions=500, bytes=10**9),
-    )
-
-    def write(n: int) -> None:
-        # Each time another one, of which all but the first field changes.
-        store.update(n * 7 % size, lambda wide: Wide(wide.a, n % 5, (wide.c + 1) % 100))
-
-    for n in range(50):
-        write(n)
-    gc.collect()
-    estimated = store.statistics().retained_bytes or 0
-    tracemalloc.start()
-    for n in range(50, 50 + WRITES):
-        write(n)
-    gc.collect()
-    measured, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return ((store.statistics().retained_bytes or 0) - estimated) / WRITES, measured / WRITES
-
-
-def estimates_are_right(sizes: Iterable[int], **indexes: Index[Any]) -> None:
-    """Over each map, with each of the indexes in turn."""
-    gc.freeze()  # so that what was there before is not gone through at each collection
-    try:
-        for maps, size, name in product(available_maps(), sizes, indexes):
-            index = indexes[name]
-            estimated, measured = measure(maps, size, {} if index is NONE else {"i": index})
-            assert measured / 2 < estimated < measured * 2, (
-                f"{maps}, {size} records, {name}: {estimated:.0f} bytes a version by the "
-                f"estimate, and {measured:.0f} measured"
-            )
-    finally:
-        gc.unfreeze()
-
-
-NONE: Index[Any] = Index(lambda wide: None)
-
-
-@catches(bugs.versions_seem_to_cost_a_third, "measured")
-@catches(bugs.versions_seem_to_cost_three_times_as_much, "measured")
-def test_what_the_past_is_said_to_take_is_within_a_factor_of_two_of_what_it_takes() -> None:
-    estimates_are_right(
-        (20, 300), no_index=NONE, an_unchanged_one=Index(lambda wide: wide.a, unique=True)
-    )
-
-
-@catches(bugs.versions_seem_to_cost_a_third, "measured")
-@catches(bugs.versions_seem_to_cost_three_times_as_much, "measured")
-def test_what_an_index_that_changes_is_said_to_take_is_within_a_factor_of_two_too() -> None:
-    estimates_are_right(
-        (20, 300),
-        many_values=Index(lambda wide: (wide.a, wide.b)),
-        unique=Index(lambda wide: (wide.a, wide.c), unique=True),
-    )
-
-
-@catches(bugs.versions_seem_to_cost_a_third, "measured")
-def test_what_an_index_of_few_values_is_said_to_take_is_within_a_factor_of_two_too() -> None:
-    # Half of the records under each value, as of a flag: each change copies a path of both.
-    estimates_are_right((80, 320), few_values=Index(lambda wide: wide.c % 2))
-
-
-@catches(bugs.what_is_undelivered_counts_as_retained, "is retained|DID NOT RAISE")
-@catches(bugs.what_is_undelivered_is_let_go, "was passed over")
-def test_the_bounds_of_a_history_hold_beside_a_subscriber_that_lags() -> None:
-    now = [0.0]
-    for history, kept in (
-        (History(versions=3), 3),
-        (History(seconds=5.5, clock=lambda: now[0]), 6),
-        (History(versions=1, seconds=5.5, clock=lambda: now[0]), 1),
-    ):
-        store, held = Store({"n": 0}, history=history), Held()
-        handle = store.subscribe(held)
-        feed = store.feed(since=0)
-        with ExitStack() as stack:
-            first = Party(partial(store.set, "n", 1))
-            stack.callback(held.go.set)
-            arrive(held.reached)
-            for n in range(2, 51):
-                now[0] += 1
-                store.set("n", n)
-            figures = store.statistics()
-            assert figures.retained == kept, f"{figures.retained} is retained, not {kept}"
-            assert store.at(50 - kept)["n"] == 50 - kept
-            with pytest.raises(CompactedError):
-                store.at(50 - kept - 1)
-            assert figures.undelivered == 50
-        first.result()
-        assert store.flush(30)
-        assert held.versions == list(range(1, 51)), "a commit was passed over"
-        item = feed.poll()
-        assert isinstance(item, Lagged) or item is not None
-        handle.close()
-        store.set("n", 0)
-        check_store(store)

@@ -21,6 +21,7 @@ for name in (
     "keys",
     "lock",
     "memory",
+    "past",
     "waiting",
 ):
     import_module(f"tests.worlds.test_{name}")
