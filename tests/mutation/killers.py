@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
+
 # What is run beside the file of the module's own name.
 NEAR = {
     "cowstate/aggregate.py": ["test_derived", "test_extremes", "test_derivation"],
@@ -12,7 +14,7 @@ NEAR = {
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
     "cowstate/bulk.py": ["test_writestore", "test_every_write"],
     "cowstate/changes.py": ["test_diff"],
-    "cowstate/codec.py": ["test_changes"],
+    "cowstate/codec.py": [*CODECS[1:], "test_changes"],
     "cowstate/commit.py": ["test_snapshot", "test_diff", "test_initial"],
     "cowstate/committer.py": [
         *("test_deferral", "test_every_write", "test_transactions", "test_blocks"),
@@ -20,9 +22,9 @@ NEAR = {
     "cowstate/delivery.py": ["test_serving", "test_initial", "test_loops", "test_every_write"],
     "cowstate/derivation.py": ["test_derived", "test_snapshot", "test_transactions"],
     "cowstate/deriving.py": ["test_derived", "test_writestore"],
-    "cowstate/documents.py": ["test_codec"],
+    "cowstate/documents.py": CODECS,
     "cowstate/draft.py": ["test_transactions", "test_writestore", "test_ranges"],
-    "cowstate/encoding.py": ["test_codec"],
+    "cowstate/encoding.py": CODECS,
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks"],
     "cowstate/groups.py": ["test_initial", "test_subscribers", "test_delivery", "test_serving"],
     "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
