@@ -143,9 +143,7 @@ class MeasuredSubscription(Subscription[K, V], Generic[K, V]):
         return shown(self._callback, 120)
 
 
-def _run(
-    figures: Figures, run: Callable[..., R], work: Callable[[Any, Any], R], *rest: Any
-) -> R:
+def _run(figures: Figures, run: Callable[..., R], work: Callable[[Any, Any], R], *rest: Any) -> R:
     """Have *run*, a `WriteLock.run`, do *work*."""
     try:
         return run(_Timed(figures, work).run, *rest)
