@@ -12,15 +12,7 @@ from typing import Any, Literal, NamedTuple, NewType
 
 from hypothesis import strategies as st
 
-from cowstate import (
-    MISSING,
-    Codec,
-    Commit,
-    CowstateError,
-    Record,
-    Snapshot,
-    Store,
-)
+from cowstate import MISSING, Codec, Commit, CowstateError, Record, Snapshot, Store
 
 FORMS: Any = ["json", "msgpack"]
 

@@ -18,12 +18,7 @@ from cowstate import (
     Store,
     UnknownIndexError,
 )
-from tests.codecs import (
-    KEYS,
-    is_like,
-    store_through,
-    worlds,
-)
+from tests.codecs import KEYS, is_like, store_through, worlds
 
 
 @given(worlds())

@@ -22,15 +22,7 @@ from cowstate import (
     Store,
     UnhashableKeyError,
 )
-from tests.codecs import (
-    FORMS,
-    Buy,
-    Sell,
-    Slot,
-    anything,
-    attempt,
-    checked,
-)
+from tests.codecs import FORMS, Buy, Sell, Slot, anything, attempt, checked
 
 VALID: list[tuple[str, Any]] = [
     (form, getattr(msgspec, form).encode(document))

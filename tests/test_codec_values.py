@@ -20,15 +20,7 @@ from cowstate import (
     Record,
     Store,
 )
-from tests.codecs import (
-    FORMS,
-    Buy,
-    Color,
-    Sell,
-    Slot,
-    anything,
-    attempt,
-)
+from tests.codecs import FORMS, Buy, Color, Sell, Slot, anything, attempt
 
 
 class Unequal(Record, eq=False):
