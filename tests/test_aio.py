@@ -20,6 +20,7 @@ from cowstate import (
     Store,
     WaitTimeoutError,
     aio,
+    bells,
 )
 from tests.parked import PATIENCE, Hooked
 from tests.standing import changes_of
@@ -62,14 +63,14 @@ async def look_then_park(source: Any, seen: Any, deadline: float) -> None:
     """The seeded bug: `aio._change` with its two first steps exchanged."""
     if source.has_changed(seen, None):
         return
-    waiter = aio._TaskWaiter(aio._bell_of(source, asyncio.get_running_loop()), None)
+    waiter = bells.TaskWaiter(bells.bell_of(source.waiters, asyncio.get_running_loop()), None)
     source.waiters.parked.add(waiter.number, waiter, None)
     try:
         if not await waiter.sleep(deadline):
             raise WaitTimeoutError
     finally:
         source.waiters.parked.discard(waiter.number, None)
-        waiter.bell.retire(source)
+        waiter.bell.retire()
 
 
 def test_the_same_schedule_finds_the_lost_wake_up_of_a_broken_twin() -> None:

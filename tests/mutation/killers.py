@@ -12,6 +12,7 @@ CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_i
 NEAR = {
     "cowstate/aggregate.py": ["test_derived", "test_extremes", "test_derivation"],
     "cowstate/aio.py": ["test_aio_feeds", "test_aio_under_writes"],
+    "cowstate/bells.py": ["test_aio", "test_aio_feeds", "test_aio_under_writes"],
     "cowstate/blame.py": ["test_derivation", "test_derived"],
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
     "cowstate/bulk.py": ["test_writestore", "test_every_write"],
