@@ -48,17 +48,9 @@ class Sell(Record, tag=True):
 
 
 Ident = NewType("Ident", int)
-
-
 small = st.integers(-(2**63), 2**64 - 1)
-
-
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
-
-
 decimals = st.decimals(allow_nan=False)
-
-
 moments = st.datetimes(timezones=st.sampled_from([None, UTC]))
 
 

@@ -28,8 +28,6 @@ class Unequal(Record, eq=False):
 
 
 wrong_slots = st.builds(Slot, anything, anything, anything, anything)
-
-
 LOOSE = [Slot, Slot | None, int, float, float | None, str, tuple[int, ...], Any, Buy | Sell]
 
 

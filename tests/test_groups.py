@@ -18,8 +18,6 @@ from tests.lagging import lagging
 from tests.standing import in_another_thread
 
 KEYS = "abc"
-
-
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.frozensets(st.sampled_from(KEYS))),
