@@ -6,6 +6,7 @@ from pathlib import Path
 
 INITIAL = ["test_initial", "test_initial_hands"]
 GROUPS = ["test_groups", "test_groups_raise"]
+SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
 
 # What is run beside the file of the module's own name.
@@ -30,7 +31,7 @@ NEAR = {
     "cowstate/encoding.py": CODECS,
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks"],
     "cowstate/groups.py": [
-        *("test_groups_raise", *INITIAL, "test_subscribers", "test_delivery", "test_serving"),
+        *("test_groups_raise", *INITIAL, *SUBSCRIBERS, "test_delivery", "test_serving"),
     ],
     "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
     "cowstate/immutability.py": ["test_records"],
@@ -47,7 +48,7 @@ NEAR = {
     "cowstate/process.py": ["test_serving", "worlds/test_inside"],
     "cowstate/ranges.py": ["test_transactions", "test_draft"],
     "cowstate/readstore.py": [
-        *("test_feeds", *INITIAL, "test_subscribers", "test_slips", "test_process"),
+        *("test_feeds", *INITIAL, *SUBSCRIBERS, "test_slips", "test_process"),
     ],
     "cowstate/reservation.py": ["test_transactions", "test_blocks"],
     "cowstate/ring.py": ["test_diff", "test_timeline"],
@@ -58,9 +59,10 @@ NEAR = {
     "cowstate/snapshot.py": ["test_diff", "test_derived", "test_mapping_protocol"],
     "cowstate/store.py": ["test_deferral", "test_blocks", "test_readstore"],
     "cowstate/subscribers.py": [
-        *(*GROUPS, *INITIAL, "test_readstore", "test_delivery", "test_serving"),
+        *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),
+        "test_serving",
     ],
-    "cowstate/timeline.py": ["test_deferral", "test_blocks", "test_diff"],
+    "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/totals.py": ["test_groups_of_totals", "test_extremes", "test_derived"],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
