@@ -22,21 +22,19 @@ every few milliseconds, instead of waiting for it, and none holds it across an `
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop, Future
-from collections import deque
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Collection, Hashable, Iterable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, final
 from weakref import WeakSet
 
+from .bells import TaskWaiter, bell_of
 from .commit import Commit
 from .errors import ClosedError, WaitTimeoutError
 from .feeds import CLOSED, Feed, FeedMode
 from .items import Lagged
-from .members import numbers
 from .readstore import ReadStore
 from .snapshot import Snapshot
-from .waiters import Waiters
 from .waits import NOTHING_CAME, Source, asked, checked_keys, checked_predicate, deadline_of
 
 __all__ = ["AsyncFeed", "feed", "wait_for"]
@@ -250,7 +248,7 @@ async def _change(
 ) -> None:
     """Wait as `Source.await_change` does, for the same reason without losing a wake-up."""
     source.refuse_wait_inside_write()
-    waiter = _TaskWaiter(_bell_of(source, asyncio.get_running_loop()), keys)
+    waiter = TaskWaiter(bell_of(source.waiters, asyncio.get_running_loop()), keys)
     parked = source.waiters.parked
     try:
         parked.add(waiter.number, waiter, keys)
@@ -259,12 +257,12 @@ async def _change(
         # The first step in C: whatever comes after it, the waiter is gone.
         parked.all.pop(waiter.number, None)
         parked.discard(waiter.number, keys)
-        waiter.bell.retire(source)
+        waiter.bell.retire()
 
 
 async def _sleep(
     source: Source[K, V],
-    waiter: _TaskWaiter,
+    waiter: TaskWaiter,
     seen: Snapshot[K, V],
     deadline: float | None,
     keys: Collection[K] | None,
@@ -291,113 +289,6 @@ async def _pass(source: Source[Any, Any], deadline: float | None) -> None:
             return
         await asyncio.sleep(pause)
         pause = min(0.01, pause + 0.001)
-
-
-class _LoopBell:
-    """Wakes the tasks of one event loop that wait for one store.
-
-    A writer makes at most one call into the loop, however many tasks wait on it and however
-    many commits come before the loop gets round to it.
-    """
-
-    def __init__(self, loop: AbstractEventLoop, waiters: Waiters[Any]) -> None:
-        self.loop = loop
-        self._waiters = waiters
-        self.sleepers = 0
-        self._rung = False
-        self._due: deque[_TaskWaiter] = deque()
-
-    def ring(self, waiter: _TaskWaiter) -> None:
-        """Have *waiter* woken, by the loop. From any thread, inside a write."""
-        self._due.append(waiter)
-        if self._rung and not self.loop.is_closed():
-            return
-        try:
-            self._rung = True
-            self.loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:
-            self._rung = False
-            self._give_up()
-        except BaseException:
-            self._rung = False
-            raise
-
-    def _give_up(self) -> None:
-        """Forget the tasks of a loop that was closed under them: they will never run again."""
-        parked = self._waiters.parked
-        for waiter in list(parked.all.values()):
-            if isinstance(waiter, _TaskWaiter) and waiter.bell is self:
-                parked.discard(waiter.number, waiter.keys)
-        self._due.clear()
-        self._waiters.bells.pop(id(self.loop), None)
-
-    def _wake(self) -> None:
-        # Before the looks that follow: a commit too late for them rings anew.
-        self._rung = False
-        due = self._due
-        while due:
-            due[0].wake()
-            due.popleft()  # only now: an interruption wakes it once more
-
-    def retire(self, source: Source[Any, Any]) -> None:
-        """Let go of the loop, if no task of it waits any more."""
-        self.sleepers -= 1
-        if not self.sleepers:
-            source.waiters.bells.pop(id(self.loop), None)
-
-
-def _bell_of(source: Source[Any, Any], loop: AbstractEventLoop) -> _LoopBell:
-    bell = source.waiters.bells.get(id(loop))
-    # A bell keeps its loop, so while it hangs there the number is no other loop's.
-    if not isinstance(bell, _LoopBell):
-        bell = source.waiters.bells[id(loop)] = _LoopBell(loop, source.waiters)
-    bell.sleepers += 1
-    return bell
-
-
-class _TaskWaiter:
-    """Wakes one task, or tells it that it was notified before it lay down."""
-
-    __slots__ = ("_future", "_notified", "bell", "keys", "number")
-
-    def __init__(self, bell: _LoopBell, keys: Collection[Any] | None) -> None:
-        self.number = next(numbers)
-        self.bell = bell
-        self.keys = keys
-        self._notified = False
-        self._future: Future[bool] | None = None
-
-    def notify(self) -> None:
-        """Have the task woken. From any thread."""
-        self.bell.ring(self)
-
-    def wake(self) -> None:
-        """Wake the task. By its loop."""
-        if self._future is None:
-            self._notified = True
-        else:
-            _settle(self._future, True)
-
-    async def sleep(self, deadline: float | None) -> bool:
-        """Wait until notified; False if that took until *deadline* on the loop's clock."""
-        if self._notified:
-            self._notified = False
-            return True
-        loop = self.bell.loop
-        future: Future[bool] = loop.create_future()
-        self._future = future
-        if deadline is not None:
-            alarm = loop.call_at(deadline, _settle, future, False)
-            future.add_done_callback(lambda _: alarm.cancel())
-        try:
-            return await future
-        finally:
-            self._future = None
-
-
-def _settle(sleeper: Future[bool], heard: bool) -> None:
-    if not sleeper.done():
-        sleeper.set_result(heard)
 
 
 def _end_with_main_thread(source: Source[Any, Any]) -> None:

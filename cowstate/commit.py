@@ -50,13 +50,14 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
     @property
     def _delta(self) -> Delta[K, V]:
         changed = self._changed
-        if type(changed) is tuple:
+        if isinstance(changed, tuple):
             key, old, new = changed
             return {key: (old, new)}
         if changed is None:
-            changed = {key: (MISSING, record) for key, record in self.after.items()}
-            force_setattr(self, "_changed", changed)
-        return changed  # type: ignore[return-value]
+            delta: Delta[K, V] = {key: (MISSING, record) for key, record in self.after.items()}
+            force_setattr(self, "_changed", delta)
+            return delta
+        return changed
 
     @property
     def version(self) -> int:

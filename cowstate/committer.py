@@ -77,6 +77,7 @@ class Committer(Generic[K, V]):
         b: Any = None,
         holder: Reservation | None = None,
         timeout: float | None = None,
+        /,
     ) -> Any:
         """Return ``work(a, b)``, done as by `WriteLock.run`; then deliver."""
         lock = self._lock

@@ -64,16 +64,15 @@ def narrowed(commit: Commit[K, V], keys: Collection[K]) -> Commit[K, V] | None:
     whichever is less).
     """
     changed = commit._changed
-    if type(changed) is tuple:
+    if isinstance(changed, tuple):
         return commit if changed[0] in keys else None
     if changed is None:
         return Commit(commit.before, commit.after, _added(commit.after, keys))
-    delta: Delta[K, V] = changed  # type: ignore[assignment]
-    if len(keys) < len(delta):
-        found = {key: delta[key] for key in keys if key in delta}
+    if len(keys) < len(changed):
+        found = {key: changed[key] for key in keys if key in changed}
     else:
-        found = {key: pair for key, pair in delta.items() if key in keys}
-    if len(found) == len(delta):
+        found = {key: pair for key, pair in changed.items() if key in keys}
+    if len(found) == len(changed):
         return commit if found else None
     return Commit(commit.before, commit.after, found) if found else None
 

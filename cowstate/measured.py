@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Hashable
+from functools import partial
 from os.path import dirname
 from threading import get_ident
 from typing import Any, Generic, TypeVar
@@ -60,15 +61,11 @@ class MeasuredCommitter(Committer[K, V], Generic[K, V]):
         super().__init__(*parts)
         self._figures = figures
         self._opened: float | None = None
-        self._run = self._run_timed
+        # Of no method of its own, for a store that nobody holds is freed at once.
+        self._run = partial(_run, figures, self._run)
 
     def write(
-        self,
-        work: Callable[[Any, Any], Commit[K, V] | None],
-        a: Any = None,
-        b: Any = None,
-        holder: Reservation | None = None,
-        timeout: float | None = None,
+        self, work: Any, a: Any = None, b: Any = None, holder: Any = None, timeout: Any = None, /
     ) -> Any:
         """Do as `Committer.write`."""
         figures = self._figures
@@ -80,21 +77,6 @@ class MeasuredCommitter(Committer[K, V], Generic[K, V]):
         if commit is None:  # a comparison found something else
             figures.conflicts += 1
         return commit
-
-    def _run_timed(
-        self,
-        work: Callable[[Any, Any], R],
-        a: Any = None,
-        b: Any = None,
-        holder: Reservation | None = None,
-        timeout: float | None = None,
-    ) -> R:
-        figures = self._figures
-        try:
-            return self._lock.run(_Timed(figures, work).run, a, b, holder, timeout)
-        except Exception as error:
-            figures.failed(error)
-            raise
 
     def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
         """Do as `Committer.open`."""
@@ -159,6 +141,15 @@ class MeasuredSubscription(Subscription[K, V], Generic[K, V]):
 
     def _name(self) -> str:
         return shown(self._callback, 120)
+
+
+def _run(figures: Figures, run: Callable[..., R], work: Callable[[Any, Any], R], *rest: Any) -> R:
+    """Have *run*, a `WriteLock.run`, do *work*."""
+    try:
+        return run(_Timed(figures, work).run, *rest)
+    except Exception as error:
+        figures.failed(error)
+        raise
 
 
 def _caller() -> str:

@@ -68,7 +68,7 @@ class Waiters(Generic[K]):
 
     Attributes:
         parked: the sleepers, by number and by key.
-        bells: what wakes the tasks of an event loop, by the loop's ``id``; see `cowstate.aio`.
+        bells: what wakes the tasks of an event loop, by the loop's ``id``; see `cowstate.bells`.
     """
 
     def __init__(self) -> None:

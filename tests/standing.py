@@ -132,6 +132,11 @@ def write_meta(store: AnyStore, meta: Any) -> AnyCommit:
     return draft.commit()
 
 
+def versions_into(seen: list[int]) -> Callable[[Commit[Any, Any]], object]:
+    """Return a callback that notes in *seen* of which version each commit is."""
+    return lambda commit: seen.append(commit.version)
+
+
 def changes_of(item: object) -> ChangeSet[Any, Any]:
     """What changed by *item* of a feed, which must be a commit."""
     assert isinstance(item, Commit), f"no commit, but {item!r}"

@@ -31,7 +31,7 @@ LAYERS = [
     ["codec"],
     ["schema", "groups", "writelock", "documents"],
     ["torn"],
-    ["reservation", "subscribers"],
+    ["reservation", "subscribers", "bells"],
     ["workspace", "timeline", "waiters", "invariants"],
     ["items", "members"],
     ["commit"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cowstate import Record, Store
+from cowstate import Meter, Record, Store
 from cowstate.bench import instructions
 from cowstate.maps import available_maps
 
@@ -100,6 +100,19 @@ def test_a_changed_copy_of_a_dataclass_takes_as_many_instructions_as_the_page_sa
         version: pytest.approx(1 / counts["replace"].ratio, rel=0.1)
         for version, counts in STORED.items()
     }
+
+
+def test_an_update_that_is_measured_takes_as_many_as_its_docstring_says() -> None:
+    text = " ".join((Meter.__doc__ or "").split())
+    said = re.search(r"an update takes ([\d.]+) times the instructions", text)
+    assert said
+    decided = (ROOT / "docs/explanation/decisions.md").read_text(encoding="utf-8")
+    more = re.search(r"take ([\d.]+) times what an update takes \(instructions", decided)
+    assert more
+    for counts in STORED.values():
+        times = counts["update, measured"].ratio
+        assert float(said[1]) == near(times)
+        assert 1 + float(more[1]) == near(times)
 
 
 class Slot(Record):

@@ -117,6 +117,11 @@ def readers(store: Store[str, Slot]) -> None:
         assert_type(key, str)
     assert_type(now.diff(now), ChangeSet[str, Slot])
     assert_type(now.version, int)
+    assert_type(now.total("position"), Any)
+    assert_type(now.meta, Any)
+    position: Decimal = now.total("position")
+    mode: str | None = now.meta
+    assert_type((position, mode), tuple[Decimal, str | None])
     assert_type(store.statistics(), Statistics)
     assert_type(store.statistics().measured, Measures | None)
 

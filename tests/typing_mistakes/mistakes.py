@@ -72,6 +72,10 @@ def written(store: Store[str, Slot]) -> None:
         tx["50000"] = Other("a")  # wrong
     store.nothing()  # wrong
     store["50000"]  # wrong
+    position: Decimal = store.snapshot().total("position")
+    position.nothing  # wrong
+    mode: str = store.snapshot().meta
+    mode.nothing  # wrong
 
 
 wrong_lambda = Store(

@@ -22,6 +22,7 @@ from cowstate import (
     ConflictError,
     Index,
     LockTimeoutError,
+    Meter,
     Store,
     WaitTimeoutError,
     aio,
@@ -47,6 +48,7 @@ OPTIONS: list[dict[str, Any]] = [
     {},
     {"same": "equality", "immutability": "deep", "allow_none": True},
     {"immutability": "trusted", "lock_timeout": 10},
+    {"meter": Meter()},
 ]
 
 
