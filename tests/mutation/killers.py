@@ -73,6 +73,7 @@ NEAR = {
         "positions/book/test_user_stream",
     ],
     "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/book/saved.py": ["positions/trading/test_manager"],
     "cowstate/positions/book/slots.py": ["positions/book/test_orders"],
     "cowstate/positions/reconcile/differences.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/fates.py": ["positions/reconcile/test_order_claims"],
@@ -83,6 +84,7 @@ NEAR = {
     ],
     "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
     "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
+    "cowstate/positions/trading/outcomes.py": ["positions/trading/test_manager"],
     "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
     "cowstate/positions/command/options.py": [
         "positions/test_command",
