@@ -289,9 +289,8 @@ class PositionManager:
 
         def note(draft: Draft[str, InventorySlot]) -> None:
             nonlocal actions
-            # Planned on the base: an action depends on its own slot alone, and that is written
-            # below, so it is there that the draft conflicts if it has changed.
-            actions = plan_within_holding(draft.base, last_price, self.config)
+            # Each slot that is acted on is written below, so the draft conflicts if it has changed.
+            actions = plan_within_holding(draft, last_price, self.config)
             now = self._time_ms()
             for action in actions:
                 slot = draft.get(action.slot) or InventorySlot(Decimal(action.slot))
