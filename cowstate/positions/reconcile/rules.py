@@ -1,4 +1,8 @@
-"""What a reconciler may do about a divergence, when, and how much of it. `ReconcileRules`."""
+"""What a reconciler may do about a divergence, when, and how much of it. `ReconcileRules`.
+
+For the comparison by sets of possible divergences. `Reconciler` does not use it yet, and has its
+`ReconcilePolicy`; when it does, these rules take the place and the name of that.
+"""
 
 from __future__ import annotations
 
