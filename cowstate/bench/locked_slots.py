@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cowstate.positions.book.ids import price_key, split_client_oid
+from cowstate.positions.book.ids import price_key, sequence_in
 from cowstate.positions.book.model import (
     EXACT,
     FORGOTTEN,
@@ -25,8 +25,9 @@ from cowstate.positions.book.model import (
     OrderUpdate,
     Side,
 )
+from cowstate.positions.book.orders import mismatch
 from cowstate.positions.book.slots import ForgottenOrder, InventorySlot, Order, forgotten_as
-from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
+from cowstate.positions.errors import RetiredOrderError
 
 __all__ = ["Learned", "LockedOrder", "LockedSlot", "fill_of", "learn"]
 
@@ -186,18 +187,11 @@ def _join(order: LockedOrder, update: OrderUpdate) -> bool:
         or order.price != update.price
         or order.quantity != update.quantity
     ):
-        raise OrderMismatchError(
-            order.client_oid,
-            f"known as {order.side} {order.quantity} at {order.price}, the update says "
-            f"{update.side} {update.quantity} at {update.price}",
-        )
+        raise mismatch(order.frozen(), update)
     new = False
     if update.order_id is not None and update.order_id != order.order_id:
         if order.order_id is not None:
-            raise OrderMismatchError(
-                order.client_oid,
-                f"the exchange's id is {order.order_id}, the update says {update.order_id}",
-            )
+            raise mismatch(order.frozen(), update)
         order.order_id = update.order_id
         new = True
     time_ms = update.time_ms
@@ -233,22 +227,13 @@ def _move(slot: LockedSlot, side: Side, grown: Decimal, spent: Decimal) -> None:
 
 def _take_in(slot: LockedSlot, update: OrderUpdate) -> Learned:
     client_oid = update.client_oid
-    parts = split_client_oid(client_oid)
-    if parts is None:
-        raise OrderMismatchError(
-            client_oid, "its id does not name a slot, so it is no order of this one"
-        )
-    _, (key, side, sequence) = parts
-    if key != slot.key:
-        raise OrderMismatchError(client_oid, f"it is of slot {key}, not of slot {slot.key}")
-    if side is not update.side:
-        raise OrderMismatchError(client_oid, f"its id says {side}, it is said to be {update.side}")
+    sequence = sequence_in(slot.key, update.side, client_oid)
     if sequence <= slot.retired_sequence:
         raise RetiredOrderError(client_oid, sequence, slot.retired_sequence)
     order = LockedOrder(
         client_oid,
         sequence,
-        side,
+        update.side,
         update.price,
         update.quantity,
         update.status,
@@ -259,7 +244,7 @@ def _take_in(slot: LockedSlot, update: OrderUpdate) -> Learned:
         update.time_ms,
         update.post_only_reject,
     )
-    _move(slot, side, order.filled, order.cost)
+    _move(slot, order.side, order.filled, order.cost)
     return Learned(order, order.filled, order.cost, _arrange(slot, order))
 
 

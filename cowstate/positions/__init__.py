@@ -48,7 +48,8 @@ from .simulation.paper import Faults, PaperExchange
 from .simulation.tape import Trade, read_tape, synthetic_tape
 from .simulation.threaded import ThreadedClock
 from .trading.grid import plan_grid
-from .trading.manager import PositionManager, UpdateOutcome
+from .trading.manager import PositionManager
+from .trading.outcomes import UpdateOutcome
 
 __all__ = [
     # the slots and who holds them

@@ -88,6 +88,7 @@ NEAR = {
         "positions/book/test_user_stream",
     ],
     "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
+    "cowstate/positions/book/saved.py": ["positions/trading/test_restoring"],
     "cowstate/positions/book/slots.py": ["positions/book/test_orders"],
     "cowstate/positions/reconcile/differences.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/fates.py": ["positions/reconcile/test_order_claims"],
@@ -98,6 +99,7 @@ NEAR = {
     ],
     "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
     "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
+    "cowstate/positions/trading/outcomes.py": ["positions/trading/test_manager"],
     "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
     "cowstate/positions/command/options.py": [
         "positions/test_command",
@@ -147,6 +149,7 @@ POSITIONS = [
     "positions/book/test_slots",
     "positions/book/test_orders",
     "positions/trading/test_manager",
+    "positions/trading/test_restoring",
     "positions/reconcile/test_plan",
     "positions/reconcile/test_reconciler",
     "positions/book/test_user_stream",

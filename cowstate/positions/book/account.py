@@ -34,6 +34,9 @@ class QuantityCorrection(Record):
 class Account(Record):
     """What is held and known beside the slots; published, saved and restored with them.
 
+    `PositionManager.calculate_adjustments` sells no more than is held by it. The `Reconciler` does
+    not write to it yet: it corrects slots, and what is here stays empty but for what you put here.
+
     Attributes:
         restored: how often the state was replaced by a saved one.
         ledger: what the venue's list of trades has told, and the unattributed quantity.
@@ -64,10 +67,15 @@ class Account(Record):
         )
 
     def undone(self, correction: QuantityCorrection) -> Account:
-        """Return the account without *correction*; the same one if it is not there any more."""
+        """Return the account without *correction*; the same one if it is not there any more.
+
+        One that is older than an hour is not: what it did is undone by `corrected`.
+        """
         if correction not in self.corrections:
             return self
-        rest = tuple(each for each in self.corrections if each != correction)
+        # Only once: two of one millisecond may be equal.
+        place = self.corrections.index(correction)
+        rest = (*self.corrections[:place], *self.corrections[place + 1 :])
         back = EXACT.minus(correction.quantity)
         return self.replace(ledger=self.ledger.corrected(back), corrections=rest)
 

@@ -8,7 +8,7 @@ from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
 from ..errors import ClientIdError
 from .ids import MAX_CLIENT_OID, MAX_SEQUENCE, check_prefix, price_key
-from .model import TAIL, check_amount
+from .model import TAIL, check_amount, check_count
 
 __all__ = ["MAX_LEVELS", "GridConfig"]
 
@@ -55,9 +55,9 @@ class GridConfig(Record):
             raise ArgumentTypeError(f"symbol is of type {type(self.symbol).__name__}, not str")
         if not self.symbol:
             raise ArgumentValueError("symbol is empty")
-        _check_count("levels", self.levels, 1, MAX_LEVELS)
+        check_count("levels", self.levels, 1, MAX_LEVELS)
         # The count of refusals is taken over the tail, so it goes no higher.
-        _check_count("post_only_limit", self.post_only_limit, 0, TAIL - 1)
+        check_count("post_only_limit", self.post_only_limit, 0, TAIL - 1)
         check_prefix(self.prefix)
         fraction = price_key(self.price_step).partition(".")[2]
         key_length = _INTEGER_DIGITS + (1 + len(fraction) if fraction else 0)
@@ -68,10 +68,3 @@ class GridConfig(Record):
                 f"{self.price_step} only {max(room, 0)} fit in client order ids of "
                 f"{MAX_CLIENT_OID}"
             )
-
-
-def _check_count(name: str, value: object, least: int, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, not int")
-    if not least <= value <= most:
-        raise ArgumentValueError(f"{name} is {value}; it must be from {least} to {most}")

@@ -10,7 +10,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from ..errors import AmountTypeError, AmountValueError, ClientIdError
+from ..errors import AmountTypeError, AmountValueError, ClientIdError, OrderMismatchError
 from .model import Side, check_amount
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "client_order_id",
     "parse_client_oid",
     "price_key",
+    "sequence_in",
     "split_client_oid",
 ]
 
@@ -144,3 +145,25 @@ def parse_client_oid(text: str, prefix: str) -> ClientOid | None:
     """
     parts = split_client_oid(text)
     return parts[1] if parts is not None and parts[0] == prefix else None
+
+
+def sequence_in(slot_key: str, side: Side, client_oid: str) -> int:
+    """Return the sequence of an order of *side* in the slot *slot_key*, by its id.
+
+    Raises:
+        OrderMismatchError: the id names another slot, or another side, or none.
+
+    >>> sequence_in("50000", Side.BUY, "grid-50000-B12")
+    12
+    """
+    parts = split_client_oid(client_oid)
+    if parts is None:
+        raise OrderMismatchError(
+            client_oid, "its id does not name a slot, so it is no order of this one"
+        )
+    _, (key, named_side, sequence) = parts
+    if key != slot_key:
+        raise OrderMismatchError(client_oid, f"it is of slot {key}, not of slot {slot_key}")
+    if named_side is not side:
+        raise OrderMismatchError(client_oid, f"its id says {named_side}, it is said to be {side}")
+    return sequence

@@ -16,7 +16,7 @@ from cowstate import MISSING, Commit, Record
 
 from .account import was_restored
 from .blotter import orders_changed
-from .model import EXACT, Side
+from .model import EXACT
 from .slots import InventorySlot, Order
 
 __all__ = ["FillHistory", "FillLog", "Growth", "Learnt"]
@@ -104,7 +104,7 @@ class FillLog:
                 before = _filled(() if change.old is MISSING else change.old.orders)
                 for order in orders_changed(change):
                     known = before.get(order.client_oid, _ZERO)
-                    more = EXACT.subtract(_signed(order), known)
+                    more = EXACT.subtract(order.signed_filled, known)
                     if more:
                         grown.append(Growth(now, more, order.client_oid, known))
         with self._lock:
@@ -127,8 +127,4 @@ class FillLog:
 
 
 def _filled(orders: tuple[Order, ...]) -> dict[str, Decimal]:
-    return {order.client_oid: _signed(order) for order in orders}
-
-
-def _signed(order: Order) -> Decimal:
-    return order.filled if order.side is Side.BUY else order.filled.copy_negate()
+    return {order.client_oid: order.signed_filled for order in orders}

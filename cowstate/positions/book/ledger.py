@@ -286,13 +286,18 @@ class Ledger(Record):
     def folded(self, tally: Tally, counted: Decimal) -> Ledger:
         """Return the ledger without *tally*, of an order that no slot can take in any more.
 
-        Of its trades, *counted* (signed) stands in the slots; the rest becomes unattributed.
+        Of its trades, *counted* (signed) stands in the slots; the rest becomes unattributed. Its
+        fees do as well, if it had been taken for somebody else's.
         """
-        rest = tuple(each for each in self.tallies if _name(each) != _name(tally))
-        if len(rest) == len(self.tallies):
+        known = self.tally(tally.order_id, tally.client_oid)
+        if known is None:
             return self
-        missing = EXACT.subtract(tally.traded, counted)
-        return self.replace(tallies=rest, unattributed=EXACT.add(self.unattributed, missing))
+        ours = self.claimed(known, True)
+        missing = EXACT.subtract(known.traded, counted)
+        return ours.replace(
+            tallies=tuple(each for each in ours.tallies if _name(each) != _name(known)),
+            unattributed=EXACT.add(ours.unattributed, missing),
+        )
 
     def adopted(self, kind: TradeKind) -> Ledger:
         """Return the ledger when what entries of *kind* moved is taken for ours."""

@@ -32,6 +32,7 @@ __all__ = [
     "Side",
     "SlotStatus",
     "check_amount",
+    "check_count",
     "check_order_id",
     "check_type",
 ]
@@ -168,6 +169,22 @@ def check_amount(
     elif positive:
         raise AmountValueError(name, value, "it must be more than zero")
     return value
+
+
+def check_count(name: str, value: object, least: int, most: int | None = None) -> None:
+    """Refuse *value* unless it is an int from *least* to *most*; None: without an upper bound.
+
+    Raises:
+        ArgumentTypeError: it is of another type; a bool is no int here.
+        ArgumentValueError: it is too small or too large.
+
+    >>> check_count("levels", 20, 1, 1_000)
+    """
+    check_type(name, value, int)
+    assert isinstance(value, int)
+    if value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ArgumentValueError(f"{name} is {value}; it must be {bounds}")
 
 
 def check_type(name: str, value: object, wanted: type) -> None:

@@ -22,7 +22,7 @@ from ..errors import (
     RetiredOrderError,
     SlotBusyError,
 )
-from .ids import split_client_oid
+from .ids import sequence_in
 from .model import EXACT, FORGOTTEN, TAIL, Fill, OrderStatus, OrderUpdate, Side, check_amount
 from .slots import InventorySlot, Order, by_sequence, forgotten_as
 
@@ -32,6 +32,7 @@ __all__ = [
     "drop_forgotten",
     "fills_of",
     "join_order",
+    "mismatch",
     "open_order",
     "request_cancel",
     "retract_cancel",
@@ -53,11 +54,7 @@ def join_order(order: Order, update: OrderUpdate) -> Order:
         or (order.price is not update.price and order.price != update.price)
         or (order.quantity is not update.quantity and order.quantity != update.quantity)
     ):
-        raise OrderMismatchError(
-            order.client_oid,
-            f"known as {order.side} {order.quantity} at {order.price}, the update says "
-            f"{update.side} {update.quantity} at {update.price}",
-        )
+        raise mismatch(order, update)
     new = False
     time_ms = update.time_ms
 
@@ -84,10 +81,7 @@ def join_order(order: Order, update: OrderUpdate) -> Order:
     order_id = order.order_id
     if update.order_id is not None and update.order_id != order_id:
         if order_id is not None:
-            raise OrderMismatchError(
-                order.client_oid,
-                f"the exchange's id is {order_id}, the update says {update.order_id}",
-            )
+            raise mismatch(order, update)
         order_id = update.order_id
         new = True
 
@@ -112,6 +106,18 @@ def join_order(order: Order, update: OrderUpdate) -> Order:
         post_only_reject,
         order.cancel_requested,
     )
+
+
+def mismatch(order: Order, update: OrderUpdate) -> OrderMismatchError:
+    """Return the error that says in what *update* contradicts *order*."""
+    if order.order_id is not None and update.order_id not in (None, order.order_id):
+        problem = f"the exchange's id is {order.order_id}, the update says {update.order_id}"
+    else:
+        problem = (
+            f"known as {order.side} {order.quantity} at {order.price}, the update says "
+            f"{update.side} {update.quantity} at {update.price}"
+        )
+    return OrderMismatchError(order.client_oid, problem)
 
 
 def apply_order_update(slot: InventorySlot, update: OrderUpdate) -> InventorySlot:
@@ -184,7 +190,7 @@ def _moved(
 def _take_in(slot: InventorySlot, update: OrderUpdate) -> InventorySlot:
     """Join an update of an order that the slot does not remember."""
     client_oid = update.client_oid
-    sequence = _sequence_in(slot, update.side, client_oid)
+    sequence = sequence_in(slot.key, update.side, client_oid)
     if sequence <= slot.retired_sequence:
         raise RetiredOrderError(client_oid, sequence, slot.retired_sequence)
     order = Order(
@@ -203,20 +209,6 @@ def _take_in(slot: InventorySlot, update: OrderUpdate) -> InventorySlot:
     )
     position, cash = _moved(slot.position_qty, slot.cash, order.side, order.filled, order.cost)
     return _arranged(slot, order, position, cash)
-
-
-def _sequence_in(slot: InventorySlot, side: Side, client_oid: str) -> int:
-    parts = split_client_oid(client_oid)
-    if parts is None:
-        raise OrderMismatchError(
-            client_oid, "its id does not name a slot, so it is no order of this one"
-        )
-    _, (key, named_side, sequence) = parts
-    if key != slot.key:
-        raise OrderMismatchError(client_oid, f"it is of slot {key}, not of slot {slot.key}")
-    if named_side is not side:
-        raise OrderMismatchError(client_oid, f"its id says {named_side}, it is said to be {side}")
-    return sequence
 
 
 def _arranged(
@@ -275,7 +267,7 @@ def open_order(
     check_amount("quantity", quantity, positive=True)
     if slot.working is not None:
         raise SlotBusyError(client_oid, slot.working.client_oid)
-    sequence = _sequence_in(slot, side, client_oid)
+    sequence = sequence_in(slot.key, side, client_oid)
     if sequence <= slot.last_sequence:
         raise ClientIdError(
             f"client order id {client_oid!r} is not new in slot {slot.key}; the next sequence "

@@ -57,6 +57,11 @@ class Order(Record):
         return self.status.terminal
 
     @property
+    def signed_filled(self) -> Decimal:
+        """By how much its fills moved the position, before any fee: negative for a SELL."""
+        return self.filled if self.side is Side.BUY else self.filled.copy_negate()
+
+    @property
     def overfilled(self) -> bool:
         """Whether more was filled than ordered. It is kept and counted as reported."""
         return self.filled > self.quantity
@@ -131,6 +136,13 @@ class InventorySlot(Record):
             return self.tail
         return tuple(sorted((*self.tail, working), key=by_sequence))
 
+    def order(self, client_oid: str) -> Order | None:
+        """Return the order remembered under our id of it, None if there is none."""
+        for order in self.orders:
+            if order.client_oid == client_oid:
+                return order
+        return None
+
     @property
     def closed(self) -> tuple[Order, ...]:
         """The orders remembered that are over, by sequence."""
@@ -202,8 +214,7 @@ class InventorySlot(Record):
 
 def forgotten_as(order: Order) -> ForgottenOrder:
     """Return what is kept of an *order* that a slot forgets."""
-    filled = order.filled if order.side is Side.BUY else order.filled.copy_negate()
-    return ForgottenOrder(order.client_oid, order.order_id, filled, order.time_ms)
+    return ForgottenOrder(order.client_oid, order.order_id, order.signed_filled, order.time_ms)
 
 
 def by_sequence(order: Order) -> tuple[int, str]:

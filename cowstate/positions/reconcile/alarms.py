@@ -100,7 +100,7 @@ def alarms_of(
         why = f"{each.quantity} stands in the book and not in the venue's list of trades"
         alarms.append(Alarm(AlarmKind.DISPUTE, each.client_oid, each.before_ms, False, why))
     for broken in contradicted:
-        alarms.append(Alarm(AlarmKind.PROMISE, broken.promise, now_ms, False, broken.why))
+        alarms.append(Alarm(AlarmKind.PROMISE, broken.promise, broken.seen_ms, False, broken.why))
     return tuple(alarms)
 
 

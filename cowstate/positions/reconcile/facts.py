@@ -102,13 +102,13 @@ def learn(
         RetiredOrderError: the slot has forgotten the order.
         OrderMismatchError: it is not of this slot.
     """
-    for order in slot.orders:
-        if order.client_oid == update.client_oid:
-            if is_another(order, update):
-                return slot, ()
-            found = certain(order, update, now_ms)
-            return apply_order_update(slot, found.update), found.disputes
-    return apply_order_update(slot, update), ()
+    order = slot.order(update.client_oid)
+    if order is None:
+        return apply_order_update(slot, update), ()
+    if is_another(order, update):
+        return slot, ()
+    found = certain(order, update, now_ms)
+    return apply_order_update(slot, found.update), found.disputes
 
 
 def fact_of(order: Order, tally: Tally, symbol: str) -> OrderUpdate | None:

@@ -20,6 +20,7 @@ __all__ = [
     "given_up",
     "is_acknowledged",
     "is_alive_for_sure",
+    "is_gone",
     "purged",
 ]
 
@@ -67,12 +68,18 @@ def given_up(
     if order.terminal:
         return None
     acknowledged = is_acknowledged(order)
-    may_last = promises.hidden_ms + promises.order_lag_ms
-    if not acknowledged:
-        may_last += promises.lifetime_ms
-    if absent.last_ms - absent.since_ms <= may_last:
+    if not is_gone(absent, promises, 0 if acknowledged else promises.lifetime_ms):
         return None
     return _over(order, acknowledged, symbol, now_ms)
+
+
+def is_gone(absent: Absent, promises: VenuePromises, on_its_way_ms: int = 0) -> bool:
+    """Whether an order that may have been on its way for so long can no longer be found. Pure.
+
+    It was asked for past all hiding, in answers that are not older than answers are.
+    """
+    may_last = on_its_way_ms + promises.hidden_ms + promises.order_lag_ms
+    return absent.last_ms - absent.since_ms > may_last
 
 
 def _over(order: Order, acknowledged: bool, symbol: str, now_ms: int) -> OrderUpdate:

@@ -32,28 +32,32 @@ __all__ = [
 
 
 class Sighting(Record):
-    """The most that was seen of something that is promised, in how many answers, and when last."""
+    """The most that was seen of something that is promised, when first, and in how many answers."""
 
     promise: str
     most: int
     times: int
-    last_ms: int
+    most_ms: int
 
 
 class Contradiction(Record):
-    """A promise that answers of the venue contradict: *promised*, and what was *seen*, in ms."""
+    """A promise that answers of the venue contradict: *promised*, and the most that was *seen*.
+
+    All in ms; *seen_ms* is when that was first seen, *times* how often something was.
+    """
 
     promise: str
     promised: int
     seen: int
     times: int
+    seen_ms: int
 
     @property
     def why(self) -> str:
         """The same in words."""
         return (
-            f"{self.promise} is promised as {self.promised}, and {self.seen} was seen "
-            f"({self.times} times)"
+            f"{self.promise} is promised as {self.promised}, and {self.seen} was seen, the most in "
+            f"{self.times} sightings"
         )
 
 
@@ -110,7 +114,8 @@ def sighted(
     before = next((each for each in sightings if each.promise == promise), None)
     if before is None:
         return (*sightings, Sighting(promise, seen, 1, now_ms))
-    now = Sighting(promise, max(before.most, seen), before.times + 1, now_ms)
+    most, most_ms = (seen, now_ms) if seen > before.most else (before.most, before.most_ms)
+    now = Sighting(promise, most, before.times + 1, most_ms)
     return tuple(now if each is before else each for each in sightings)
 
 
@@ -119,7 +124,7 @@ def contradictions(
 ) -> tuple[Contradiction, ...]:
     """Return which of *promises* the sightings contradict; of the unknown ones, none can be."""
     return tuple(
-        Contradiction(each.promise, promised, each.most, each.times)
+        Contradiction(each.promise, promised, each.most, each.times, each.most_ms)
         for each in sightings
         if each.promise not in promises.unknown
         and (promised := getattr(promises, each.promise)) < each.most

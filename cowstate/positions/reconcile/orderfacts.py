@@ -20,7 +20,7 @@ from ..book.slots import ForgottenOrder, InventorySlot, Order
 from ..book.store import Slots
 from ..exchange.promises import FOREVER, VenuePromises
 from .facts import certain, fact_of, is_another
-from .fates import Said, given_up, is_acknowledged, is_alive_for_sure, purged
+from .fates import Said, given_up, is_acknowledged, is_alive_for_sure, is_gone, purged
 from .places import Place, Placed, place_of, place_of_tally
 from .queries import Asking, OrderAnswer, OrdersSeen, ghosts_in, name_of
 
@@ -253,7 +253,7 @@ class _Facts:
     def _not_told(self, answer: OrderAnswer) -> None:
         name = answer.query.name
         key = self.slots.find_key("client_oid", name)
-        order = None if key is None else _order_in(self.slots, key, name)
+        order: Order | None = None if key is None else self.slots[key].order(name)
         if order is None or order.terminal or name in self.known:
             return
         symbol, now_ms = self.config.symbol, self.seen.now_ms
@@ -277,11 +277,8 @@ class _Facts:
             return
         self.findings = self.findings.not_found(answer.query.name, answer.asked_ms)
         absent = self.findings.absence(answer.query.name)
-        may_last = self.promises.hidden_ms + self.promises.order_lag_ms
-        gone = answer.said is Said.PURGED or (
-            absent is not None and absent.last_ms - absent.since_ms > may_last
-        )
-        if not gone:
+        gone = absent is not None and is_gone(absent, self.promises)
+        if not gone and answer.said is not Said.PURGED:
             return
         if place_of_tally(self.slots, tally, self.config).place is Place.NAMELESS:
             self.claims.append(Claim(tally, ours=False))
@@ -336,14 +333,6 @@ class _Facts:
                 if self._is_passed(order.ended_ms) and order.client_oid not in late:
                     dropped.setdefault(key, []).append(order.client_oid)
         return dropped
-
-
-def _order_in(slots: Slots, key: str, client_oid: str) -> Order | None:
-    for order in slots[key].orders:
-        if order.client_oid == client_oid:
-            found: Order = order
-            return found
-    return None
 
 
 def plan_facts(

@@ -73,10 +73,10 @@ def _find(
     slot: InventorySlot | None = slots.get(parts.slot)
     if slot is None:
         return Placed(Place.NEW, client_oid, parts.slot)
-    for order in slot.orders:
-        if order.client_oid == client_oid:
-            named = order_id is not None and order.order_id is not None
-            place = Place.ANOTHER if named else Place.KNOWN
-            return Placed(place, client_oid, parts.slot, order)
+    known = slot.order(client_oid)
+    if known is not None:
+        named = order_id is not None and known.order_id is not None
+        place = Place.ANOTHER if named else Place.KNOWN
+        return Placed(place, client_oid, parts.slot, known)
     place = Place.FORGOTTEN if parts.sequence <= slot.retired_sequence else Place.NEW
     return Placed(place, client_oid, parts.slot)

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 
-from cowstate import ArgumentTypeError, ArgumentValueError, Record
+from cowstate import ArgumentValueError, Record
 
 from ..book.config import GridConfig
 from ..book.ids import ClientOid, parse_client_oid, split_client_oid
-from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side, check_amount
+from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side, check_amount, check_count
 from ..book.orders import join_order
 from ..book.reports import TradeReport
 from ..book.slots import InventorySlot, Order
@@ -80,11 +80,7 @@ class ReconcilePolicy(Record):
             ("passes", 1),
             ("trades_back_ms", 0),
         ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, not int")
-            if value < least:
-                raise ArgumentValueError(f"{name} is {value}; it must be at least {least}")
+            check_count(name, getattr(self, name), least)
 
 
 class Look(Record):
@@ -331,11 +327,7 @@ def _place(client_oid: str) -> tuple[Decimal, int]:
 
 
 def _order_of(slot: InventorySlot | None, client_oid: str) -> Order | None:
-    if slot is not None:
-        for order in slot.orders:
-            if order.client_oid == client_oid:
-                return order
-    return None
+    return None if slot is None else slot.order(client_oid)
 
 
 def plan_orders(

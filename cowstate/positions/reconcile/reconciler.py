@@ -22,7 +22,8 @@ from ..book.slots import InventorySlot
 from ..book.store import Slots
 from ..errors import ExchangeError, OrderNotFoundError, ShortfallError
 from ..exchange.protocol import Exchange
-from ..trading.manager import PositionManager, UpdateOutcome, wall_clock_ms
+from ..trading.manager import PositionManager, wall_clock_ms
+from ..trading.outcomes import UpdateOutcome
 from .breaker import CircuitBreaker
 from .plan import (
     Answer,

@@ -1,4 +1,8 @@
-"""What a reconciler may do about a divergence, when, and how much of it. `ReconcileRules`."""
+"""What a reconciler may do about a divergence, when, and how much of it. `ReconcileRules`.
+
+For the comparison by sets of possible divergences. `Reconciler` does not use it yet, and has its
+`ReconcilePolicy`; when it does, these rules take the place and the name of that.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from enum import StrEnum
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
-from ..book.model import EXACT, check_amount
+from ..book.model import EXACT, check_amount, check_count
 from ..book.reports import TradeKind
 
 __all__ = ["Remedy", "ReconcileRules"]
@@ -122,9 +126,9 @@ class ReconcileRules(Record, kw_only=True):
             ("alarm_ms", 0),
             ("queries", 1),
         ):
-            _check_count(name, getattr(self, name), least)
+            check_count(name, getattr(self, name), least)
         if self.halt_ms is not None:
-            _check_count("halt_ms", self.halt_ms, self.alarm_ms)
+            check_count("halt_ms", self.halt_ms, self.alarm_ms)
         for name, fitting in _REMEDIES.items():
             remedy = getattr(self, name)
             if not isinstance(remedy, Remedy):
@@ -158,10 +162,3 @@ class ReconcileRules(Record, kw_only=True):
         if kind is TradeKind.LIQUIDATION:
             return self.liquidation
         return self.funding if kind is TradeKind.FUNDING else self.adjustment
-
-
-def _check_count(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, not int")
-    if value < least:
-        raise ArgumentValueError(f"{name} is {value}; it must be at least {least}")

@@ -15,7 +15,7 @@ from cowstate import Record
 
 from ..book.learnt import FillHistory, Learnt
 from ..book.ledger import Ledger, Tally
-from ..book.model import EXACT, OrderId, Side
+from ..book.model import EXACT, OrderId
 from ..book.store import Slots
 from ..exchange.promises import VenuePromises
 from .looks import TradesReading, shows
@@ -160,8 +160,7 @@ def remembered(slots: Slots) -> Iterator[tuple[str, OrderId | None, Decimal]]:
     """
     for slot in slots.values():
         for order in slot.orders:
-            filled = order.filled if order.side is Side.BUY else order.filled.copy_negate()
-            yield order.client_oid, order.order_id, filled
+            yield order.client_oid, order.order_id, order.signed_filled
         for gone in slot.forgotten:
             yield gone.client_oid, gone.order_id, gone.filled
 

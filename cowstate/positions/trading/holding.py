@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from cowstate import Draft
+
 from ..book.config import GridConfig
 from ..book.model import EXACT, ActionKind, OrderAction, Side
 from ..book.slots import InventorySlot, Order
-from ..book.store import Slots
+from ..book.store import Slots, SlotsDraft
 from .grid import cancel_action, plan_grid
 
 __all__ = ["plan_within_holding", "within_holding"]
@@ -17,10 +19,17 @@ _ZERO = Decimal(0)
 
 
 def plan_within_holding(
-    slots: Slots, last_price: Decimal, config: GridConfig
+    slots: Slots | SlotsDraft, last_price: Decimal, config: GridConfig
 ) -> tuple[OrderAction, ...]:
-    """Return what `plan_grid` wants done, `within_holding`. Pure; raises what `plan_grid` does."""
-    return within_holding(plan_grid(slots, last_price, config), slots, slots.meta.unattributed)
+    """Return what `plan_grid` wants done, `within_holding`. Pure; raises what `plan_grid` does.
+
+    An action of `plan_grid` depends on its own slot alone. What may be sold depends on all of
+    them and on the unattributed quantity; so a draft given as *slots* relies on the meta value,
+    and, where that quantity is negative, on every slot.
+    """
+    now = slots.base if isinstance(slots, Draft) else slots
+    actions = plan_grid(now, last_price, config)
+    return within_holding(actions, slots, slots.meta.unattributed)
 
 
 def within_holding(

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from enum import StrEnum
-from threading import Lock
 
 from cowstate import (
     MISSING,
@@ -41,33 +38,18 @@ from ..book.orders import (
     request_cancel,
     retract_cancel,
 )
+from ..book.saved import restored_slots
 from ..book.slots import InventorySlot, Order
 from ..book.store import Slots, SlotsDraft, new_book
 from ..book.sync import plan_force_sync, plan_restore
 from ..errors import OrderMismatchError, RetiredOrderError
 from .grid import cancel_action, plan_grid
 from .holding import plan_within_holding
+from .outcomes import OutcomeCounts, UpdateOutcome
 
-__all__ = ["PositionManager", "UpdateOutcome", "wall_clock_ms"]
+__all__ = ["PositionManager", "wall_clock_ms"]
 
 _log = logging.getLogger(__name__)
-
-
-class UpdateOutcome(StrEnum):
-    """What became of an order update that was handed to the manager.
-
-    APPLIED: it told something new. UNCHANGED: nothing new, so no version was made. OVERFILLED:
-    as APPLIED, and more is filled than was ordered. The rest changed nothing: FOREIGN is of an
-    order that is not ours, RETIRED of one that its slot has forgotten, CONTRADICTORY says
-    something about an order that cannot be so.
-    """
-
-    APPLIED = "APPLIED"
-    UNCHANGED = "UNCHANGED"
-    OVERFILLED = "OVERFILLED"
-    FOREIGN = "FOREIGN"
-    RETIRED = "RETIRED"
-    CONTRADICTORY = "CONTRADICTORY"
 
 
 def wall_clock_ms() -> int:
@@ -117,8 +99,7 @@ class PositionManager:
         self.store = new_book()
         self._symbol = config.symbol
         self._time_ms = time_ms
-        self._reports: Counter[UpdateOutcome] = Counter()
-        self._reports_lock = Lock()
+        self._outcomes = OutcomeCounts()
         if not isinstance(history, int) or isinstance(history, bool) or history < 0:
             raise ArgumentValueError(f"history must be a whole number from 0, not {history!r}")
         self._blotter = Blotter(history, time_ms)
@@ -154,8 +135,7 @@ class PositionManager:
 
     def get_reports(self) -> dict[UpdateOutcome, int]:
         """Return how many updates were overfilled, foreign, retired or contradictory."""
-        with self._reports_lock:
-            return dict(self._reports)
+        return self._outcomes.so_far()
 
     def on_update(
         self, callback: Callable[[PositionUpdate], object]
@@ -196,20 +176,7 @@ class PositionManager:
             ArgumentTypeError: something else than slots was given.
             ArgumentValueError: a slot occurs twice, or holds orders with another prefix.
         """
-        slots: dict[str, InventorySlot] = {}
-        for slot in saved.values() if isinstance(saved, Mapping) else saved:
-            if not isinstance(slot, InventorySlot):
-                raise ArgumentTypeError(f"restore_state takes InventorySlots, not {slot!r}")
-            if slot.key in slots:
-                raise ArgumentValueError(f"slot {slot.key} occurs twice in what was saved")
-            for order in slot.orders:
-                if parse_client_oid(order.client_oid, self.config.prefix) is None:
-                    raise ArgumentValueError(
-                        f"slot {slot.key} holds order {order.client_oid!r}, whose prefix is not "
-                        f"{self.config.prefix!r}; use the GridConfig that it was saved with"
-                    )
-            working = slot.working
-            slots[slot.key] = slot if working is None else retract_cancel(slot, working.client_oid)
+        slots = restored_slots(saved, self.config)
         with self.store.transaction() as tx:
             tx.clear()
             tx.update(slots)
@@ -262,21 +229,25 @@ class PositionManager:
         if key is None or update.symbol != self._symbol:
             found = self._place_of(update)
             if found is None:
-                return self._report(UpdateOutcome.FOREIGN, "it is none of our orders", update)
+                return self._outcomes.count(
+                    UpdateOutcome.FOREIGN, "it is none of our orders", update
+                )
             key, update = found
         try:
             commit = store.update(key, lambda slot: apply_order_update(slot, update))
         except RetiredOrderError as error:
-            return self._report(UpdateOutcome.RETIRED, str(error), update)
+            return self._outcomes.count(UpdateOutcome.RETIRED, str(error), update)
         except (OrderMismatchError, UniqueViolationError) as error:
-            return self._report(UpdateOutcome.CONTRADICTORY, str(error), update)
+            return self._outcomes.count(UpdateOutcome.CONTRADICTORY, str(error), update)
         except RecordNotFoundError:
             # Between the look and the write all slots were replaced by saved ones.
             return self.on_order_update(update)
         if commit.before is commit.after:
             return UpdateOutcome.UNCHANGED
         if update.filled > update.quantity:
-            return self._report(UpdateOutcome.OVERFILLED, "more is filled than ordered", update)
+            return self._outcomes.count(
+                UpdateOutcome.OVERFILLED, "more is filled than ordered", update
+            )
         return UpdateOutcome.APPLIED
 
     def apply_action_results(self, results: Iterable[ActionResult]) -> None:
@@ -318,9 +289,8 @@ class PositionManager:
 
         def note(draft: Draft[str, InventorySlot]) -> None:
             nonlocal actions
-            # Planned on the base: an action depends on its own slot alone, and that is written
-            # below, so it is there that the draft conflicts if it has changed.
-            actions = plan_within_holding(draft.base, last_price, self.config)
+            # Each slot that is acted on is written below, so the draft conflicts if it has changed.
+            actions = plan_within_holding(draft, last_price, self.config)
             now = self._time_ms()
             for action in actions:
                 slot = draft.get(action.slot) or InventorySlot(Decimal(action.slot))
@@ -378,14 +348,6 @@ class PositionManager:
             return None
         known = next(order for order in now[key].orders if order.order_id == update.order_id)
         return key, update.replace(client_oid=known.client_oid)
-
-    def _report(self, outcome: UpdateOutcome, why: str, update: OrderUpdate) -> UpdateOutcome:
-        with self._reports_lock:
-            self._reports[outcome] += 1
-        # Whoever trades by hand in the same account is no reason for a warning at each event.
-        level = logging.DEBUG if outcome is UpdateOutcome.FOREIGN else logging.WARNING
-        _log.log(level, "%s order update: %s: %r", outcome.value, why, update)
-        return outcome
 
     def _answer_to(self, result: ActionResult) -> OrderUpdate:
         action = result.action

@@ -45,6 +45,12 @@ def test_a_correction_can_be_undone(steps):
     assert account.undone(QuantityCorrection(10**9, Decimal(1))) is account
 
 
+def test_of_two_equal_corrections_one_is_undone():
+    account = Account().corrected(Decimal(2), 5).corrected(Decimal(2), 5)
+    undone = account.undone(QuantityCorrection(5, Decimal(2)))
+    assert (undone.unattributed, undone.corrected_lately(5)) == (2, 2)
+
+
 @pytest.mark.parametrize(("by", "total"), [("0", "3"), ("-0.5", "2.5"), ("1", "4")])
 def test_all_that_is_held_is_what_slots_hold_and_what_belongs_to_none(by, total):
     store = new_book({"100": InventorySlot(Decimal(100), Decimal(3))})

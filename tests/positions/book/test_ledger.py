@@ -188,13 +188,22 @@ def test_an_order_that_the_venue_forgot_is_marked_and_its_trades_still_count():
     assert absorb(gone, trade(3, 1)).tallies[0].gone
 
 
-@given(entries, st.integers(-3, 3))
-def test_folding_moves_what_no_slot_holds_to_the_unattributed(trades, counted):
+@given(entries, st.integers(-3, 3), st.sampled_from([None, True, False]))
+def test_folding_moves_what_no_slot_holds_to_the_unattributed(trades, counted, ours):
+    """And changes nothing else: what is counted stands in a slot from then on."""
     ledger = absorb(Ledger(), *trades)
     for tally in ledger.tallies:
-        folded = ledger.folded(tally, Decimal(counted))
+        claimed = ledger if ours is None else ledger.claimed(tally, ours)
+        folded = claimed.folded(tally, Decimal(counted))
         assert folded.tally(tally.order_id) is None
         assert folded.unattributed - ledger.unattributed == tally.traded - counted
+        assert moved(folded) == moved(claimed) - counted
+
+
+def test_what_came_while_a_fold_was_planned_is_folded_too():
+    planned = absorb(Ledger(), trade(1, 1, 2)).tallies[0]
+    ledger = absorb(Ledger(), trade(1, 1, 2), trade(2, 1, 1))
+    assert ledger.folded(planned, Decimal(2)).unattributed == 1
 
 
 @given(entries)

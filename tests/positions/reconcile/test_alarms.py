@@ -54,15 +54,11 @@ def test_doubt_halts_only_where_the_rules_say_so_and_later():
 
 def test_disputes_and_broken_promises_are_alarms_at_once():
     overdue = Overdue("g-100-B1", 7, Decimal(3), 40)
-    broken = Contradiction("hidden_ms", 0, 500, 2)
+    broken = Contradiction("hidden_ms", 0, 500, 2, 30)
     dispute, promise = alarms_of(FRESH, 50, RULES, [overdue], [broken])
     assert (dispute.kind, dispute.what, dispute.since_ms) == (AlarmKind.DISPUTE, "g-100-B1", 40)
     assert "3 stands in the book" in dispute.why
-    assert (promise.kind, promise.what, promise.why) == (
-        AlarmKind.PROMISE,
-        "hidden_ms",
-        broken.why,
-    )
+    assert promise == Alarm(AlarmKind.PROMISE, "hidden_ms", 30, False, broken.why)
     assert halted_by([dispute, promise]) is None
 
 

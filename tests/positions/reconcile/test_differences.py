@@ -291,6 +291,17 @@ def test_the_true_divergence_is_possible_without_trades(world):
     the_truth_is_possible_without_trades(world)
 
 
+@pytest.mark.parametrize(("learnt_ms", "width"), [(899, 0), (900, 1), (1_100, 1)])
+def test_what_was_learnt_in_the_first_moment_of_the_window_may_be_in_the_answer_or_not(
+    learnt_ms, width
+):
+    """A millisecond is long: the fill may have come after the moment that the answer shows."""
+    look = PositionLook(Decimal(2), 1_000, 1_100)
+    growths = [Growth(learnt_ms, Decimal(1))]
+    found = module.differences_without_trades(look, Decimal(2), growths, [], 100)
+    assert found.width == width
+
+
 def no_lag(look, held, growths, unseen, lag_ms):
     return differences_without_trades(look, held, growths, unseen, 0)
 

@@ -169,6 +169,13 @@ def test_what_is_done_follows_from_size_and_duration(seen, rules, kind):
     assert judged(after(*map(may_be, seen)), RULES.replace(**rules)).kind is kind
 
 
+def test_the_corrections_of_an_hour_stay_under_their_part_together():
+    """Five percent of 104 is 5.2: what reaches that is no small correction any more."""
+    seen = after(may_be(4), may_be(4))
+    assert judged(seen, corrected=Decimal("1.19")).kind is VerdictKind.CORRECT
+    assert judged(seen, corrected=Decimal("1.2")).kind is VerdictKind.BREAK
+
+
 def test_what_is_large_is_measured_in_the_larger_of_the_two_positions():
     """Five percent of 105 there; of the 100 here it would be more."""
     assert judged(after(may_be(5), may_be(5))).kind is VerdictKind.CORRECT

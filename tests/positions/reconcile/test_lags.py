@@ -109,14 +109,20 @@ def test_sightings_keep_the_most():
     seen = sighted((), "positions_lag_ms", 3_000, 1)
     seen = sighted(seen, "trades_lag_ms", 10, 2)
     seen = sighted(seen, "positions_lag_ms", 2_500, 3)
-    assert seen == (Sighting("positions_lag_ms", 3_000, 2, 3), Sighting("trades_lag_ms", 10, 1, 2))
+    seen = sighted(seen, "positions_lag_ms", 3_000, 4)
+    assert seen == (Sighting("positions_lag_ms", 3_000, 3, 1), Sighting("trades_lag_ms", 10, 1, 2))
+    seen = sighted(seen, "positions_lag_ms", 3_001, 5)
+    assert seen[0] == Sighting("positions_lag_ms", 3_001, 4, 5)
 
 
 def test_a_broken_promise_is_said_and_an_unknown_one_is_learnt():
     seen = sighted(sighted((), "positions_lag_ms", 3_000, 1), "trades_lag_ms", 1_000, 1)
-    assert contradictions(seen, PROMISES) == (Contradiction("positions_lag_ms", 2_000, 3_000, 1),)
-    assert contradictions(seen, PROMISES)[0].why == (
-        "positions_lag_ms is promised as 2000, and 3000 was seen (1 times)"
+    seen = sighted(seen, "positions_lag_ms", 500, 9)
+    (broken,) = contradictions(seen, PROMISES)
+    assert broken == Contradiction("positions_lag_ms", 2_000, 3_000, 2, 1)
+    # What was seen the other time kept the promise, and is not said to have broken it.
+    assert broken.why == (
+        "positions_lag_ms is promised as 2000, and 3000 was seen, the most in 2 sightings"
     )
     assert taught(PROMISES, seen) is PROMISES
     unknown = VenuePromises.careful().replace(positions_lag_ms=500, trades_lag_ms=5_000)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from cowstate.errors import CowstateError
-from cowstate.positions.book.ledger import Ledger
+from cowstate.positions.book.findings import Findings
+from cowstate.positions.book.ledger import Ledger, Tally
+from cowstate.positions.book.store import new_book
+from cowstate.positions.exchange.promises import VenuePromises
 from cowstate.positions.reconcile import facts, fates, orderfacts
-from tests.positions.reconcile.ordering import World
+from cowstate.positions.reconcile.fates import Said
+from cowstate.positions.reconcile.queries import Asking, OrderAnswer, OrdersSeen, Query
+from cowstate.positions.reconcile.standing import standing_of
+from tests.positions.reconcile.ordering import CONFIG, World
 
 
 def lived(seed: int, steps: int = 120) -> World:
@@ -71,6 +78,41 @@ def test_an_order_that_was_given_up_wrongly_is_found_and_cancelled():
         world.check_rest()
     assert cancelled
     assert hidden
+
+
+PROMISES = VenuePromises.exact(hidden_ms=60, order_lag_ms=30)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "last_ms", "claimed", "gone"),
+    [
+        (None, Said.NOT_FOUND, 1_090, [], []),
+        (None, Said.NOT_FOUND, 1_091, [False], []),
+        (None, Said.NOT_YET, 1_091, [], []),
+        (None, Said.PURGED, 1_000, [False], []),
+        ("grid-100-B1", Said.NOT_FOUND, 1_090, [], []),
+        ("grid-100-B1", Said.NOT_FOUND, 1_091, [], [9]),
+        ("grid-100-B1", Said.PURGED, 1_000, [], [9]),
+    ],
+)
+def test_whose_an_order_was_that_is_found_no_more_is_said_past_all_hiding(
+    name, said, last_ms, claimed, gone
+):
+    """Without a client id it counts as somebody else's, with one as ours: it counts either way."""
+    one = Decimal(1)
+    tally = Tally(9, name, one, one, one, 50, 60, None)
+    ledger = Ledger(tallies=(tally,))
+    query = Query("#9", None, 9, Asking.UNKNOWN)
+    findings = Findings().not_found("#9", 1_000)
+    seen = OrdersSeen(1_100, answers=(OrderAnswer(query, last_ms, said),))
+    found = orderfacts.plan_facts(new_book().snapshot(), seen, ledger, findings, CONFIG, PROMISES)
+    assert [claim.ours for claim in found.claims] == claimed
+    assert [each.order_id for each in found.gone] == gone
+    for claim in found.claims:
+        ledger = ledger.claimed(claim.tally, claim.ours, claim.client_oid)
+    for each in found.gone:
+        ledger = ledger.given_up(each)
+    assert standing_of(ledger, Decimal(0), ()).accounted == 1
 
 
 # Seeded bugs. In some world, each breaks a law.

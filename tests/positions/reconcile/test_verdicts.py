@@ -48,6 +48,15 @@ def test_the_evidence_is_of_all_looks_in_order():
     assert found.evidence.last.exact == 2
     assert (found.exact_ms, found.agreed_ms) == (2_100, 1_100)
     assert found.evidence.proven_ms == 2_100
+    assert judge([LATER], 9_000).agreed_from_ms is None
+
+
+def test_an_agreement_is_of_the_first_moment_that_the_newest_such_look_may_show():
+    """What happened at or after that moment may be missing from what agreed."""
+    again = LATER.replace(quantity=Decimal(5))
+    found = judge([EARLY, again, LATER.replace(sent_ms=3_000)], 9_000, positions_lag_ms=10)
+    assert found.agreed_from_ms == 2_040
+    assert judge([again.replace(answered_ms=None)], 9_000).agreed_from_ms == 1_990
 
 
 def test_a_look_of_moments_whose_trades_are_forgotten_is_dropped_and_said():

@@ -82,6 +82,12 @@ def sold(actions) -> dict[str, Decimal]:
     }
 
 
+def for_sale(manager: PositionManager) -> Decimal:
+    """All that works as a SELL, or will when its request has arrived."""
+    works = [slot.working for slot in manager.snapshot().values() if slot.working is not None]
+    return sum((order.remaining for order in works if order.side is Side.SELL), Decimal(0))
+
+
 @given(slots_st, owed)
 def test_no_more_is_for_sale_than_is_held(slots, unattributed):
     plan = plan_grid(slots, PRICE, CONFIG)
@@ -174,6 +180,48 @@ def test_the_manager_sells_no_more_than_is_held():
     actions = manager.calculate_adjustments(Decimal(105))
     assert sold(actions) == {"grid-100-S1": Decimal("2.5")}
     assert manager.snapshot()["100"].working.quantity == Decimal("2.5")
+
+
+def test_two_plans_at_once_sell_no_more_than_is_held():
+    """What the one may sell depends on what the other has just offered, of another slot."""
+    now = [0]
+
+    def meanwhile() -> int:
+        # The clock is asked when a plan is made and not committed yet.
+        now[0] += 1
+        if now[0] == 1:
+            manager.calculate_adjustments(Decimal(155))
+        return now[0]
+
+    manager = PositionManager(CONFIG, history=0, time_ms=meanwhile)
+    refused = InventorySlot(Decimal(90), Decimal(3))
+    for number in range(1, CONFIG.post_only_limit + 2):
+        name = f"grid-90-S{number}"
+        order = OrderUpdate(
+            "X", name, None, Side.SELL, Decimal(100), Decimal(3), OrderStatus.REJECTED
+        )
+        refused = apply_order_update(refused, order.replace(post_only_reject=True))
+    # Its sale goes as high as the market is: at 155 the other one's is the first to be reached.
+    manager.restore_state([refused, InventorySlot(Decimal(100), Decimal(3))])
+    manager.store.update_meta(lambda account: account.corrected(Decimal(-3), 1_000))
+    manager.calculate_adjustments(Decimal(85))
+    assert now[0] > 1
+    assert for_sale(manager) == held(manager.snapshot()) == 3
+
+
+def test_a_plan_and_a_correction_at_once_sell_no_more_than_is_held():
+    now = [0]
+
+    def meanwhile() -> int:
+        now[0] += 1
+        if now[0] == 1:
+            manager.store.update_meta(lambda account: account.corrected(Decimal(-2), 1_000))
+        return now[0]
+
+    manager = PositionManager(CONFIG, history=0, time_ms=meanwhile)
+    manager.restore_state([InventorySlot(Decimal(100), Decimal(3))])
+    manager.calculate_adjustments(Decimal(105))
+    assert for_sale(manager) == held(manager.snapshot()) == 1
 
 
 @pytest.mark.parametrize("broken", ["ignores what works", "cancels nothing"])
