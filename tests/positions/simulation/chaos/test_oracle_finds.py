@@ -197,7 +197,7 @@ def test_who_judges_by_answers_and_true_promises_does_no_harm_and_heals() -> Non
 
 
 def test_a_promise_that_is_too_bold_shows_what_it_costs() -> None:
-    specs = specs_of(16, name="position_lag", position_lag=6_000)
+    specs = list(specs_of(16, name="position_lag", position_lag=6_000))
     true = run_campaign(specs, {"it": toys.IntervalLife}).row("it")
     bold = run_campaign(specs, {"it": toys.IntervalLife}, told={"positions_lag_ms": 0}).row("it")
     assert true.harmful + true.halts_wrong == 0
