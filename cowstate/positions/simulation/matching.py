@@ -184,8 +184,11 @@ class MatchingEngine:
 
     def open_orders(self) -> list[OrderUpdate]:
         """Return the working orders, in order of their ids."""
-        ids = sorted(-number for book in self._books.values() for _, number in book)
-        return [self._orders[order_id] for order_id in ids]
+        return [self._orders[order_id] for order_id in self.open_ids()]
+
+    def open_ids(self) -> list[int]:
+        """Return the ids of the working orders, sorted."""
+        return sorted(-number for book in self._books.values() for _, number in book)
 
     def fills(self, since_ms: int | None = None) -> list[TradeReport]:
         """Return the fills in order of time, from *since_ms* on."""
