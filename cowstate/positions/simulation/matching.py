@@ -171,12 +171,22 @@ class MatchingEngine:
         Raises:
             OrderNotFoundError: there is none.
         """
-        known = self._order_ids.get(client_oid or "") if order_id is None else order_id
-        order = None if known is None else self._orders.get(known)
+        known = self.id_of(client_oid) if order_id is None else order_id
+        order = self._orders.get(known)
         if order is None:
-            name = f"client order id {client_oid!r}" if order_id is None else f"id {order_id}"
-            raise OrderNotFoundError(f"there is no order with {name}")
+            raise OrderNotFoundError(f"there is no order with id {order_id}")
         return order
+
+    def id_of(self, client_oid: str | None) -> int:
+        """Return the id of the newest order under that client id.
+
+        Raises:
+            OrderNotFoundError: there is none.
+        """
+        known = self._order_ids.get(client_oid or "")
+        if known is None:
+            raise OrderNotFoundError(f"there is no order with client order id {client_oid!r}")
+        return known
 
     def orders(self) -> list[OrderUpdate]:
         """Return every order that was ever taken, in order of their ids."""
