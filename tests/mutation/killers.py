@@ -95,7 +95,7 @@ NEAR = {
         ]
         for module, tests in {
             "campaign": ["worlds", "oracle_finds"],
-            "client": ["venue", "oracle_finds"],
+            "client": ["endpoints", "kept_promises", "oracle_finds"],
             "others": ["oracle_finds", "worlds"],
             "original": ["oracle_finds"],
             "result": ["oracle_finds", "worlds"],
@@ -103,6 +103,7 @@ NEAR = {
             "script": ["faults"],
             "shrink": ["worlds"],
             "story": ["worlds"],
+            "venue": ["endpoints", "kept_promises"],
             "watch": ["oracle_finds", "worlds"],
             "world": ["worlds", "oracle_finds"],
             "worlds": ["faults"],

@@ -15,7 +15,7 @@ from cowstate.positions.simulation.chaos.campaign import RULES
 from cowstate.positions.simulation.chaos.faults import KINDS
 from cowstate.positions.simulation.chaos.rules import PresentLife
 from cowstate.positions.simulation.chaos.worlds import WORLDS
-from tests.positions.simulation.chaos.toys import BelievesThePosition
+from tests.positions.simulation.chaos.twins import BelievesThePosition
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
