@@ -21,6 +21,7 @@ from ..asked import (
     check_orders,
     check_symbol,
     check_symbols,
+    check_type,
     limit_order,
     named_order,
     order_number,
@@ -134,6 +135,8 @@ class ChaosExchange:
     ) -> Listing[TradeReport]:
         """See `Exchange.fetch_my_trades`."""
         check_symbol(symbol, self._ledger.symbol)
+        if since_ms is not None:
+            check_type("since_ms", since_ms, int)
         return self._ask("trades", partial(self._trades, since_ms, _after(cursor)), "own trades?")
 
     def create_order(
