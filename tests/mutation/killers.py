@@ -125,7 +125,7 @@ WORLDS = [
     "costs",
 ]
 # They look at the text of the package, at other processes or at documents, not at what it does.
-ASIDE = {"test_cli", "test_examples", "test_layering", "test_typing"}
+ASIDE = {"test_cli", "test_cli_terminal", "test_examples", "test_layering", "test_typing"}
 POSITIONS = [
     "positions/book/test_slots",
     "positions/book/test_orders",

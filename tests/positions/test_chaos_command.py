@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from cowstate.cli import main
 from cowstate.positions.simulation.chaos.campaign import RULES
 from cowstate.positions.simulation.chaos.faults import KINDS
-from cowstate.positions.simulation.chaos.rules import PresentLife
+from cowstate.positions.simulation.chaos.rules import PresentLife, Said
 from cowstate.positions.simulation.chaos.worlds import WORLDS
 from tests.positions.simulation.chaos.twins import BelievesThePosition
 
@@ -141,6 +142,24 @@ def test_a_failing_world_is_made_small_and_told(capsys: pytest.CaptureFixture[st
     assert "hedge = 1" in text
     status, text = said(capsys, "--world", "calm", "--shrink", "1")
     assert (status, text) == (0, "ours does not fail in world calm, seed 1\n")
+
+
+@pytest.mark.parametrize(
+    "argv", [["--worlds", "5"], ["--story", "1"], ["--shrink", "1"]], ids=lambda argv: argv[0]
+)
+def test_ctrl_c_in_the_midst_of_a_world_ends_it_with_130_and_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, argv: list[str]
+) -> None:
+    class Pressed(PresentLife):
+        def reconcile(self) -> Said:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(RULES, "ours", Pressed)
+    logger = logging.getLogger("cowstate.positions")
+    before = logger.level
+    assert main(["chaos", "--world", "calm", *argv]) == 130
+    assert capsys.readouterr().err == "cowstate chaos: interrupted; nothing was kept\n"
+    assert logger.level == before
 
 
 def test_it_lists_every_world_and_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
