@@ -168,6 +168,15 @@ def test_what_is_under_way_is_as_good_as_here() -> None:
     assert gap(book(new), truth_of(filled)).behind == 1
 
 
+def test_what_is_under_way_about_another_order_of_the_same_id_tells_nothing_of_this_one() -> None:
+    filled = update(0, 3, OrderStatus.CANCELED)
+    new = filled.replace(status=OrderStatus.NEW, filled=Decimal(0), cost=Decimal(0))
+    other = {filled.client_oid: Fact(77, filled.filled, True)}
+    assert gap(book(new), truth_of(filled, facts=other)) == gap(book(new), truth_of(filled))
+    unnamed = {filled.client_oid: Fact(None, filled.filled, True)}
+    assert gap(book(new), truth_of(filled, facts=unnamed)).closed
+
+
 def test_nobody_can_know_yet_that_a_request_was_lost() -> None:
     sent = update(0, 0, OrderStatus.PENDING).replace(order_id=None)
     assert gap(book(sent), Truth(Decimal(0), young=frozenset([sent.client_oid]))).closed
@@ -215,3 +224,23 @@ def test_a_halt_is_right_exactly_where_a_divergence_as_large_as_the_bound_was(
         assert found is HaltVerdict.SMALL
     else:
         assert found is HaltVerdict.WRONG
+
+
+def test_of_an_order_that_is_forgotten_nothing_can_be_learnt_any_more() -> None:
+    fee = Decimal("0.001")
+    order = update(0, 4, OrderStatus.PARTIALLY_FILLED)
+    held = LOT * 4
+    key = order.client_oid.split("-")[1]
+    slots = {key: InventorySlot(Decimal(key), held, retired_sequence=1, last_sequence=1)}
+    # That it works still, no fact mends; what it filled was counted, but for the fee.
+    works = gap(slots, truth_of(order, moved=-held * fee, fee=fee))
+    assert (works.wrong, works.behind, works.missed) == (1, 0, 0)
+    assert (works.unexplained, works.fees) == (-held * fee, held * fee)
+    assert judge(gap(book(order), truth_of(order)), gap(slots, truth_of(order))) is (
+        Judgement.HARMFUL
+    )
+    assert not gap(slots, truth_of(order, ending=frozenset([1]))).wrong
+    assert not gap(slots, truth_of(order.replace(status=OrderStatus.CANCELED))).wrong
+    # One more than it was forgotten up to can be learnt.
+    later = {key: slots[key].replace(retired_sequence=0, position_qty=Decimal(0))}
+    assert gap(later, truth_of(order)).missed == held
