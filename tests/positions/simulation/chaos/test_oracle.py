@@ -168,6 +168,33 @@ def test_what_is_under_way_is_as_good_as_here() -> None:
     assert gap(book(new), truth_of(filled)).behind == 1
 
 
+@given(orders, st.lists(st.sampled_from(["known", "old", "new"]), min_size=5, max_size=5),
+       st.lists(st.booleans(), min_size=5, max_size=5))  # fmt: skip
+def test_what_is_under_way_counts_as_if_it_had_come(
+    made: list[OrderUpdate], knows: list[str], flies: list[bool]
+) -> None:
+    here, come, facts = [], [], {}
+    for order, known, is_flying in zip(made, knows, flies, strict=False):
+        old = order.replace(status=OrderStatus.NEW, filled=Decimal(0), cost=Decimal(0))
+        seen = [] if known == "new" else [order if known == "known" else old]
+        here += seen
+        come += [order] if is_flying else seen
+        if is_flying:
+            over = order.status.terminal
+            facts[order.client_oid] = Fact(order.order_id, order.filled, over)
+    assert gap(book(*here), truth_of(*made, facts=facts)) == gap(book(*come), truth_of(*made))
+
+
+def test_a_cancellation_that_is_under_way_leaves_nothing_to_hold_against_who_sent_it() -> None:
+    alive = update(0, 0, OrderStatus.NEW)
+    over = alive.replace(status=OrderStatus.CANCELED)
+    for slots in (book(alive), book(over)):
+        assert gap(slots, truth_of(alive, ending=frozenset([1]))).closed
+    assert gap(book(over), truth_of(alive)).wrong == 1
+    # It came too late to matter: that the order is over has to be learnt.
+    assert gap(book(alive), truth_of(over, ending=frozenset([1]))).behind == 1
+
+
 def test_what_is_under_way_about_another_order_of_the_same_id_tells_nothing_of_this_one() -> None:
     filled = update(0, 3, OrderStatus.CANCELED)
     new = filled.replace(status=OrderStatus.NEW, filled=Decimal(0), cost=Decimal(0))
