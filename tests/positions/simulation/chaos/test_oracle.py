@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate.positions import InventorySlot, OrderStatus, OrderUpdate, Side, apply_order_update
@@ -239,6 +239,8 @@ def test_a_purchase_that_is_learnt_without_its_fee_is_no_harm() -> None:
     assert judge(gap(book(), truth), gap(book(bought), truth)) is not Judgement.HARMFUL
 
 
+@example([(LOT, Decimal(2))])  # just as large
+@example([(-LOT, Decimal(2)), (Decimal(0), Decimal(2))])
 @given(st.lists(st.tuples(amounts, st.integers(1, 50).map(Decimal)), min_size=1, max_size=3))
 def test_a_halt_is_right_exactly_where_a_divergence_as_large_as_the_bound_was(
     moments: list[tuple[Decimal, Decimal]],
