@@ -1,8 +1,7 @@
-"""The command as a process: its streams, its signals, the terminal, and what it ends with."""
+"""The command as a process: its streams, its signals and what it ends with."""
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
@@ -11,58 +10,24 @@ import runpy
 import signal
 import subprocess
 import sys
-from itertools import count, islice
-from pathlib import Path
+from itertools import islice
 
 import pytest
 
 import cowstate
 from cowstate.cli import main
-
-ROOT = Path(cowstate.__file__).parents[1]
-COMMAND = [sys.executable, "-m", "cowstate"]
-# A shell may have started the tests with SIGINT ignored, and children inherit that.
-INTERRUPTIBLE = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from cowstate.cli import main; sys.exit(main(sys.argv[1:]))"
+from tests.commanding import (
+    INTERRUPTIBLE,
+    SECONDS,
+    environment,
+    is_one_line,
+    posix,
+    rows,
+    run,
+    shell,
 )
-WITHOUT_RICH = "import sys; sys.modules['rich'] = None; " + INTERRUPTIBLE
-SECONDS = 60
-posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and terminals")
+
 modes = pytest.mark.parametrize("mode", [[], ["--threads"]], ids=["virtual", "threads"])
-
-
-def environment(**changes):
-    inherited = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
-    return {**inherited, "PYTHONPATH": str(ROOT), "TERM": "xterm", **changes}
-
-
-def run(*argv, env=None, **kwargs):
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | kwargs
-    return subprocess.run(
-        [*COMMAND, *argv],
-        check=False,
-        timeout=SECONDS,
-        text=True,
-        env=env or environment(),
-        **streams,
-    )
-
-
-def shell(script, *argv):
-    """Run the command as ``"$@"`` of a shell script."""
-    return subprocess.run(
-        ["sh", "-c", script, "sh", *COMMAND, *argv],
-        check=False,
-        timeout=SECONDS,
-        capture_output=True,
-        text=True,
-        env=environment(),
-    )
-
-
-def is_one_line(text, message):
-    return text.count("\n") == 1 and text.endswith("\n") and message in text
 
 
 # Dispatch
@@ -148,7 +113,16 @@ def test_an_error_that_cannot_be_told_still_ends_with_2_and_leaves_the_output_em
 
 
 @posix
-@pytest.mark.parametrize("argv", [["replay", "--count=50"], ["replay", "--help"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["replay", "--count=50"],
+        ["replay", "--help"],
+        ["chaos", "--world=calm", "--worlds=1", "--json"],
+        ["chaos", "--world=calm", "--story=1"],
+        ["bench", "--list"],
+    ],
+)
 def test_a_reader_that_has_gone_ends_it_without_a_word(argv):
     reading, writing = os.pipe()
     os.close(reading)
@@ -175,14 +149,6 @@ def test_a_file_whose_name_is_no_text_is_replayed_and_named(tmp_path):
 
 
 # Signals: the tape comes through a pipe, so the moment is known
-
-
-def rows():
-    """The start of a tape, in long rows of which there are always more."""
-    for number in count(1):
-        price = 60_000 + number % 31
-        time = 1_700_000_000_000 + 40 * number
-        yield f"{number},{price},0.01,{'1' * 400},{time},{number % 2}\n"
 
 
 def started(mode, program=INTERRUPTIBLE, stdin="/dev/stdin", **kwargs):
@@ -289,90 +255,7 @@ def test_standard_input_without_a_tape_ends_with_2(redirection, message):
     assert is_one_line(done.stderr, message)
 
 
-# The terminal
-
-
-def on_terminal(argv, *, program=INTERRUPTIBLE, columns=80, **env):
-    """Run with standard error on a terminal; return the status, the output, what was shown."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        env={name: value for name, value in environment(**env).items() if name != "COLUMNS"},
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while data := os.read(ours, 65536):
-            shown += data
-    except OSError:
-        pass  # how Linux says that the other side of a terminal was closed
-    finally:
-        os.close(ours)
-    with process:
-        out = process.stdout.read().decode()
-    return process.wait(SECONDS), out, shown.decode()
-
-
-@posix
-@pytest.mark.parametrize("columns", [80, 20, 1])
-def test_a_terminal_shows_a_bar_that_is_gone_at_the_end(columns):
-    status, out, shown = on_terminal(["replay", "--count=3000"], columns=columns)
-    assert status == 0
-    assert out.startswith("tape: ")
-    assert "\x1b[" not in out
-    assert "\x1b[?25l" in shown
-    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
-    if columns == 80:
-        assert "replaying" in shown
-        assert "/3000" in shown
-
-
-@posix
-def test_the_bar_knows_the_length_of_a_file(tmp_path):
-    path, tape = tmp_path / "trades.csv", rows()
-    path.write_text("".join(islice(tape, 1_234)))
-    status, _, shown = on_terminal(["replay", str(path)])
-    assert status == 0
-    assert "/1234" in shown
-    status, _, shown = on_terminal(["replay", str(tmp_path / "none.csv")])
-    assert status == 2
-    assert "No such file" in shown
-
-
-@posix
-@pytest.mark.parametrize(
-    "quiet",
-    [{"program": WITHOUT_RICH}, {"TERM": "dumb"}, {"argv": ["replay", "--count=500", "--json"]}],
-    ids=["without rich", "on a dumb terminal", "for machines"],
-)
-def test_there_is_no_bar(quiet):
-    status, out, shown = on_terminal(**({"argv": ["replay", "--count=500"]} | quiet))
-    assert status == 0
-    assert out
-    assert shown == ""
-
-
-def test_a_pipe_gets_no_bar():
-    done = run("replay", "--count=500")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\x1b" not in done.stdout
-
-
 # The same in this process, where coverage can see it
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 class Closed(io.StringIO):
@@ -384,24 +267,6 @@ class Closed(io.StringIO):
 
     def flush(self):
         raise self.error
-
-
-@pytest.mark.parametrize("kind", ["synthetic", "plain", "gzipped", "missing"])
-def test_the_bar_never_changes_the_report(capsys, monkeypatch, tmp_path, kind):
-    path = tmp_path / ("trades.csv.gz" if kind == "gzipped" else "trades.csv")
-    text = "".join(islice(rows(), 600)).encode()
-    if kind != "missing":
-        path.write_bytes(gzip.compress(text) if kind == "gzipped" else text)
-    argv = ["replay", "--count=600"] if kind == "synthetic" else ["replay", str(path)]
-    plain = main(argv), re.sub(r"\S+ s\n", "", capsys.readouterr().out)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    assert (main(argv), re.sub(r"\S+ s\n", "", capsys.readouterr().out)) == plain
-    assert ("replaying" in sys.stderr.getvalue()) or kind == "missing"
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setitem(sys.modules, "rich.console", None)
-    assert main(argv) == plain[0]
-    assert "replaying" not in sys.stderr.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ import random
 import statistics
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
+from time import perf_counter
 from timeit import Timer
 from typing import Any, NamedTuple
 
@@ -30,6 +32,7 @@ __all__ = [
     "gil_enabled",
     "quantile",
     "ratio_of",
+    "run_together",
     "time_all",
 ]
 
@@ -197,6 +200,27 @@ def _take_all(
             # through what it makes itself, not through what the others keep.
             gc.freeze()
             samples[name].append(samplers[name].sample())
+
+
+def run_together(
+    threads: Sequence[threading.Thread],
+    ready: threading.Barrier,
+    stop: threading.Event,
+    seconds: float,
+) -> float:
+    """Let *threads*, which wait at *ready*, run until *stop*; return how many seconds they did.
+
+    That is set after *seconds*, or as soon as the first of them has ended by itself.
+    """
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    start = perf_counter()
+    threads[0].join(seconds)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return perf_counter() - start
 
 
 def gil_enabled() -> bool:

@@ -6,9 +6,9 @@ import gc
 import threading
 import tracemalloc
 from collections.abc import Callable
-from time import perf_counter, perf_counter_ns
+from time import perf_counter_ns
 
-from .measure import quantile
+from .measure import quantile, run_together
 
 __all__ = ["bytes_per_version", "run_against_each_other"]
 
@@ -49,15 +49,7 @@ def run_against_each_other(
 
     threads = [threading.Thread(target=write, args=(place,)) for place in range(writers)]
     threads += [threading.Thread(target=read, args=(place,)) for place in range(readers)]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    start = perf_counter()
-    threads[0].join(seconds)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    took = perf_counter() - start
+    took = run_together(threads, ready, stop, seconds)
     ordered = sorted(taken for each in latencies for taken in each)
     return {
         "writes": len(ordered) / took,

@@ -12,7 +12,7 @@ from time import perf_counter
 from cowstate import Store
 
 from .levels import Level, add_one, records_of
-from .measure import Operation, Ratio, Settings, gil_enabled, ratio_of, time_all
+from .measure import Operation, Ratio, Settings, gil_enabled, ratio_of, run_together, time_all
 
 __all__ = ["price_of_deferral", "throughput", "two_readers"]
 
@@ -53,15 +53,8 @@ def throughput(
         counts[place] = count
 
     workers = [threading.Thread(target=loop, args=(place,)) for place in range(threads)]
-    for worker in workers:
-        worker.start()
-    ready.wait()
-    start = perf_counter()
-    workers[0].join(seconds)
-    stop.set()
-    for worker in workers:
-        worker.join()
-    return sum(counts) / (perf_counter() - start)
+    took = run_together(workers, ready, stop, seconds)
+    return sum(counts) / took
 
 
 def _snapshots(store: Store[str, Level], _: int) -> Read:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from itertools import cycle
 from time import perf_counter_ns
 from typing import Any, Final, TypeAlias
@@ -14,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from cowstate import History, Store, Transaction
 from cowstate.maps import map_kind
 
+from .collector import collector_off, frozen
 from .levels import Level, add_one
 from .measure import Figure, Operation, Settings, quantile, time_all
 from .mixed import bytes_per_version
@@ -86,9 +86,9 @@ def _growth(
     )
     writes = _QUICK_WRITES if settings.quick else _WRITES
     yield figure("worst write, collector on", "ns", _worst(store, keys, writes))
-    with _frozen():
+    with frozen():
         yield figure("worst write, records frozen", "ns", _worst(store, keys, writes))
-    with _collector_off():
+    with collector_off():
         yield figure("worst write, collector off", "ns", _worst(store, keys, writes))
 
 
@@ -128,26 +128,6 @@ def _worst(store: AnyStore, keys: list[int], writes: int) -> float:
         store.update(key, add_one)
         taken.append(perf_counter_ns() - began)
     return max(taken)
-
-
-@contextmanager
-def _collector_off() -> Generator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@contextmanager
-def _frozen() -> Generator[None]:
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _resident() -> int:

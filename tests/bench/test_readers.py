@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from time import perf_counter
 
 from cowstate.bench.measure import Settings, conditions
 from cowstate.bench.readers import price_of_deferral, throughput, two_readers
@@ -17,15 +18,24 @@ def test_throughput_is_what_was_called_by_the_time_it_took() -> None:
     def reader(place: int) -> Callable[[], object]:
         return lambda: called.append((place, threading.get_ident()))
 
-    assert throughput(reader, 2, 0.01) > 0
-    assert {place for place, _ in called} <= {0, 1}
-    assert len(set(called)) == len({place for place, _ in called})  # a thread has its own
+    began = perf_counter()
+    rate = throughput(reader, 2, 0.02)
+    took = perf_counter() - began
+    assert len(called) / took <= rate <= len(called) / 0.02
+    assert {place for place, _ in called} == {0, 1}
+    assert len(set(called)) == 2  # a thread has its own
 
 
 def test_the_first_of_them_may_write_meanwhile() -> None:
+    threads: dict[int, int] = {}
     acted: list[int] = []
-    throughput(lambda _: int, 2, 0.0, lambda: acted.append(threading.get_ident()))
-    assert len(set(acted)) == 1
+
+    def reader(place: int) -> Callable[[], object]:
+        threads[place] = threading.get_ident()
+        return int
+
+    throughput(reader, 2, 0.0, lambda: acted.append(threading.get_ident()))
+    assert set(acted) == {threads[0]}
 
 
 def test_both_kinds_are_measured_without_a_gil_and_said_to_need_that_with_one() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from cowstate import Feed, Store
 from cowstate.bench import scale
-from cowstate.bench.measure import Figure, Settings
+from cowstate.bench.levels import Level, add_one
+from cowstate.bench.measure import Figure, Settings, quantile
 from cowstate.bench.workloads import steps_of, workloads
 
 QUICK = Settings.quickly(2)._replace(budget_s=0.001)
@@ -41,6 +45,41 @@ def test_each_cost_of_the_records_is_measured_for_each_map(size: int) -> None:
     assert gc.get_freeze_count() == 0
 
 
+def test_the_worst_write_is_measured_while_the_collector_is_as_its_name_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states: list[tuple[bool, bool]] = []
+
+    def worst(store: scale.AnyStore, keys: list[int], writes: int) -> float:
+        states.append((gc.isenabled(), gc.get_freeze_count() > 0))
+        return float(len(states))
+
+    monkeypatch.setattr(scale, "_worst", worst)
+    figures = scale.run_records(5, QUICK)
+    assert states == [(True, False), (True, True), (False, False)] * len(scale.kinds())
+    named = [figure.quantity for figure in figures if figure.quantity.startswith("worst write")]
+    assert named[:3] == [f"worst write, {how}" for how in HOW]
+
+
+HOW = ("collector on", "records frozen", "collector off")
+
+
+@pytest.mark.parametrize(("name", "follow"), scale._FOLLOWERS.items())
+def test_a_follower_is_told_of_what_its_name_says(
+    name: str, follow: Callable[[scale.AnyStore, int], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(scale, "_ignore", told.append)
+    store: scale.AnyStore = Store({0: Level(0), 7: Level(7)})
+    follower = follow(store, 7)
+    for key in (0, 7):
+        store.update(key, add_one)
+    if isinstance(follower, Feed):
+        while (commit := follower.poll()) is not None:
+            told.append(commit)
+    assert len(told) == (2 if name.endswith("everything") else 1)
+
+
 @pytest.mark.parametrize("size", [1, 40])
 def test_an_update_is_measured_beside_each_kind_of_follower(size: int) -> None:
     figures = scale.run_followers(size, QUICK)
@@ -52,10 +91,20 @@ def test_an_update_is_measured_beside_each_kind_of_follower(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 30])
-def test_the_writes_of_many_threads_are_all_counted(size: int) -> None:
+def test_the_writes_of_many_threads_are_all_counted(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    def quantile_of(ordered: list[int], part: float) -> float:
+        counted.append(len(ordered))
+        return quantile(ordered, part)
+
+    monkeypatch.setattr(scale, "quantile", quantile_of)
     figures = {figure.quantity: figure.least for figure in scale.run_writers(size, QUICK)}
     assert 0 < figures["an update, median"] <= figures["an update, 99th percentile"]
     assert figures["an update, 99th percentile"] <= figures["an update, worst"]
+    assert counted == [500 // size * size]
 
 
 def test_what_takes_minutes_is_measured_only_when_it_is_named() -> None:

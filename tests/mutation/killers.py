@@ -112,7 +112,7 @@ NEAR = {
         ]
         for module, tests in {
             "campaign": ["worlds", "oracle_finds"],
-            "client": ["venue", "oracle_finds"],
+            "client": ["endpoints", "kept_promises", "oracle_finds"],
             "others": ["oracle_finds", "worlds"],
             "original": ["oracle_finds"],
             "result": ["oracle_finds", "worlds"],
@@ -120,6 +120,7 @@ NEAR = {
             "script": ["faults"],
             "shrink": ["worlds"],
             "story": ["worlds"],
+            "venue": ["endpoints", "kept_promises"],
             "watch": ["oracle_finds", "worlds"],
             "world": ["worlds", "oracle_finds"],
             "worlds": ["faults"],
@@ -142,8 +143,8 @@ WORLDS = [
 ]
 # They look at the text of the package, at other processes or at documents, not at what it does.
 ASIDE = {
-    *("test_cli", "test_docstrings", "test_examples", "test_layering", "test_links"),
-    "test_typing",
+    *("test_cli", "test_cli_terminal", "test_docstrings", "test_examples", "test_layering"),
+    *("test_links", "test_typing"),
 }
 POSITIONS = [
     "positions/book/test_slots",

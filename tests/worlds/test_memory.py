@@ -28,20 +28,10 @@ from cowstate import (
     aio,
     delivery,
 )
+from cowstate.bench.collector import collector_off
 from tests.standing import check_store, eventually
 from tests.worlds import bugs_of_cost as bugs
 from tests.worlds.staging import AnyStore, Held, Party, arrive, catches, leave, setting
-
-
-@contextmanager
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
 
 # What a store may be told to do otherwise.
 OPTIONS: list[dict[str, Any]] = [
@@ -70,7 +60,7 @@ def make(**options: Any) -> AnyStore:
 def is_freed(use: Callable[[AnyStore], Any]) -> Any:
     """Drop a store, when it was used, at once and wholly; return what *use* did, and keeps."""
     for options in OPTIONS:
-        with no_collector():
+        with collector_off():
             store = make(**options)
             kept = use(store)
             store.set(0, 1000)
@@ -170,7 +160,7 @@ def test_a_subscription_of_a_store_that_is_gone_says_so() -> None:
 
 
 def test_a_feed_keeps_the_versions_that_it_reads_and_not_the_store() -> None:
-    with no_collector():
+    with collector_off():
         store = make()
         feed = store.feed(since=0)
         reference, newest = ref(store), ref(store.snapshot())
@@ -222,7 +212,7 @@ def threads_of_stores() -> Iterator[tuple[list[int], list[int]]]:
 @catches(bugs.the_thread_holds_its_store, "lives on", hangs=True)
 def test_the_store_s_thread_keeps_no_store_while_it_has_nothing_to_do() -> None:
     with (
-        no_collector(),
+        collector_off(),
         setting(delivery, LINGER=3600.0),
         threads_of_stores() as (started, ended),
     ):

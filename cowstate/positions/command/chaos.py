@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     specs = specs_of(args.worlds, args.seed, args.world, **faults)
     rules = RULES if args.rule is None else {args.rule: RULES[args.rule]}
     started = perf_counter()
-    with advancing("living", lambda: len(specs), wanted=not args.json) as progress:
+    with advancing("living", lambda: args.worlds, wanted=not args.json) as progress:
         campaign = run_campaign(specs, rules, progress, told)
     seconds = perf_counter() - started
     if args.json:

@@ -171,12 +171,22 @@ class MatchingEngine:
         Raises:
             OrderNotFoundError: there is none.
         """
-        known = self._order_ids.get(client_oid or "") if order_id is None else order_id
-        order = None if known is None else self._orders.get(known)
+        known = self.id_of(client_oid) if order_id is None else order_id
+        order = self._orders.get(known)
         if order is None:
-            name = f"client order id {client_oid!r}" if order_id is None else f"id {order_id}"
-            raise OrderNotFoundError(f"there is no order with {name}")
+            raise OrderNotFoundError(f"there is no order with id {order_id}")
         return order
+
+    def id_of(self, client_oid: str | None) -> int:
+        """Return the id of the newest order under that client id.
+
+        Raises:
+            OrderNotFoundError: there is none.
+        """
+        known = self._order_ids.get(client_oid or "")
+        if known is None:
+            raise OrderNotFoundError(f"there is no order with client order id {client_oid!r}")
+        return known
 
     def orders(self) -> list[OrderUpdate]:
         """Return every order that was ever taken, in order of their ids."""
@@ -184,8 +194,11 @@ class MatchingEngine:
 
     def open_orders(self) -> list[OrderUpdate]:
         """Return the working orders, in order of their ids."""
-        ids = sorted(-number for book in self._books.values() for _, number in book)
-        return [self._orders[order_id] for order_id in ids]
+        return [self._orders[order_id] for order_id in self.open_ids()]
+
+    def open_ids(self) -> list[int]:
+        """Return the ids of the working orders, sorted."""
+        return sorted(-number for book in self._books.values() for _, number in book)
 
     def fills(self, since_ms: int | None = None) -> list[TradeReport]:
         """Return the fills in order of time, from *since_ms* on."""

@@ -34,14 +34,23 @@ from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
-from cowstate import ArgumentTypeError, ArgumentValueError, Record
+from cowstate import ArgumentValueError, Record
 
-from ..book.model import OrderId, OrderUpdate, Side, check_amount
+from ..book.model import OrderId, OrderUpdate, Side
 from ..book.reports import PositionReport, TradeReport
 from ..errors import ExchangeError, NetworkError
 from ..exchange.listing import Listing
 from ..exchange.promises import VenuePromises
 from ..exchange.protocol import OrderRequest
+from .asked import (
+    check_orders,
+    check_symbol,
+    check_symbols,
+    check_type,
+    limit_order,
+    named_order,
+    order_number,
+)
 from .clock import Clock
 from .line import Faults, Line
 from .matching import Limits, MatchingEngine
@@ -179,7 +188,7 @@ class PaperExchange:
 
     def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
         """See `Exchange.fetch_open_orders`; there is one page."""
-        self._check_symbol(symbol)
+        check_symbol(symbol, self.symbol)
         _check_cursor(cursor)
         return self._ask(
             lambda now: _listing(
@@ -189,10 +198,7 @@ class PaperExchange:
 
     def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
         """See `Exchange.fetch_positions`."""
-        if isinstance(symbols, str):
-            raise ArgumentTypeError(f"symbols is a sequence of symbols: give [{symbols!r}]")
-        for symbol in symbols:
-            self._check_symbol(symbol)
+        check_symbols(symbols, self.symbol)
         return self._ask(
             lambda now: _listing(
                 (PositionReport(symbol, self._engine.position, now) for symbol in symbols), now
@@ -203,24 +209,18 @@ class PaperExchange:
         self, order_id: OrderId | None, symbol: str, client_oid: str | None = None
     ) -> OrderUpdate:
         """See `Exchange.fetch_order`."""
-        self._check_symbol(symbol)
-        number = None
-        if order_id is not None:
-            number = _check_type("order_id", order_id, int)
-        elif client_oid is None:
-            raise ArgumentValueError("name the order: by order_id or by client_oid")
-        else:
-            _check_type("client_oid", client_oid, str)
+        check_symbol(symbol, self.symbol)
+        number = named_order(order_id, client_oid)
         return self._ask(lambda now: self._engine.order(number, client_oid).replace(time_ms=now))
 
     def fetch_my_trades(
         self, symbol: str, since_ms: int | None = None, cursor: str | None = None
     ) -> Listing[TradeReport]:
         """See `Exchange.fetch_my_trades`; there is one page."""
-        self._check_symbol(symbol)
+        check_symbol(symbol, self.symbol)
         _check_cursor(cursor)
         if since_ms is not None:
-            _check_type("since_ms", since_ms, int)
+            check_type("since_ms", since_ms, int)
         return self._ask(lambda now: _listing(self._engine.fills(since_ms), now))
 
     def create_order(
@@ -233,29 +233,12 @@ class PaperExchange:
         params: Mapping[str, object] | None = None,
     ) -> OrderUpdate:
         """See `Exchange.create_order`."""
-        if type != "limit":
-            raise ExchangeError(f"orders of type {type!r} are not taken here; place a limit order")
-        extra = dict(params or {})
-        client_oid = extra.pop("clientOrderId", None)
-        post_only = _check_type("postOnly", extra.pop("postOnly", False), bool)
-        if extra:
-            raise ArgumentValueError(
-                f"unknown params: {', '.join(extra)}; known are clientOrderId and postOnly"
-            )
-        if client_oid is not None:
-            client_oid = _check_type("clientOrderId", client_oid, str)
-        request = OrderRequest(symbol, side, amount, price, client_oid, post_only)
+        request = limit_order(symbol, type, side, amount, price, params)
         return _only(self.create_orders([request]))
 
     def create_orders(self, requests: Sequence[OrderRequest]) -> list[OrderUpdate | ExchangeError]:
         """See `Exchange.create_orders`."""
-        for request in requests:
-            self._check_symbol(request.symbol)
-            check_amount("amount", request.amount, signed=True)
-            check_amount("price", request.price, signed=True)
-            _check_type("side", request.side, Side)
-            if request.client_oid is not None:
-                _check_type("client_oid", request.client_oid, str)
+        check_orders(requests, self.symbol)
         return self._ask_all([partial(self._place, request) for request in requests])
 
     def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
@@ -266,8 +249,8 @@ class PaperExchange:
         self, order_ids: Sequence[OrderId], symbol: str
     ) -> list[OrderUpdate | ExchangeError]:
         """See `Exchange.cancel_orders`."""
-        self._check_symbol(symbol)
-        numbers = [_check_type("order_id", order_id, int) for order_id in order_ids]
+        check_symbol(symbol, self.symbol)
+        numbers = [order_number(order_id) for order_id in order_ids]
         return self._ask_all([partial(self._cancel, number) for number in numbers])
 
     # The exchange's side; called with the lock held
@@ -329,17 +312,6 @@ class PaperExchange:
                 answer = error
         if place is not None:
             answers[place] = answer
-
-    def _check_symbol(self, symbol: str) -> None:
-        if symbol != self.symbol:
-            raise ExchangeError(f"there is no market {symbol!r} here, only {self.symbol!r}")
-
-
-def _check_type(name: str, value: object, wanted: type[T]) -> T:
-    # Here and not at the engine: there the error would be that of whoever drives the clock.
-    if type(value) is not wanted:
-        raise ArgumentTypeError(f"{name} must be of type {wanted.__name__}, and is {value!r}")
-    return value
 
 
 def _check_cursor(cursor: str | None) -> None:

@@ -8,10 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from cowstate import ArgumentTypeError, ArgumentValueError, ClosedError
+from cowstate import ArgumentValueError, ClosedError
 from cowstate.positions.book.model import OrderStatus, Side
 from cowstate.positions.errors import (
-    AmountTypeError,
     DuplicateOrderIdError,
     ExchangeError,
     NetworkError,
@@ -316,44 +315,6 @@ class Told:
     def call_at(self, time_ms, fn):
         self._clock.call_at(time_ms, fn)
         self._sent.set()
-
-
-# What is refused before it is sent
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "problem"),
-    [
-        (lambda e: e.create_order(SYMBOL, "market", BUY, Decimal(1), Decimal(1)), ExchangeError,
-         "limit order"),
-        (lambda e: e.create_order(SYMBOL, "limit", BUY, 0.1, Decimal(1)), AmountTypeError,
-         "float"),
-        (lambda e: e.create_order(SYMBOL, "limit", BUY, Decimal(1), 100), AmountTypeError,
-         "price"),
-        (lambda e: e.create_order(SYMBOL, "limit", "BUY", Decimal(1), Decimal(1)),
-         ArgumentTypeError, "side"),
-        (lambda e: order(e, clientOrderId=7), ArgumentTypeError, "clientOrderId"),
-        (lambda e: order(e, postOnly="yes"), ArgumentTypeError, "postOnly"),
-        (lambda e: order(e, timeInForce="GTX"), ArgumentValueError, "timeInForce"),
-        (lambda e: e.create_orders([OrderRequest(SYMBOL, BUY, Decimal(1), Decimal(1), b"x")]),
-         ArgumentTypeError, "client_oid"),
-        (lambda e: e.create_orders([OrderRequest("ETH", BUY, Decimal(1), Decimal(1))]),
-         ExchangeError, "'ETH'"),
-        (lambda e: e.cancel_order("1", SYMBOL), ArgumentTypeError, "order_id"),
-        (lambda e: e.fetch_order(None, SYMBOL), ArgumentValueError, "name the order"),
-        (lambda e: e.fetch_order([], SYMBOL), ArgumentTypeError, "order_id"),
-        (lambda e: e.fetch_order(None, SYMBOL, 5), ArgumentTypeError, "client_oid"),
-        (lambda e: e.fetch_my_trades(SYMBOL, 1.5), ArgumentTypeError, "since_ms"),
-        (lambda e: e.fetch_positions(SYMBOL), ArgumentTypeError, r"\['BTCUSDT'\]"),
-        (lambda e: e.fetch_positions(["ETH"]), ExchangeError, "'ETH'"),
-        (lambda e: e.fetch_open_orders("ETH"), ExchangeError, "no market 'ETH'"),
-    ],
-)  # fmt: skip
-def test_nonsense_is_refused_before_it_is_sent(call, error, problem):
-    exchange = make()
-    with pytest.raises(error, match=problem):
-        call(exchange)
-    assert exchange._clock.now_ms == 0
 
 
 def test_what_the_exchange_refuses_is_refused_after_the_way_there_and_back():

@@ -17,6 +17,15 @@ from ...errors import ExchangeError, OrderNotFoundError
 from ...exchange.listing import Listing
 from ...exchange.promises import FOREVER, VenuePromises
 from ...exchange.protocol import OrderRequest
+from ..asked import (
+    check_orders,
+    check_symbol,
+    check_symbols,
+    check_type,
+    limit_order,
+    named_order,
+    order_number,
+)
 from .faults import FROZEN_MS, LIFETIME_MS, STALE_MS, WorldFaults
 from .venue import ENDPOINTS, Venue
 
@@ -104,28 +113,31 @@ class ChaosExchange:
 
     def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
         """See `Exchange.fetch_positions`."""
-        self._check(*symbols)
+        check_symbols(symbols, self._ledger.symbol)
         return self._ask("position", self._positions, "position?")
 
     def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
         """See `Exchange.fetch_open_orders`."""
-        self._check(symbol)
-        return self._ask("open", partial(self._open_orders, cursor), "open orders?")
+        check_symbol(symbol, self._ledger.symbol)
+        return self._ask("open", partial(self._open_orders, _after(cursor)), "open orders?")
 
     def fetch_order(
         self, order_id: OrderId | None, symbol: str, client_oid: str | None = None
     ) -> OrderUpdate:
         """See `Exchange.fetch_order`."""
-        self._check(symbol)
+        check_symbol(symbol, self._ledger.symbol)
+        number = named_order(order_id, client_oid)
         name = f"order {order_id if client_oid is None else client_oid}?"
-        return self._ask("order", partial(self._order, order_id, client_oid), name)
+        return self._ask("order", partial(self._order, number, client_oid), name)
 
     def fetch_my_trades(
         self, symbol: str, since_ms: int | None = None, cursor: str | None = None
     ) -> Listing[TradeReport]:
         """See `Exchange.fetch_my_trades`."""
-        self._check(symbol)
-        return self._ask("trades", partial(self._trades, since_ms, cursor), "own trades?")
+        check_symbol(symbol, self._ledger.symbol)
+        if since_ms is not None:
+            check_type("since_ms", since_ms, int)
+        return self._ask("trades", partial(self._trades, since_ms, _after(cursor)), "own trades?")
 
     def create_order(
         self,
@@ -137,24 +149,21 @@ class ChaosExchange:
         params: Mapping[str, object] | None = None,
     ) -> OrderUpdate:
         """See `Exchange.create_order`."""
-        if type != "limit":
-            raise ExchangeError(f"orders of type {type!r} are not taken here; place a limit order")
-        client_oid = (params or {}).get("clientOrderId")
-        request = OrderRequest(
-            symbol, side, amount, price, client_oid if isinstance(client_oid, str) else None
-        )
-        return self._ask(None, lambda sent: self._venue.place(request, sent), f"place {request}")
+        request = limit_order(symbol, type, side, amount, price, params)
+        check_orders([request], self._ledger.symbol)
+        return self._place(request)
 
     def create_orders(
         self, requests: Sequence[OrderRequest]
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.create_orders`; one after the other."""
-        return [self._caught(partial(self._create, request)) for request in requests]
+        check_orders(requests, self._ledger.symbol)
+        return [self._caught(partial(self._place, request)) for request in requests]
 
     def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
         """See `Exchange.cancel_order`."""
-        self._check(symbol)
-        number = order_id if isinstance(order_id, int) else 0
+        check_symbol(symbol, self._ledger.symbol)
+        number = order_number(order_id)
         return self._ask(
             None,
             partial(self._cancel, number),
@@ -173,11 +182,8 @@ class ChaosExchange:
         self._canceled(order_id)
         return order
 
-    def _create(self, request: OrderRequest) -> OrderUpdate:
-        params = {"clientOrderId": request.client_oid}
-        return self.create_order(
-            request.symbol, "limit", request.side, request.amount, request.price, params
-        )
+    def _place(self, request: OrderRequest) -> OrderUpdate:
+        return self._ask(None, lambda sent: self._venue.place(request, sent), f"place {request}")
 
     @staticmethod
     def _caught(request: Callable[[], OrderUpdate]) -> OrderUpdate | ExchangeError:
@@ -202,9 +208,8 @@ class ChaosExchange:
             )
         return Listing(reports, answered_ms=stamp)
 
-    def _open_orders(self, cursor: str | None, as_of: int) -> Listing[OrderUpdate]:
+    def _open_orders(self, after: int, as_of: int) -> Listing[OrderUpdate]:
         venue, now = self._venue, self._venue.now_ms
-        after = int(cursor or 0)
         found = [
             self._named(venue.shown(order))
             for order in self._ledger.open_at(as_of)
@@ -217,18 +222,16 @@ class ChaosExchange:
             return Listing(tuple(found), answered_ms=now)
         return Listing(tuple(listed), False, str(listed[-1].order_id), answered_ms=now)
 
-    def _order(self, order_id: OrderId | None, client_oid: str | None, as_of: int) -> OrderUpdate:
+    def _order(self, number: int | None, client_oid: str | None, as_of: int) -> OrderUpdate:
         ledger, venue = self._ledger, self._venue
-        if order_id is None:
-            order_id = ledger.engine.order(None, client_oid).order_id
-        number = order_id if isinstance(order_id, int) else 0
+        if number is None:
+            number = ledger.engine.id_of(client_oid)
         order = ledger.order_at(number, as_of)
         if order is None or venue.hidden_until(number) > venue.now_ms or self._purged(order):
-            raise OrderNotFoundError(f"there is no order {client_oid or order_id}")
+            raise OrderNotFoundError(f"there is no order {client_oid or number}")
         return self._named(venue.shown(order.replace(time_ms=venue.now_ms)))
 
-    def _trades(self, since_ms: int | None, cursor: str | None, as_of: int) -> Listing[TradeReport]:
-        after = int(cursor or 0)
+    def _trades(self, since_ms: int | None, after: int, as_of: int) -> Listing[TradeReport]:
         found = self._ledger.entries_at(as_of, since_ms, after)
         listed = self._cut(found)
         cut = len(listed) < len(found)
@@ -319,11 +322,6 @@ class ChaosExchange:
         heard: T = answer
         return heard
 
-    def _check(self, *symbols: str) -> None:
-        for symbol in symbols:
-            if symbol != self._ledger.symbol:
-                raise ExchangeError(f"there is no market {symbol[:40]!r} here")
-
     def _is_silent(self, endpoint: str) -> bool:
         if endpoint == "trades" and self._faults.no_trades:
             return True
@@ -331,6 +329,15 @@ class ChaosExchange:
             return False
         began = self._venue.script.hours["silent"].began(self._venue.now_ms)
         return began is not None and ENDPOINTS[began % len(ENDPOINTS)] == endpoint
+
+
+def _after(cursor: str | None) -> int:
+    """Return the number after which the page of *cursor* begins."""
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit()):
+        raise ExchangeError(f"there is no page {cursor!r} here")
+    return int(cursor)
 
 
 def _shows_nothing(answer: object) -> bool:

@@ -196,7 +196,7 @@ def with_fault(faults: WorldFaults, name: str, value: float) -> WorldFaults:
     """Return *faults* with the one called *name* set to *value*.
 
     Raises:
-        ArgumentValueError: there is no such fault, or no such value of it.
+        ArgumentTypeError, ArgumentValueError: there is no such fault, or no such value of it.
 
     >>> with_fault(WorldFaults(), "not_found", 8_000).set()
     {'not_found': 8000}
@@ -206,4 +206,6 @@ def with_fault(faults: WorldFaults, name: str, value: float) -> WorldFaults:
         raise ArgumentValueError(f"there is no fault {name[:40]!r}; known are {known}")
     kind = KINDS[name]
     whole = kind.unit in (Unit.MILLISECONDS, Unit.COUNT, Unit.SWITCH)
-    return faults.replace(**{name: int(value) if whole and value == int(value) else value})
+    if whole and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return faults.replace(**{name: value})

@@ -159,15 +159,14 @@ class Ledger:
 
     def open_at(self, time_ms: int) -> list[OrderUpdate]:
         """Return the orders that worked at *time_ms*, in order of their ids."""
-        orders = self.engine.open_orders()
         if time_ms >= self._changed_ms:
-            return orders
-        ids = {order.order_id for order in orders}
+            return self.engine.open_orders()
+        ids = {*self.engine.open_ids()}
         for ended_ms, order_id in reversed(self._ended):
             if ended_ms <= time_ms:
                 break
             ids.add(order_id)
-        then = (self.order_at(order_id, time_ms) for order_id in sorted(ids))  # type: ignore[type-var,arg-type]
+        then = (self.order_at(order_id, time_ms) for order_id in sorted(ids))
         return [order for order in then if order is not None and not order.status.terminal]
 
     def entries_at(self, time_ms: int, since_ms: int | None, after: int = 0) -> list[TradeReport]:

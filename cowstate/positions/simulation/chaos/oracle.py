@@ -232,7 +232,7 @@ class _Counts:
             self.wrong += local.status.terminal
         elif not local.status.terminal and local.client_oid not in truth.young:
             self.behind += 1
-        if local.filled and not _is_at(truth.orders, local):
+        if local.filled:
             self._miss(local.filled)
             self._learn(local.filled.copy_negate(), local.side, truth.fee)
 
@@ -247,13 +247,6 @@ def _net(filled: Decimal, side: Side, fee: Decimal) -> Decimal:
     if side is Side.SELL:
         return filled.copy_negate()
     return EXACT.multiply(filled, EXACT.subtract(_ONE, fee)) if fee else filled
-
-
-def _is_at(orders: Iterable[VenueOrder], local: Order) -> bool:
-    return any(
-        order.client_oid == local.client_oid and local.order_id in (None, order.order_id)
-        for order in orders
-    )
 
 
 def judge(before: Gap, after: Gap) -> Judgement:

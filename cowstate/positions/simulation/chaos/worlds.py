@@ -7,6 +7,7 @@ there are those where faults come together as they do at real venues.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from cowstate import ArgumentValueError
@@ -222,6 +223,9 @@ def spec_of(seed: int, name: str | None = None, **set_to: Any) -> WorldSpec:
     return WorldSpec(seed, name, faults, interval)
 
 
-def specs_of(count: int, first: int = 0, name: str | None = None, **set_to: Any) -> list[WorldSpec]:
-    """Return *count* worlds from the seed *first* on; see `spec_of`."""
-    return [spec_of(seed, name, **set_to) for seed in range(first, first + count)]
+def specs_of(
+    count: int, first: int = 0, name: str | None = None, **set_to: Any
+) -> Iterator[WorldSpec]:
+    """Yield *count* worlds from the seed *first* on; see `spec_of`."""
+    for seed in range(first, first + count):
+        yield spec_of(seed, name, **set_to)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,17 +32,20 @@ def test_a_fault_that_is_set_is_told_and_can_be_left_out_again(name: str, part: 
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("value", [-1, 10**9, "1", True, None])
+@pytest.mark.parametrize("value", [-1, 10**9, "1", True, None, *map(float, ("nan", "inf", "-inf"))])
 def test_a_number_that_is_none_is_refused_by_the_name_of_its_fault(
     name: str, value: object
 ) -> None:
     with pytest.raises((ArgumentTypeError, ArgumentValueError), match=name):
         WorldFaults(**{name: value})
+    with pytest.raises((ArgumentTypeError, ArgumentValueError), match=name):
+        with_fault(WorldFaults(), name, value)  # type: ignore[arg-type]
 
 
 def test_a_fault_in_milliseconds_is_a_whole_number() -> None:
     with pytest.raises(ArgumentTypeError, match="not an int"):
         with_fault(WorldFaults(), "clock", 0.5)
+    assert with_fault(WorldFaults(), "clock", 5.0).set() == {"clock": 5}
     assert KINDS["clock"].unit is Unit.MILLISECONDS
 
 
@@ -55,6 +60,11 @@ def test_as_many_worlds_as_there_are_kinds_have_each_once() -> None:
     assert [spec.name for spec in specs_of(len(WORLDS), 7)] == [
         [*WORLDS][seed % len(WORLDS)] for seed in range(7, 7 + len(WORLDS))
     ]
+
+
+def test_worlds_are_made_when_their_turn_comes_however_many_there_are() -> None:
+    first, second = islice(specs_of(10**12, 5, "calm"), 2)
+    assert (first, second) == (spec_of(5, "calm"), spec_of(6, "calm"))
 
 
 @given(st.integers(0, 10**6), st.sampled_from(sorted(WORLDS)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate.positions import InventorySlot, OrderStatus, OrderUpdate, Side, apply_order_update
@@ -168,6 +168,42 @@ def test_what_is_under_way_is_as_good_as_here() -> None:
     assert gap(book(new), truth_of(filled)).behind == 1
 
 
+@given(orders, st.lists(st.sampled_from(["known", "old", "new"]), min_size=5, max_size=5),
+       st.lists(st.booleans(), min_size=5, max_size=5))  # fmt: skip
+def test_what_is_under_way_counts_as_if_it_had_come(
+    made: list[OrderUpdate], knows: list[str], flies: list[bool]
+) -> None:
+    here, come, facts = [], [], {}
+    for order, known, is_flying in zip(made, knows, flies, strict=False):
+        old = order.replace(status=OrderStatus.NEW, filled=Decimal(0), cost=Decimal(0))
+        seen = [] if known == "new" else [order if known == "known" else old]
+        here += seen
+        come += [order] if is_flying else seen
+        if is_flying:
+            over = order.status.terminal
+            facts[order.client_oid] = Fact(order.order_id, order.filled, over)
+    assert gap(book(*here), truth_of(*made, facts=facts)) == gap(book(*come), truth_of(*made))
+
+
+def test_a_cancellation_that_is_under_way_leaves_nothing_to_hold_against_who_sent_it() -> None:
+    alive = update(0, 0, OrderStatus.NEW)
+    over = alive.replace(status=OrderStatus.CANCELED)
+    for slots in (book(alive), book(over)):
+        assert gap(slots, truth_of(alive, ending=frozenset([1]))).closed
+    assert gap(book(over), truth_of(alive)).wrong == 1
+    # It came too late to matter: that the order is over has to be learnt.
+    assert gap(book(alive), truth_of(over, ending=frozenset([1]))).behind == 1
+
+
+def test_what_is_under_way_about_another_order_of_the_same_id_tells_nothing_of_this_one() -> None:
+    filled = update(0, 3, OrderStatus.CANCELED)
+    new = filled.replace(status=OrderStatus.NEW, filled=Decimal(0), cost=Decimal(0))
+    other = {filled.client_oid: Fact(77, filled.filled, True)}
+    assert gap(book(new), truth_of(filled, facts=other)) == gap(book(new), truth_of(filled))
+    unnamed = {filled.client_oid: Fact(None, filled.filled, True)}
+    assert gap(book(new), truth_of(filled, facts=unnamed)).closed
+
+
 def test_nobody_can_know_yet_that_a_request_was_lost() -> None:
     sent = update(0, 0, OrderStatus.PENDING).replace(order_id=None)
     assert gap(book(sent), Truth(Decimal(0), young=frozenset([sent.client_oid]))).closed
@@ -203,6 +239,8 @@ def test_a_purchase_that_is_learnt_without_its_fee_is_no_harm() -> None:
     assert judge(gap(book(), truth), gap(book(bought), truth)) is not Judgement.HARMFUL
 
 
+@example([(LOT, Decimal(2))])  # just as large
+@example([(-LOT, Decimal(2)), (Decimal(0), Decimal(2))])
 @given(st.lists(st.tuples(amounts, st.integers(1, 50).map(Decimal)), min_size=1, max_size=3))
 def test_a_halt_is_right_exactly_where_a_divergence_as_large_as_the_bound_was(
     moments: list[tuple[Decimal, Decimal]],
@@ -215,3 +253,23 @@ def test_a_halt_is_right_exactly_where_a_divergence_as_large_as_the_bound_was(
         assert found is HaltVerdict.SMALL
     else:
         assert found is HaltVerdict.WRONG
+
+
+def test_of_an_order_that_is_forgotten_nothing_can_be_learnt_any_more() -> None:
+    fee = Decimal("0.001")
+    order = update(0, 4, OrderStatus.PARTIALLY_FILLED)
+    held = LOT * 4
+    key = order.client_oid.split("-")[1]
+    slots = {key: InventorySlot(Decimal(key), held, retired_sequence=1, last_sequence=1)}
+    # That it works still, no fact mends; what it filled was counted, but for the fee.
+    works = gap(slots, truth_of(order, moved=-held * fee, fee=fee))
+    assert (works.wrong, works.behind, works.missed) == (1, 0, 0)
+    assert (works.unexplained, works.fees) == (-held * fee, held * fee)
+    assert judge(gap(book(order), truth_of(order)), gap(slots, truth_of(order))) is (
+        Judgement.HARMFUL
+    )
+    assert not gap(slots, truth_of(order, ending=frozenset([1]))).wrong
+    assert not gap(slots, truth_of(order.replace(status=OrderStatus.CANCELED))).wrong
+    # One more than it was forgotten up to can be learnt.
+    later = {key: slots[key].replace(retired_sequence=0, position_qty=Decimal(0))}
+    assert gap(later, truth_of(order)).missed == held

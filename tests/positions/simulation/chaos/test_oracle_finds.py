@@ -10,7 +10,9 @@ import pytest
 from cowstate.positions.simulation.chaos.campaign import RULES, Row, run_campaign
 from cowstate.positions.simulation.chaos.world import live, silenced
 from cowstate.positions.simulation.chaos.worlds import WORLDS, spec_of, specs_of
-from tests.positions.simulation.chaos import toys
+from tests.positions.simulation.chaos import twins
+from tests.positions.simulation.chaos.interval import IntervalLife
+from tests.positions.simulation.chaos.truth import TruthLife
 
 EACH_ONCE = len(WORLDS)
 
@@ -20,7 +22,7 @@ def lived(rule: Any, count: int, world: str | None = None, **faults: float) -> R
 
 
 def test_who_sees_the_truth_does_no_harm_and_heals_in_every_world() -> None:
-    row = lived(toys.TruthLife, EACH_ONCE)
+    row = lived(TruthLife, EACH_ONCE)
     assert row.worlds == EACH_ONCE
     assert row.crashes
     assert row.needed > 30
@@ -35,128 +37,128 @@ def test_who_sees_the_truth_does_no_harm_and_heals_in_every_world() -> None:
 FOUND: list[tuple[str, Any, str, dict[str, float], Callable[[Row], int]]] = [
     (
         "a list that lags hides the order's own answer, and its fill is counted twice",
-        toys.ThrowsAnswersAway,
+        twins.ThrowsAnswersAway,
         "open_lag",
         {"lose_event": 0.6},
         lambda row: row.harmful,
     ),
     (
         "a position that lags overwrites a valid fill",
-        toys.BelievesThePosition,
+        twins.BelievesThePosition,
         "position_lag",
         {"market": 2},
         lambda row: row.harmful,
     ),
     (
         "not found yet is taken for denied",
-        toys.HaltsWhereNothingIsFound,
+        twins.HaltsWhereNothingIsFound,
         "not_found",
         {},
         lambda row: row.halts_wrong,
     ),
     (
         "a fact that contradicts silences it for ever",
-        toys.TriesTheSameFactForEver,
+        twins.TriesTheSameFactForEver,
         "edited",
         {},
         lambda row: row.unhealed and row.untold,
     ),
     (
         "no verdict in a moving market",
-        toys.SaysNothingWhileAnythingMoves,
+        twins.SaysNothingWhileAnythingMoves,
         "liveliest",
         {"manual_large": 1, "market": 8},
         lambda row: row.missing,
     ),
     (
         "a divergence that changes at each pass never halts",
-        toys.WaitsForTheSameNumber,
+        twins.WaitsForTheSameNumber,
         "drifting",
         {"manual_large": 60, "market": 0.2},
         lambda row: row.missing,
     ),
     (
         "a query that always errs, and nobody is told",
-        toys.NeedsTheTrades,
+        twins.NeedsTheTrades,
         "no_trades",
         {},
         lambda row: row.untold,
     ),
     (
         "the open breaker is lost with the process",
-        toys.ForgetsTheBreaker,
+        twins.ForgetsTheBreaker,
         "manual_large",
         {"crash": 2},
         lambda row: row.missing,
     ),
     (
         "an order refused as duplicate is noted as rejected",
-        toys.TakesDuplicatesForRefusals,
+        twins.TakesDuplicatesForRefusals,
         "duplicate",
         {"lose_event": 0.6, "duplicate": 0.5},
         lambda row: row.unhealed,
     ),
     (
         "an order that was purged locks its slot for ever",
-        toys.NeverForgets,
+        twins.NeverForgets,
         "purging",
         {},
         lambda row: row.unhealed,
     ),
     (
         "and opens the breaker again at each reset",
-        toys.HaltsAtWhatIsPurged,
+        twins.HaltsAtWhatIsPurged,
         "purging",
         {},
         lambda row: row.halts_wrong,
     ),
     (
         "no slot to correct, so it halts at one percent",
-        toys.HaltsWhereItHasNoSlot,
+        twins.HaltsWhereItHasNoSlot,
         "manual",
         {},
         lambda row: row.halts_small,
     ),
     (
         "a short is invented in a long-only grid",
-        toys.InventsShorts,
+        twins.InventsShorts,
         "manual",
         {},
         lambda row: row.shorts,
     ),
     (
         "small corrections that repeat without end",
-        toys.CorrectsWithoutEnd,
+        twins.CorrectsWithoutEnd,
         "eroding",
         {},
         lambda row: row.unbounded,
     ),
-    ("fills without cost", toys.KnowsNoCosts, "no_cost", {}, lambda row: row.profit_wrong),
+    ("fills without cost", twins.KnowsNoCosts, "no_cost", {}, lambda row: row.profit_wrong),
     (
         "an empty list of positions read as flat",
-        toys.ReadsEmptyAsFlat,
+        twins.ReadsEmptyAsFlat,
         "empty",
         {},
         lambda row: row.halts_wrong,
     ),
-    ("hedge legs summed", toys.SumsLegs, "hedged", {}, lambda row: row.halts_wrong),
+    ("hedge legs summed", twins.SumsLegs, "hedged", {}, lambda row: row.halts_wrong),
     (
         "it says exact while the positions differ",
-        toys.SaysThatAllIsWell,
+        twins.SaysThatAllIsWell,
         "manual",
         {},
         lambda row: row.false_exact,
     ),
     (
         "unknown is cancelled",
-        toys.CancelsWhatItDoesNotKnow,
+        twins.CancelsWhatItDoesNotKnow,
         "market",
         {"latency": 800},
         lambda row: row.harmful,
     ),
     (
         "a request that may still arrive is given up",
-        toys.GivesUpTooEarly,
+        twins.GivesUpTooEarly,
         "late_request",
         {},
         lambda row: row.harmful,
@@ -174,7 +176,7 @@ def test_a_seeded_bug_is_found(
 ) -> None:
     assert found(lived(rule, 6, world, **faults))
     # What the twin is found by is its bug, not the world.
-    assert not found(lived(toys.TruthLife, 6, world, **faults))
+    assert not found(lived(TruthLife, 6, world, **faults))
 
 
 # The promises suffice: who judges by answers alone, and by what they may show, does no harm.
@@ -188,7 +190,7 @@ BY_ANSWERS = [
 
 def test_who_judges_by_answers_and_true_promises_does_no_harm_and_heals() -> None:
     specs = [spec for name in BY_ANSWERS for spec in specs_of(2, name=name)]
-    row = run_campaign(specs, {"it": toys.IntervalLife}).row("it")
+    row = run_campaign(specs, {"it": IntervalLife}).row("it")
     assert (row.harmful, row.halts_wrong, row.missing, row.unhealed) == (0, 0, 0, 0)
     assert (row.false_exact, row.failed) == (0, 0)
     assert row.within
@@ -197,15 +199,15 @@ def test_who_judges_by_answers_and_true_promises_does_no_harm_and_heals() -> Non
 
 
 def test_a_promise_that_is_too_bold_shows_what_it_costs() -> None:
-    specs = specs_of(16, name="position_lag", position_lag=6_000)
-    true = run_campaign(specs, {"it": toys.IntervalLife}).row("it")
-    bold = run_campaign(specs, {"it": toys.IntervalLife}, told={"positions_lag_ms": 0}).row("it")
+    specs = list(specs_of(16, name="position_lag", position_lag=6_000))
+    true = run_campaign(specs, {"it": IntervalLife}).row("it")
+    bold = run_campaign(specs, {"it": IntervalLife}, told={"positions_lag_ms": 0}).row("it")
     assert true.harmful + true.halts_wrong == 0
     assert bold.harmful + bold.halts_wrong > 0
 
 
 def test_harm_by_what_came_after_the_last_answer_had_left_is_counted_apart() -> None:
-    class Careful(toys.BelievesThePosition):
+    class Careful(twins.BelievesThePosition):
         """Believes the position that it is shown, where it is shown without lag."""
 
     row = lived(Careful, 12, "drifting", latency=1_500, manual_large=0, manual=40, market=0)
@@ -215,9 +217,9 @@ def test_harm_by_what_came_after_the_last_answer_had_left_is_counted_apart() -> 
 
 def test_harm_by_what_no_answer_had_shown_yet_is_counted_apart() -> None:
     faults = {"manual": 40, "manual_large": 0, "market": 0}
-    lagging = lived(toys.BelievesThePosition, 8, "drifting", position_lag=6_000, **faults)
+    lagging = lived(twins.BelievesThePosition, 8, "drifting", position_lag=6_000, **faults)
     assert lagging.unseen
-    assert not lived(toys.BelievesThePosition, 8, "drifting", **faults).unseen
+    assert not lived(twins.BelievesThePosition, 8, "drifting", **faults).unseen
 
 
 # What the present rules do is known: the oracle must say so, or it sees nothing.

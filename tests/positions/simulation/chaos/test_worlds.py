@@ -21,7 +21,7 @@ from cowstate.positions.simulation.chaos.shrink import shrunk
 from cowstate.positions.simulation.chaos.story import story_of
 from cowstate.positions.simulation.chaos.world import AFTER_PASSES, WorldSpec, live, silenced
 from cowstate.positions.simulation.chaos.worlds import WORLDS, spec_of, specs_of
-from tests.positions.simulation.chaos import toys
+from tests.positions.simulation.chaos.truth import TruthLife
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -104,7 +104,7 @@ def test_a_rule_may_be_told_bolder_promises_than_the_venue_keeps() -> None:
 def test_a_process_that_dies_starts_again_from_what_it_saved_or_from_something_older() -> None:
     saves: list[Any] = []
 
-    class Noted(toys.TruthLife):
+    class Noted(TruthLife):
         def __init__(self, *parts: Any) -> None:
             super().__init__(*parts)
             saves.append(parts[4])
@@ -125,7 +125,7 @@ def test_a_process_that_dies_starts_again_from_what_it_saved_or_from_something_o
 def test_a_halt_that_was_wrong_is_reset_and_one_that_was_right_stays() -> None:
     resets: list[str] = []
 
-    class Halts(toys.TruthLife):
+    class Halts(TruthLife):
         def compare(self) -> Any:
             self.open = self.open or "for nothing"
             return super().compare()
@@ -137,7 +137,7 @@ def test_a_halt_that_was_wrong_is_reset_and_one_that_was_right_stays() -> None:
     with silenced():
         wrong = live(spec_of(1, "calm"), Halts)
         assert wrong.halts["WRONG"] == len(resets) == wrong.passes > 20
-        right = live(spec_of(1, "manual_large"), toys.TruthLife)
+        right = live(spec_of(1, "manual_large"), TruthLife)
     assert right.halts["RIGHT"] == 1
     assert right.ending is Ending.HALTED
 
@@ -161,7 +161,7 @@ def test_a_campaign_counts_every_world_for_every_rule_and_keeps_what_failed() ->
 
 
 def test_what_a_pass_said_is_counted_by_its_claim_and_its_width() -> None:
-    class Unsure(toys.TruthLife):
+    class Unsure(TruthLife):
         passes = 0
 
         def compare(self) -> Any:
@@ -176,7 +176,7 @@ def test_what_a_pass_said_is_counted_by_its_claim_and_its_width() -> None:
 
 
 def test_in_which_pass_a_divergence_was_proven_is_counted() -> None:
-    class Slow(toys.TruthLife):
+    class Slow(TruthLife):
         seen = 0
 
         def compare(self) -> Any:
@@ -184,7 +184,7 @@ def test_in_which_pass_a_divergence_was_proven_is_counted() -> None:
             return super().compare() if self.seen == 3 or not self.seen else Said(Claim.EXACT)
 
     specs = specs_of(6, name="manual", manual=1)
-    rows = run_campaign(specs, {"quick": toys.TruthLife, "slow": Slow})
+    rows = run_campaign(specs, {"quick": TruthLife, "slow": Slow})
     assert (rows.row("quick").proof_median, rows.row("quick").proof_worst) == (1, 1)
     assert rows.row("slow").proof_median == 3
     assert rows.row("slow").heal_median == 3
