@@ -269,7 +269,8 @@ def population() -> Counter[str]:
     gc.collect()
     found: Counter[str] = Counter()
     for thing in gc.get_objects():
-        if type(thing).__module__.startswith("cowstate."):
+        # Where Cython's types are loaded, some say of their module what their instances would.
+        if str(type(thing).__module__).startswith("cowstate."):
             found[type(thing).__qualname__] += 1
             for part in gc.get_referents(thing):
                 if type(part) in {dict, set, list}:
