@@ -16,7 +16,7 @@ from .errors import (
     IndexValueError,
     UniqueViolationError,
 )
-from .keys import equals_itself
+from .keys import HOLDERS, equals_itself
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
 from .sameness import equal
@@ -93,7 +93,10 @@ class Index(msgspec.Struct, Generic[V], frozen=True):
                 f"{shown(result)} cannot be indexed ({error}); return {want}"
             ) from None
         for value in found:
-            if not equals_itself(value):
+            # `equals_itself`, begun here, for each write of an indexed record comes this way.
+            if value != value or (  # noqa: PLR0124
+                isinstance(value, HOLDERS) and not equals_itself(value)
+            ):
                 raise IndexValueError(
                     "NaN equals nothing, itself included, and a tuple that holds one equals no "
                     "other; return None instead"

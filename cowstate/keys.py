@@ -5,7 +5,10 @@ from __future__ import annotations
 from .errors import ArgumentTypeError, ArgumentValueError, UnhashableKeyError
 from .showing import article, shown
 
-__all__ = ["ensure_findable", "ensure_hashable", "ensure_value", "equals_itself"]
+__all__ = ["HOLDERS", "ensure_findable", "ensure_hashable", "ensure_value", "equals_itself"]
+
+HOLDERS = (tuple, frozenset)
+"""Types that can be values and hold others; only of these does `equals_itself` look inside."""
 
 
 def ensure_hashable(key: object) -> None:
@@ -48,7 +51,7 @@ def equals_itself(value: object) -> bool:
     """
     if value != value:  # noqa: PLR0124
         return False
-    return not isinstance(value, tuple | frozenset) or all(map(equals_itself, value))
+    return not isinstance(value, HOLDERS) or all(map(equals_itself, value))
 
 
 def ensure_value(index: str, value: object) -> None:
