@@ -79,7 +79,7 @@ _ROWS = (
 @cache
 def first_core() -> Mapping[str, Mapping[str, float]]:
     """Return, for each release, how many hand-written updates each of its operations takes."""
-    text = (files(__package__) / "first_core.json").read_text(encoding="utf-8")
+    text = (files("cowstate.bench") / "first_core.json").read_text(encoding="utf-8")
     return {
         version: {name: Count(*pair).ratio for name, pair in counts.items()}
         for version, counts in json.loads(text).items()

@@ -60,7 +60,7 @@ def load(docs: Path = DOCS) -> Runs:
             "and measure and scale first"
         )
     growth = read(found.pop(_GROWTH))
-    stored = instructions.load(Path(str(files(__package__) / "instructions.json")))
+    stored = instructions.load(Path(str(files("cowstate.bench") / "instructions.json")))
     return Runs({name: read(path) for name, path in found.items()}, growth, stored)
 
 

@@ -87,5 +87,5 @@ def test_what_cannot_be_counted_is_skipped_with_the_reason(monkeypatch: pytest.M
 
 def test_the_first_core_took_more_than_what_stands_for_it() -> None:
     stored = counted.first_core()
-    assert "3.11" in stored
+    assert {"3.11", "3.13", "3.14"} <= set(stored)
     assert all(times > 1 for counts in stored.values() for times in counts.values())
