@@ -121,8 +121,9 @@ def print_table(
     for place, name in enumerate(columns):
         if name not in left_out:
             right = name not in {"variant", "note", "what", "verdict"}
-            # Figures stand on one line; what heads them may take more.
-            least = max((len(row[place]) for row in rows), default=0) if right else None
+            # Figures, and whose they are, stand on one line; what heads them may take more.
+            whole = right or name == "variant"
+            least = max((len(row[place]) for row in rows), default=0) if whole else None
             table.add_column(
                 name, justify="right" if right else "left", min_width=least, overflow="fold"
             )
