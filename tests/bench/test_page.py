@@ -79,6 +79,12 @@ def test_a_cell_has_the_least_and_the_median_and_a_dash_for_what_there_is_not() 
     assert "| `store.snapshot()` | - |" in lines
 
 
+def test_where_nothing_was_measured_it_says_so() -> None:
+    runs = made(Figure("update", PLAIN, SIZES[0], "time", "ns", (1.0,)))
+    for name in (f"plain {SIZES[1]}", f"fast {SIZES[0]}", "million", "pauses", "growth plain"):
+        assert BLOCKS[name](runs) == "Not measured."
+
+
 def test_only_what_stands_between_the_marks_is_written() -> None:
     text = "a\n<!-- table: x -->\nold\n<!-- end -->\nb\n"
     assert page.rendered(text, made(), {"x": lambda runs: "new"}) == (

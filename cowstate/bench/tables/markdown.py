@@ -30,6 +30,10 @@ NONE: Final = "-"
 INSTALLS: Final = {PLAIN: "plain", FAST: "`fast`"}
 
 
+_LEAST = 2
+"""Columns: what is measured, and one that has measured it."""
+
+
 class Runs(NamedTuple):
     """What the pages are made of.
 
@@ -53,7 +57,10 @@ def by_place(run: Results) -> dict[Place, Figure]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
+    """Return a table in Markdown, or a word where there is nothing to show."""
+    rows = list(rows)
+    if not rows or len(columns) < _LEAST:
+        return "Not measured."
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
