@@ -137,12 +137,16 @@ async def _compare_wakes(settings: Settings) -> Ratio:
 
     async def by_store() -> None:
         # By way of the next turn of the loop: in this one the task goes to sleep.
-        loop.call_soon(loop.call_soon, store.update, 0, add_one)
+        loop.call_soon(lambda: loop.call_soon(store.update, 0, add_one))
         await feed.get()
 
     async def by_future() -> None:
-        future = loop.create_future()
-        loop.call_soon(loop.call_soon, loop.call_soon_threadsafe, future.set_result, None)
+        future: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(future.set_result, None)
+
+        loop.call_soon(lambda: loop.call_soon(wake))
         await future
 
     rounds = _WAKES // (_FEWER if settings.quick else 1)

@@ -79,6 +79,15 @@ def test_a_cell_has_the_least_and_the_median_and_a_dash_for_what_there_is_not() 
     assert "| `store.snapshot()` | - |" in lines
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_page_says_of_a_quick_run_that_it_was_one(quick: bool) -> None:
+    runs = made(Figure("update", PLAIN, SIZES[0], "time", "ns", (1.0,)))
+    run = runs.surveys["3.99"]
+    run = run._replace(conditions={**run.conditions, "quick": quick})
+    text = BLOCKS["minute"](runs._replace(surveys={"3.99": run}))
+    assert ("no figures to quote: 3.99" in text) is quick
+
+
 def test_where_nothing_was_measured_it_says_so() -> None:
     runs = made(Figure("update", PLAIN, SIZES[0], "time", "ns", (1.0,)))
     for name in (f"plain {SIZES[1]}", f"fast {SIZES[0]}", "million", "pauses", "growth plain"):

@@ -64,7 +64,11 @@ def minute_table(runs: Runs) -> str:
                 least(found.get(("memory", variant, size, "size"))) for size in SIZES
             )
             rows.append([python_of(run), install, *cells, version])
-    return table(("CPython", "install", *_MINUTE, "one more version kept"), rows)
+    made = table(("CPython", "install", *_MINUTE, "one more version kept"), rows)
+    hasty = [name for name, run in runs.surveys.items() if run.conditions.get("quick")]
+    if not hasty:
+        return made
+    return f"**Of quick runs, and no figures to quote: {', '.join(hasty)}.**\n\n{made}"
 
 
 _COSTS: Final = {
