@@ -12,6 +12,7 @@ from .changes import MISSING, Absent
 from .commit import Commit
 from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
 from .keys import ensure_hashable
+from .lookups import Lookups
 from .meta import M
 from .ordered import Span
 from .sameness import same
@@ -207,8 +208,9 @@ class Draft(Workspace[K, V, M]):
         >>> draft.total("sum")
         1
         """
-        total = super().total(aggregate, group)
-        if isinstance(aggregate, Aggregate):
+        # By the class: `super` goes through the bases each time. And a name is known at a glance.
+        total = Lookups.total(self, aggregate, group)
+        if not isinstance(aggregate, str) and isinstance(aggregate, Aggregate):
             base = self._base
             aggregate = base._lineage.derivation.name_of(aggregate, base.version)
         read = self._totals_read
