@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
@@ -204,6 +205,15 @@ def test_without_it_two_arguments_would_be_too_few() -> None:
     else:
         with pytest.raises(TypeError, match="argument"):
             plain[str, int]
+
+
+def test_nobody_has_to_install_what_only_type_checkers_need() -> None:
+    program = (
+        "import sys; sys.modules['typing_extensions'] = None\n"
+        "from cowstate import Store\n"
+        "assert len(Store[str, int].__args__) == 3\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 @given(

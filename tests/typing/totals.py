@@ -101,6 +101,40 @@ slots = Store(
 )
 assert_type(slots, Store[str, Slot])
 
+# The records of the store are those of its lambdas.
+by_lambdas = Store(
+    {"a": Slot("ann", Decimal(1))},
+    aggregates={
+        "sum": Aggregate.sum(lambda slot: slot.price),
+        "start": Aggregate.sum(lambda slot: slot.price, Decimal(0)),
+        "sum by": Aggregate.sum(lambda slot: slot.price, by=lambda slot: slot.owner),
+        "start by": Aggregate.sum(lambda slot: slot.price, Decimal(0), by=lambda slot: slot.owner),
+        "least": Aggregate.min(lambda slot: slot.price),
+        "most": Aggregate.max(lambda slot: slot.price, default=0),
+        "most by": Aggregate.max(lambda slot: slot.price, default=0, by=lambda slot: slot.owner),
+        "least by": Aggregate.min(lambda slot: slot.price, by=lambda slot: slot.owner),
+        "count": Aggregate.count(lambda slot: slot.number > 3),
+        "count by": Aggregate.count(by=lambda slot: slot.owner),
+        "count both": Aggregate.count(lambda slot: slot.number > 3, by=lambda slot: slot.owner),
+        "fold": Aggregate.fold(0, lambda n, slot: n + slot.number, lambda n, slot: n - slot.number),
+    },
+)
+assert_type(by_lambdas, Store[str, Slot])
+
+# Whoever keeps several of them, and asks by the name.
+NAMED: dict[str, Aggregate[Slot, Any]] = {
+    "position": POSITION,
+    "sum": Aggregate.sum(price_of),
+    "least": Aggregate.min(price_of, by=owner_of),
+    "all": Aggregate.count(),
+    "dear": Aggregate.count(lambda slot: slot.price > 5),
+}
+assert_type(Store({"a": Slot("ann", Decimal(1))}, aggregates=NAMED), Store[str, Slot])
+assert_type(Aggregate(NOBODY, seen, seen), Aggregate[Slot, frozenset[str]])
+assert_type(
+    Aggregate(NOBODY, seen, seen, by=owner_of), Aggregate[Slot, Mapping[str, frozenset[str]]]
+)
+
 
 def read(now: Snapshot[str, Slot]) -> None:
     assert_type(now.total(POSITION), Decimal)

@@ -191,3 +191,15 @@ def of_totals(store: Store[str, Slot]) -> None:
 Aggregate.sum(price_of, by="price")  # wrong
 Aggregate.min("price")  # wrong
 of_slots: Aggregate[Slot, int] = Aggregate.sum(price_of)  # wrong
+
+by_lambdas = Store(
+    {"50000": Slot(Decimal(50000))},
+    aggregates={
+        "sum": Aggregate.sum(lambda slot: slot.nothing),  # wrong
+        "start": Aggregate.sum(lambda slot: slot.nothing, Decimal(0)),  # wrong
+        "least": Aggregate.min(lambda slot: slot.nothing),  # wrong
+        "count": Aggregate.count(lambda slot: slot.nothing),  # wrong
+        "by": Aggregate.sum(lambda slot: slot.price, by=lambda slot: slot.nothing),  # wrong
+    },
+)
+by_lambdas.add_aggregate("most", Aggregate.max(lambda slot: slot.nothing))  # wrong
