@@ -28,7 +28,7 @@ from .measure import Operation
 from .orders import manager_operations
 from .report import print_table
 from .rivals import Bare
-from .variant import DEFAULT, LOCKED, UPDATE, Variant
+from .variant import DEFAULT, LOCKED, UPDATE, Variant, ignore
 from .variants import variants
 
 __all__ = ["MARGIN", "Count", "Row", "compare", "count", "hot_paths", "main", "run_all"]
@@ -107,6 +107,7 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
         "transact of ten": (default.operation("transact"), write_ten),
         "draft of ten": (default.operation("draft_of_ten"), write_ten),
         "delivery": (default.operation("delivery"), write),
+        "delivery by key": (_followed_by_key(), write),
         "delivery to others": (_followed_elsewhere(), write),
         "update, measured": (_measured(), _made(DEFAULT).operation("update")),
         "update_indexed": (
@@ -144,6 +145,14 @@ def _on(variant: Variant, statement: str, method: str) -> Operation:
         },
         per=len(variant.keys),
     )
+
+
+def _followed_by_key() -> Operation:
+    """One record is changed, and of a hundred subscribers the one that listens to it is called."""
+    variant = _made(DEFAULT)
+    for key in dict.fromkeys([*variant.keys, *variant.store.snapshot()][:110]):
+        variant.store.subscribe(ignore, keys=[key])
+    return _on(variant, "update(key, change)", "update")
 
 
 def _followed_elsewhere() -> Operation:

@@ -104,6 +104,7 @@ _COUNTED = {
     "a draft of one": "draft",
     "a draft of ten": "draft of ten",
     "`update` beside one subscriber": "delivery",
+    "`update` beside a hundred subscribers, one of that key": "delivery by key",
     "`update` beside a hundred subscribers of other keys": "delivery to others",
     "`update` and `diff`": "diff",
     "`on_order_update` (by the locked manager's)": "on_order_update",
