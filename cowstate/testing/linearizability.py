@@ -177,12 +177,17 @@ class _Search:
         calls: the calls of it, by the time of beginning.
         returns: the returns, in the order of time.
         budget: what is left to it.
+        reached: how many returns the order that came furthest has behind it, in the latest run that
+            found none.
+        furthest: the calls of that order, by their numbers.
     """
 
     def __init__(self, calls: list[Call], model: Model[Any], budget: _Budget) -> None:
         self.calls = sorted(calls, key=lambda call: call.began)
         self.model = model
         self.budget = budget
+        self.reached = 0
+        self.furthest: list[int] = []
         self._bits: list[int] = []
         self.returns: list[_Return] = []
         self._lay_out()
@@ -230,12 +235,16 @@ class _Search:
         if not upto:
             return []
         seen = {start}
-        frames = [self._moves(start, upto, instead)]
+        self.reached, self.furthest = 0, []
+        frames = [(0, self._moves(start, upto, instead))]
         # For each frame but the first, what led to it.
         path: list[tuple[int, int]] = []
         while frames:
-            move = next(frames[-1], None)
+            behind, moves = frames[-1]
+            move = next(moves, None)
             if move is None:
+                if behind > self.reached:
+                    self._note(behind, path)
                 frames.pop()
                 if path:
                     path.pop()
@@ -247,8 +256,13 @@ class _Search:
             path.append((self._time(at), number))
             if config.at == upto:
                 return path
-            frames.append(self._moves(config, upto, instead))
+            frames.append((config.at, self._moves(config, upto, instead)))
         return None
+
+    def _note(self, behind: int, path: list[tuple[int, int]]) -> None:
+        """Keep what took effect for the returns that are behind, and not for the next one."""
+        end = self._time(behind - 1)
+        self.reached, self.furthest = behind, [number for time, number in path if time <= end]
 
     def _time(self, at: int) -> int:
         ended = self.calls[self.returns[at].call].ended
@@ -346,21 +360,21 @@ def _refuted(search: _Search, key: Hashable) -> NotLinearizableError:
 def _shortest(search: _Search) -> tuple[int, list[int]]:
     """How many returns the shortest refuted beginning has, and an order of what is before the last.
 
-    The shortest that was found, where the bound on the search comes in between.
+    Where the bound on the search comes in between, it is a refuted one, and no order.
     """
-    low, high = 0, len(search.returns)
-    order: list[int] = []
+    # What returns later only narrows the search; so how far it came, there is an order.
+    low, order, high = search.reached, search.furthest, len(search.returns)
+    step = 1
     while low < high - 1:
-        middle = (low + high) // 2
+        middle = min(low + step, (low + high) // 2)
         try:
             found = search.run(middle)
         except UndecidedError:
-            low, order = middle, []
-            continue
+            return high, []
         if found is None:
             high = middle
         else:
-            low, order = middle, [number for _, number in found]
+            low, order, step = middle, [number for _, number in found], 2 * step
     return high, order
 
 

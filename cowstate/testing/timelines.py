@@ -18,7 +18,8 @@ def timeline(calls: Mapping[int, Call], places: Mapping[int, int], misfit: int) 
     """Draw the last of *calls*, by their numbers; *misfit* is the one that is marked.
 
     Time runs to the right, a column for each beginning and each return. What stands before a call
-    is its place in the order that explains the others; one without has not taken effect.
+    is its place in the order that explains the others; one without has not taken effect. The misfit
+    has one if the others can only be explained with it, whatever it will have returned.
     """
     left_out = max(len(calls) - _MOST, 0)
     # By the time of return, so that all that was under way to the last stays.
@@ -45,6 +46,6 @@ def _lines(
     for number, call in calls.items():
         first, final = columns[0, number], columns[1, number]
         bar = " " * first + "[" + "=" * (final - first - 1) + (">" if call.ended is None else "]")
-        place = "!" if number == misfit else str(places.get(number, ""))
+        place = f"{places.get(number, '')}{'!' if number == misfit else ''}"
         client = f"{begun(call.client, 20):<{wide}}"
         yield f"{place:>5}{_GAP}{client}{_GAP}{bar:<{len(moments)}}{_GAP}{call}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from itertools import combinations, permutations
 from typing import Any, NamedTuple
@@ -59,6 +60,8 @@ def key_of(operation: str, args: tuple[Any, ...]) -> Any:
 
 numbers = st.integers(0, 2)
 keys = st.sampled_from("ab")
+VALUES: dict[int, Sequence[Any]] = {id(numbers): range(100), id(keys): "abcdefgh"}
+"""What they are in a long history."""
 
 
 class Kind(NamedTuple):
@@ -133,3 +136,28 @@ def orders(calls: Sequence[Call]) -> Iterator[tuple[Call, ...]]:
 def has_an_order(calls: Sequence[Call], model: Model[Any]) -> bool:
     """What whoever tries every order says."""
     return any(explains(order, model) for order in orders(calls))
+
+
+def long_history(name: str, clients: int, calls: int, seed: int) -> list[Call]:
+    """A history that is linearizable, of clients that are always calling something."""
+    kind, draw = KINDS[name], random.Random(f"{name} {seed}")
+    state = kind.model.initial
+    moments = [draw.random() for _ in range(clients)]
+    free = [0.0] * clients
+    made: list[tuple[str, str, tuple[Any, ...], float, float, Any]] = []
+    while len(made) < calls:
+        client = min(range(clients), key=moments.__getitem__)
+        operation = draw.choice(list(kind.operations))
+        args = tuple(draw.choice(VALUES[id(arg)]) for arg in kind.operations[operation])
+        moment, moments[client] = moments[client], moments[client] + 0.2 + draw.random()
+        after, result = stepped(kind.model, state, operation, args)
+        if result is not WAITS:
+            state = after
+            began = draw.uniform(free[client], moment)
+            free[client] = ended = draw.uniform(moment, moments[client])
+            made.append((str(client), operation, args, began, ended, result))
+    times = {time: at for at, time in enumerate(sorted(t for call in made for t in call[3:5]))}
+    return [
+        Call(client, operation, args, times[began], times[ended], result)
+        for client, operation, args, began, ended, result in made
+    ]

@@ -26,6 +26,7 @@ from tests.testing.sequential import (
     explains,
     has_an_order,
     is_linearizable,
+    long_history,
     queue,
     register,
     table,
@@ -195,6 +196,40 @@ def test_a_configuration_is_never_gone_on_from_twice() -> None:
     with pytest.raises(NotLinearizableError):
         check_linearizable(crowd(12, seen=99), model)
     assert check_linearizable(crowd(12, seen=5), model).steps <= 2**12 * 12
+
+
+@pytest.mark.parametrize(
+    ("name", "clients", "for_each"),
+    [
+        ("register", 2, 1.5),
+        ("register", 4, 5),
+        ("table", 4, 1.5),
+        ("table", 8, 2),
+        ("queue", 2, 100),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_long_history_costs_so_many_steps_for_each_call(
+    name: str, clients: int, for_each: float, seed: int
+) -> None:
+    calls = long_history(name, clients, 500, seed)
+    model = KINDS[name].model
+    found = check_linearizable(calls, model)
+    assert explains(found.order, Model(model.initial, model.step))
+    assert found.steps <= for_each * len(calls)
+
+
+@pytest.mark.parametrize("name", ["register", "table"])
+@pytest.mark.parametrize("seed", range(3))
+def test_in_a_long_history_the_call_that_is_wrong_is_named(name: str, seed: int) -> None:
+    calls = long_history(name, 4, 300, seed)
+    reads = [at for at, call in enumerate(calls) if call.operation in ("read", "get")]
+    wrong = reads[-5]
+    calls[wrong] = calls[wrong].replace(result="of no state")
+    error = refusal_of(calls, KINDS[name].model)
+    assert error is not None
+    assert error.misfit is calls[wrong]
+    assert all(call.began < (calls[wrong].ended or 0) for call in error.calls)
 
 
 def test_a_search_says_when_it_has_gone_too_far() -> None:

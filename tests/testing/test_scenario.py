@@ -24,7 +24,14 @@ from tests.testing.planted import MODULES, RIGHT, WRONG, Cell, Counter, LockedCo
 
 
 def exploring(kind: Any, **options: Any) -> Any:
-    given_ = {"modules": MODULES, "threads": 2, "calls": 2, "examples": 40, **options}
+    given_ = {
+        "modules": MODULES,
+        "threads": 2,
+        "calls": 2,
+        "examples": 40,
+        "max_schedules": 100,
+        **options,
+    }
     return explore_object(kind, kind.operations, **given_)
 
 
@@ -43,8 +50,8 @@ def test_a_mistake_is_found_and_made_small(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", RIGHT, ids=lambda kind: kind.__name__)
 def test_what_is_right_passes(kind: Any) -> None:
-    tally = exploring(kind, examples=10)
-    assert tally.scenarios == 10
+    tally = exploring(kind, examples=8)
+    assert tally.scenarios == 8
     assert tally.schedules > 2 * tally.scenarios
 
 
@@ -88,7 +95,7 @@ def test_the_modules_are_those_of_the_class_if_none_are_named() -> None:
     with pytest.raises(ScenarioError):
         exploring(Cell, modules=None)
     operations = {"put": [st.integers(0, 3)], "get_nowait": [], "qsize": []}
-    tally = explore_object(LifoQueue, operations, examples=5)
+    tally = explore_object(LifoQueue, operations, examples=5, max_schedules=100)
     assert tally.schedules > tally.scenarios == 5
 
 
