@@ -12,6 +12,7 @@ from ..showing import begun, cut, shown
 
 __all__ = ["Call", "Raised", "agree", "kept"]
 
+_ATOMS: Final = frozenset([int, str, type(None), bool, float, bytes])
 _DEPTH: Final = 12
 _SHOWN: Final = 60
 
@@ -95,9 +96,9 @@ def kept(value: Any, what: str, depth: int = _DEPTH) -> Any:
     Raises:
         ArgumentTypeError: it is an iterator or a coroutine, of which nothing is known yet.
     """
-    if not depth:
-        return value
     kind = type(value)
+    if kind in _ATOMS or not depth:
+        return value
     if kind in (list, tuple, set, frozenset):
         return kind([kept(each, what, depth - 1) for each in value])
     if kind is dict:
