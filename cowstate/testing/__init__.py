@@ -15,7 +15,7 @@ from .errors import HangError, NotLinearizableError, ScenarioError, UndecidedErr
 from .linearizability import Linearization, check_linearizable
 from .models import WAITS, Model
 from .recorder import Recorder
-from .threads import run_threads
+from .running import run_threads
 
 if TYPE_CHECKING:
     from .machines import StoreMachine, writes

@@ -72,7 +72,7 @@ class ScenarioError(CowstateError, AssertionError):
         self.trace = trace
         # Whole: it is there to be read, and to be pasted.
         told = f"{type(error).__name__}: {error}\n\n{scenario}\n\n{trace}"
-        again = f"scenario = {scenario!r}\nreplay(scenario.program(make, model), {schedule!r})"
+        again = f"scenario = {scenario!r}\nreplay(scenario.program(make, model), {schedule})"
         self.args = (f"{told}\n\nTo run it again:\n{again}",)
 
 

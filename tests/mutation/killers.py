@@ -93,7 +93,7 @@ NEAR = {
     "cowstate/testing/models.py": [*LINEARIZABILITY, "testing/test_scenario"],
     "cowstate/testing/recorder.py": ["testing/test_recorded_store"],
     "cowstate/testing/scenario.py": ["testing/test_plain_install"],
-    "cowstate/testing/threads.py": ["testing/test_run_threads"],
+    "cowstate/testing/running.py": ["testing/test_run_threads"],
     "cowstate/testing/timelines.py": LINEARIZABILITY,
     "cowstate/positions/book/orders.py": [
         "positions/book/test_slots",
