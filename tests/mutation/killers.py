@@ -91,7 +91,9 @@ NEAR = {
     ],
     "cowstate/testing/linearizability.py": [*LINEARIZABILITY, "testing/test_recorded_store"],
     "cowstate/testing/models.py": [*LINEARIZABILITY, "testing/test_scenario"],
-    "cowstate/testing/recorder.py": ["testing/test_recorded_store"],
+    "cowstate/testing/recorder.py": [
+        *("testing/test_recorder_interrupted", "testing/test_recorded_store"),
+    ],
     "cowstate/testing/scenario.py": ["testing/test_plain_install"],
     "cowstate/testing/running.py": ["testing/test_run_threads"],
     "cowstate/testing/timelines.py": LINEARIZABILITY,

@@ -55,5 +55,6 @@ except MissingExtraError as error:
 def test_with_it_every_name_is_there() -> None:
     for name in cowstate.testing.__all__:
         assert getattr(cowstate.testing, name) is not None
+    assert set(cowstate.testing.__all__) <= set(dir(cowstate.testing))
     with pytest.raises(AttributeError, match="has no attribute 'nothing_like_it'"):
         _ = cowstate.testing.nothing_like_it
