@@ -16,9 +16,11 @@ from cowstate.testing.schedules import explore
 
 RELEASES = {
     "blinker": "1.9.0",
+    "boltons": "26.2.0",
     "expiringdict": "1.2.2",
     "jinja2": "3.1.6",
     "limits": "5.8.0",
+    "prometheus_client": "0.26.0",
     "urllib3": "2.8.0",
 }
 
