@@ -7,6 +7,7 @@ from pathlib import Path
 INITIAL = ["test_initial", "test_initial_hands"]
 GROUPS = ["test_groups", "test_groups_raise"]
 SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
+LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
 
 # What is run beside the file of the module's own name.
@@ -92,6 +93,19 @@ NEAR = {
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
+    "cowstate/testing/__init__.py": ["testing/test_plain_install"],
+    "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
+    "cowstate/testing/errors.py": [
+        *(*LINEARIZABILITY, "testing/test_scenario", "testing/test_run_threads"),
+    ],
+    "cowstate/testing/linearizability.py": [*LINEARIZABILITY, "testing/test_recorded_store"],
+    "cowstate/testing/models.py": [*LINEARIZABILITY, "testing/test_scenario"],
+    "cowstate/testing/recorder.py": [
+        *("testing/test_recorder_interrupted", "testing/test_recorded_store"),
+    ],
+    "cowstate/testing/scenario.py": ["testing/test_plain_install"],
+    "cowstate/testing/running.py": ["testing/test_run_threads"],
+    "cowstate/testing/timelines.py": LINEARIZABILITY,
     "cowstate/positions/book/orders.py": [
         "positions/book/test_slots",
         "positions/book/test_user_stream",
