@@ -8,12 +8,8 @@ not there.
 
 from __future__ import annotations
 
-import gc
 import linecache
-from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Hashable, Iterable
 from types import ModuleType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -23,9 +19,11 @@ from ..errors import (
     NondeterminismError,
     ScheduleError,
 )
+from .plans import Plan
 from .points import Territory
-from .primitives import known_to
-from .scheduler import Plan, Scheduler
+from .scheduler import Scheduler
+from .search import Found, Frontier, Program, ready, search
+from .traces import Step, Trace
 
 __all__ = [
     "STORE",
@@ -46,15 +44,7 @@ STORE: Final = tuple(
 them all for `explore`, and your own besides: without its locks, a thread that waits for one looks
 as if it would never end."""
 
-Program: TypeAlias = Callable[
-    [], tuple[Sequence[Callable[[], object]], Callable[[], Hashable] | None]
-]
-"""Called afresh for each schedule: returns the functions of the threads, and a function to call
-when all have ended, which raises if something is wrong and returns the outcome; or None."""
-
 Granularity: TypeAlias = Literal["line", "instruction"]
-
-_RUNS_BETWEEN_COLLECTIONS = 100
 
 
 class Schedule(NamedTuple):
@@ -73,52 +63,6 @@ class Schedule(NamedTuple):
     switches: tuple[tuple[int, int], ...]
     modules: tuple[str | ModuleType, ...]
     every: Granularity = "line"
-
-
-class Step(NamedTuple):
-    """One line of a trace: what a thread is about to run, or, with line 0, what befalls it.
-
-    >>> print(Trace([Step("adder", "app.py", 3, "n = read()"), Step("adder", "", 0, "ends")], None))
-    adder:
-        app.py:3             n = read()
-                             ends
-    """
-
-    thread: str
-    file: str
-    line: int
-    text: str
-
-
-class Trace:
-    """What happened in one schedule, line by line. Its ``str`` is made for reading.
-
-    Attributes:
-        steps: every line of the modules under test, in the order in which they ran.
-        error: what the schedule failed with, or None.
-
-    >>> Trace([Step("adder", "app.py", 3, "n = read()")], LookupError("n"))
-    <Trace of 1 steps, error=LookupError('n')>
-    """
-
-    def __init__(self, steps: Sequence[Step], error: BaseException | None) -> None:
-        self.steps = tuple(steps)
-        self.error = error
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        thread = None
-        for step in self.steps:
-            if step.thread != thread:
-                thread = step.thread
-                yield f"{thread}:"
-            where = f"{Path(step.file).name}:{step.line}" if step.line else ""
-            yield f"    {where:<20} {step.text}".rstrip()
-
-    def __repr__(self) -> str:
-        return f"<Trace of {len(self.steps)} steps, error={self.error!r}>"
 
 
 class Exploration(NamedTuple):
@@ -159,15 +103,22 @@ def explore(
 
     Switch points are the lines of *modules*, but for those that touch locals alone; the place
     where a call returns into such a line; and, within one line, each further use of a lock. The
-    ``Lock``, ``RLock``, ``Condition`` and ``Event`` that these modules make are ones that the
-    search knows. All other code runs at full speed between two points, so a module that shares
-    state between threads, or makes its locks, must be among them. A line that touches shared
-    state twice is one step here: to tell, make every instruction a point.
+    locks, conditions, events, semaphores, barriers, timers and queues of `threading` and `queue`
+    that these modules make are ones that the search knows, each operation one step; so are those
+    that their names, classes and objects hold when it begins, which are new in each schedule.
+    Caches of `functools` that they hold are emptied for each. All other code runs at full speed
+    between two points, so a module that shares state between threads, or makes its locks, must be
+    among them. A line that touches shared state twice is one step here: to tell, make every
+    instruction a point.
 
-    The program must do the same in the same schedule: no clock, no randomness, no threads of its
-    own. A schedule that comes upon code for the first time is run once more, when what is filled
-    on first use has been filled. Not for two threads at a time: the garbage collector is held up,
-    and the names of *modules* are changed meanwhile.
+    Threads and executors that the program starts are scheduled as those that it returns. Daemons,
+    and the threads of an executor, may wait for ever. What runs in the check is one thread again,
+    and it may wait for them.
+
+    The program must do the same in the same schedule: no clock, no randomness. A schedule that
+    comes upon code for the first time is run once more, when what is filled on first use has been
+    filled. Not for two threads at a time: the garbage collector is held up, and what *modules*,
+    `threading` and `queue` call by name is changed meanwhile.
 
     Costs a few tenths of a millisecond for a schedule; how many there are grows with the number
     of points to the power of *preemptions*.
@@ -202,20 +153,9 @@ def explore(
     _check_bound("max_schedules", max_schedules, 1)
     territory = Territory(modules)
     scheduler = Scheduler(territory, instructions=every == "instruction", timeouts=timeouts)
-    with _ready(scheduler, territory):
-        found = _search(program, scheduler, preemptions, max_schedules)
-    if isinstance(found, Exploration):
-        return found
-    schedules, plan, error = found
-    failed = Schedule(plan.switches, territory.given, every)
-    if isinstance(error, NondeterminismError):
-        raise error
-    trace = replay(program, failed)
-    if type(trace.error) is not type(error):
-        raise NondeterminismError(
-            f"a schedule failed with {error!r} and, run again, with {trace.error!r}"
-        ) from error
-    raise ScheduleError(error, schedules, failed, trace) from error
+    with ready(program, scheduler, territory) as runner:
+        found = search(runner, Frontier(preemptions), max_schedules)
+    return _told(program, found, territory, every, preemptions)
 
 
 def replay(program: Program, schedule: Schedule) -> Trace:
@@ -244,8 +184,8 @@ def replay(program: Program, schedule: Schedule) -> Trace:
     scheduler = Scheduler(
         territory, instructions=schedule.every == "instruction", timeouts=True, recording=True
     )
-    with _ready(scheduler, territory):
-        _, error = _run(program, scheduler, Plan(schedule.switches))
+    with ready(program, scheduler, territory) as runner:
+        _, error = runner.run(Plan(schedule.switches))
     if isinstance(error, NondeterminismError):
         raise error
     steps = [
@@ -255,103 +195,25 @@ def replay(program: Program, schedule: Schedule) -> Trace:
     return Trace(steps, error)
 
 
-@contextmanager
-def _ready(scheduler: Scheduler, territory: Territory) -> Generator[None]:
-    # A collection in the midst of a thread would run finalizers there, at a place that differs
-    # from run to run.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        with known_to(scheduler, territory.modules):
-            yield
-    finally:
-        scheduler.close()
-        if collecting:
-            gc.enable()
-
-
-def _search(
-    program: Program, scheduler: Scheduler, preemptions: int | None, max_schedules: int | None
-) -> Exploration | tuple[int, Plan, BaseException]:
-    """Run every schedule; return what came of it, or which run failed, how and by what plan."""
-    outcomes: Counter[Hashable] = Counter()
-    schedules = 0
-    for plan in (frontier := _Frontier(preemptions)):
-        if schedules == max_schedules:
-            return Exploration(schedules, dict(outcomes), False, preemptions)
-        if schedules % _RUNS_BETWEEN_COLLECTIONS == 0:
-            gc.collect(1)
-        outcome, error = _run(program, scheduler, plan)
-        schedules += 1
-        if error is not None:
-            return schedules, plan, error
-        outcomes[outcome] += 1
-        frontier.add(plan, scheduler)
-    return Exploration(schedules, dict(outcomes), True, preemptions)
-
-
-def _run(
-    program: Program, scheduler: Scheduler, plan: Plan
-) -> tuple[Hashable, BaseException | None]:
-    while True:
-        with scheduler.trace.elsewhere():
-            threads, check = program()
-        scheduler.run(list(zip(_names(threads), threads, strict=True)), plan)
-        if scheduler.aborting or not scheduler.trace.cold:
-            break
-    if scheduler.failure is not None:
-        return None, scheduler.failure
-    if check is None:
-        return None, None
-    try:
-        with scheduler.trace.elsewhere():
-            outcome = check()
-        hash(outcome)
-    except Exception as error:
-        return None, error
-    return outcome, None
-
-
-def _names(threads: Sequence[Callable[[], object]]) -> list[str]:
-    names = [getattr(thread, "__name__", "thread") for thread in threads]
-    return [
-        name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
-        for place, name in enumerate(names)
-    ]
-
-
-class _Frontier:
-    """The plans that are still to be run, those with fewer preemptions first.
-
-    A plan stands for the schedule that follows it as far as it goes and then never leaves a
-    thread that can go on. From that run's decisions *after* the plan come the plans that differ
-    from it once more. So each schedule is reached once, by the plan of its last difference.
-    """
-
-    def __init__(self, preemptions: int | None) -> None:
-        self._bound = preemptions
-        self._spent = 0
-        self._plans: list[list[Plan]] = [[Plan(budget=self._left(0))]]
-
-    def _left(self, spent: int) -> int:
-        return 1 if self._bound is None else self._bound - spent
-
-    def __iter__(self) -> Iterator[Plan]:
-        while self._spent < len(self._plans):
-            while self._plans[self._spent]:
-                yield self._plans[self._spent].pop()
-            self._spent += 1
-
-    def add(self, plan: Plan, scheduler: Scheduler) -> None:
-        """Note what might have gone otherwise in the run of *plan*."""
-        for at, path, free, costly in scheduler.decisions:
-            for others, cost in ((free, 0), (costly, 1)):
-                cost += self._spent
-                while others and len(self._plans) <= cost:
-                    self._plans.append([])
-                for number in others:
-                    switches = (*plan.switches, (at, number))
-                    self._plans[cost].append(Plan(switches, path, self._left(cost)))
+def _told(
+    program: Program,
+    found: Found,
+    territory: Territory,
+    every: Granularity,
+    preemptions: int | None,
+) -> Exploration:
+    error = found.failure
+    if error is None:
+        return Exploration(found.schedules, found.outcomes, found.complete, preemptions)
+    if isinstance(error, NondeterminismError):
+        raise error
+    failed = Schedule(found.switches, territory.given, every)
+    trace = replay(program, failed)
+    if type(trace.error) is not type(error):
+        raise NondeterminismError(
+            f"a schedule failed with {error!r} and, run again, with {trace.error!r}"
+        ) from error
+    raise ScheduleError(error, found.schedules, failed, trace) from error
 
 
 def _check_bound(name: str, value: object, least: int) -> None:
