@@ -398,7 +398,7 @@ class ScheduleError(CowstateError, AssertionError):
         self.trace = trace
         fails = f"schedule {schedules} fails with {type(error).__name__}: {error}"
         # Whole: it is there to be read, and to be pasted.
-        self.args = (f"{fails}\n{trace}\nTo run it again: replay(program, {schedule!r})",)
+        self.args = (f"{fails}\n{trace}\nTo run it again: replay(program, {schedule})",)
 
 
 class DeadlockError(CowstateError, RuntimeError):

@@ -33,8 +33,11 @@ class Plan(NamedTuple):
             running thread runs on, and after a blocked one the first that can.
         path: what must have happened before the last of them; None if nobody knows.
         budget: how many preemptions may follow after the last of them.
+        preempting: for each of them, whether it leaves a thread that could go on; empty if nobody
+            knows.
     """
 
     switches: tuple[tuple[int, int], ...] = ()
     path: int | None = None
     budget: int = 0
+    preempting: tuple[bool, ...] = ()

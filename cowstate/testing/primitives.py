@@ -169,22 +169,26 @@ class RLock(Lock):
 
 
 class Condition(Primitive):
-    """As `threading.Condition`; whoever waits is woken in the order in which they began."""
+    """As `threading.Condition`; whoever waits is woken in the order in which they began.
+
+    Attributes:
+        lock: the lock that it goes with.
+    """
 
     def __init__(self, scheduler: Scheduler, lock: Any = None) -> None:
         super().__init__(scheduler)
-        self._lock = RLock(scheduler) if lock is None else lock
+        self.lock = RLock(scheduler) if lock is None else lock
         self._waiting: list[object] = []
-        self.acquire = self._lock.acquire
-        self.release = self._lock.release
+        self.acquire = self.lock.acquire
+        self.release = self.lock.release
 
     def __enter__(self) -> Any:
-        taken = self._lock.__enter__()
+        taken = self.lock.__enter__()
         self.within()
         return taken
 
     def __exit__(self, *exc_info: object) -> None:
-        self._lock.__exit__(*exc_info)
+        self.lock.__exit__(*exc_info)
         self.without()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -222,10 +226,10 @@ class Condition(Primitive):
 
     def holds_up(self, worker: Worker) -> bool:
         """Whether another has its lock."""
-        return isinstance(self._lock, Primitive) and self._lock.holds_up(worker)
+        return isinstance(self.lock, Primitive) and self.lock.holds_up(worker)
 
     def _owned(self, what: str) -> None:
-        lock = self._lock
+        lock = self.lock
         if isinstance(lock, Lock) or hasattr(lock, "_is_owned"):
             owned = lock._is_owned()
         elif owned := not lock.acquire(False):
@@ -238,15 +242,15 @@ class Condition(Primitive):
     # A lock of somebody else's class is asked as the real one asks it.
 
     def _saved(self) -> Any:
-        if hasattr(self._lock, "_release_save"):
-            return self._lock._release_save()
-        return self._lock.release()
+        if hasattr(self.lock, "_release_save"):
+            return self.lock._release_save()
+        return self.lock.release()
 
     def _restore(self, saved: Any) -> None:
-        if hasattr(self._lock, "_acquire_restore"):
-            self._lock._acquire_restore(saved)
+        if hasattr(self.lock, "_acquire_restore"):
+            self.lock._acquire_restore(saved)
         else:
-            self._lock.acquire()
+            self.lock.acquire()
 
 
 class Event(Primitive):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from queue import Empty, SimpleQueue
 from threading import get_ident
@@ -13,12 +13,15 @@ from typing import Final
 from ..errors import DeadlockError, NondeterminismError, UnscheduledError
 from .plans import Decision, Plan
 from .points import Territory
+from .sleepers import Reduction, Sleepers
 from .telling import deadlock_of, endless, stuck
 from .tracing import Tracer
 from .workers import Aborted, Worker
 
 __all__ = ["Scheduler"]
 
+_GOES_ON: Final = "can go on"
+_ENDS: Final = "waits or has ended"
 _STEPS_AT_MOST: Final = 20_000
 _NEVER: Final = sys.maxsize
 # One that has not moved for long is not waited for as long again.
@@ -36,11 +39,13 @@ class Scheduler:
         instructions: make every instruction a switch point, not only every line.
         timeouts: a timed wait may time out while others can run.
         recording: keep a log of every line.
+        reduction: tells what steps touch; where it is None, every schedule is one of its own.
         patience: after how many seconds without a step a thread counts as stuck.
 
     Attributes:
         current: the thread that has the baton; None while the home thread has it.
         switches: ``(point, thread)`` for each time that the baton was handed on.
+        preempting: for each of these, whether the thread that was left could go on.
         decisions: where it might have gone another way.
         failure: what the schedule failed with, or None.
         aborting: whether what is left of it is being ended.
@@ -53,11 +58,13 @@ class Scheduler:
         instructions: bool,
         timeouts: bool,
         recording: bool = False,
+        reduction: Reduction | None = None,
         patience: float = 10.0,
     ) -> None:
         self._territory = territory
         self._timeouts = timeouts
         self._patience = patience
+        self._sleepers = None if reduction is None else Sleepers(reduction)
         self._home = get_ident()
         self._pool: list[Worker] = []
         self._running: list[Worker] = []
@@ -76,6 +83,7 @@ class Scheduler:
         """Forget the last schedule; the next one, whose threads may be enlisted now, is *plan*."""
         self._running = []
         self.switches: list[tuple[int, int]] = []
+        self.preempting: list[bool] = []
         self.decisions: list[Decision] = []
         self.failure: BaseException | None = None
         self._clock = 0
@@ -83,6 +91,8 @@ class Scheduler:
         self._plan = plan
         self._budget = plan.budget
         self._driven = False
+        if self._sleepers is not None:
+            self._sleepers.begin()
         self.trace.cold = False
         if self.log is not None:
             self.log.clear()
@@ -201,7 +211,8 @@ class Scheduler:
             if self.failure is None and not self.aborting:
                 self.failure = error
         worker.over = True
-        worker.frame = None
+        if self._sleepers is not None:
+            self._sleepers.note_end(worker)
         if self.aborting or self.failure is not None or not self._choose_next(worker):
             self._done.put(None)
 
@@ -210,10 +221,17 @@ class Scheduler:
         if self.log is not None and self.current is not None and not self.aborting:
             self.log.append((self.current.name, file, line, prefix))
 
-    def point(self, where: tuple[int, int], frame: FrameType | None, rest: bool) -> None:
+    def point(
+        self,
+        where: tuple[int, int],
+        frame: FrameType | None,
+        rest: bool,
+        primitive: object = None,
+    ) -> None:
         """Let another thread go on here, if the plan says so, and note that it might have.
 
-        *where* tells the point from others; *frame* stands there, if *rest* amid a line.
+        *where* tells the point from others; *frame* stands there, if *rest* amid a line, about
+        to use *primitive*.
         """
         me = self.current
         assert me is not None
@@ -226,7 +244,7 @@ class Scheduler:
                 raise Aborted
             return
         me.fresh = True
-        me.frame, me.rest = frame, rest
+        me.frame, me.rest, me.at, me.expired = frame, rest, primitive, False
         if not me.begun:
             # Nothing has happened since the thread was chosen to begin.
             me.begun = True
@@ -235,20 +253,25 @@ class Scheduler:
         self._clock = at + 1
         self._path = hash((self._path, me.number, where))
         if at == self._next_at:
-            chosen = self._planned()
+            chosen = self._planned(True)
             if chosen is not None:
-                self._switch(me, chosen, at)
-        elif at > self._frontier:
+                if self._sleepers is not None:
+                    self._sleepers.preempt(me)
+                self._switch(me, chosen, at, True)
+            return
+        if at > self._frontier:
             if at > _STEPS_AT_MOST:
                 self._give_up(endless(me, _STEPS_AT_MOST))
             elif self._budget and not self._driven:
-                others = tuple(
-                    worker.number
-                    for worker in self._running
-                    if worker is not me and self._can_go_on(worker, self._timeouts)
+                others = self._worth_trying(
+                    each
+                    for each in self._running
+                    if each is not me and self._can_go_on(each, self._timeouts)
                 )
                 if others:
                     self.decisions.append(Decision(at, self._path, len(self.switches), (), others))
+        if self._sleepers is not None:
+            self._sleepers.proceed(me)
 
     def block(self, ready: Callable[[], bool], timed: bool, awaited: str) -> bool:
         """Let others go on until ``ready()``; False if that timed out."""
@@ -258,6 +281,7 @@ class Scheduler:
         if me is None:
             return self._drive(ready, timed, awaited)
         me.ready, me.timed, me.expired, me.awaited = ready, timed, False, awaited
+        me.rest = True
         self._note("", 0, f"waits for {awaited}")
         self._choose_next(me)
         me.ready = None
@@ -281,10 +305,12 @@ class Scheduler:
         me = self.current
         if me is None:
             return
-        me.at = primitive
+        frame = me.frame if self._sleepers is None else self._sleepers.user(me)
         if not me.fresh:
-            self.point((-1, me.number), me.frame, True)
-        me.fresh = False
+            self.point((-1, me.number), frame, True, primitive)
+        me.frame, me.at, me.fresh = frame, primitive, False
+        if self._sleepers is not None:
+            self._sleepers.note_use(primitive)
 
     def knows(self, ident: int) -> bool:
         """Whether the thread *ident* takes part."""
@@ -312,26 +338,48 @@ class Scheduler:
             self._end(me)
             return True
         chosen: Worker | None = able[0]
+        if self._sleepers is not None:
+            chosen = next((each for each in able if each not in self._sleepers), able[0])
         if at == self._next_at:
-            chosen = self._planned()
+            chosen = self._planned(False)
         elif at > self._frontier and not self._driven:
-            free = tuple(worker.number for worker in able[1:])
-            costly = tuple(worker.number for worker in late)
-            costly = costly if self._timeouts and self._budget else ()
+            free = self._worth_trying((each for each in able if each is not chosen), False)
+            costly = self._worth_trying(late) if self._timeouts and self._budget else ()
             if free or costly:
                 self.decisions.append(Decision(at, self._path, len(self.switches), free, costly))
         if chosen is not None:
-            self._switch(me, chosen, at)
+            self._switch(me, chosen, at, False)
         return chosen is not None
 
-    def _planned(self) -> Worker | None:
+    def _worth_trying(self, workers: Iterable[Worker], costly: bool = True) -> tuple[int, ...]:
+        """Return the numbers of *workers*, without those that would lead nowhere new."""
+        sleepers = self._sleepers
+        if sleepers is None:
+            return tuple(worker.number for worker in workers)
+        if sleepers.redundant:
+            return ()
+        return tuple(
+            worker.number
+            for worker in workers
+            if worker not in sleepers and not (costly and sleepers.is_in_vain(worker))
+        )
+
+    def _planned(self, preempting: bool) -> Worker | None:
         at, number = self._next_at, self._next_to
+        place = len(self.switches)
         self._next_at, self._next_to = next(self._upcoming, (_NEVER, -1))
+        wrong = None
         if number >= len(self._running) or not self._can_go_on(self._running[number], True):
-            self._give_up(NondeterminismError(f"at point {at} no thread {number} can go on"))
-            return None
-        if self._next_at == _NEVER and self._plan.path not in (None, self._path):
-            self._give_up(NondeterminismError(f"on the way to point {at} other lines were run"))
+            wrong = f"at point {at} no thread {number} can go on"
+        elif self._plan.preempting and self._plan.preempting[place] != preempting:
+            now, then = _GOES_ON, _ENDS
+            if not preempting:
+                now, then = then, now
+            wrong = f"at point {at} the thread {now}, where it should be one that {then}"
+        elif self._next_at == _NEVER and self._plan.path not in (None, self._path):
+            wrong = f"on the way to point {at} other lines were run"
+        if wrong is not None:
+            self._give_up(NondeterminismError(wrong))
             return None
         return self._running[number]
 
@@ -340,11 +388,14 @@ class Scheduler:
         self.failure = failure
         self.aborting = True
 
-    def _switch(self, me: Worker | None, chosen: Worker, at: int) -> None:
+    def _switch(self, me: Worker | None, chosen: Worker, at: int, preempting: bool) -> None:
         if not self._driven:
             self.switches.append((at, chosen.number))
+            self.preempting.append(preempting)
         if chosen.ready is not None:
             chosen.expired = not chosen.ready()
+        if self._sleepers is not None:
+            self._sleepers.proceed(chosen)
         if chosen is me:
             return
         # Looked up first: with the baton gone, all this is somebody else's.

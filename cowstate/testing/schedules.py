@@ -19,10 +19,13 @@ from ..errors import (
     NondeterminismError,
     ScheduleError,
 )
+from ..showing import shown
 from .plans import Plan
 from .points import Territory
+from .reduction import Reduction
 from .scheduler import Scheduler
 from .search import Found, Frontier, Program, ready, search
+from .texts import plan_of, text_of
 from .traces import Step, Trace
 
 __all__ = [
@@ -55,14 +58,24 @@ class Schedule(NamedTuple):
             place goes on. Elsewhere the running one does, or after it the first that can.
         modules: the modules whose lines are switch points.
         every: "line" or "instruction".
+        text: the same as a line of text, which `replay` takes, too; empty if nobody wrote it.
 
     >>> Schedule(switches=((3, 1), (7, 0)), modules=("cowstate.committer",))  # 1 at 3, 0 at 7
-    Schedule(switches=((3, 1), (7, 0)), modules=('cowstate.committer',), every='line')
+    Schedule(switches=((3, 1), (7, 0)), modules=('cowstate.committer',), every='line', text='')
     """
 
     switches: tuple[tuple[int, int], ...]
     modules: tuple[str | ModuleType, ...]
     every: Granularity = "line"
+    text: str = ""
+
+    def __str__(self) -> str:
+        """Return what to give to `replay`, besides the program."""
+        if not self.text:
+            return repr(self)
+        names = [each if isinstance(each, str) else each.__name__ for each in self.modules]
+        every = "" if self.every == "line" else f", every={self.every!r}"
+        return f"{self.text!r}, modules={names!r}{every}"
 
 
 class Exploration(NamedTuple):
@@ -94,6 +107,7 @@ def explore(
     max_schedules: int | None = None,
     every: Granularity = "line",
     timeouts: bool = False,
+    reduction: bool = True,
 ) -> Exploration:
     """Run *program* in every schedule with at most so many preemptions; raise at one that fails.
 
@@ -121,7 +135,11 @@ def explore(
     `threading` and `queue` call by name is changed meanwhile.
 
     Costs a few tenths of a millisecond for a schedule; how many there are grows with the number
-    of points to the power of *preemptions*.
+    of points to the power of *preemptions*. With *reduction*, schedules that only reorder steps
+    which have nothing to do with one another are left out where the source shows that they are
+    such; the outcomes within the bound, and whether one fails, stay the same. What is not
+    understood is taken to touch everything. Finalizers that run because a step dropped the last
+    reference are not counted among what the step touches.
 
     Args:
         program: see `Program`. An exception out of any of its functions is a failure.
@@ -131,6 +149,8 @@ def explore(
         every: "line", or "instruction" to make each one a switch point.
         timeouts: try out, as preemptions, that timed waits time out while others could still
             run. Else they time out only when nobody can.
+        reduction: leave out schedules that come to the same as others; only where each line is
+            a point, for an instruction is told apart from its line by nothing.
 
     Raises:
         ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
@@ -152,16 +172,40 @@ def explore(
     _check_bound("preemptions", preemptions, 0)
     _check_bound("max_schedules", max_schedules, 1)
     territory = Territory(modules)
-    scheduler = Scheduler(territory, instructions=every == "instruction", timeouts=timeouts)
+    instructions = every == "instruction"
+    scheduler = Scheduler(
+        territory,
+        instructions=instructions,
+        timeouts=timeouts,
+        reduction=Reduction(territory) if reduction and not instructions else None,
+    )
     with ready(program, scheduler, territory) as runner:
         found = search(runner, Frontier(preemptions), max_schedules)
     return _told(program, found, territory, every, preemptions)
 
 
-def replay(program: Program, schedule: Schedule) -> Trace:
+def replay(
+    program: Program,
+    schedule: Schedule | str,
+    *,
+    modules: Iterable[str | ModuleType] | None = None,
+    every: Granularity = "line",
+) -> Trace:
     """Run *program* in one *schedule*, that of a `ScheduleError`, and return what happened.
 
+    A schedule may be given as text, as an error shows it: ``A3 B7. A`` has the first thread pass
+    three switch points, the second seven, the last of which it waits or ends at, and the first
+    run on. The number of a turn counts points, so a schedule fits as long as the lines that are
+    run do not change in number; where it is seen not to fit, that is an error.
+
+    Args:
+        program: as for `explore`.
+        schedule: that of an error, or its text.
+        modules: with a text, those that `explore` was given.
+        every: with a text, likewise.
+
     Raises:
+        ArgumentValueError: the text is none of a schedule.
         NondeterminismError: the schedule does not fit the program, which may have changed.
 
     >>> from cowstate import Store
@@ -180,19 +224,39 @@ def replay(program: Program, schedule: Schedule) -> Trace:
     ...     replay(program, failure.schedule).error
     AssertionError()
     """
+    schedule, plan = _planned(schedule, modules, every)
     territory = Territory(schedule.modules)
     scheduler = Scheduler(
         territory, instructions=schedule.every == "instruction", timeouts=True, recording=True
     )
     with ready(program, scheduler, territory) as runner:
-        _, error = runner.run(Plan(schedule.switches))
+        _, error = runner.run(plan)
     if isinstance(error, NondeterminismError):
-        raise error
+        raise NondeterminismError(
+            f"the schedule {schedule.text or schedule.switches!r} does not fit this program, which "
+            f"may have changed since: {error}; explore it again"
+        ) from error
     steps = [
         Step(thread, file, line, prefix + linecache.getline(file, line).strip())
         for thread, file, line, prefix in scheduler.log or ()
     ]
     return Trace(steps, error)
+
+
+def _planned(
+    schedule: Schedule | str,
+    modules: Iterable[str | ModuleType] | None,
+    every: Granularity,
+) -> tuple[Schedule, Plan]:
+    if isinstance(schedule, Schedule):
+        return schedule, Plan(schedule.switches)
+    if not isinstance(schedule, str):
+        raise ArgumentTypeError(f"a Schedule or its text is needed, not {shown(schedule)}")
+    if modules is None:
+        raise ArgumentTypeError("for the text of a schedule, name the modules, as for explore")
+    switches, preempting = plan_of(schedule)
+    named = Territory(modules).given
+    return Schedule(switches, named, every, schedule), Plan(switches, preempting=preempting)
 
 
 def _told(
@@ -207,7 +271,8 @@ def _told(
         return Exploration(found.schedules, found.outcomes, found.complete, preemptions)
     if isinstance(error, NondeterminismError):
         raise error
-    failed = Schedule(found.switches, territory.given, every)
+    text = text_of(found.switches, found.preempting)
+    failed = Schedule(found.switches, territory.given, every, text)
     trace = replay(program, failed)
     if type(trace.error) is not type(error):
         raise NondeterminismError(

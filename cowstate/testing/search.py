@@ -33,6 +33,7 @@ class Found(NamedTuple):
         complete: whether these were all, within the bound.
         failure: what the last of them failed with, or None.
         switches: ``(point, thread)`` for each switch of that one.
+        preempting: for each of these, whether the thread that was left could go on.
     """
 
     schedules: int
@@ -40,6 +41,7 @@ class Found(NamedTuple):
     complete: bool
     failure: BaseException | None = None
     switches: tuple[tuple[int, int], ...] = ()
+    preempting: tuple[bool, ...] = ()
 
 
 class Runner:
@@ -114,7 +116,8 @@ def search(runner: Runner, plans: Plans, max_schedules: int | None) -> Found:
         schedules += 1
         if error is not None:
             switches = tuple(runner.scheduler.switches)
-            return Found(schedules, dict(outcomes), False, error, switches)
+            preempting = tuple(runner.scheduler.preempting)
+            return Found(schedules, dict(outcomes), False, error, switches, preempting)
         outcomes[outcome] += 1
         plans.add(runner.scheduler)
     return Found(schedules, dict(outcomes), True)
