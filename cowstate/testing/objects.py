@@ -83,6 +83,7 @@ class Touched:
         reads: the places read.
         writes: the places written.
         callees: the functions called, which are stepped through themselves.
+        kinds: what the owners of the places are, by their ``id``.
     """
 
     def __init__(self, files: frozenset[str]) -> None:
@@ -90,6 +91,10 @@ class Touched:
         self.reads: set[Hashable] = set()
         self.writes: set[Hashable] = set()
         self.callees: set[CodeType] = set()
+        self.kinds: dict[int, str] = {}
+
+    def _note(self, owner: Any) -> None:
+        self.kinds[id(owner)] = (owner if isinstance(owner, type) else type(owner)).__name__
 
     def footprint(self) -> Footprint:
         """Return all of it."""
@@ -114,6 +119,7 @@ class Touched:
             hook = hasattr(type(found), "__set__") or hasattr(type(found), "__delete__")
             if hook and not isinstance(found, MemberDescriptorType):
                 raise NotUnderstoodError
+        self._note(owner)
         self.writes.add(("attribute", id(owner), name))
 
     def put_item(self, holder: Any, index: Any) -> None:
@@ -121,6 +127,7 @@ class Touched:
         if type(holder) not in (list, dict, deque) or not is_plain(index):
             raise NotUnderstoodError
         _check_keys(holder)
+        self._note(holder)
         self.writes.add(("items", id(holder)))
 
     def attribute(self, owner: Any, name: str) -> Any:
@@ -145,6 +152,7 @@ class Touched:
         if type(owner) is not type:
             raise NotUnderstoodError
         for kind in owner.__mro__:
+            self._note(kind)
             self.reads.add(("attribute", id(kind), name))
             if name in vars(kind):
                 return _bound(vars(kind)[name], owner, owner)
@@ -155,6 +163,7 @@ class Touched:
         if isinstance(found, property) and not isinstance(owner, Primitive):
             self._own(found.fget)
             return UNKNOWN
+        self._note(owner)
         self.reads.add(("attribute", id(owner), name))
         if isinstance(found, MemberDescriptorType):
             try:
@@ -184,6 +193,7 @@ class Touched:
             raise NotUnderstoodError
         if type(holder) in (list, dict, deque):
             _check_keys(holder)
+            self._note(holder)
             self.reads.add(("items", id(holder)))
         elif type(holder) not in (tuple, str, bytes, range):
             raise NotUnderstoodError
@@ -201,6 +211,7 @@ class Touched:
         if len(holder) > ITEMS_AT_MOST or not all(map(is_plain, list(holder))):
             raise NotUnderstoodError
         if type(holder) is not tuple:
+            self._note(holder)
             self.reads.add(("items", id(holder)))
 
     def call(self, called: Any, given: Sequence[Any], named: Mapping[Any, Any]) -> Any:
@@ -290,6 +301,7 @@ class Touched:
             if not all(map(is_plain, given[:1])):
                 raise NotUnderstoodError
             self.look_at(owner)
+        self._note(owner)
         (self.writes if writes else self.reads).add(("items", id(owner)))
         if name in {"append", "appendleft", "add", "insert", "clear", "discard", "remove"}:
             return PLAIN

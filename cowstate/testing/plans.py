@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
-__all__ = ["Decision", "Plan"]
+from .workers import Worker
+
+__all__ = ["Chooser", "Decision", "Plan"]
 
 
 class Decision(NamedTuple):
@@ -25,6 +28,14 @@ class Decision(NamedTuple):
     costly: tuple[int, ...]
 
 
+class Chooser(Protocol):
+    """Says who goes on."""
+
+    def choose(self, running: Worker | None, able: Sequence[Worker]) -> Worker:
+        """Return one of *able*; *running* is the one that could go on, or None."""
+        ...
+
+
 class Plan(NamedTuple):
     """What is settled of a schedule before it runs.
 
@@ -35,9 +46,12 @@ class Plan(NamedTuple):
         budget: how many preemptions may follow after the last of them.
         preempting: for each of them, whether it leaves a thread that could go on; empty if nobody
             knows.
+        chooser: makes what says who goes on at each point after the last of them; None for
+            whoever runs.
     """
 
     switches: tuple[tuple[int, int], ...] = ()
     path: int | None = None
     budget: int = 0
     preempting: tuple[bool, ...] = ()
+    chooser: Callable[[], Chooser] | None = None

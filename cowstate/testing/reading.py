@@ -54,6 +54,9 @@ class Reading:
         nonlocals: the names that some function of the module declares to be another's.
         rebound: the names of the module that one of its functions may rebind.
 
+    Attributes:
+        kinds: what the owners of the places found are, by their ``id``.
+
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Reading:
         self._nonlocals = nonlocals
         self._rebound = rebound
         self._touched = Touched(files)
+        self.kinds = self._touched.kinds
         self._changed: set[str] = set()
 
     def of(self, nodes: Sequence[ast.AST]) -> Footprint:

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import ast
 import threading
+from pathlib import Path
 from types import FrameType, FunctionType, MethodType
 from typing import Any, Final
 
@@ -52,11 +53,15 @@ class Reduction:
 
     Args:
         territory: the modules whose lines are switch points.
+
+    Attributes:
+        kinds: what the owners of the places in footprints are, by their ``id``.
     """
 
     def __init__(self, territory: Territory) -> None:
         self._territory = territory
         self._sources = {str(module.__file__): lines_of(module) for module in territory.modules}
+        self.kinds: dict[int, str] = {}
         self._stored = frozenset[str]().union(*(each.stored for each in self._sources.values()))
 
     def footprint(self, worker: Worker) -> Footprint:
@@ -69,7 +74,7 @@ class Reduction:
             if used is None:
                 return found
             return found.writing(*places_of(used)) if isinstance(used, Primitive) else ANYTHING
-        except (NotUnderstoodError, RecursionError):
+        except Exception:  # not understood, or an object that is not what it says it is
             return ANYTHING
 
     def of_use(self, primitive: object) -> Footprint:
@@ -78,6 +83,16 @@ class Reduction:
             return NOTHING.writing(*places_of(primitive))
         return ANYTHING
 
+    def position(self, worker: Worker) -> str:
+        """Return where *worker* stands, in words."""
+        if worker.frame is not None:
+            return f"{Path(worker.frame.f_code.co_filename).name}:{worker.frame.f_lineno}"
+        try:
+            view, _, line = self._standing(worker)
+        except NotUnderstoodError:
+            return "its start"
+        return f"{Path(view.code.co_filename).name}:{line}"
+
     def is_in_vain(self, worker: Worker) -> bool:
         """Whether *worker* would at once wait for what another holds, and do nothing else."""
         if worker.ready is not None or worker.rest or worker.at is not None:
@@ -85,7 +100,7 @@ class Reduction:
         try:
             view, scope, line = self._standing(worker)
             guard = self._reading(view, scope).guard_of(scope.at(line) or [])
-        except (NotUnderstoodError, RecursionError):
+        except Exception:  # likewise
             return False
         return guard is not None and guard not in worker.entered and guard.holds_up(worker)
 
@@ -98,7 +113,9 @@ class Reduction:
             self._check_callers(worker.frame)
         if view.rest and isinstance(worker.at, Primitive) and _is_one_use(nodes):
             return NOTHING
-        found = self._reading(view, scope).of(nodes)
+        reading = self._reading(view, scope)
+        found = reading.of(nodes)
+        self.kinds.update(reading.kinds)
         if any(isinstance(node, ast.With) for node in nodes):
             for entered in worker.entered:
                 if isinstance(entered, Primitive):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from queue import Empty, SimpleQueue
 from threading import get_ident
@@ -13,7 +13,7 @@ from typing import Final
 from ..errors import DeadlockError, NondeterminismError, UnscheduledError
 from .plans import Decision, Plan
 from .points import Territory
-from .sleepers import Reduction, Sleepers
+from .sleepers import Watcher
 from .telling import deadlock_of, endless, stuck
 from .tracing import Tracer
 from .workers import Aborted, Worker
@@ -39,7 +39,7 @@ class Scheduler:
         instructions: make every instruction a switch point, not only every line.
         timeouts: a timed wait may time out while others can run.
         recording: keep a log of every line.
-        reduction: tells what steps touch; where it is None, every schedule is one of its own.
+        watcher: is told what the threads do, and asked which of them are worth trying.
         patience: after how many seconds without a step a thread counts as stuck.
 
     Attributes:
@@ -58,13 +58,13 @@ class Scheduler:
         instructions: bool,
         timeouts: bool,
         recording: bool = False,
-        reduction: Reduction | None = None,
+        watcher: Watcher | None = None,
         patience: float = 10.0,
     ) -> None:
         self._territory = territory
         self._timeouts = timeouts
         self._patience = patience
-        self._sleepers = None if reduction is None else Sleepers(reduction)
+        self._watcher = watcher or Watcher()
         self._home = get_ident()
         self._pool: list[Worker] = []
         self._running: list[Worker] = []
@@ -89,10 +89,10 @@ class Scheduler:
         self._clock = 0
         self._path = 0
         self._plan = plan
+        self._chooser = None if plan.chooser is None else plan.chooser()
         self._budget = plan.budget
         self._driven = False
-        if self._sleepers is not None:
-            self._sleepers.begin()
+        self._watcher.begin()
         self.trace.cold = False
         if self.log is not None:
             self.log.clear()
@@ -211,8 +211,7 @@ class Scheduler:
             if self.failure is None and not self.aborting:
                 self.failure = error
         worker.over = True
-        if self._sleepers is not None:
-            self._sleepers.note_end(worker)
+        self._watcher.note_end(worker)
         if self.aborting or self.failure is not None or not self._choose_next(worker):
             self._done.put(None)
 
@@ -255,23 +254,27 @@ class Scheduler:
         if at == self._next_at:
             chosen = self._planned(True)
             if chosen is not None:
-                if self._sleepers is not None:
-                    self._sleepers.preempt(me)
+                self._watcher.preempt(me)
                 self._switch(me, chosen, at, True)
             return
-        if at > self._frontier:
-            if at > _STEPS_AT_MOST:
-                self._give_up(endless(me, _STEPS_AT_MOST))
-            elif self._budget and not self._driven:
-                others = self._worth_trying(
+        if at > _STEPS_AT_MOST:
+            self._give_up(endless(me, _STEPS_AT_MOST))
+        elif at > self._frontier and not self._driven:
+            if self._chooser is not None:
+                able = [each for each in self._running if self._can_go_on(each, self._timeouts)]
+                chosen = self._chooser.choose(me, able)
+                if chosen is not me:
+                    self._switch(me, chosen, at, True)
+                    return
+            elif self._budget:
+                others = self._watcher.worth_trying(
                     each
                     for each in self._running
                     if each is not me and self._can_go_on(each, self._timeouts)
                 )
                 if others:
                     self.decisions.append(Decision(at, self._path, len(self.switches), (), others))
-        if self._sleepers is not None:
-            self._sleepers.proceed(me)
+        self._watcher.proceed(me)
 
     def block(self, ready: Callable[[], bool], timed: bool, awaited: str) -> bool:
         """Let others go on until ``ready()``; False if that timed out."""
@@ -305,12 +308,16 @@ class Scheduler:
         me = self.current
         if me is None:
             return
-        frame = me.frame if self._sleepers is None else self._sleepers.user(me)
+        frame = self._watcher.user(me)
         if not me.fresh:
             self.point((-1, me.number), frame, True, primitive)
         me.frame, me.at, me.fresh = frame, primitive, False
-        if self._sleepers is not None:
-            self._sleepers.note_use(primitive)
+        self._watcher.note_use(primitive)
+
+    @property
+    def steps(self) -> int:
+        """How many points the run has come to."""
+        return self._clock
 
     def knows(self, ident: int) -> bool:
         """Whether the thread *ident* takes part."""
@@ -337,32 +344,20 @@ class Scheduler:
         if not able:
             self._end(me)
             return True
-        chosen: Worker | None = able[0]
-        if self._sleepers is not None:
-            chosen = next((each for each in able if each not in self._sleepers), able[0])
+        chosen: Worker | None = next((each for each in able if each not in self._watcher), able[0])
         if at == self._next_at:
             chosen = self._planned(False)
+        elif self._chooser is not None:
+            able += late if self._timeouts else ()
+            chosen = self._chooser.choose(None, able)
         elif at > self._frontier and not self._driven:
-            free = self._worth_trying((each for each in able if each is not chosen), False)
-            costly = self._worth_trying(late) if self._timeouts and self._budget else ()
+            free = self._watcher.worth_trying((each for each in able if each is not chosen), False)
+            costly = self._watcher.worth_trying(late) if self._timeouts and self._budget else ()
             if free or costly:
                 self.decisions.append(Decision(at, self._path, len(self.switches), free, costly))
         if chosen is not None:
             self._switch(me, chosen, at, False)
         return chosen is not None
-
-    def _worth_trying(self, workers: Iterable[Worker], costly: bool = True) -> tuple[int, ...]:
-        """Return the numbers of *workers*, without those that would lead nowhere new."""
-        sleepers = self._sleepers
-        if sleepers is None:
-            return tuple(worker.number for worker in workers)
-        if sleepers.redundant:
-            return ()
-        return tuple(
-            worker.number
-            for worker in workers
-            if worker not in sleepers and not (costly and sleepers.is_in_vain(worker))
-        )
 
     def _planned(self, preempting: bool) -> Worker | None:
         at, number = self._next_at, self._next_to
@@ -394,8 +389,7 @@ class Scheduler:
             self.preempting.append(preempting)
         if chosen.ready is not None:
             chosen.expired = not chosen.ready()
-        if self._sleepers is not None:
-            self._sleepers.proceed(chosen)
+        self._watcher.proceed(chosen)
         if chosen is me:
             return
         # Looked up first: with the baton gone, all this is somebody else's.

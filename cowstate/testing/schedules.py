@@ -23,10 +23,13 @@ from ..showing import shown
 from .plans import Plan
 from .points import Territory
 from .reduction import Reduction
+from .sampling import Samples
 from .scheduler import Scheduler
 from .search import Found, Frontier, Program, ready, search
+from .sleepers import Sleepers
 from .texts import plan_of, text_of
 from .traces import Step, Trace
+from .witness import Witness
 
 __all__ = [
     "STORE",
@@ -38,6 +41,7 @@ __all__ = [
     "Trace",
     "explore",
     "replay",
+    "sample",
 ]
 
 STORE: Final = tuple(
@@ -167,8 +171,7 @@ def explore(
     >>> result.complete, list(result.outcomes)
     (True, [2])
     """
-    if every not in ("line", "instruction"):
-        raise ArgumentValueError(f"every must be 'line' or 'instruction', not {every!r}")
+    _check_every(every)
     _check_bound("preemptions", preemptions, 0)
     _check_bound("max_schedules", max_schedules, 1)
     territory = Territory(modules)
@@ -177,11 +180,73 @@ def explore(
         territory,
         instructions=instructions,
         timeouts=timeouts,
-        reduction=Reduction(territory) if reduction and not instructions else None,
+        watcher=Sleepers(Reduction(territory)) if reduction and not instructions else None,
     )
     with ready(program, scheduler, territory) as runner:
         found = search(runner, Frontier(preemptions), max_schedules)
     return _told(program, found, territory, every, preemptions)
+
+
+def sample(
+    program: Program,
+    *,
+    modules: Iterable[str | ModuleType],
+    schedules: int = 1000,
+    seed: int = 0,
+    depth: int | None = 3,
+    every: Granularity = "line",
+    timeouts: bool = False,
+) -> Exploration:
+    """Run *program* in so many schedules drawn at random; raise at one that fails.
+
+    For programs that have too many schedules for `explore`, or bugs that take more preemptions
+    than it can afford. With a *depth*, threads have random priorities, and ``depth - 1`` times the
+    running one falls below the others, at random points: in a program of n threads and k points,
+    each schedule finds a bug that takes so many orderings with a probability of at least one in
+    ``n * k ** (depth - 1)``. Without, any thread may go on at each point. What passes shows little:
+    `Exploration.complete` is False.
+
+    The same seed draws the same schedules. A failure is told as by `explore`, with its schedule,
+    and with the seed.
+
+    Args:
+        program: as for `explore`; so are *modules*, *every* and *timeouts*, which makes a
+            timeout one more thread that may go on.
+        modules: see there.
+        schedules: how many.
+        seed: what they follow from.
+        depth: how many orderings of two steps a bug may take; None for any at each point.
+        every: see there.
+        timeouts: see there.
+
+    Raises:
+        ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
+        NondeterminismError: the same schedule took another path than before.
+        UnscheduledError: a thread waits for something unknown to the search, or never ends.
+
+    >>> from cowstate import Store
+    >>> def program():
+    ...     store = Store({"hits": 0})
+    ...     def hit():
+    ...         store.update("hits", lambda n: n + 1)
+    ...     return [hit] * 5, lambda: store.snapshot()["hits"]
+    >>> sample(program, modules=STORE, schedules=20).outcomes
+    {5: 20}
+    """
+    _check_every(every)
+    _check_bound("schedules", schedules, 1)
+    _check_bound("depth", depth, 1)
+    if not isinstance(seed, int):
+        raise ArgumentTypeError(f"seed must be a whole number, not {shown(seed)}")
+    territory = Territory(modules)
+    scheduler = Scheduler(territory, instructions=every == "instruction", timeouts=timeouts)
+    with ready(program, scheduler, territory) as runner:
+        found = search(runner, Samples(schedules, seed, depth), None)
+    try:
+        return _told(program, found, territory, every, None)._replace(complete=False)
+    except ScheduleError as failure:
+        failure.add_note(f"Drawn by sample(seed={seed}, depth={depth}), which draws it again.")
+        raise
 
 
 def replay(
@@ -226,8 +291,13 @@ def replay(
     """
     schedule, plan = _planned(schedule, modules, every)
     territory = Territory(schedule.modules)
+    witness = Witness(Reduction(territory)) if schedule.every == "line" else None
     scheduler = Scheduler(
-        territory, instructions=schedule.every == "instruction", timeouts=True, recording=True
+        territory,
+        instructions=schedule.every == "instruction",
+        timeouts=True,
+        recording=True,
+        watcher=witness,
     )
     with ready(program, scheduler, territory) as runner:
         _, error = runner.run(plan)
@@ -240,7 +310,8 @@ def replay(
         Step(thread, file, line, prefix + linecache.getline(file, line).strip())
         for thread, file, line, prefix in scheduler.log or ()
     ]
-    return Trace(steps, error)
+    lost = () if witness is None or error is None else witness.lost()
+    return Trace(steps, error, lost)
 
 
 def _planned(
@@ -279,6 +350,11 @@ def _told(
             f"a schedule failed with {error!r} and, run again, with {trace.error!r}"
         ) from error
     raise ScheduleError(error, found.schedules, failed, trace) from error
+
+
+def _check_every(every: object) -> None:
+    if every not in ("line", "instruction"):
+        raise ArgumentValueError(f"every must be 'line' or 'instruction', not {shown(every)}")
 
 
 def _check_bound(name: str, value: object, least: int) -> None:

@@ -30,14 +30,19 @@ class Trace:
     Attributes:
         steps: every line of the modules under test, in the order in which they ran.
         error: what the schedule failed with, or None.
+        lost: which shared accesses lost, in words: who wrote or went on by what it had read, when
+            another had written since. As far as the source shows it; empty if nothing failed.
 
     >>> Trace([Step("adder", "app.py", 3, "n = read()")], LookupError("n"))
     <Trace of 1 steps, error=LookupError('n')>
     """
 
-    def __init__(self, steps: Sequence[Step], error: BaseException | None) -> None:
+    def __init__(
+        self, steps: Sequence[Step], error: BaseException | None, lost: Sequence[str] = ()
+    ) -> None:
         self.steps = tuple(steps)
         self.error = error
+        self.lost = tuple(lost)
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -50,6 +55,9 @@ class Trace:
                 yield f"{thread}:"
             where = f"{Path(step.file).name}:{step.line}" if step.line else ""
             yield f"    {where:<20} {step.text}".rstrip()
+
+        for told in self.lost:
+            yield f"lost: {told}"
 
     def __repr__(self) -> str:
         return f"<Trace of {len(self.steps)} steps, error={self.error!r}>"
