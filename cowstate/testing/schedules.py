@@ -73,13 +73,14 @@ class Schedule(NamedTuple):
     every: Granularity = "line"
     text: str = ""
 
-    def __str__(self) -> str:
-        """Return what to give to `replay`, besides the program."""
+    @property
+    def how(self) -> str:
+        """The call that runs it again."""
         if not self.text:
-            return repr(self)
+            return f"replay(program, {self!r})"
         names = [each if isinstance(each, str) else each.__name__ for each in self.modules]
         every = "" if self.every == "line" else f", every={self.every!r}"
-        return f"{self.text!r}, modules={names!r}{every}"
+        return f"replay(program, {self.text!r}, modules={names!r}{every})"
 
 
 class Exploration(NamedTuple):
