@@ -229,7 +229,8 @@ class Touched:
                 return self._make(called, given, named)
             case BuiltinFunctionType():
                 return self._call_built_in(called, given, named)
-        raise NotUnderstoodError
+            case _:
+                raise NotUnderstoodError
 
     def _own(self, function: Any) -> Any:
         """Count a call of a function that is stepped through itself."""

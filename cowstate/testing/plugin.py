@@ -6,6 +6,8 @@ To turn it on, write ``pytest_plugins = ["cowstate.testing.plugin"]`` in the out
 from __future__ import annotations
 
 import inspect
+import sys
+from types import ModuleType
 from typing import Any, Final
 
 import pytest
@@ -39,7 +41,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     options = dict(marker.kwargs)
     modules = marker.args[0] if marker.args else options.pop("modules", ())
     samples = options.pop("samples", None)
-    own = pyfuncitem.module
+    own: ModuleType = sys.modules[pyfuncitem.function.__module__]
     named = [*modules, *(() if own in modules or own.__name__ in modules else (own,))]
 
     def program() -> Any:

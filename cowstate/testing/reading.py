@@ -108,7 +108,8 @@ class Reading:
             case [ast.Expr(ast.Call(ast.Attribute(node, "acquire"), [], []))]:
                 found = self._value(node)
                 return found if isinstance(found, Guard) else None
-        return None
+            case _:
+                return None
 
     # Statements.
 

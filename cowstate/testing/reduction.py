@@ -203,4 +203,5 @@ def _is_one_use(nodes: list[ast.AST]) -> bool:
         case [ast.Expr(ast.Call() as call)] | [ast.Assign([ast.Name()], ast.Call() as call)]:
             calls = [each for each in ast.walk(call) if isinstance(each, ast.Call)]
             return len(calls) == 1
-    return False
+        case _:
+            return False

@@ -19,7 +19,7 @@ class _Anyone:
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    def choose(self, _running: Worker | None, able: Sequence[Worker]) -> Worker:
+    def choose(self, running: Worker | None, able: Sequence[Worker]) -> Worker:  # noqa: ARG002
         return self._random.choice(able)
 
 
