@@ -38,6 +38,7 @@ __all__ = ["Touched"]
 _GET: Final = vars(object)["__getattribute__"]
 _SET: Final = vars(object)["__setattr__"]
 _NEW: Final = vars(object)["__new__"]
+_CLASS: Final = vars(object)["__class__"]
 _INIT: Final = vars(object)["__init__"]
 
 _READING: Final[dict[Any, set[str]]] = {
@@ -279,7 +280,11 @@ class Touched:
             self.reads.add(("items", id(given[0])))
             return PLAIN
         if called in (isinstance, issubclass):
-            if type(given[1]) is not type:
+            one, kind = given
+            # An object that says that it is of another class runs code to say so.
+            if type(kind) is not type or in_class(type(one), "__class__") is not _CLASS:
+                raise NotUnderstoodError
+            if isinstance(one, Unknown) and not one.plain:
                 raise NotUnderstoodError
             return PLAIN
         if called is id:

@@ -111,7 +111,7 @@ class Reduction:
             raise NotUnderstoodError
         if worker.frame is not None:
             self._check_callers(worker.frame)
-        if view.rest and isinstance(worker.at, Primitive) and _is_one_use(nodes):
+        if view.rest and isinstance(worker.at, Primitive) and _is_one_use(nodes, worker.at):
             return NOTHING
         reading = self._reading(view, scope)
         found = reading.of(nodes)
@@ -195,13 +195,13 @@ class Reduction:
             code, caller = caller.f_code, caller.f_back
 
 
-def _is_one_use(nodes: list[ast.AST]) -> bool:
-    """Whether the line does nothing but use a primitive once."""
+def _is_one_use(nodes: list[ast.AST], primitive: Primitive) -> bool:
+    """Whether the line does nothing but use *primitive* once, by a method of its own."""
     match nodes:
-        case [ast.With([_])]:
+        case [ast.With([ast.withitem(_, None)])]:
             return True
-        case [ast.Expr(ast.Call() as call)] | [ast.Assign([ast.Name()], ast.Call() as call)]:
+        case [ast.Expr(ast.Call(ast.Attribute(_, name)) as call)]:
             calls = [each for each in ast.walk(call) if isinstance(each, ast.Call)]
-            return len(calls) == 1
+            return len(calls) == 1 and callable(getattr(type(primitive), name, None))
         case _:
             return False

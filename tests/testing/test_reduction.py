@@ -42,11 +42,31 @@ ACCESSES = [
     "kept = s.other.push(s.value())",
     "r = r * 2 + s.value() + s.x",
     "s.y = s.value() + 1",
+    "if a.acquire(False): a.release()",
+    "s.x = few.acquire(False)",
+    "n_is(a.locked())",
+    "q.put(r)",
+    "r = r * 2 + (q.get() if q.qsize() else 0)",
+    "event.set()",
+    "event.clear()",
+    "r = r * 2 + event.is_set()",
+    "event.wait()",
+    "with c: c.notify()",
+    "with c: c.wait(1)",
+    "m = Shared()",
+    "r = isinstance(s.other, Shared)",
+    "for k in range(2): s.x = s.x + k",
+    "del table['k']; table['k'] = r",
+    "r = s.x if s.y else box[0]",
+    "global_is(r)",
+    "r = r + TOTAL",
 ]
 GUARDS = ["a", "b", "s.lock", "c", "few"]
 
 HEAD = """
-from threading import Condition, Lock, RLock, Semaphore
+from queue import Queue
+from threading import Condition, Event, Lock, RLock, Semaphore
+TOTAL = 0
 class Shared:
     total = 0
     def __init__(self):
@@ -65,20 +85,29 @@ class Shared:
         return -n
     def push(self, n):
         self.pushed.append(n)
+def global_is(m):
+    global TOTAL
+    TOTAL = m
 def program():
     s, spare, box, log, table, n, ends = Shared(), Shared(), [0], [3, 1], {"k": 1}, 0, {}
     first = s.other = Shared()
     Shared.total = 0
-    a, b, c, few = Lock(), RLock(), Condition(), Semaphore(1)
+    a, b, c, few, q, event = Lock(), RLock(), Condition(), Semaphore(1), Queue(), Event()
+    global_is(0)
     def add_to_n(m):
         nonlocal n
         n = n + m
+    def n_is(m):
+        nonlocal n
+        n = m
 """
 TAIL = """
     def check():
         places = [each.__dict__.get(k) for each in (s, spare, first) for k in ("x", "y")]
         pushed = [tuple(each.pushed) for each in (s, spare, first)]
-        return (tuple(places), tuple(pushed), box[0], tuple(log), table["k"], n, Shared.total,
+        return (tuple(places), tuple(pushed), box[0], tuple(log), table.get("k"), n,
+                Shared.total, TOTAL,
+                tuple(q.queue), event.is_set(), few._value,
                 s.other is spare, tuple(sorted(ends.items())))
 """
 
