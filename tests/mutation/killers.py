@@ -150,7 +150,7 @@ NEAR |= {
         "objects": ["reduction", "lost"],
         "plugin": ["plugin"],
         "primitives": ["primitives", "schedules_complete"],
-        "queues": ["primitives"],
+        "queues": ["queues", "primitives"],
         "reading": ["reduction", "lost"],
         "reduction": ["reduction"],
         "sampling": ["sampling"],
