@@ -21,7 +21,7 @@ from .lines import Scope
 from .objects import Touched
 from .primitives import Condition, Guard
 
-__all__ = ["Reading", "View"]
+__all__ = ["Reading", "View", "may_take"]
 
 
 class View(NamedTuple):
@@ -323,3 +323,14 @@ class Reading:
         if len(given) != len(arguments) or None in named:
             raise NotUnderstoodError
         return self._touched.call(called, given, named)
+
+
+def may_take(node: ast.AST) -> bool:
+    """Whether *node* has one of the forms of which `Reading.guard_of` tells what they take."""
+    match node:
+        case ast.With([ast.withitem(_, None)]):
+            return True
+        case ast.Expr(ast.Call(ast.Attribute(_, "acquire"), [], [])):
+            return True
+        case _:
+            return False

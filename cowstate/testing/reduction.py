@@ -32,7 +32,7 @@ from __future__ import annotations
 import ast
 import threading
 from pathlib import Path
-from types import FrameType, FunctionType, MethodType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
 from .footprints import ANYTHING, NOTHING, Footprint
@@ -40,7 +40,7 @@ from .known import NotUnderstoodError, places_of
 from .lines import Scope, lines_of
 from .points import Territory
 from .primitives import Primitive
-from .reading import Reading, View
+from .reading import Reading, View, may_take
 from .workers import Worker
 
 __all__ = ["Reduction"]
@@ -62,6 +62,7 @@ class Reduction:
         self._territory = territory
         self._sources = {str(module.__file__): lines_of(module) for module in territory.modules}
         self.kinds: dict[int, str] = {}
+        self._takes: dict[tuple[CodeType, int], bool] = {}
         self._stored = frozenset[str]().union(*(each.stored for each in self._sources.values()))
 
     def footprint(self, worker: Worker) -> Footprint:
@@ -97,12 +98,26 @@ class Reduction:
         """Whether *worker* would at once wait for what another holds, and do nothing else."""
         if worker.ready is not None or worker.rest or worker.at is not None:
             return False
+        frame = worker.frame
+        if frame is not None and not self._takes_one(frame.f_code, frame.f_lineno):
+            return False
         try:
             view, scope, line = self._standing(worker)
             guard = self._reading(view, scope).guard_of(scope.at(line) or [])
         except Exception:  # likewise
             return False
         return guard is not None and guard not in worker.entered and guard.holds_up(worker)
+
+    def _takes_one(self, code: CodeType, line: int) -> bool:
+        """Whether the line has the form of one that takes something and does nothing before."""
+        found = self._takes.get((code, line))
+        if found is None:
+            source = self._sources.get(code.co_filename)
+            scope = None if source is None else source.scope(code)
+            nodes = None if scope is None else scope.at(line)
+            found = nodes is not None and len(nodes) == 1 and may_take(nodes[0])
+            self._takes[code, line] = found
+        return found
 
     def _of_step(self, worker: Worker) -> Footprint:
         view, scope, line = self._standing(worker)

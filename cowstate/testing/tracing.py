@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final, TypeAlias
 
 from .points import CodePoints, Territory
@@ -91,13 +91,15 @@ class Tracer:
         lines, code, file = points.lines, id(points.code), points.code.co_filename
         point, note, points_of = self._point, self._note, self._territory.points
         files = self._territory.files
+        refreshes = _refreshes(points.code)
 
         def local(frame: FrameType, event: str, _arg: object) -> TraceFunction:
             if event == "line":
                 line = frame.f_lineno
                 if line in lines:
                     point((code, line), frame, False)
-                    _refresh(frame)
+                    if refreshes:
+                        _refresh(frame)
                 if note is not None:
                     note(file, line, "")
             elif event == "return":
@@ -109,7 +111,8 @@ class Tracer:
                     and points_of(back.f_code).goes_on(back)
                 ):
                     point((code, -1), back, True)
-                    _refresh(frame)
+                    if refreshes:
+                        _refresh(frame)
                     if note is not None:
                         note(back.f_code.co_filename, back.f_lineno, "... ")
             return local
@@ -119,16 +122,23 @@ class Tracer:
     def _by_instruction(self, points: CodePoints) -> TraceFunction:
         offsets, code, file = points.offsets, id(points.code), points.code.co_filename
         point, note = self._point, self._note
+        refreshes = _refreshes(points.code)
 
         def local(frame: FrameType, event: str, _arg: object) -> TraceFunction:
             if event == "opcode" and frame.f_lasti in offsets:
                 point((code, frame.f_lasti), frame, True)
-                _refresh(frame)
+                if refreshes:
+                    _refresh(frame)
                 if note is not None:
                     note(file, frame.f_lineno, f"[{frame.f_lasti}] ")
             return local
 
         return local
+
+
+def _refreshes(code: CodeType) -> bool:
+    """Whether the variables of *code* can be changed by others while it stands at a point."""
+    return _WRITES_LOCALS_BACK and bool(code.co_cellvars or code.co_freevars)
 
 
 def _refresh(frame: FrameType) -> None:
@@ -137,5 +147,4 @@ def _refresh(frame: FrameType) -> None:
     Before 3.13 it copies them before a trace function is called, and writes the copy back after:
     what other threads made of a closure's variables meanwhile would be undone.
     """
-    if _WRITES_LOCALS_BACK:
-        _ = frame.f_locals
+    _ = frame.f_locals
