@@ -2,7 +2,8 @@
 
 A module may make a lock when it is imported, a class may hold one, and so may an object that
 lives in a module. For the time of an exploration each is exchanged for one that the search knows,
-new for every schedule. Caches of `functools` are emptied, so that each schedule fills them anew.
+in each schedule as it was found. Caches of `functools` are emptied, so that each schedule fills
+them anew.
 """
 
 from __future__ import annotations
@@ -52,19 +53,25 @@ class Adoption:
         self._made: list[_Place] = []
         self._caches: list[Any] = []
         self._seen: dict[int, object] = {}
+        self._exchanged: dict[int, tuple[object, Primitive]] = {}
         for module in modules:
             self._look_into(module, module.__name__)
 
     def begin(self) -> None:
-        """Exchange the makers, for the time of the exploration."""
+        """Exchange all, for the time of the exploration."""
         for place in self._makers:
             place.put(self._stand_ins[id(place.found)])
+        for place in self._made:
+            place.put(self._known(place.found, place.name))
 
     def renew(self) -> None:
-        """Exchange what they had made for new ones, and empty the caches."""
-        anew: dict[int, Primitive] = {}
-        for place in self._made:
-            place.put(self._known(place.found, place.name, anew))
+        """Have what was exchanged be as it was found, and the caches be empty."""
+        # Changed, and not exchanged once more: to set an attribute of a class stops all threads on
+        # a free-threaded build.
+        for found, known in list(self._exchanged.values()):
+            name = known.name
+            vars(known).update(vars(self._copied(found, name)))
+            known.name = name
         for cache in self._caches:
             cache.cache_clear()
 
@@ -73,14 +80,14 @@ class Adoption:
         for place in (*self._makers, *self._made):
             place.put(place.found)
 
-    def _known(self, found: Any, name: str, anew: dict[int, Primitive]) -> Primitive:
-        known = anew.get(id(found))
-        if known is None:
-            known = anew[id(found)] = self._copied(found, name, anew)
+    def _known(self, found: Any, name: str) -> Primitive:
+        if id(found) not in self._exchanged:
+            known = self._copied(found, name)
             known.name = f"the {type(known).__name__} {name}"
-        return known
+            self._exchanged[id(found)] = (found, known)
+        return self._exchanged[id(found)][1]
 
-    def _copied(self, found: Any, name: str, anew: dict[int, Primitive]) -> Primitive:
+    def _copied(self, found: Any, name: str) -> Primitive:
         # They have no public names for what they hold.
         scheduler, held = self._scheduler, getattr(found, "__dict__", {})
         match _KINDS[type(found)]:
@@ -90,7 +97,7 @@ class Adoption:
                 return RLock(scheduler)
             case "Condition":
                 lock = held["_lock"]
-                known = self._known(lock, name, anew) if type(lock) in _KINDS else lock
+                known = self._known(lock, name) if type(lock) in _KINDS else lock
                 return Condition(scheduler, known)
             case "Event":
                 return Event(scheduler, found.is_set())

@@ -44,7 +44,10 @@ class SimpleQueue(_Waits):
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
         """Put *item*; never waits."""
-        self.scheduler.operate(self)
+        # When an executor is freed, it tells its threads. That happens when it happens: without
+        # the GIL not always at the same place.
+        if sys._getframe(1).f_code.co_name != "weakref_cb":
+            self.scheduler.operate(self)
         self._items.append(item)
 
     def put_nowait(self, item: Any) -> None:
