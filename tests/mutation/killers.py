@@ -159,6 +159,36 @@ NEAR = {
         "positions/reconcile/test_claims",
     ],
 }
+# The explorer and what it stands on: its parts are seen through programs that are explored.
+_EXPLORING = ["testing/test_schedules", "testing/test_scheduler"]
+NEAR |= {
+    f"cowstate/testing/{module}.py": [*(f"testing/test_{name}" for name in named), *_EXPLORING]
+    for module, named in {
+        "adoption": ["threads"],
+        "counters": ["primitives"],
+        "footprints": ["reduction"],
+        "known": ["reduction"],
+        "lines": ["reduction"],
+        "loops": ["tasks"],
+        "objects": ["reduction", "lost"],
+        "plugin": ["plugin"],
+        "primitives": ["primitives", "schedules_complete"],
+        "queues": ["queues", "primitives"],
+        "reading": ["reduction", "lost"],
+        "reduction": ["reduction"],
+        "sampling": ["sampling"],
+        "schedules": ["texts", "sampling"],
+        "search": ["schedules_complete"],
+        "sleepers": ["reduction"],
+        "standins": ["primitives", "threads"],
+        "tasks": ["tasks"],
+        "telling": ["primitives"],
+        "texts": ["texts"],
+        "threads": ["threads"],
+        "traces": ["lost"],
+        "witness": ["lost"],
+    }.items()
+}
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = [
     *("callbacks", "delivery", "inside", "joint", "keys", "lock", "waiting", "ends", "memory"),
