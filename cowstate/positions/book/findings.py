@@ -18,12 +18,14 @@ __all__ = ["Absent", "Dispute", "Findings", "Ghost"]
 class Absent(Record):
     """An order that is alive here and that the venue did not find: first *since_ms*.
 
-    *last_ms* is when the latest request left that was answered so.
+    *last_ms* is when the latest request left that was answered so. *acknowledged* is whether the
+    venue had told of the order when it was asked for.
     """
 
     client_oid: str
     since_ms: int
     last_ms: int
+    acknowledged: bool = False
 
 
 class Ghost(Record):
@@ -72,7 +74,7 @@ class Findings(Record):
 
     >>> found = Findings().not_found("g-100-B1", 1_000).not_found("g-100-B1", 6_000)
     >>> found.absence("g-100-B1")
-    Absent(client_oid='g-100-B1', since_ms=1000, last_ms=6000)
+    Absent(client_oid='g-100-B1', since_ms=1000, last_ms=6000, acknowledged=False)
     >>> found.found("g-100-B1").absence("g-100-B1") is None
     True
     """
@@ -90,12 +92,17 @@ class Findings(Record):
         """Return since when an order is listed that should not be; None if it is not."""
         return next((each for each in self.ghosts if each.order_id == order_id), None)
 
-    def not_found(self, client_oid: str, asked_ms: int) -> Findings:
-        """Return the findings when a request that left at *asked_ms* found no such order."""
+    def not_found(self, client_oid: str, asked_ms: int, acknowledged: bool = False) -> Findings:
+        """Return the findings when a request that left at *asked_ms* found no such order.
+
+        What was not found before the venue told of it, and is not found again, is counted from
+        anew: it may have come only just now.
+        """
         known = self.absence(client_oid)
-        since_ms = asked_ms if known is None else known.since_ms
+        same = known is not None and known.acknowledged is acknowledged
+        since_ms = known.since_ms if known is not None and same else asked_ms
         others = tuple(each for each in self.absent if each.client_oid != client_oid)
-        now = Absent(client_oid, since_ms, asked_ms)
+        now = Absent(client_oid, since_ms, asked_ms, acknowledged)
         return self.replace(absent=tuple(sorted((*others, now), key=_client_oid)))
 
     def found(self, client_oid: str) -> Findings:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from cowstate import Commit, Subscription
 
 from ...book.model import EXACT
+from ...book.reports import TradeKind
 from ...book.slots import InventorySlot, Order
 from ...book.store import Slots
 from .client import ChaosExchange, promises_of, settling_ms
@@ -68,6 +69,7 @@ class Watch:
         self._ordered: tuple[VenueOrder, ...] = ()
         self._known: tuple[Slots | None, dict[str, Order]] = (None, {})
         self._began: list[tuple[Gap, Decimal]] = []
+        self._began_ms = venue.now_ms
         self._last: tuple[Gap, Decimal] = (Gap(), _ZERO)
         self._off_for = 0
         self._same: tuple[Decimal, int, int] = (_ZERO, 0, venue.now_ms)
@@ -209,6 +211,7 @@ class Watch:
 
     def pass_begins(self) -> None:
         """A pass of the life that is followed begins."""
+        self._began_ms = self._venue.now_ms
         self._began = [self._measured()]
         self._off_for += not self._began[0][0].closed
         if self._began[0][0].unexplained and self._unproven is not None:
@@ -249,7 +252,7 @@ class Watch:
         if gap.closed or life.halted():
             # What is halted is for people to heal.
             self._off_for = 0
-        self._judge_halt(life, [*self._began, (gap, size)])
+        self._judge_halt(life, [*self._began, (gap, size), *self._taken_away(size)])
         if self._venue.log is not None:
             why = f" ({said.why})" if said.why else ""
             self._venue.log(self._venue.now_ms, "rule", f"says {said.claim}{why}")
@@ -265,6 +268,14 @@ class Watch:
             self._unproven = None
         if not gap.unexplained:
             self._unproven = 0
+
+    def _taken_away(self, size: Decimal) -> list[tuple[Gap, Decimal]]:
+        """What the venue has liquidated in this pass: a reason to halt, though it is told."""
+        return [
+            (Gap(unexplained=entry.moved), size)
+            for entry in self._venue.ledger.entries
+            if entry.kind is TradeKind.LIQUIDATION and entry.time_ms >= self._began_ms
+        ]
 
     def _judge_halt(self, life: Life, gaps: list[tuple[Gap, Decimal]]) -> None:
         reason = life.halted()
