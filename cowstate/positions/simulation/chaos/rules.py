@@ -6,14 +6,15 @@ an earlier one saved. To try another rule, write these few methods around it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ...book.account import Account, held
 from ...book.config import GridConfig
-from ...book.model import EXACT
+from ...book.model import EXACT, OrderId
+from ...book.reports import TradeReport
 from ...book.slots import InventorySlot
 from ...book.store import Slots
 from ...exchange.promises import VenuePromises
@@ -75,6 +76,10 @@ class Life(Protocol):
 
     def total(self, slots: Slots) -> Decimal:
         """The position that a version of the book says."""
+        ...
+
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal:
+        """What others moved by *entries*, all that there are, which it has still to read."""
         ...
 
     def save(self) -> Any:
@@ -149,6 +154,22 @@ class PresentLife:
         """See `Life.total`: what is held, and what others moved."""
         account: Account = slots.meta
         return EXACT.add(held(slots), account.ledger.others_total)
+
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal:
+        """See `Life.unread`: what its ledger does not hold, from its cursor on."""
+        account: Account = slots.meta
+        ledger, ours = account.ledger, f"{self.manager.config.prefix}-"
+        known: set[OrderId] | None = None
+        total = Decimal(0)
+        for entry in reversed(entries):
+            if entry.time_ms < ledger.since_ms:
+                break
+            if (entry.client_oid or "").startswith(ours):
+                continue
+            known = {each.trade_id for each in ledger.entries} if known is None else known
+            if entry.trade_id not in known:
+                total = EXACT.add(total, entry.moved)
+        return total
 
     def save(self) -> Any:
         """See `Life.save`: all that is known is in one version."""

@@ -147,7 +147,10 @@ class Watch:
         known = self._known
         if known[0] is not slots:
             known = self._known = (slots, known_orders(slots.values()))
-        return gap_of(slots, known[1], self._life.total(slots), truth)
+        # What the list tells of others is a fact like any other: it is under way until it is read.
+        unread = self._life.unread(slots, self._venue.ledger.entries)
+        total = EXACT.add(self._life.total(slots), unread)
+        return gap_of(slots, known[1], total, truth)
 
     # Writes
 
