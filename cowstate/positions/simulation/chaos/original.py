@@ -40,9 +40,8 @@ class OriginalLife(PresentLife):
         state = self.breaker.state(self._symbol)
         return state.reason if state.open else ""
 
-    def unread(self, _slots: Slots, _entries: Sequence[TradeReport], /) -> Decimal:
+    def unread(self, _slots: Slots, _entries: Sequence[TradeReport], /) -> None:
         """See `Life.unread`: it reads no trades."""
-        return Decimal(0)
 
     def alarmed(self) -> bool:
         """See `Life.alarmed`: there are no alarms."""

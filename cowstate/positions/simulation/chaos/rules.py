@@ -78,8 +78,11 @@ class Life(Protocol):
         """The position that a version of the book says."""
         ...
 
-    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal:
-        """What others moved by *entries*, all that there are, which it has still to read."""
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal | None:
+        """What it has still to read of *entries*, all that there are; None: it never reads them.
+
+        By what others moved, and by our fees; our fills are known by their orders.
+        """
         ...
 
     def save(self) -> Any:
@@ -155,7 +158,7 @@ class PresentLife:
         account: Account = slots.meta
         return EXACT.add(held(slots), account.ledger.others_total)
 
-    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal:
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal | None:
         """See `Life.unread`: what its ledger does not hold, from its cursor on."""
         account: Account = slots.meta
         ledger, ours = account.ledger, f"{self.manager.config.prefix}-"
@@ -164,11 +167,12 @@ class PresentLife:
         for entry in reversed(entries):
             if entry.time_ms < ledger.since_ms:
                 break
-            if (entry.client_oid or "").startswith(ours):
-                continue
             known = {each.trade_id for each in ledger.entries} if known is None else known
-            if entry.trade_id not in known:
-                total = EXACT.add(total, entry.moved)
+            if entry.trade_id in known:
+                continue
+            total = EXACT.add(total, entry.moved)
+            if (entry.client_oid or "").startswith(ours):
+                total = EXACT.subtract(total, entry.filled)
         return total
 
     def save(self) -> Any:

@@ -54,7 +54,7 @@ class TruthLife(PresentLife):
         self.open = ""
 
     def unread(self, slots, entries):
-        return Decimal(0)
+        return None
 
     def reconcile(self):
         self.look()
