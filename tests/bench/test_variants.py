@@ -185,8 +185,9 @@ def test_both_reconcile_passes_find_agreement() -> None:
     operations = manager_operations("reconcile", 30)
     report = operations["cowstate"].names["reconcile"]()
     plan = operations[LOCKED].names["reconcile"]()
-    assert report.position.verdict.value == plan.verdict.value == "AGREES"
-    assert report.orders.settled
+    assert report.verdict.kind.value == plan.verdict.kind.value == "AGREES"
+    assert report.standing == plan.standing
+    assert report.corrections == ()
 
 
 def test_readers_and_writers_are_counted_and_no_write_goes_missing() -> None:

@@ -121,7 +121,29 @@ NEAR = {
         "positions/reconcile/test_order_claims",
     ],
     "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
-    "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
+    **{
+        f"cowstate/positions/reconcile/{module}.py": [
+            "positions/reconcile/test_reconciler",
+            "positions/reconcile/test_restart",
+            "positions/reconcile/test_races",
+            "positions/reconcile/test_harm",
+        ]
+        for module in ("passes", "runner", "memory", "reading", "untraded", "writing", "report")
+    },
+    "cowstate/positions/reconcile/asking.py": [
+        "positions/reconcile/test_asking",
+        "positions/reconcile/test_reconciler",
+    ],
+    "cowstate/positions/reconcile/reconciler.py": [
+        "positions/reconcile/test_reconciler_loop",
+        "positions/reconcile/test_restart",
+    ],
+    "cowstate/positions/book/facts.py": [
+        "positions/book/test_facts",
+        "positions/reconcile/test_order_claims",
+    ],
+    "cowstate/positions/book/remembered.py": ["positions/reconcile/test_restart"],
+    "cowstate/positions/trading/permit.py": ["positions/trading/test_flatten"],
     "cowstate/positions/trading/outcomes.py": ["positions/trading/test_manager"],
     "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
     "cowstate/positions/command/options.py": [
@@ -204,8 +226,8 @@ POSITIONS = [
     "positions/book/test_orders",
     "positions/trading/test_manager",
     "positions/trading/test_restoring",
-    "positions/reconcile/test_plan",
     "positions/reconcile/test_reconciler",
+    "positions/reconcile/test_restart",
     "positions/book/test_user_stream",
     "positions/book/test_sync",
     "positions/reconcile/test_races",

@@ -11,6 +11,7 @@ from decimal import Decimal
 from cowstate import Record
 
 from ..book.config import GridConfig
+from ..book.facts import certain, fact_of, is_another
 from ..book.findings import Dispute, Findings
 from ..book.ids import parse_client_oid
 from ..book.ledger import Ledger, Tally
@@ -19,7 +20,6 @@ from ..book.orders import apply_order_update, join_order
 from ..book.slots import ForgottenOrder, InventorySlot, Order
 from ..book.store import Slots
 from ..exchange.promises import FOREVER, VenuePromises
-from .facts import certain, fact_of, is_another
 from .fates import Said, given_up, is_acknowledged, is_alive_for_sure, is_gone, purged
 from .places import Place, Placed, place_of, place_of_tally
 from .queries import Asking, OrderAnswer, OrdersSeen, ghosts_in, name_of
@@ -263,9 +263,11 @@ class _Facts:
         if answer.said is Said.PURGED:
             self.endings.append(Ending(order, purged(order, symbol, now_ms)))
             return
-        self.findings = self.findings.not_found(name, answer.asked_ms)
+        acknowledged = answer.query.acknowledged
+        self.findings = self.findings.not_found(name, answer.asked_ms, acknowledged)
         absent = self.findings.absence(name)
-        if absent is not None:
+        # What was told of since it was asked for has come since.
+        if absent is not None and acknowledged is is_acknowledged(order):
             end = given_up(order, absent, self.promises, symbol, now_ms)
             if end is not None:
                 self.endings.append(Ending(order, end))
@@ -290,7 +292,11 @@ class _Facts:
         if placed.place is Place.KNOWN and placed.order is not None:
             order = placed.order
             known = self.known.get(order.client_oid, order)
-            update = fact_of(known, tally, self.config.symbol)
+            edited = any(
+                each.about == "quantity" and each.client_oid == order.client_oid
+                for each in self.findings.disputes
+            )
+            update = fact_of(known, tally, self.config.symbol, edited=edited)
             # Where ids may be used again, trades name an order only by the venue's id of it.
             sure = order.order_id is not None or self.promises.ids_unique_ms >= FOREVER
             if sure and (tally.ours is not True or tally.client_oid is None):
