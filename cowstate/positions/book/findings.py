@@ -142,14 +142,16 @@ class Findings(Record):
         asked.update(dict.fromkeys(names, now_ms))
         return self.replace(asked=tuple(sorted(asked.items())))
 
-    def only(self, names: Iterable[str]) -> Findings:
+    def only(self, names: Iterable[str], over: Iterable[str] = ()) -> Findings:
         """Return the findings without those of orders that are not of *names* any more.
 
-        Ghosts and disputes are not of orders that are alive, and stay.
+        Ghosts and disputes are not of orders that are alive, and stay. Of those that are *over*
+        stays that they were not found: it may be why they are.
         """
         kept = set(names)
+        missed = kept.union(over)
         return self.replace(
-            absent=tuple(each for each in self.absent if each.client_oid in kept),
+            absent=tuple(each for each in self.absent if each.client_oid in missed),
             asked=tuple((name, when) for name, when in self.asked if name in kept),
         )
 

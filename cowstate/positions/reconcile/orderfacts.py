@@ -15,7 +15,7 @@ from ..book.facts import certain, fact_of, is_another
 from ..book.findings import Dispute, Findings
 from ..book.ids import parse_client_oid
 from ..book.ledger import Ledger, Tally
-from ..book.model import OrderUpdate
+from ..book.model import OrderStatus, OrderUpdate
 from ..book.orders import apply_order_update, join_order
 from ..book.slots import ForgottenOrder, InventorySlot, Order
 from ..book.store import Slots
@@ -134,6 +134,12 @@ class _Facts:
             for order in slot.orders
             if not order.terminal
         )
+        over = (
+            order.client_oid
+            for slot in self.slots.values()
+            for order in slot.orders
+            if order.terminal
+        )
         unknown = (name_of(tally.order_id, tally.client_oid) for tally in self.ledger.tallies)
         return OrderFacts(
             tuple(self.join),
@@ -146,7 +152,7 @@ class _Facts:
             tuple(self.foreign),
             tuple(self.hidden),
             tuple((key, tuple(names)) for key, names in sorted(self._dropped().items())),
-            self.findings.only((*alive, *unknown)),
+            self.findings.only((*alive, *unknown), over if self.findings.absent else ()),
         )
 
     def _told(self, update: OrderUpdate) -> Placed:
@@ -202,6 +208,8 @@ class _Facts:
             self._learn(known, update)
 
     def _is_there(self, order: Order) -> None:
+        if order.terminal:
+            return  # what was over when it was not found was not hidden
         absent = self.findings.absence(order.client_oid)
         if absent is not None and is_acknowledged(order):
             hidden = absent.last_ms - absent.since_ms - self.promises.order_lag_ms
@@ -249,6 +257,18 @@ class _Facts:
         elif is_alive_for_sure(answer.asked_ms, ghost.since_ms, self.promises):
             self.cancel.append(update.replace(client_oid=placed.client_oid))
             self.findings = self.findings.laid(order_id)
+            self._was_hidden(placed)
+
+    def _was_hidden(self, placed: Placed) -> None:
+        """Note an order that was given up, and works: it was hidden for longer than is promised."""
+        absent = self.findings.absence(placed.client_oid)
+        if absent is None or placed.order is None:
+            return
+        came = self.promises.order_lag_ms
+        if placed.order.status is OrderStatus.REJECTED:
+            came += self.promises.lifetime_ms
+        self.hidden.append((placed.client_oid, absent.last_ms - absent.since_ms - came))
+        self.findings = self.findings.found(placed.client_oid)
 
     def _not_told(self, answer: OrderAnswer) -> None:
         name = answer.query.name

@@ -1,0 +1,95 @@
+"""Found on the first rule: endpoints that fail for ever and lists that are cut, and nobody told."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cowstate.positions.simulation.chaos.oracle import HaltVerdict
+from cowstate.positions.simulation.chaos.rules import Claim, PresentLife
+from tests.positions.incidents.stage import Stage
+from tests.positions.simulation.chaos import twins
+
+
+@pytest.mark.parametrize("endpoint", ["position", "open", "trades"])
+def test_an_endpoint_that_always_fails_is_an_alarm(endpoint: str) -> None:
+    stage = Stage()
+    stage.buy_at()
+    stage.look(2)
+    assert not stage.life.alarmed()
+    stage.silence(endpoint, 10**8)
+    stage.look(3)
+    stage.fill(1_000)
+    stage.look(40)
+    assert stage.life.alarmed()
+    # The rest of each pass goes on: the fill is known by whatever still answers.
+    assert stage.slot().position_qty == Decimal("0.05")
+    assert stage.did_no_harm()
+    stage.venue.script.hours["silent"].spans.clear()
+    stage.heal()
+    stage.look(2)
+    assert not stage.life.alarmed()
+
+
+def test_a_query_of_an_order_that_always_fails_leaves_no_order_in_doubt_by_its_trades() -> None:
+    stage = Stage()
+    stage.buy_at()
+    stage.silence("order", 10**8)
+    stage.hours("gap", 10**8)
+    stage.fill(1_000)
+    stage.look(6)
+    assert stage.slot().position_qty == Decimal("0.05")
+    assert stage.said[-1].claim is Claim.EXACT
+    assert stage.did_no_harm()
+
+
+def test_lists_that_come_in_pages_are_read_to_their_end() -> None:
+    stage = Stage(levels=4, page=3, held="20", lot=Decimal(1))
+    stage.open().trade(1_005)
+    stage.hours("gap", 60_000)
+    for number in range(10):
+        stage.at(30 * number, lambda: stage.fill(970, "0.3"))
+    stage.wait(400)
+    assert len(stage.ledger.entries) > 9
+    assert len(stage.ledger.engine.open_orders()) >= 2
+    stage.heal(4)
+    assert stage.total() == stage.ledger.position == Decimal("23.0")
+    assert stage.did_no_harm()
+
+
+def test_a_list_that_was_cut_is_not_taken_for_all() -> None:
+    stage = Stage(levels=4, held="20", lot=Decimal(1))
+    stage.open().trade(1_005)
+    stage.fault("truncated", 3)
+    stage.look()
+    assert all(
+        not order.terminal
+        for slot in stage.life.manager.snapshot().values()
+        for order in slot.orders
+    )
+    stage.heal()
+    assert stage.did_no_harm()
+
+
+def refused_its_trades(rule: Any) -> Stage:
+    """The list of trades is refused, always; somebody trades by hand."""
+    stage = Stage(rule, no_trades=1, held="20")
+    stage.open(30)
+    stage.look(3)
+    return stage
+
+
+def test_a_position_is_judged_without_trades_too() -> None:
+    stage = refused_its_trades(PresentLife)
+    assert stage.said[-1].claim in (Claim.EXACT, Claim.WITHIN)
+    stage.by_hand("5")
+    stage.look(8)
+    assert stage.result.halts[HaltVerdict.RIGHT]
+    assert stage.did_no_harm()
+    blind = refused_its_trades(twins.NeedsTheTrades)
+    blind.by_hand("5")
+    blind.look(14)
+    assert {said.claim for said in blind.said} == {Claim.NONE}
+    assert blind.result.untold
