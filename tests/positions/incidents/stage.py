@@ -43,6 +43,7 @@ class Directed(Venue):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.next_faults: Counter[str] = Counter()
+        self.at_most: dict[str, int] = {}
         self.steady = dict.fromkeys(ENDPOINTS, True)
 
     def chance(self, name: str) -> bool:
@@ -51,7 +52,7 @@ class Directed(Venue):
         return happens
 
     def below(self, name: str, limit: int) -> int:
-        return limit - 1
+        return min(limit - 1, self.at_most.get(name, limit))
 
     def travel(self) -> int:
         return self.faults.latency

@@ -63,10 +63,18 @@ def test_an_id_that_was_used_twice_is_two_orders() -> None:
     stage.wait(500)
     # From a state in which that order was never placed, its id is used again.
     stage.restart(before)
-    stage.life.manager.calculate_adjustments(Decimal(1_005))
-    (again,) = (order for order in stage.slot().orders if not order.terminal)
-    assert again.client_oid == "grid-1000-B1"
+    stage.venue.at_most["late_request"] = 3_000
+    stage.fault("late_request")
+    for action in stage.life.manager.calculate_adjustments(Decimal(1_005)):
+        stage.send(action)
+    assert stage.known("grid-1000-B1").status is OrderStatus.PENDING
+    # While it is on its way, the venue tells of the other one under that id.
     stage.look(6)
+    assert [order.client_oid for order in stage.ledger.engine.open_orders()] == [
+        "grid-5000-S1", "grid-1000-B1",
+    ]  # fmt: skip
+    order = stage.known("grid-1000-B1")
+    assert (order.status, order.filled) == (OrderStatus.NEW, 0)
     stage.heal(12)
     assert stage.total() == stage.ledger.position == Decimal("2.05")
     assert stage.did_no_harm()
@@ -78,6 +86,8 @@ def refused_as_duplicate(rule: Any) -> Stage:
     stage.hours("gap", 30_000)
     stage.fault("duplicate", 2)
     stage.trade(1_005)
+    # Who takes it for refused would place another one now.
+    assert stage.trade(1_005) == [] or rule is not PresentLife
     stage.fill(1_000)
     stage.look(4)
     return stage

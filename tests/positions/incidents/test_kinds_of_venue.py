@@ -109,6 +109,9 @@ def test_a_clock_that_is_twenty_seconds_off_makes_no_grace_of_zero(
     order = stage.known("grid-1000-B1")
     assert not order.terminal
     stage.fill(1_000)
+    stage.wait(3_000)
+    stage.look(6)
+    assert {said.claim for said in stage.said[-6:]} <= {Claim.EXACT, Claim.WITHIN}
     stage.wait(60_000)
     stage.heal(12)
     assert stage.slot().position_qty == LOT

@@ -66,6 +66,19 @@ def test_a_position_that_lags_overwrites_no_fill_however_soon_the_passes_come(
         assert filled_and_not_shown_yet(rule, interval_ms).result.harmful
 
 
+def test_a_list_of_trades_that_lags_behind_the_stream_is_no_divergence() -> None:
+    stage = Stage(trades_lag=2_000, interval_ms=1_000)
+    stage.buy_at()
+    stage.look(3)
+    stage.fill(1_000)
+    stage.wait(100)
+    stage.look(6)
+    assert {said.claim for said in stage.said} <= {Claim.EXACT, Claim.WITHIN}
+    assert stage.life.manager.snapshot().meta.unattributed == 0
+    stage.heal()
+    assert stage.did_no_harm()
+
+
 def not_found_after_it_was_made(rule: Any) -> Stage:
     stage = Stage(rule, not_found=8_000, interval_ms=1_000)
     stage.open().trade(1_005)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from cowstate.positions import OrderStatus, Side, SlotStatus
+from cowstate.positions.simulation.chaos.oracle import Judgement
 from cowstate.positions.simulation.chaos.original import OriginalLife
 from cowstate.positions.simulation.chaos.rules import PresentLife
 from tests.positions.incidents import wrong
@@ -62,8 +63,8 @@ def test_connection_errors_do_not_count_as_not_found() -> None:
 
 
 def cancelled_and_told_to_be_open(rule: Any) -> Stage:
-    """The stream says CANCELED, and then what it should have said before; the list is as old."""
-    stage = Stage(rule, open_lag=6_000, interval_ms=1_000)
+    """The stream says CANCELED, then what it should have said before; so do list and query."""
+    stage = Stage(rule, open_lag=6_000, order_lag=4_000, interval_ms=1_000)
     stage.open()
     stage.fault("delay_event")
     stage.trade(1_005)
@@ -77,7 +78,7 @@ def test_an_order_does_not_go_back_from_canceled_to_open() -> None:
     stage = cancelled_and_told_to_be_open(PresentLife)
     assert stage.known("grid-1000-B1").status is OrderStatus.CANCELED
     assert stage.slot().slot_status is SlotStatus.FREE
-    # The list goes on showing it for a while: nothing is cancelled for that, nothing reopened.
+    # List and query go on saying so for a while: nothing is cancelled for that, nor reopened.
     stage.look(8)
     assert stage.known("grid-1000-B1").status is OrderStatus.CANCELED
     assert not sum(stage.result.cancels.values())
@@ -132,3 +133,18 @@ def test_a_replaced_order_leaves_no_ghost_position() -> None:
     sales = [action for action in stage.trade(1_015) if action.side is Side.SELL]
     assert [str(action.quantity) for action in sales] == ["0.03"]
     assert replaced_while_it_was_filled(OriginalLife).result.harmful
+
+
+def test_an_order_that_was_given_up_too_early_is_cancelled_when_it_is_seen_again() -> None:
+    # The venue hides new orders for eight seconds, and its adapter promises that it hides none.
+    stage = Stage(not_found=8_000, told={"hidden_ms": 0}, interval_ms=1_000)
+    stage.open().trade(1_005)
+    stage.look(4)
+    assert stage.known("grid-1000-B1").status is OrderStatus.CANCELED
+    stage.look(6)
+    assert stage.order("grid-1000-B1").status is OrderStatus.CANCELED
+    assert stage.result.cancels == {Judgement.NEEDED: 2}  # this one, and the sale aside
+    stage.heal()
+    # That the promise was too bold is said.
+    (alarm,) = stage.life.reconciler.status().alarms
+    assert "hidden_ms is promised as 0" in alarm.why
