@@ -148,10 +148,13 @@ def learn_in(
     return learnt is not known
 
 
-def fact_of(order: Order, tally: Tally, symbol: str) -> OrderUpdate | None:
+def fact_of(
+    order: Order, tally: Tally, symbol: str, *, edited: bool = False
+) -> OrderUpdate | None:
     """Return what the trades of *order* tell of it, None if that is known already. Pure.
 
-    The trades that were listed are so much at least of its cumulative fill.
+    The trades that were listed are so much at least of its cumulative fill. By that it is FILLED,
+    unless its quantity was *edited*: then only the venue knows how much is left.
 
     >>> from cowstate.positions import Side
     >>> order = Order("g-50-S1", 1, Side.SELL, Decimal(50), Decimal(3), OrderStatus.NEW, 7)
@@ -163,7 +166,7 @@ def fact_of(order: Order, tally: Tally, symbol: str) -> OrderUpdate | None:
     known = order.filled == filled and order.cost >= tally.cost
     if filled <= _ZERO or filled < order.filled or known:
         return None
-    full = filled >= order.quantity
+    full = filled >= order.quantity and not edited
     return OrderUpdate(
         symbol,
         order.client_oid,

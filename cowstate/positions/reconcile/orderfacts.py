@@ -312,7 +312,11 @@ class _Facts:
         if placed.place is Place.KNOWN and placed.order is not None:
             order = placed.order
             known = self.known.get(order.client_oid, order)
-            update = fact_of(known, tally, self.config.symbol)
+            edited = any(
+                each.about == "quantity" and each.client_oid == order.client_oid
+                for each in self.findings.disputes
+            )
+            update = fact_of(known, tally, self.config.symbol, edited=edited)
             # Where ids may be used again, trades name an order only by the venue's id of it.
             sure = order.order_id is not None or self.promises.ids_unique_ms >= FOREVER
             if sure and (tally.ours is not True or tally.client_oid is None):

@@ -177,7 +177,7 @@ class World:
             self.emit(order.replace(status=OrderStatus.EXPIRED, time_ms=self.now))
 
     def drift(self, number: int) -> None:
-        # Of a size that no fills add up to: nobody can tell apart what looks the same in each answer.
+        # Of a size that no fills add up to: what looks the same nobody can tell apart.
         moved = (LOT + Decimal(number) / 10_000) * (number % 3 - 1)
         self.position += moved
         self.drifted += moved
