@@ -148,9 +148,7 @@ def learn_in(
     return learnt is not known
 
 
-def fact_of(
-    order: Order, tally: Tally, symbol: str, *, edited: bool = False
-) -> OrderUpdate | None:
+def fact_of(order: Order, tally: Tally, symbol: str, *, edited: bool = False) -> OrderUpdate | None:
     """Return what the trades of *order* tell of it, None if that is known already. Pure.
 
     The trades that were listed are so much at least of its cumulative fill. By that it is FILLED,

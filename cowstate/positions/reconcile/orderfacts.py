@@ -15,7 +15,7 @@ from ..book.facts import certain, fact_of, is_another
 from ..book.findings import Dispute, Findings
 from ..book.ids import parse_client_oid
 from ..book.ledger import Ledger, Tally
-from ..book.model import OrderStatus, OrderUpdate
+from ..book.model import OrderUpdate
 from ..book.orders import apply_order_update, join_order
 from ..book.slots import ForgottenOrder, InventorySlot, Order
 from ..book.store import Slots
@@ -141,6 +141,7 @@ class _Facts:
             if order.terminal
         )
         unknown = (name_of(tally.order_id, tally.client_oid) for tally in self.ledger.tallies)
+        missed = self.findings.absent or self.findings.given_up
         return OrderFacts(
             tuple(self.join),
             tuple(self.adopted),
@@ -152,7 +153,7 @@ class _Facts:
             tuple(self.foreign),
             tuple(self.hidden),
             tuple((key, tuple(names)) for key, names in sorted(self._dropped().items())),
-            self.findings.only((*alive, *unknown), over if self.findings.absent else ()),
+            self.findings.only((*alive, *unknown), over if missed else ()),
         )
 
     def _told(self, update: OrderUpdate) -> Placed:
@@ -261,11 +262,11 @@ class _Facts:
 
     def _was_hidden(self, placed: Placed) -> None:
         """Note an order that was given up, and works: it was hidden for longer than is promised."""
-        absent = self.findings.absence(placed.client_oid)
-        if absent is None or placed.order is None:
+        absent = self.findings.gave_up(placed.client_oid)
+        if absent is None:
             return
         came = self.promises.order_lag_ms
-        if placed.order.status is OrderStatus.REJECTED:
+        if not absent.acknowledged:
             came += self.promises.lifetime_ms
         self.hidden.append((placed.client_oid, absent.last_ms - absent.since_ms - came))
         self.findings = self.findings.found(placed.client_oid)
