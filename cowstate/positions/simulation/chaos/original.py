@@ -5,12 +5,15 @@ It is kept here to be measured. Nobody should use it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from cowstate import ConflictError
 
 from ...book.model import EXACT, OrderStatus, OrderUpdate
+from ...book.reports import TradeReport
+from ...book.store import Slots
 from ...errors import ExchangeError, ShortfallError
 from ...reconcile.breaker import CircuitBreaker
 from .rules import Claim, PresentLife, Said
@@ -36,6 +39,9 @@ class OriginalLife(PresentLife):
         """See `Life.halted`."""
         state = self.breaker.state(self._symbol)
         return state.reason if state.open else ""
+
+    def unread(self, _slots: Slots, _entries: Sequence[TradeReport], /) -> None:
+        """See `Life.unread`: it reads no trades."""
 
     def alarmed(self) -> bool:
         """See `Life.alarmed`: there are no alarms."""

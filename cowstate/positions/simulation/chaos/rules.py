@@ -6,14 +6,15 @@ an earlier one saved. To try another rule, write these few methods around it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ...book.account import Account, held
 from ...book.config import GridConfig
-from ...book.model import EXACT
+from ...book.model import EXACT, OrderId
+from ...book.reports import TradeReport
 from ...book.slots import InventorySlot
 from ...book.store import Slots
 from ...exchange.promises import VenuePromises
@@ -75,6 +76,13 @@ class Life(Protocol):
 
     def total(self, slots: Slots) -> Decimal:
         """The position that a version of the book says."""
+        ...
+
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal | None:
+        """What it has still to read of *entries*, all that there are; None: it never reads them.
+
+        By what others moved, and by our fees; our fills are known by their orders.
+        """
         ...
 
     def save(self) -> Any:
@@ -149,6 +157,23 @@ class PresentLife:
         """See `Life.total`: what is held, and what others moved."""
         account: Account = slots.meta
         return EXACT.add(held(slots), account.ledger.others_total)
+
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal | None:
+        """See `Life.unread`: what its ledger does not hold, from its cursor on."""
+        account: Account = slots.meta
+        ledger, ours = account.ledger, f"{self.manager.config.prefix}-"
+        known: set[OrderId] | None = None
+        total = Decimal(0)
+        for entry in reversed(entries):
+            if entry.time_ms < ledger.since_ms:
+                break
+            known = {each.trade_id for each in ledger.entries} if known is None else known
+            if entry.trade_id in known:
+                continue
+            total = EXACT.add(total, entry.moved)
+            if (entry.client_oid or "").startswith(ours):
+                total = EXACT.subtract(total, entry.filled)
+        return total
 
     def save(self) -> Any:
         """See `Life.save`: all that is known is in one version."""

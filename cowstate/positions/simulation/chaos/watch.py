@@ -69,7 +69,6 @@ class Watch:
         self._ordered: tuple[VenueOrder, ...] = ()
         self._known: tuple[Slots | None, dict[str, Order]] = (None, {})
         self._began: list[tuple[Gap, Decimal]] = []
-        self._began_ms = venue.now_ms
         self._last: tuple[Gap, Decimal] = (Gap(), _ZERO)
         self._off_for = 0
         self._same: tuple[Decimal, int, int] = (_ZERO, 0, venue.now_ms)
@@ -147,7 +146,12 @@ class Watch:
         known = self._known
         if known[0] is not slots:
             known = self._known = (slots, known_orders(slots.values()))
-        return gap_of(slots, known[1], self._life.total(slots), truth)
+        total = self._life.total(slots)
+        unread = self._life.unread(slots, self._venue.ledger.entries)
+        if unread is not None:
+            # What the list tells is a fact like any other: it is under way until it is read.
+            total, truth = EXACT.add(total, unread), truth._replace(fee=_ZERO)
+        return gap_of(slots, known[1], total, truth)
 
     # Writes
 
@@ -211,7 +215,6 @@ class Watch:
 
     def pass_begins(self) -> None:
         """A pass of the life that is followed begins."""
-        self._began_ms = self._venue.now_ms
         self._began = [self._measured()]
         self._off_for += not self._began[0][0].closed
         if self._began[0][0].unexplained and self._unproven is not None:
@@ -252,7 +255,7 @@ class Watch:
         if gap.closed or life.halted():
             # What is halted is for people to heal.
             self._off_for = 0
-        self._judge_halt(life, [*self._began, (gap, size), *self._taken_away(size)])
+        self._judge_halt(life, [*self._began, (gap, size), *self._taken_away(life, size)])
         if self._venue.log is not None:
             why = f" ({said.why})" if said.why else ""
             self._venue.log(self._venue.now_ms, "rule", f"says {said.claim}{why}")
@@ -269,12 +272,14 @@ class Watch:
         if not gap.unexplained:
             self._unproven = 0
 
-    def _taken_away(self, size: Decimal) -> list[tuple[Gap, Decimal]]:
-        """What the venue has liquidated in this pass: a reason to halt, though it is told."""
+    def _taken_away(self, life: Life, size: Decimal) -> list[tuple[Gap, Decimal]]:
+        """What the venue has liquidated, if a halt names it: a reason, though it is told."""
+        if TradeKind.LIQUIDATION.value not in life.halted():
+            return []
         return [
             (Gap(unexplained=entry.moved), size)
             for entry in self._venue.ledger.entries
-            if entry.kind is TradeKind.LIQUIDATION and entry.time_ms >= self._began_ms
+            if entry.kind is TradeKind.LIQUIDATION
         ]
 
     def _judge_halt(self, life: Life, gaps: list[tuple[Gap, Decimal]]) -> None:
