@@ -248,7 +248,8 @@ class _Facts:
             if tally is not None and tally.ours is None:
                 ours = placed.place is not Place.FOREIGN
                 client_oid = placed.client_oid if ours else None
-                self.claims.append(Claim(tally, ours, client_oid))
+                if ours or not self._may_be_ours(update):
+                    self.claims.append(Claim(tally, ours, client_oid))
         order_id = update.order_id
         ghost = None if order_id is None else self.findings.ghost(order_id)
         if ghost is None or order_id is None:
@@ -259,6 +260,17 @@ class _Facts:
             self.cancel.append(update.replace(client_oid=placed.client_oid))
             self.findings = self.findings.laid(order_id)
             self._was_hidden(placed)
+
+    def _may_be_ours(self, update: OrderUpdate) -> bool:
+        """Whether an answer that does not name our id may be of an order whose own is not known."""
+        return not self.promises.trades_carry_client_ids and any(
+            order.order_id is None
+            and not order.terminal
+            and (order.side, order.price, order.quantity)
+            == (update.side, update.price, update.quantity)
+            for slot in self.slots.values()
+            for order in slot.orders
+        )
 
     def _was_hidden(self, placed: Placed) -> None:
         """Note an order that was given up, and works: it was hidden for longer than is promised."""

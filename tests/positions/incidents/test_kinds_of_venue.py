@@ -57,6 +57,20 @@ def test_trades_without_our_ids_of_an_order_whose_answer_was_lost_are_found() ->
     assert stage.did_no_harm()
 
 
+def test_an_order_of_ours_is_nobody_elses_while_its_id_is_not_known() -> None:
+    # Where ids may be used again it is not asked for by ours as long as it may be on its way.
+    stage = Stage(no_ids=1, reuse=1, interval_ms=1_000).open()
+    stage.hours("gap", 60_000)
+    stage.fault("duplicate", 2)
+    stage.trade(1_005)
+    stage.fill(1_000)
+    stage.look(9)
+    assert stage.slot().position_qty == LOT
+    assert stage.life.manager.snapshot().meta.unattributed == 0
+    stage.heal()
+    assert stage.did_no_harm()
+
+
 def test_an_empty_list_of_positions_is_not_flat_unless_it_is_promised() -> None:
     stage = Stage(empty=1).open()
     stage.hours("empty", 20_000)

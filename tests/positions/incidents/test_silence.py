@@ -75,6 +75,22 @@ def test_a_list_that_was_cut_is_not_taken_for_all() -> None:
     assert stage.did_no_harm()
 
 
+def test_without_trades_an_order_that_is_not_found_is_in_doubt() -> None:
+    stage = Stage(no_trades=1, not_found=40_000)
+    stage.open(30)
+    stage.hours("gap", 10**8)
+    stage.trade(1_005)
+    stage.fill(1_000)
+    stage.look(18)
+    # By that order it may be explained, so it is no divergence, and nothing is corrected.
+    assert {said.claim for said in stage.said[-18:]} == {Claim.WITHIN}
+    assert stage.life.manager.snapshot().meta.unattributed == 0
+    stage.look(6)
+    assert stage.slot().position_qty == Decimal("0.05")
+    stage.heal()
+    assert stage.did_no_harm()
+
+
 class CutsItsTrades:
     """A venue that lists half of our trades, not saying where that goes on, and no orders."""
 
