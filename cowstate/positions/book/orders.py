@@ -33,6 +33,7 @@ __all__ = [
     "fills_of",
     "join_order",
     "mismatch",
+    "noted_anew",
     "open_order",
     "request_cancel",
     "retract_cancel",
@@ -284,6 +285,18 @@ def open_order(
         status_ms=time_ms,
     )
     return slot.replace(working=order, last_sequence=sequence)
+
+
+def noted_anew(slot: InventorySlot, client_oid: str, time_ms: int) -> InventorySlot | None:
+    """Return *slot* with its order of which nothing was heard yet noted as of *time_ms*.
+
+    None if there is no such order any more: it is over, or something was heard of it.
+    """
+    order = slot.working
+    heard = order is None or order.status is not OrderStatus.PENDING or order.order_id is not None
+    if order is None or heard or order.client_oid != client_oid:
+        return None
+    return slot.replace(working=order.replace(filled_ms=time_ms, status_ms=time_ms))
 
 
 def drop_forgotten(slot: InventorySlot, client_oids: Container[str]) -> InventorySlot:

@@ -12,6 +12,7 @@ from ..errors import DuplicateOrderIdError, ExchangeError, NetworkError
 from ..exchange.protocol import Exchange, OrderRequest
 from .manager import PositionManager
 from .permit import TRADING, Permit
+from .sending import going_out
 
 __all__ = ["GridStrategy", "action_result", "order_request"]
 
@@ -66,10 +67,14 @@ class GridStrategy:
         else:
             return 0
         cancels = [action for action in actions if action.kind is ActionKind.CANCEL]
-        places = [action for action in actions if action.kind is ActionKind.PLACE]
+        places: Sequence[OrderAction] = [
+            action for action in actions if action.kind is ActionKind.PLACE
+        ]
         if cancels:
             ids = [action.order_id for action in cancels if action.order_id is not None]
             self._learn(cancels, lambda: self._exchange.cancel_orders(ids, self._symbol))
+            # That took time, and a pass may have given up meanwhile what has not gone out.
+            places = going_out(self._manager.store, places, self._time_ms())
         if places:
             taking = permit.flatten
             requests = [order_request(action, self._symbol, not taking) for action in places]

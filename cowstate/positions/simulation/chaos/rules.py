@@ -162,12 +162,15 @@ class PresentLife:
         """See `Life.unread`: what its ledger does not hold, from its cursor on."""
         account: Account = slots.meta
         ledger, ours = account.ledger, f"{self.manager.config.prefix}-"
+        # What may be ours is no more than read: whose it is has still to be asked.
+        asking = {tally.order_id for tally in ledger.tallies if tally.ours is None}
         known: set[OrderId] | None = None
         total = Decimal(0)
         for entry in reversed(entries):
             if entry.time_ms < ledger.since_ms:
                 break
-            known = {each.trade_id for each in ledger.entries} if known is None else known
+            if known is None:
+                known = {each.trade_id for each in ledger.entries if each.order_id not in asking}
             if entry.trade_id in known:
                 continue
             total = EXACT.add(total, entry.moved)
