@@ -13,7 +13,7 @@ ROOT = HERE.parents[2]
 PAGE = (ROOT / "docs/explanation/incidents.md").read_text(encoding="utf-8")
 
 
-def tests_in(file: Path) -> set[str]:
+def named_in(file: Path) -> set[str]:
     return {
         node.name
         for node in ast.parse(file.read_text(encoding="utf-8")).body
@@ -21,7 +21,7 @@ def tests_in(file: Path) -> set[str]:
     }
 
 
-TESTS = {file.name: tests_in(file) for file in sorted(HERE.glob("test_*.py"))}
+TESTS = {file.name: named_in(file) for file in sorted(HERE.glob("test_*.py"))}
 STORIES = re.split(r"^### ", PAGE.split("## Found on our own first rule")[0], flags=re.M)[1:]
 ROWS = re.findall(r"^\| (?!what was found|-)(.*) \| (.*) \|$", PAGE, re.M)
 
@@ -49,6 +49,6 @@ def test_each_row_names_tests_that_are_there() -> None:
     everywhere = set().union(*TESTS.values())
     for found, tests in ROWS:
         elsewhere = re.findall(r"`(tests/[\w/]+\.py)`", tests)
-        there = set().union(*(tests_in(ROOT / file) for file in elsewhere))
+        there = set().union(*(named_in(ROOT / file) for file in elsewhere))
         assert named(tests), found
         assert set(named(tests)) <= everywhere | there, found
