@@ -15,6 +15,9 @@ from .model import OrderId
 __all__ = ["Absent", "Dispute", "Findings", "Ghost"]
 
 
+_SETTLED = 64
+
+
 class Absent(Record):
     """An order that is alive here and that the venue did not find: first *since_ms*.
 
@@ -70,6 +73,7 @@ class Dispute(Record):
 class Findings(Record):
     """All of that, each sorted by its client id.
 
+    *settled_disputes* are the last 64 that somebody has looked at: they are not raised again.
     *asked* is when each order was asked for last, so that who has waited longest comes first.
     *given_up* is what was absent and is over, as long as somebody may still find it.
 
@@ -84,6 +88,7 @@ class Findings(Record):
     ghosts: tuple[Ghost, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     asked: tuple[tuple[str, int], ...] = ()
+    settled_disputes: tuple[Dispute, ...] = ()
     given_up: tuple[Absent, ...] = ()
 
     def absence(self, client_oid: str) -> Absent | None:
@@ -132,16 +137,20 @@ class Findings(Record):
         return self.replace(ghosts=tuple(each for each in self.ghosts if each.order_id != order_id))
 
     def disputed(self, dispute: Dispute) -> Findings:
-        """Return the findings with *dispute*; the same ones if that is known already."""
-        if any(dispute.is_about_the_same(each) for each in self.disputes):
+        """Return the findings with *dispute*; the same ones if that is known, or was settled."""
+        known = (*self.disputes, *self.settled_disputes)
+        if any(dispute.is_about_the_same(each) for each in known):
             return self
         disputes = (*self.disputes, dispute)
         return self.replace(disputes=tuple(sorted(disputes, key=_client_oid)))
 
     def settled(self, dispute: Dispute) -> Findings:
         """Return the findings without *dispute*: somebody has looked at it."""
-        rest = (each for each in self.disputes if not dispute.is_about_the_same(each))
-        return self.replace(disputes=tuple(rest))
+        rest = tuple(each for each in self.disputes if not dispute.is_about_the_same(each))
+        if len(rest) == len(self.disputes):
+            return self
+        settled = (*self.settled_disputes[1 - _SETTLED :], dispute)
+        return self.replace(disputes=rest, settled_disputes=settled)
 
     def asking(self, names: Iterable[str], now_ms: int) -> Findings:
         """Return the findings when the orders that *names* are of are asked for at *now_ms*."""

@@ -106,10 +106,16 @@ def alarms_of(
             "was not answered in full",
         )
     for each in overdue:
-        why = f"{each.quantity} stands in the book and not in the venue's list of trades"
+        why = (
+            f"order {each.client_oid}: {each.quantity} stands in the book and not in the venue's "
+            "list of trades"
+        )
         alarms.append(Alarm(AlarmKind.DISPUTE, each.client_oid, each.before_ms, False, why))
     for dispute in disputes:
-        why = f"its {dispute.about} is {dispute.ours} here, and the venue says {dispute.theirs}"
+        why = (
+            f"order {dispute.client_oid}: its {dispute.about} is {dispute.ours} here, and the "
+            f"venue says {dispute.theirs}"
+        )
         alarms.append(Alarm(AlarmKind.DISPUTE, dispute.client_oid, dispute.since_ms, False, why))
     for broken in contradicted:
         alarms.append(Alarm(AlarmKind.PROMISE, broken.promise, broken.seen_ms, False, broken.why))

@@ -54,6 +54,8 @@ def test_a_dispute_is_kept_once_until_somebody_settles_it():
     assert len(left.disputes) == 2
     assert PRICE not in left.disputes
     assert left.settled(PRICE) == left
+    # Whoever has looked at it is not told again.
+    assert left.disputed(PRICE.replace(since_ms=900)) is left
 
 
 def test_what_was_asked_is_remembered_for_those_that_are_alive():
