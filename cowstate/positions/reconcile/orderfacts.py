@@ -106,6 +106,12 @@ class _Facts:
         self.promises = promises
         # What was joined so far of each order, so that the same fact is not joined twice.
         self.known: dict[str, Order] = {}
+        self.forgotten = {
+            order.order_id: Placed(Place.FORGOTTEN, order.client_oid, key)
+            for key, slot in slots.items()
+            for order in slot.forgotten
+            if order.order_id is not None
+        }
         self.join: list[OrderUpdate] = []
         self.adopted: dict[str, None] = {}
         self.endings: list[Ending] = []
@@ -315,13 +321,20 @@ class _Facts:
         gone = absent is not None and is_gone(absent, self.promises)
         if not gone and answer.said is not Said.PURGED:
             return
-        if place_of_tally(self.slots, tally, self.config).place is Place.NAMELESS:
+        if self._place(tally).place is Place.NAMELESS:
             self.claims.append(Claim(tally, ours=False))
         else:
             self.gone.append(tally)
 
-    def _traded(self, tally: Tally) -> None:
+    def _place(self, tally: Tally) -> Placed:
+        """Return where it belongs; what names no id of ours may be of a forgotten order."""
         placed = place_of_tally(self.slots, tally, self.config)
+        if placed.place is Place.NAMELESS and tally.order_id is not None:
+            return self.forgotten.get(tally.order_id, placed)
+        return placed
+
+    def _traded(self, tally: Tally) -> None:
+        placed = self._place(tally)
         if placed.place is Place.KNOWN and placed.order is not None:
             order = placed.order
             known = self.known.get(order.client_oid, order)
@@ -364,7 +377,7 @@ class _Facts:
             placed.client_oid
             for tally in self.ledger.tallies
             if not self._is_passed(tally.last_ms)
-            and (placed := place_of_tally(self.slots, tally, self.config)).place is Place.FORGOTTEN
+            and (placed := self._place(tally)).place is Place.FORGOTTEN
         }
         dropped: dict[str, list[str]] = {}
         for key, slot in self.slots.items():

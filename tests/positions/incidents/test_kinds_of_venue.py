@@ -71,6 +71,24 @@ def test_an_order_of_ours_is_nobody_elses_while_its_id_is_not_known() -> None:
     assert stage.did_no_harm()
 
 
+def test_trades_without_our_ids_of_orders_that_a_slot_has_forgotten_count_once() -> None:
+    stage = Stage(no_ids=1)
+    stage.buy_at()
+    stage.fill(1_000)
+    stage.wait(500)
+    # Before any pass has listed its trade, nine more orders come and go.
+    stage.fault("refuse", 9)
+    for _ in range(9):
+        stage.trade(1_005)
+    assert {order.client_oid for order in stage.slot().forgotten} >= {"grid-1000-B1"}
+    stage.look(6)
+    assert {said.claim for said in stage.said} == {Claim.EXACT}
+    stage.heal()
+    assert stage.total() == stage.ledger.position == Decimal("2.05")
+    assert stage.life.manager.snapshot().meta.unattributed == 0
+    assert stage.did_no_harm()
+
+
 def test_an_empty_list_of_positions_is_not_flat_unless_it_is_promised() -> None:
     stage = Stage(empty=1).open()
     stage.hours("empty", 20_000)
