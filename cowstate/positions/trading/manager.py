@@ -144,16 +144,20 @@ class PositionManager:
     def on_update(
         self, callback: Callable[[PositionUpdate], object]
     ) -> Subscription[str, InventorySlot]:
-        """Have ``callback(update)`` called after every commit, in order and outside the lock.
+        """Have ``callback(update)`` called after every commit that changed a slot.
 
-        The result's ``close()`` ends it. What holds for ``Store.subscribe`` holds here.
+        In order and outside the lock; not after those that changed only what is known beside the
+        slots, as most passes of a reconciler do. The result's ``close()`` ends it. What holds for
+        ``Store.subscribe`` holds here.
         """
         if not callable(callback):
             raise ArgumentTypeError(f"a subscriber is a function of an update, not {callback!r}")
 
-        return self.store.subscribe(
-            lambda commit: callback(position_update(commit, self._time_ms()))
-        )
+        def tell(commit: Commit[str, InventorySlot]) -> None:
+            if commit.changes:
+                callback(position_update(commit, self._time_ms()))
+
+        return self.store.subscribe(tell)
 
     # Where it starts from
 
