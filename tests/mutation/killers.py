@@ -232,6 +232,7 @@ POSITIONS = [
     "positions/book/test_sync",
     "positions/reconcile/test_races",
     "positions/reconcile/test_harm",
+    "positions/incidents",
 ]
 
 
