@@ -85,6 +85,16 @@ class Account(Record):
             corrections=(*lately, QuantityCorrection(now_ms, by)),
         )
 
+    def attributed(self) -> Account:
+        """Return the account when all that is held stands in slots: nothing is unattributed.
+
+        What was corrected is settled by that, and cannot be undone any more.
+        """
+        if not self.unattributed and not self.corrections:
+            return self
+        ledger = self.ledger.corrected(EXACT.minus(self.unattributed))
+        return self.replace(ledger=ledger, corrections=())
+
     def undone(self, correction: QuantityCorrection) -> Account:
         """Return the account without *correction*; the same one if it is not there any more.
 
@@ -124,8 +134,7 @@ class Account(Record):
 def held(slots: Slots) -> Decimal:
     """Return all that is held: what the slots hold, and what belongs to none. O(1)."""
     total: Decimal = slots.total("position")
-    account: Account = slots.meta
-    return EXACT.add(total, account.unattributed)
+    return EXACT.add(total, slots.meta.unattributed)
 
 
 def was_restored(before: object, after: object) -> bool:

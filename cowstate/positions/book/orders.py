@@ -234,7 +234,10 @@ def _arranged(
         # What is alive can still grow, and what has just grown must be seen by `fills_of`.
         if order.status.terminal and order is not joined:
             retired = max(retired, order.sequence)
-            forgotten = (*forgotten[1 - FORGOTTEN :], forgotten_as(order))
+            # What was refused never was, so no trade of it can come; many of these in a row must
+            # not push out what was filled.
+            if order.status is not OrderStatus.REJECTED or order.order_id is not None:
+                forgotten = (*forgotten[1 - FORGOTTEN :], forgotten_as(order))
             del tail[index]
         else:
             index += 1

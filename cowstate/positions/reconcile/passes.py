@@ -55,7 +55,7 @@ class PassPlan(Record):
         others: what is done about what is not ours.
         alarms: what somebody should look at.
         halt: why trading is to stop; None if it need not.
-        closes: whether the breaker closes, because both sides are proven to agree.
+        closes: the halt that ends, because both sides are proven to agree; None: none does.
         correction: what is added to the unattributed quantity.
         memory: what is remembered for the next pass.
     """
@@ -67,7 +67,7 @@ class PassPlan(Record):
     others: OthersPlan
     alarms: tuple[Alarm, ...]
     halt: Halt | None
-    closes: bool
+    closes: BreakerState | None
     correction: Decimal | None
     memory: Memory
 
@@ -301,10 +301,10 @@ class _Plan:
             return None
         return verdict.possible.exact
 
-    def _closes(self, verdict: Verdict, halt: Halt | None) -> bool:
+    def _closes(self, verdict: Verdict, halt: Halt | None) -> BreakerState | None:
         memory, policy = self.memory, self.policy
         lasted_ms = memory.evidence.last_ms - memory.agreed_since_ms
-        return (
+        proven = (
             self.breaker.open
             and self.breaker.proof_closes
             and halt is None
@@ -313,6 +313,7 @@ class _Plan:
             and memory.agreements >= policy.looks
             and lasted_ms >= policy.lasting_ms
         )
+        return self.breaker if proven else None
 
     def _remember(self, account: Account, ended: str) -> Account:
         before, now = self.before, self.memory.evidence

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
-from cowstate import Store
+from cowstate import ArgumentValueError, Store
 
 from ..book.account import Account
 from ..book.learnt import FillLog
@@ -199,8 +199,8 @@ class PassRunner:
             _log.warning("what is held of %s is corrected by %s", self._symbol, plan.correction)
         if plan.halt is not None:
             made += self._break(plan)
-        elif plan.closes:
-            made += self._close()
+        elif plan.closes is not None:
+            made += self._close(plan.closes.reason)
         for update in plan.facts.cancel:
             made += self._cancel(update)
         for update in plan.facts.foreign:
@@ -224,9 +224,14 @@ class PassRunner:
         _log.error("circuit breaker of %s opened: %s", self._symbol, halt.why)
         return made
 
-    def _close(self) -> list[Correction]:
+    def _close(self, reason: str) -> list[Correction]:
         if not self._policy.dry_run:
-            self._breaker.reset(self._symbol, self._breaker.state(self._symbol).reason)
+            try:
+                closed = self._breaker.reset(self._symbol, reason)
+            except ArgumentValueError:
+                closed = False  # opened anew meanwhile, for another reason
+            if not closed:
+                return []
             _log.warning("circuit breaker of %s closed: both sides agree", self._symbol)
         return [Correction(CorrectionKind.CLOSED, self._symbol, "both sides are proven to agree")]
 

@@ -193,18 +193,21 @@ class PositionManager:
     def restore_from_exchange_position(self, total: Decimal, last_price: Decimal) -> None:
         """Spread a position of which nothing is known but its *total* over free, empty slots.
 
+        Then nothing is unattributed.
         See `plan_restore` for how, and what it raises. Realized profit stays what it was.
         """
 
         def restore(draft: SlotsDraft) -> None:
             _set_quantities(draft, plan_restore(draft, total, last_price, self.config))
+            draft.meta = draft.meta.attributed()
 
         self.store.retry(restore)
 
     def force_sync(self, total: Decimal) -> Commit[str, InventorySlot]:
-        """Bring the total position to exactly *total*; see `plan_force_sync` for how.
+        """Bring what slots hold to exactly *total*; see `plan_force_sync` for how.
 
-        Relies on every slot: whatever changes meanwhile, it is worked out again.
+        Then nothing is unattributed: what was corrected beside the slots is in *total*. Relies on
+        every slot: whatever changes meanwhile, it is worked out again.
 
         Raises:
             ShortfallError: slots without a working order do not suffice. Nothing was changed.
@@ -215,6 +218,7 @@ class PositionManager:
     def draft_force_sync(self, draft: SlotsDraft, total: Decimal) -> SlotsDraft:
         """Write `force_sync` into *draft*, which then relies on every slot; return it."""
         _set_quantities(draft, plan_force_sync(draft, total, self.config.quantity))
+        draft.meta = draft.meta.attributed()
         return draft
 
     # Facts

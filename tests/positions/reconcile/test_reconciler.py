@@ -313,6 +313,17 @@ def test_what_is_forced_into_slots_is_not_corrected_again() -> None:
     assert desk.later().agrees
 
 
+def test_what_is_forced_into_slots_is_not_held_beside_them_as_well() -> None:
+    desk = Desk.holding("0.5")
+    desk.drift("-0.02")
+    desk.later()
+    assert kinds(desk.later()) == [CorrectionKind.POSITION]
+    desk.manager.force_sync(Decimal("0.48"))
+    assert desk.manager.snapshot().total("position") == Decimal("0.48")
+    assert desk.manager.snapshot().meta.unattributed == 0
+    assert desk.later().agrees
+
+
 def test_while_the_breaker_is_open_no_position_is_corrected() -> None:
     desk = Desk.holding("0.5")
     desk.drift("-0.02")

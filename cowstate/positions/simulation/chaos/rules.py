@@ -167,8 +167,10 @@ class PresentLife:
         known: set[OrderId] | None = None
         total = Decimal(0)
         for entry in reversed(entries):
-            if entry.time_ms < ledger.since_ms:
-                break
+            if entry.time_ms < ledger.since_ms and entry.order_id not in asking:
+                if not asking:
+                    break
+                continue
             if known is None:
                 known = {each.trade_id for each in ledger.entries if each.order_id not in asking}
             if entry.trade_id in known:
