@@ -75,6 +75,7 @@ class Findings(Record):
 
     *settled_disputes* are the last 64 that somebody has looked at: they are not raised again.
     *asked* is when each order was asked for last, so that who has waited longest comes first.
+    *given_up* is what was absent and is over, as long as somebody may still find it.
 
     >>> found = Findings().not_found("g-100-B1", 1_000).not_found("g-100-B1", 6_000)
     >>> found.absence("g-100-B1")
@@ -88,10 +89,15 @@ class Findings(Record):
     disputes: tuple[Dispute, ...] = ()
     asked: tuple[tuple[str, int], ...] = ()
     settled_disputes: tuple[Dispute, ...] = ()
+    given_up: tuple[Absent, ...] = ()
 
     def absence(self, client_oid: str) -> Absent | None:
         """Return since when an order was not found; None if it was, or was not asked for."""
         return next((each for each in self.absent if each.client_oid == client_oid), None)
+
+    def gave_up(self, client_oid: str) -> Absent | None:
+        """Return for how long an order that is over was not found; None if it was."""
+        return next((each for each in self.given_up if each.client_oid == client_oid), None)
 
     def ghost(self, order_id: OrderId) -> Ghost | None:
         """Return since when an order is listed that should not be; None if it is not."""
@@ -112,10 +118,11 @@ class Findings(Record):
 
     def found(self, client_oid: str) -> Findings:
         """Return the findings when the venue has told of an order: it is not absent."""
-        if self.absence(client_oid) is None:
+        if self.absence(client_oid) is None and self.gave_up(client_oid) is None:
             return self
         return self.replace(
-            absent=tuple(each for each in self.absent if each.client_oid != client_oid)
+            absent=tuple(each for each in self.absent if each.client_oid != client_oid),
+            given_up=tuple(each for each in self.given_up if each.client_oid != client_oid),
         )
 
     def listed_though_over(self, order_id: OrderId, client_oid: str, now_ms: int) -> Findings:
@@ -151,15 +158,22 @@ class Findings(Record):
         asked.update(dict.fromkeys(names, now_ms))
         return self.replace(asked=tuple(sorted(asked.items())))
 
-    def only(self, names: Iterable[str]) -> Findings:
+    def only(self, names: Iterable[str], over: Iterable[str] = ()) -> Findings:
         """Return the findings without those of orders that are not of *names* any more.
 
-        Ghosts and disputes are not of orders that are alive, and stay.
+        Ghosts and disputes are not of orders that are alive, and stay. What was absent and is
+        among those that are *over* is given up.
         """
-        kept = set(names)
+        kept, ended = set(names), set(over)
+        given_up = [
+            each
+            for each in (*self.given_up, *self.absent)
+            if each.client_oid in ended and each.client_oid not in kept
+        ]
         return self.replace(
             absent=tuple(each for each in self.absent if each.client_oid in kept),
             asked=tuple((name, when) for name, when in self.asked if name in kept),
+            given_up=tuple(sorted(given_up, key=_client_oid)),
         )
 
 

@@ -15,6 +15,7 @@ from ..book.store import Slots
 from ..exchange.promises import VenuePromises
 from .differences import differences_without_trades
 from .evidence import Evidence
+from .fates import Said
 from .looks import PositionLook
 from .orderfacts import OrderFacts
 from .queries import OrdersSeen
@@ -89,7 +90,8 @@ def _unseen(
     told = {
         answer.query.name
         for answer in seen.answers
-        if answer.asked_ms - promises.order_lag_ms > look.came_ms
+        # That it was not found says nothing of what it has filled.
+        if answer.said is Said.TOLD and answer.asked_ms - promises.order_lag_ms > look.came_ms
     }
     if seen.listed_ms - promises.open_orders_lag_ms >= look.came_ms:
         told |= {update.client_oid for update in seen.listed or ()}
