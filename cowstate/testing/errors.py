@@ -72,7 +72,8 @@ class ScenarioError(CowstateError, AssertionError):
         self.trace = trace
         # Whole: it is there to be read, and to be pasted.
         told = f"{type(error).__name__}: {error}\n\n{scenario}\n\n{trace}"
-        again = f"scenario = {scenario!r}\nreplay(scenario.program(make, model), {schedule})"
+        how = getattr(schedule, "how", f"replay(program, {schedule!r})")
+        again = f"program = {scenario!r}.program(make, model)\n{how}"
         self.args = (f"{told}\n\nTo run it again:\n{again}",)
 
 

@@ -55,6 +55,9 @@ class Scenario(Record):
     def program(self, make: Callable[[], Any], model: Model[Any] | None = None) -> Program:
         """Return the program for `explore` and `replay`, whose check is that of linearizability.
 
+        Explore it with ``reduction=False``, for the check looks at which call was over before which
+        began, and that is nothing to the reduction.
+
         Args:
             make: makes the object that is called.
             model: what it does if one client uses it; None for what it itself does then.
@@ -201,10 +204,11 @@ def explore_object(
     (see `check_linearizable`), or if its threads wait for each other for ever. An error that a call
     raises is what came of it, and must be what the model says.
 
-    Programs and their schedules are the same each time if hypothesis is derandomized, and differ
-    from run to run if it is not, as its profile says. What fails is made as small as it can be.
-    Costs *examples* times what `explore` costs, and again about as much where something fails. The
-    object must do the same in the same schedule, as for `explore`.
+    Schedules that come to the same state are all run, for they differ in which call was over before
+    which began. Programs and their schedules are the same each time if hypothesis is derandomized,
+    and differ from run to run if it is not, as its profile says. What fails is made as small as it
+    can be. Costs *examples* times what `explore` costs, and again about as much where something
+    fails. The object must do the same in the same schedule, as for `explore`.
 
     Args:
         make: makes a new object for each schedule: its class, often.
@@ -261,6 +265,8 @@ def explore_object(
                 preemptions=preemptions,
                 max_schedules=max_schedules,
                 every=every,
+                # It leaves out what differs in time alone: which call was over before which began.
+                reduction=False,
             )
         except ScheduleError as failure:
             ran.failed = (scenario, failure)

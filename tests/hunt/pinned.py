@@ -44,7 +44,7 @@ def told(
     """What the calls of *scenario* are told in an order of its threads that breaks it; sorted."""
     pinned(module)
     with pytest.raises(ScheduleError) as caught:
-        explore(scenario.program(make, model), modules=[module])
+        explore(scenario.program(make, model), modules=[module], reduction=False)
     error = caught.value.error
     assert isinstance(error, NotLinearizableError), error
     return sorted(str(call) for call in error.calls)
@@ -53,6 +53,6 @@ def told(
 def passes(scenario: Scenario, make: Callable[[], Any], module: str) -> None:
     """Run every order of *scenario* within the bound; there must be more than two."""
     pinned(module)
-    found = explore(scenario.program(make), modules=[module])
+    found = explore(scenario.program(make), modules=[module], reduction=False)
     assert found.complete
     assert found.schedules > 2

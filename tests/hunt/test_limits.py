@@ -56,7 +56,7 @@ def outcomes(amount: int, threads: int) -> set[tuple[bool, ...]]:
 
         return [hitting(number) for number in range(threads)], lambda: tuple(allowed.values())
 
-    found = explore(program, modules=[HERE], preemptions=2)
+    found = explore(program, modules=[HERE], preemptions=2, reduction=False)
     assert found.complete
     return {outcome for outcome in found.outcomes if isinstance(outcome, tuple)}
 

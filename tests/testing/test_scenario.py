@@ -65,7 +65,7 @@ def test_what_is_shown_can_be_run_again() -> None:
     assert again.steps == error.trace.steps
     # And pasted: all of it is in the text.
     text = str(error)
-    for part in (error.error, error.scenario, error.trace, error.schedule):
+    for part in (error.error, error.scenario, error.trace, error.schedule.how):
         assert str(part) in text
     assert eval(repr(error.scenario), {"Scenario": Scenario}) == error.scenario
 
