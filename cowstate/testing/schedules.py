@@ -66,6 +66,8 @@ class Schedule(NamedTuple):
 
     >>> Schedule(switches=((3, 1), (7, 0)), modules=("cowstate.committer",))  # 1 at 3, 0 at 7
     Schedule(switches=((3, 1), (7, 0)), modules=('cowstate.committer',), every='line', text='')
+    >>> Schedule((), ("cowstate.committer",), text="A3 B").how
+    "replay(program, 'A3 B', modules=['cowstate.committer'])"
     """
 
     switches: tuple[tuple[int, int], ...]
