@@ -77,7 +77,11 @@ class Schedule(NamedTuple):
 
     @property
     def how(self) -> str:
-        """The call that runs it again."""
+        """The call that runs it again.
+
+        >>> Schedule(((0, 0), (3, 1)), ("app.jobs",), text="A3 B").how
+        "replay(program, 'A3 B', modules=['app.jobs'])"
+        """
         if not self.text:
             return f"replay(program, {self!r})"
         names = [each if isinstance(each, str) else each.__name__ for each in self.modules]
