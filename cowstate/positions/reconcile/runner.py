@@ -76,8 +76,8 @@ class PassRunner:
         self._fills = FillLog(keep_ms(exchange.promises), time_ms)
         # Of a dry run: the account that it would have written.
         self._imagined: Account | None = None
-        # What is called holds nothing but weakly: a finalizer keeps what it calls until it does, and
-        # the clock, or a subscriber of the store, may well hold the reconciler.
+        # What is called holds nothing but weakly: a finalizer keeps what it calls until it does,
+        # and the clock, or a subscriber of the store, may well hold the reconciler.
         followed = self._store.subscribe(partial(_note_fills, weakref.ref(self._fills)))
         weakref.finalize(self, followed.close)
         self.memory = self._begin()

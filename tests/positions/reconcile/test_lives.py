@@ -17,7 +17,7 @@ from tests.positions.reconcile.desk import CONFIG, START
 
 
 class Program:
-    """As programs are: its clock is a method of its own, and its subscriber knows the reconciler."""
+    """As programs are: its clock is a method, and its subscriber knows the reconciler."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock(START)
