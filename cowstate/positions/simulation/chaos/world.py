@@ -153,7 +153,7 @@ class _World:
             clock.call_at(START_MS + _SAVE_MS, self._save)
         self._start(self.saves[0][1])
         clock.run_until(self.end_ms)
-        # What opened in the last passes has as long to heal as what was there when the faults stopped.
+        # What opened in the last passes has as long to heal as what was there before.
         latest_ms = self.end_ms + self._after_ms
         while (opened_ms := self.watch.opened_ms) is not None:
             clock.run_until(min(opened_ms + self._after_ms, latest_ms))
