@@ -59,6 +59,7 @@ NEAR = {
     "cowstate/meter.py": ["test_meter_figures"],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/process.py": ["test_serving", "worlds/test_inside"],
+    "cowstate/raised.py": ["test_errors", "test_showing"],
     "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
     "cowstate/readstore.py": [
         *("test_feeds", *INITIAL, *SUBSCRIBERS, "test_slips", "test_process"),
