@@ -19,7 +19,7 @@ from ..errors import ArgumentTypeError, ArgumentValueError
 from ..showing import begun, shown
 from .calls import Call, agree
 from .errors import NotLinearizableError, UndecidedError
-from .models import WAITS, Model, check_state, stepped
+from .models import WAITS, Model, check_state, checked, stepped
 from .timelines import timeline
 
 __all__ = ["Linearization", "check_linearizable"]
@@ -90,8 +90,7 @@ def check_linearizable(
         3  c          []     read() -> 2
         !  a             []  read() -> 1
     """
-    if not isinstance(model, Model):
-        raise ArgumentTypeError(f"a model must be a cowstate.testing.Model, not {shown(model)}")
+    checked(model)
     _check_bound(most_steps)
     budget = _Budget(most_steps)
     placed: list[tuple[int, Call]] = []
