@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from ..errors import ArgumentTypeError, ArgumentValueError
@@ -59,7 +60,8 @@ def run_threads(
     Raises:
         HangError: not all have ended in time. It shows where each of them stands, the one that has
             the lock with the one that waits for it. They are daemon threads, and go on.
-        ArgumentTypeError: something is not a function.
+        ArgumentTypeError: something is not a function, or a coroutine function, or no number.
+        ArgumentValueError: *timeout* or *switch_interval* is not above 0.
 
     >>> run_threads(lambda: 1, lambda: 2)
     [1, 2]
@@ -67,8 +69,14 @@ def run_threads(
     for fn in functions:
         if not callable(fn):
             raise ArgumentTypeError(f"run_threads needs functions, not {shown(fn)}")
-    if not timeout > 0:
-        raise ArgumentValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        if inspect.iscoroutinefunction(fn):
+            raise ArgumentTypeError(
+                f"{shown(fn)} is a coroutine function, of which a thread would run nothing; give a "
+                "function that runs it, `lambda: asyncio.run(...)`"
+            )
+    _check_seconds("timeout", timeout)
+    if switch_interval is not None:
+        _check_seconds("switch_interval", switch_interval)
     if not functions:
         return []
     start = threading.Barrier(len(functions))
@@ -87,6 +95,13 @@ def run_threads(
     if errors:
         raise _noted(errors)
     return [runner.result for runner in runners]
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(value)}")
+    if not value > 0:
+        raise ArgumentValueError(f"{name} must be a number of seconds above 0, not {value}")
 
 
 @contextmanager
@@ -128,9 +143,13 @@ def _hang(hanging: Sequence[_Runner], timeout: float) -> HangError:
 
 def _noted(errors: Sequence[tuple[_Runner, BaseException]]) -> BaseException:
     (first, error), *others = errors
-    error.add_note(f"in {first.thread.name}")
+    notes = [f"in {first.thread.name}"]
     for runner, other in others:
         text = "".join(traceback.format_exception(other)).rstrip()
         told = ", the same" if other is error else f":\n{text}"
-        error.add_note(f"and in {runner.thread.name}{told}")
+        notes.append(f"and in {runner.thread.name}{told}")
+    # One whose class is frozen takes no notes, and is worth more than they are.
+    with suppress(Exception):
+        for note in notes:
+            error.add_note(note)
     return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -143,11 +144,31 @@ def test_where_a_thread_cannot_be_started_those_that_were_do_not_wait_for_ever(
     assert ran == []
 
 
+def test_an_error_that_takes_no_notes_comes_all_the_same() -> None:
+    @dataclass(frozen=True)
+    class FrozenError(Exception):
+        n: int
+
+    error = FrozenError(1)
+    with pytest.raises(FrozenError) as caught:
+        run_threads(raising(error), raising(KeyError()))
+    assert caught.value is error
+
+
+async def tasked() -> None:
+    """Would not be run by a thread."""
+
+
 @pytest.mark.parametrize(
     ("functions", "options", "error"),
     [
         ([3], {}, ArgumentTypeError),
+        ([tasked], {}, ArgumentTypeError),
         ([print], {"timeout": 0}, ArgumentValueError),
+        ([print], {"timeout": "5"}, ArgumentTypeError),
+        ([print], {"timeout": None}, ArgumentTypeError),
+        ([print], {"switch_interval": 0}, ArgumentValueError),
+        ([print], {"switch_interval": "1"}, ArgumentTypeError),
         ([print], {"timeout": float("nan")}, ArgumentValueError),
     ],
 )
