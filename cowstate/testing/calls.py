@@ -41,7 +41,11 @@ class Raised(Record):
         >>> Raised.of(KeyError("a"))
         raises KeyError: 'a'
         """
-        said = cut(str(error), 100)
+        try:
+            said = cut(str(error), 100)
+        except Exception:
+            # What came of the call is the error, not what its text raises.
+            said = ""
         return cls(type(error), f"{type(error).__name__}: {said}" if said else "")
 
     def __repr__(self) -> str:
@@ -79,9 +83,9 @@ class Call(Record):
     def __str__(self) -> str:
         args = ", ".join(shown(arg, _SHOWN) for arg in self.args)
         called = f"{begun(self.operation, 40)}({cut(args, 2 * _SHOWN)})"
-        if self.ended is None:
-            return f"{called} has not returned"
-        return f"{called} -> {shown(self.result, _SHOWN)}"
+        came = "has not returned" if self.ended is None else f"-> {shown(self.result, _SHOWN)}"
+        # A repr may be of several lines, and so may what an error says.
+        return " ".join(f"{called} {came}".splitlines())
 
 
 def agree(expected: object, result: object) -> bool:

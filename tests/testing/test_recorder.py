@@ -148,6 +148,20 @@ def test_an_error_is_recorded_and_raised() -> None:
     assert call.ended == 1
 
 
+def test_an_error_that_cannot_say_anything_is_recorded_and_raised() -> None:
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("in __str__")
+
+    def fail() -> None:
+        raise SilentError
+
+    recorder = Recorder()
+    with pytest.raises(SilentError):
+        recorder.function(fail)()
+    assert told(recorder) == ["fail() -> raises SilentError"]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TimeoutError()])
 def test_a_call_of_which_nobody_knows_what_came_has_not_returned(error: BaseException) -> None:
     recorder = Recorder(unknown=[TimeoutError])
