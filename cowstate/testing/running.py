@@ -59,7 +59,8 @@ def run_threads(
 
     Raises:
         HangError: not all have ended in time. It shows where each of them stands, the one that has
-            the lock with the one that waits for it. They are daemon threads, and go on.
+            the lock with the one that waits for it. They are daemon threads, and go on. If others
+            raised, and may be why, the first one's error is its cause, and all are notes on it.
         ArgumentTypeError: something is not a function, or a coroutine function, or no number.
         ArgumentValueError: *timeout* or *switch_interval* is not above 0.
 
@@ -89,9 +90,11 @@ def run_threads(
             start.abort()
             raise
         hanging = _join_all(runners, time.monotonic() + timeout)
-    if hanging:
-        raise _hang(hanging, timeout)
     errors = [(runner, runner.error) for runner in runners if runner.error is not None]
+    if hanging:
+        hang = _hang(hanging, timeout)
+        _note(hang, [_told(runner, error) for runner, error in errors])
+        raise hang from (errors[0][1] if errors else None)
     if errors:
         raise _noted(errors)
     return [runner.result for runner in runners]
@@ -143,13 +146,24 @@ def _hang(hanging: Sequence[_Runner], timeout: float) -> HangError:
 
 def _noted(errors: Sequence[tuple[_Runner, BaseException]]) -> BaseException:
     (first, error), *others = errors
-    notes = [f"in {first.thread.name}"]
-    for runner, other in others:
-        text = "".join(traceback.format_exception(other)).rstrip()
-        told = ", the same" if other is error else f":\n{text}"
-        notes.append(f"and in {runner.thread.name}{told}")
+
+    others_told = [
+        f"and in {runner.thread.name}, the same"
+        if other is error
+        else f"and {_told(runner, other)}"
+        for runner, other in others
+    ]
+    _note(error, [f"in {first.thread.name}", *others_told])
+    return error
+
+
+def _told(runner: _Runner, error: BaseException) -> str:
+    text = "".join(traceback.format_exception(error)).rstrip()
+    return f"in {runner.thread.name}:\n{text}"
+
+
+def _note(error: BaseException, notes: Sequence[str]) -> None:
     # One whose class is frozen takes no notes, and is worth more than they are.
     with suppress(Exception):
         for note in notes:
             error.add_note(note)
-    return error

@@ -115,6 +115,23 @@ def test_threads_that_wait_for_each_other_are_shown_with_where_they_stand() -> N
     assert isinstance(error, TimeoutError)
 
 
+def test_the_error_of_one_for_whom_another_waits_for_ever_is_told() -> None:
+    given = threading.Event()
+
+    def waits() -> None:
+        given.wait(60)
+
+    with pytest.raises(HangError) as caught:
+        run_threads(waits, raising(KeyError("why")), timeout=0.2)
+    given.set()
+    hang = caught.value
+    assert hang.hanging == ("waits-1",)
+    assert isinstance(hang.__cause__, KeyError)
+    (note,) = hang.__notes__
+    assert note.startswith("in fails-2:\nTraceback")
+    assert note.endswith("KeyError: 'why'")
+
+
 def test_turns_are_as_short_as_is_asked_for_and_as_before_then() -> None:
     before = sys.getswitchinterval()
     assert run_threads(sys.getswitchinterval, switch_interval=1e-4) == [pytest.approx(1e-4)]
