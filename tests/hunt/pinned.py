@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,8 @@ from cowstate.errors import ScheduleError
 from cowstate.testing import Model, NotLinearizableError, Scenario
 from cowstate.testing.schedules import explore
 
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/explanation/bug-hunt.md").read_text(encoding="utf-8")
 RELEASES = {
     "blinker": "1.9.0",
     "boltons": "26.2.0",
