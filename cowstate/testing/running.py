@@ -164,6 +164,6 @@ def _told(runner: _Runner, error: BaseException) -> str:
 
 def _note(error: BaseException, notes: Sequence[str]) -> None:
     # One whose class is frozen takes no notes, and is worth more than they are.
-    with suppress(Exception):
-        for note in notes:
+    for note in notes:
+        with suppress(Exception):
             error.add_note(note)

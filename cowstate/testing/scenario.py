@@ -8,6 +8,7 @@ thread calls which with what; `explore` runs that in every schedule within a bou
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
@@ -313,8 +314,17 @@ def explore_object(
         if isinstance(failure.error, NotKeptError | UndecidedError):
             # No verdict on the object.
             raise failure.error from None
-        raise ScenarioError(scenario, failure.error, failure.schedule, failure.trace) from None
+        # By names, so that it can be pasted, and pickled by whoever collects the tests' errors.
+        schedule: Any = failure.schedule
+        schedule = schedule._replace(modules=tuple(map(_named, schedule.modules)))
+        raise ScenarioError(scenario, failure.error, schedule, failure.trace) from None
     return ScenarioTally(ran.scenarios, ran.schedules, ran.complete)
+
+
+def _named(module: str | ModuleType) -> str | ModuleType:
+    if isinstance(module, str) or sys.modules.get(module.__name__) is not module:
+        return module
+    return module.__name__
 
 
 class _Ran:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from queue import LifoQueue, SimpleQueue
 from typing import Any
 
@@ -70,6 +71,22 @@ def test_what_is_shown_can_be_run_again() -> None:
     for part in (error.error, error.scenario, error.trace, error.schedule.how):
         assert str(part) in text
     assert eval(repr(error.scenario), {"Scenario": Scenario}) == error.scenario
+    _, _, pasted = text.partition("To run it again:\n")
+    scenario, program, again = pasted.splitlines()
+    names: dict[str, Any] = {"Scenario": Scenario, "replay": replay, "make": Counter, "model": None}
+    exec(f"{scenario}\n{program}\ntrace = {again}", names)
+    assert str(names["trace"].error) == str(error.error)
+
+
+def test_what_was_found_where_modules_were_given_themselves_is_told_and_pickled() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        exploring(Counter, modules=[planted])
+    error = caught.value
+    assert str(error).endswith(", modules=['tests.testing.planted'])")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert again.schedule == error.schedule
+    assert again.scenario == error.scenario
 
 
 def test_the_smallest_program_that_loses_an_update_is_two_calls() -> None:
