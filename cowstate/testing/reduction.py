@@ -84,9 +84,12 @@ class Reduction:
 
     def of_use(self, primitive: object) -> Footprint:
         """Return what a use of *primitive* touches."""
-        if isinstance(primitive, Primitive):
+        if not isinstance(primitive, Primitive):
+            return ANYTHING
+        try:
             return NOTHING.writing(*places_of(primitive))
-        return ANYTHING
+        except NotUnderstoodError:
+            return ANYTHING
 
     def position(self, worker: Worker) -> str:
         """Return where *worker* stands, in words."""

@@ -164,6 +164,7 @@ def explore(
             a point, for an instruction is told apart from its line by nothing.
 
     Raises:
+        ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
         ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
         NondeterminismError: the same schedule took another path than before.
         UnscheduledError: a thread waits for something unknown to the search, or never ends.
@@ -227,6 +228,7 @@ def sample(
         timeouts: see there.
 
     Raises:
+        ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
         ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
         NondeterminismError: the same schedule took another path than before.
         UnscheduledError: a thread waits for something unknown to the search, or never ends.
