@@ -33,7 +33,8 @@ def exhaust(program: Program, preemptions: int = 1) -> Exploration:
 
 
 def exhaust_meeting(program: Program, preemptions: int = 2) -> Exploration:
-    result = explore(program, modules=[*MEETING, sys.modules[__name__]], preemptions=preemptions)
+    modules = [*MEETING, sys.modules[__name__]]
+    result = explore(program, modules=modules, preemptions=preemptions, reduction=False)
     assert result.complete
     print(f"{result.schedules} schedules, outcomes {result.outcomes}")
     return result
