@@ -125,6 +125,7 @@ NEAR = {
     **{
         f"cowstate/positions/reconcile/{module}.py": [
             "positions/reconcile/test_reconciler",
+            "positions/reconcile/test_reconciler_position",
             "positions/reconcile/test_restart",
             "positions/reconcile/test_races",
             "positions/reconcile/test_harm",
@@ -136,6 +137,7 @@ NEAR = {
         "positions/reconcile/test_reconciler",
     ],
     "cowstate/positions/reconcile/reconciler.py": [
+        "positions/reconcile/test_reconciler_position",
         "positions/reconcile/test_reconciler_loop",
         "positions/reconcile/test_restart",
     ],
@@ -228,6 +230,7 @@ POSITIONS = [
     "positions/trading/test_manager",
     "positions/trading/test_restoring",
     "positions/reconcile/test_reconciler",
+    "positions/reconcile/test_reconciler_position",
     "positions/reconcile/test_restart",
     "positions/book/test_user_stream",
     "positions/book/test_sync",
