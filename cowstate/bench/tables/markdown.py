@@ -29,7 +29,6 @@ NONE: Final = "-"
 
 INSTALLS: Final = {PLAIN: "plain", FAST: "`fast`"}
 
-
 _LEAST = 2
 """Columns: what is measured, and one that has measured it."""
 
