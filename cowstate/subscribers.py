@@ -23,7 +23,7 @@ __all__ = ["OnError", "Subscription"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-OnError: TypeAlias = 'Literal["log", "stop"] | Callable[[Exception, Commit[Any, Any]], object]'
+OnError: TypeAlias = Literal["log", "stop"] | Callable[[Exception, Commit[Any, Any]], object]
 """What becomes of an exception out of a callback: logged, logged and the subscription closed,
 or handed to ``handler(error, commit)``."""
 

@@ -44,12 +44,12 @@ NEAR = {
         *("test_groups_raise", *INITIAL, *SUBSCRIBERS, "test_delivery", "test_serving"),
     ],
     "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
-    "cowstate/immutability.py": ["test_records"],
+    "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": ["test_meta", *INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
-    "cowstate/keys.py": ["test_writestore", "test_store"],
+    "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
-    "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
+    "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock", "test_inside_writes"],
     "cowstate/lookups.py": [
         *("test_totals_asked", "test_ranges_of_drafts", "test_draft", "test_transactions"),
     ],
@@ -73,7 +73,7 @@ NEAR = {
     "cowstate/snapshot.py": [
         *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
     ],
-    "cowstate/store.py": ["test_deferral", "test_blocks", "test_readstore"],
+    "cowstate/store.py": ["test_awkward_keys", "test_deferral", "test_blocks", "test_readstore"],
     "cowstate/subscribers.py": [
         *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),
         "test_serving",
@@ -93,7 +93,9 @@ NEAR = {
         "test_ranges",
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
-    "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
+    "cowstate/writelock.py": [
+        *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
+    ],
     "cowstate/testing/__init__.py": ["testing/test_plain_install"],
     "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
     "cowstate/testing/errors.py": [
