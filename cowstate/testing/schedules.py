@@ -165,9 +165,11 @@ def explore(
 
     Raises:
         ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
-        ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
+        ScheduleError: a schedule fails: an exception, a failed check, a deadlock; or, with an
+            UnscheduledError as its error, a thread waits for something unknown to the search, or
+            never ends.
         NondeterminismError: the same schedule took another path than before.
-        UnscheduledError: a thread waits for something unknown to the search, or never ends.
+        UnscheduledError: a thread of a program that is being explored calls this.
 
     >>> from cowstate import Store
     >>> def program():
@@ -229,9 +231,11 @@ def sample(
 
     Raises:
         ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
-        ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
+        ScheduleError: a schedule fails: an exception, a failed check, a deadlock; or, with an
+            UnscheduledError as its error, a thread waits for something unknown to the search, or
+            never ends.
         NondeterminismError: the same schedule took another path than before.
-        UnscheduledError: a thread waits for something unknown to the search, or never ends.
+        UnscheduledError: a thread of a program that is being explored calls this.
 
     >>> from cowstate import Store
     >>> def program():

@@ -78,9 +78,9 @@ def explore_tasks(
         max_schedules: give up after so many; see `Exploration.complete`.
 
     Raises:
-        ScheduleError: a schedule fails. Its ``schedule`` is for `replay_tasks`.
+        ScheduleError: a schedule fails. Its ``schedule`` is for `replay_tasks`. Its ``error`` is an
+            UnscheduledError if the program runs threads, or never ends.
         NondeterminismError: the same schedule took another path than before.
-        UnscheduledError: the program runs threads, or never ends.
 
     >>> def program():
     ...     seen = []
