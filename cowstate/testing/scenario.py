@@ -20,6 +20,7 @@ from .calls import NotKeptError
 from .errors import ScenarioError, UndecidedError
 from .linearizability import check_linearizable
 from .models import Model, checked
+from .points import listed
 from .recorder import Recorder
 from .schedules import Granularity, Program, explore
 
@@ -274,7 +275,7 @@ def explore_object(
     if model is not None:
         checked(model)
     _check_operations(make(), operations)
-    territory = list(_home_of(make(), operations) if modules is None else modules)
+    territory = listed(_home_of(make(), operations) if modules is None else modules)
     ran = _Ran()
     every_check: Any = HealthCheck
 

@@ -112,3 +112,5 @@ def test_bad_arguments_are_named() -> None:
         sample(logged(1), modules=HERE, depth=0)
     with pytest.raises(ArgumentTypeError, match="seed"):
         sample(logged(1), modules=HERE, seed="x")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match="for one write"):
+        sample(logged(1), modules=__name__)
