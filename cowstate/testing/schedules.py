@@ -20,6 +20,7 @@ from ..errors import (
     ScheduleError,
 )
 from ..showing import shown
+from .bounds import check_bound, check_bound_or_none
 from .plans import Plan
 from .points import Territory
 from .reduction import Reduction
@@ -182,8 +183,8 @@ def explore(
     (True, [2])
     """
     _check_every(every)
-    _check_bound("preemptions", preemptions, 0)
-    _check_bound("max_schedules", max_schedules, 1)
+    check_bound_or_none("preemptions", preemptions, 0)
+    check_bound_or_none("max_schedules", max_schedules, 1)
     territory = Territory(modules)
     instructions = every == "instruction"
     scheduler = Scheduler(
@@ -247,8 +248,8 @@ def sample(
     {5: 20}
     """
     _check_every(every)
-    _check_bound("schedules", schedules, 1)
-    _check_bound("depth", depth, 1)
+    check_bound("schedules", schedules, 1)
+    check_bound_or_none("depth", depth, 1)
     if not isinstance(seed, int):
         raise ArgumentTypeError(f"seed must be a whole number, not {shown(seed)}")
     territory = Territory(modules)
@@ -368,12 +369,3 @@ def _told(
 def _check_every(every: object) -> None:
     if every not in ("line", "instruction"):
         raise ArgumentValueError(f"every must be 'line' or 'instruction', not {shown(every)}")
-
-
-def _check_bound(name: str, value: object, least: int) -> None:
-    if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ArgumentTypeError(f"{name} must be a whole number or None, not {value!r}")
-    if value < least:
-        raise ArgumentValueError(f"{name} must be at least {least}, not {value}")

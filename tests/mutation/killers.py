@@ -192,6 +192,7 @@ NEAR |= {
     f"cowstate/testing/{module}.py": [*(f"testing/test_{name}" for name in named), *_EXPLORING]
     for module, named in {
         "adoption": ["threads"],
+        "bounds": ["sampling", "tasks"],
         "counters": ["primitives"],
         "footprints": ["reduction"],
         "known": ["reduction", "reduction_side_ways"],
