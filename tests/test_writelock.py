@@ -177,6 +177,40 @@ def test_the_commit_of_a_block_outwaits_whoever_is_at_the_lock_whatever_the_time
     assert store.statistics().open_transaction is None
 
 
+def test_the_commit_of_a_block_waits_for_who_looks_whether_it_is_over() -> None:
+    # On a slow machine such a look may take longer than the patience of who commits. Who looks
+    # waits for the block, and the block for the look: no ring, for the look ends by itself.
+    store = Store({"n": 0})
+    entered, leave_it, looking, go_on = Event(), Event(), Event(), Event()
+    turn: Any = WriteLock._turn
+
+    def dawdling(self: WriteLock, *work: Any) -> Any:
+        found = turn(self, *work)
+        if found is BUSY and not looking.is_set():
+            looking.set()
+            arrive(go_on)
+        return found
+
+    def block() -> None:
+        with store.transaction() as tx:
+            tx["n"] = 5
+            entered.set()
+            arrive(leave_it)
+
+    with setting(writelock, PATIENCE=0.001), setting(WriteLock, _turn=dawdling):
+        writer = Party(block)
+        arrive(entered)
+        waiter = Party(partial(store.update, "n", add))
+        arrive(looking)
+        with calls_of(WriteLock, "_look_for_a_ring") as looks:
+            leave_it.set()
+            eventually(lambda: len(looks) >= 3 or writer.done, "it should look what it waits for")
+        go_on.set()
+        writer.result()
+        waiter.result()
+    assert store.snapshot()["n"] == 6
+
+
 def test_who_finds_a_block_torn_goes_on_at_once_whatever_its_timeout() -> None:
     store = Store({"n": 0})
     block = store.transaction()
