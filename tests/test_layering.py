@@ -61,6 +61,7 @@ ROOMS = {
         "exchange",
         "book",
         "errors",
+        "guard",
     ],
 }
 

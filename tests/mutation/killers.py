@@ -143,6 +143,7 @@ NEAR = {
         "positions/reconcile/test_reconciler_loop",
         "positions/reconcile/test_restart",
     ],
+    "cowstate/positions/guard.py": ["positions/test_guard"],
     "cowstate/positions/book/facts.py": [
         "positions/book/test_facts",
         "positions/reconcile/test_order_claims",
