@@ -79,7 +79,8 @@ def broken(line: str, instead: str) -> Trees:
     """The tree with one line that is another one, wherever it stands."""
     text = SOURCE.read_text()
     assert line in text, f"there is no such line any more: {line}"
-    module = ModuleType("cowstate.broken_tree")
+    # By its name no part of the package: coverage would look for its source.
+    module = ModuleType("broken_tree")
     module.__package__ = "cowstate"
     module.__file__ = "broken_tree.py"
     sys.modules[module.__name__] = module
