@@ -109,13 +109,13 @@ def test_being_told_that_it_lagged_is_a_call_too(clock: Clock) -> None:
 
     def wait(_: Any) -> None:
         inside.set()
-        stop.wait(30)
+        stop.wait(300)
 
     with store.subscribe(wait, via="thread", on_lagged=on_lagged):
         for n in range(2000):
             store.set("a", n + 10)
             if not n:
-                assert inside.wait(30)
+                assert inside.wait(300)
         stop.set()
         assert store.flush(30)
     assert told

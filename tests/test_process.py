@@ -27,12 +27,12 @@ def test_what_another_thread_had_reserved_is_free_in_the_child() -> None:
         # There is no such thread in a child. In here it is told that its transaction is over.
         with pytest.raises(ClosedError, match="given up"), store.transaction() as tx:
             inside.set()
-            assert go_on.wait(30)
+            assert go_on.wait(300)
             tx["b"] = 2
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert inside.wait(30)
+    assert inside.wait(300)
     try:
         process._after_fork_in_child()
         assert store.set("a", 5).version == 1
@@ -49,7 +49,7 @@ def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None
 
     def update(n: int) -> int:
         inside.set()
-        assert go_on.wait(30)
+        assert go_on.wait(300)
         return n
 
     def write() -> None:
@@ -59,7 +59,7 @@ def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert inside.wait(30)
+    assert inside.wait(300)
     try:
         process._after_fork_in_child()
         assert store.set("a", 5).version == 1

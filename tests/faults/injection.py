@@ -16,7 +16,7 @@ import cowstate
 from cowstate import ChangeSet, Commit, Store
 
 PACKAGE = str(Path(cowstate.__file__).parent)
-PATIENCE = 10.0
+PATIENCE = 120.0
 """Seconds after which a thread that should be done counts as hung; not waited when all is well."""
 
 Point = Callable[[CodeType], bool]

@@ -269,7 +269,7 @@ def test_readers_see_whole_maps_while_a_writer_writes() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(600)
         assert not thread.is_alive()
     assert not failed, failed[0]
     laws.check_whole(store.snapshot()._map)

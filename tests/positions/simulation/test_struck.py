@@ -10,7 +10,7 @@ from cowstate.bench.measure import gil_enabled
 from tests.commanding import ROOT, environment
 
 STRIKES = 60 if gil_enabled() else 20
-SECONDS = 1_200
+SECONDS = 1_100
 """After which it counts as hung; not waited when all is well."""
 
 
