@@ -12,7 +12,7 @@ CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_i
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/aggregate.py": ["test_extremes", "test_derivation"],
+    "cowstate/aggregate.py": ["test_extremes", "test_derivation", "test_slips", "test_derived"],
     "cowstate/aio.py": ["test_aio_feeds", "test_aio_under_writes"],
     "cowstate/bells.py": ["test_aio", "test_aio_feeds", "test_aio_under_writes"],
     "cowstate/blame.py": ["test_derivation", "test_derived", "test_aggregate"],
@@ -87,7 +87,10 @@ NEAR = {
     ],
     "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
-    "cowstate/totals.py": ["test_groups_of_totals", "test_extremes", "test_aggregate"],
+    "cowstate/totals.py": [
+        *("test_groups_of_totals", "test_extremes", "test_aggregate", "test_derivation"),
+        "worlds/test_memory",
+    ],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/views.py": ["test_snapshot", "test_mapping_protocol"],
