@@ -202,3 +202,23 @@ def test_a_task_that_forks_goes_on_in_its_transaction_and_so_does_its_helper() -
         assert store.snapshot()["a"] == 3
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("collects", [False, True])
+def test_whether_there_are_collections_is_as_before_whatever_comes_of_a_look(
+    collects: bool,
+) -> None:
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert process.without_collection(lambda: 7) == 7
+        assert gc.isenabled() is collects
+        with pytest.raises(KeyboardInterrupt):
+            process.without_collection(interrupted)
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt

@@ -12,7 +12,7 @@ CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_i
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/aggregate.py": ["test_extremes", "test_derivation"],
+    "cowstate/aggregate.py": ["test_extremes", "test_derivation", "test_slips", "test_derived"],
     "cowstate/aio.py": ["test_aio_feeds", "test_aio_under_writes"],
     "cowstate/bells.py": ["test_aio", "test_aio_feeds", "test_aio_under_writes"],
     "cowstate/blame.py": ["test_derivation", "test_derived", "test_aggregate"],
@@ -22,7 +22,8 @@ NEAR = {
     "cowstate/codec.py": [*CODECS[1:], "test_changes"],
     "cowstate/commit.py": ["test_snapshot", "test_diff", *INITIAL],
     "cowstate/committer.py": [
-        *("test_deferral", "test_every_write", "test_transactions", "test_blocks"),
+        *("test_sameness", "test_deferral", "test_writestore", "test_every_write"),
+        *("test_transactions", "test_blocks", "test_store", "test_timeline", "test_draft"),
     ],
     "cowstate/delivery.py": ["test_serving", *INITIAL, "test_loops", "test_every_write"],
     "cowstate/derivation.py": [
@@ -62,7 +63,9 @@ NEAR = {
     "cowstate/raised.py": ["test_errors", "test_showing"],
     "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
     "cowstate/readstore.py": [
-        *("test_feeds", *INITIAL, *SUBSCRIBERS, "test_slips", "test_process"),
+        *("test_feeds", *INITIAL, "test_initial_feeds", *SUBSCRIBERS, "test_slips", "test_pins"),
+        *("test_meter", "test_meter_calls", "test_meter_figures", "test_diff", "test_store"),
+        "test_process",
     ],
     "cowstate/reservation.py": ["test_transactions", "test_blocks"],
     "cowstate/ring.py": ["test_diff", "test_timeline"],
@@ -73,14 +76,21 @@ NEAR = {
     "cowstate/snapshot.py": [
         *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
     ],
-    "cowstate/store.py": ["test_awkward_keys", "test_deferral", "test_blocks", "test_readstore"],
+    "cowstate/store.py": [
+        *("test_slips", "test_transactions", "test_draft", "test_observation", "test_timeline"),
+        *("test_meter_figures", "test_awkward_keys", "test_deferral", "test_blocks", "test_diff"),
+        *("test_writestore", "test_readstore"),
+    ],
     "cowstate/subscribers.py": [
         *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),
         "test_serving",
     ],
     "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
-    "cowstate/totals.py": ["test_groups_of_totals", "test_extremes", "test_aggregate"],
+    "cowstate/totals.py": [
+        *("test_groups_of_totals", "test_extremes", "test_aggregate", "test_derivation"),
+        "worlds/test_memory",
+    ],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/views.py": ["test_snapshot", "test_mapping_protocol"],
