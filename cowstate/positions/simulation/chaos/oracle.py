@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ...book.ids import parse_client_oid
-from ...book.model import EXACT, OrderUpdate, Side
+from ...book.model import EXACT, OrderStatus, OrderUpdate, Side
 from ...book.slots import InventorySlot, Order
 
 __all__ = ["Fact", "Gap", "HaltVerdict", "Judgement", "Truth", "VenueOrder", "gap_of", "judge"]
@@ -214,7 +214,7 @@ class _Counts:
             if here is not order.alive:
                 if order.alive and local is not None and local.status.terminal:
                     self.wrong += 1
-                else:
+                elif order.alive or local is None or not _may_come(local, truth):
                     self.behind += 1
         if order.filled != counted:
             heard = counted if fact is None else max(counted, fact.filled)
@@ -241,6 +241,12 @@ class _Counts:
 
     def _learn(self, filled: Decimal, side: Side, fee: Decimal) -> None:
         self.unexplained = EXACT.subtract(self.unexplained, _net(filled, side, fee))
+
+
+def _may_come(local: Order, truth: Truth) -> bool:
+    """Whether *local* may still be on its way for all that is known, whoever had its id before."""
+    unheard = local.order_id is None and local.status is OrderStatus.PENDING
+    return unheard and local.client_oid in truth.young
 
 
 def _net(filled: Decimal, side: Side, fee: Decimal) -> Decimal:

@@ -210,6 +210,19 @@ def test_nobody_can_know_yet_that_a_request_was_lost() -> None:
     assert gap(book(sent), Truth(Decimal(0))).behind == 1
 
 
+def test_nobody_can_know_it_either_where_an_order_that_is_over_had_the_same_id() -> None:
+    ended = update(0, 0, OrderStatus.CANCELED)
+    sent = update(0, 0, OrderStatus.PENDING).replace(order_id=None)
+    young = frozenset([sent.client_oid])
+    assert gap(book(sent), truth_of(ended, young=young)).closed
+    assert gap(book(sent), truth_of(ended)).behind == 1
+    # What was heard of is on its way no more; and what works there is there.
+    assert gap(book(update(0, 0, OrderStatus.NEW)), truth_of(ended, young=young)).behind == 1
+    works = update(0, 0, OrderStatus.NEW)
+    over = update(0, 0, OrderStatus.CANCELED).replace(order_id=None)
+    assert gap(book(over), truth_of(works, young=young)).wrong == 1
+
+
 def test_a_fill_that_was_never_is_missed_and_unexplained() -> None:
     invented = update(0, 3, OrderStatus.PARTIALLY_FILLED)
     found = gap(book(invented), Truth(Decimal(0)))
