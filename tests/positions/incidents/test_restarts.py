@@ -76,12 +76,16 @@ def test_an_open_breaker_is_open_after_a_restart() -> None:
 
 
 def lost_with_its_fill(*, lag_ms: int = 0, fee: float = 0.0) -> Stage:
-    """Where no id of ours is repeated: what it saved is from before an order, and its fill."""
+    """Where no id of ours is repeated: what it saved is from before an order, and its fill.
+
+    Its price was edited by hand, so that it is at none of the grid.
+    """
     stage = Stage(no_ids=1, position_lag=lag_ms, fee=fee)
     before = stage.open().life.save()
     stage.trade(1_005)
     stage.hours("gap", 600_000)
-    stage.fill(1_000)
+    stage.amend("grid-1000-B1", 998, str(LOT))
+    stage.fill(998)
     stage.wait(500)
     stage.restart(before)
     return stage
@@ -123,6 +127,46 @@ def test_an_order_of_a_lost_life_that_was_taken_for_others_counts_once_when_it_i
     forgetful = taken_for_ours_and_told_of_later(fee)
     assert forgetful.life.manager.snapshot().meta.corrections
     assert forgetful.result.harmful
+
+
+def test_an_order_of_a_lost_life_that_was_filled_is_found_by_the_same_ids() -> None:
+    stage = Stage(no_ids=1)
+    before = stage.open().life.save()
+    stage.trade(1_005)
+    stage.hours("gap", 600_000)
+    stage.fill(1_000)
+    stage.wait(500)
+    stage.restart(before)
+    assert stage.heal() <= 2
+    assert stage.slot().position_qty == LOT
+    assert stage.life.manager.snapshot().meta.unattributed == 0
+    assert stage.total() == stage.ledger.position == Decimal("2.05")
+    assert stage.did_no_harm()
+
+
+def test_an_order_of_a_lost_life_that_works_is_found_by_the_ids_that_its_slot_would_give() -> None:
+    stage = Stage(no_ids=1)
+    before = stage.open().life.save()
+    stage.fault("refuse", 3)
+    stage.trade(1_005)
+    stage.trade(1_005)
+    stage.trade(1_005)
+    assert stage.order("grid-1000-B3").status is OrderStatus.NEW
+    stage.hours("gap", 600_000)
+    stage.fill(1_000, "0.02")
+    others = stage.order_of_others(1_010, "0.05", Side.SELL)
+    stage.wait(500)
+    stage.restart(before)
+    stage.heal()
+    order = stage.known("grid-1000-B3")
+    assert (order.status, order.filled) == (OrderStatus.PARTIALLY_FILLED, Decimal("0.02"))
+    assert stage.total() == stage.ledger.position == Decimal("2.02")
+    assert stage.slot().working is order
+    # What was not found is nobody's, and is left alone.
+    stage.look(4)
+    assert stage.ledger.engine.order(others.order_id, None).status is OrderStatus.NEW
+    assert stage.life.manager.snapshot().meta.findings.absent == ()
+    assert stage.did_no_harm()
 
 
 def test_to_hold_an_order_of_a_lost_life_for_others_is_no_harm() -> None:
