@@ -9,7 +9,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from cowstate import Record
@@ -27,7 +27,7 @@ from .places import Place, place_of, place_of_tally
 __all__ = ["Stranger", "guessed_ids", "is_among", "strangers_in"]
 
 _ZERO = Decimal(0)
-# How many ids ahead of the last one that its slot has given.
+# How many ids ahead of the last one that its slot has given, and before it.
 _AHEAD = 8
 
 
@@ -83,7 +83,7 @@ def _price_of(tally: Tally, step: Decimal) -> Decimal | None:
 
 
 def guessed_ids(slots: Slots, strangers: Iterable[Stranger], config: GridConfig) -> tuple[str, ...]:
-    """Return which ids of ours the *strangers* may have; the next ones of their slots first.
+    """Return which ids of ours the *strangers* may have; those nearest to the last ones first.
 
     A purchase is of the slot at its price, a sale of the one a step below. Pure; O(strangers).
 
@@ -101,14 +101,27 @@ def guessed_ids(slots: Slots, strangers: Iterable[Stranger], config: GridConfig)
         if price <= _ZERO:
             continue
         slot: InventorySlot | None = slots.get(price_key(price))
-        last = 0 if slot is None else slot.last_sequence
-        for ahead in range(1, min(_AHEAD, MAX_SEQUENCE - last) + 1):
+        for away, sequence in _free(slot or InventorySlot(price)):
             try:
-                name = client_order_id(config.prefix, price, stranger.side, last + ahead)
+                name = client_order_id(config.prefix, price, stranger.side, sequence)
             except ClientIdError:
                 break  # too long to have been given
-            found.add((ahead, name))
+            found.add((away, name))
     return tuple(name for _, name in sorted(found))
+
+
+def _free(slot: InventorySlot) -> Iterator[tuple[int, int]]:
+    """Yield the sequences about the last that *slot* has given, of which it knows no order.
+
+    With how far away from it each is. An earlier one may have been given in the life that was
+    lost, if a later one of that life was found first.
+    """
+    known = {order.sequence for order in slot.orders}
+    last = slot.last_sequence
+    first = max(slot.retired_sequence, last - _AHEAD) + 1
+    for sequence in range(first, min(last + _AHEAD, MAX_SEQUENCE) + 1):
+        if sequence not in known:
+            yield abs(sequence - last), sequence
 
 
 def is_among(strangers: Iterable[Stranger], told: OrderUpdate | None) -> bool:

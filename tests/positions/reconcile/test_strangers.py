@@ -30,10 +30,11 @@ def listed(number: int, price: str = "100", side: Side = Side.BUY, name: str = "
     )  # fmt: skip
 
 
-def book(*names: str) -> Slots:
+def book(*names: str, status: OrderStatus = OrderStatus.CANCELED) -> Slots:
     store = new_book()
     for number, name in enumerate(names):
-        update = listed(number + 900, name=name, side=Side.BUY if "-B" in name else Side.SELL)
+        side = Side.BUY if "-B" in name else Side.SELL
+        update = listed(number + 900, name=name, side=side).replace(status=status)
         store.update(
             "100",
             lambda slot, each=update: apply_order_update(slot, each),
@@ -82,6 +83,21 @@ def test_a_stranger_at_a_price_of_the_grid_may_have_one_of_the_next_ids_of_its_s
         assert strangers_in(slots, told, ledger, CONFIG, VenuePromises.exact()) == ()
 
 
+def test_an_earlier_id_that_the_slot_has_not_heard_of_may_be_it_too():
+    """A later one of the same lost life may have been found before it."""
+    slots = book("grid-100-B1", "grid-100-S4")
+    found = strangers_in(slots, [listed(1)], NOTHING, CONFIG, NAMELESS)
+    names = guessed_ids(slots, found, CONFIG)
+    assert names[:4] == ("grid-100-B3", "grid-100-B5", "grid-100-B2", "grid-100-B6")
+    assert not {"grid-100-B1", "grid-100-B4", "grid-100-B0"} & {*names}
+    # What it has forgotten it knows no more, and takes in no more.
+    many = book(*(f"grid-100-B{number}" for number in range(1, 12)))
+    slot = many["100"]
+    assert slot.retired_sequence > 0
+    found = strangers_in(many, [listed(1)], NOTHING, CONFIG, NAMELESS)
+    assert min(int(name[10:]) for name in guessed_ids(many, found, CONFIG)) > slot.last_sequence
+
+
 def test_what_is_ours_is_no_stranger():
     slots = book("grid-100-B1")
     assert guesses(slots, listed(900)) == []
@@ -117,7 +133,9 @@ def test_few_are_tried_at_once_and_who_has_waited_longest_comes_first():
     made = tuple(OrderAnswer(query, 1_000, Said.NOT_FOUND) for query in queries[:3])
     assert len(guesses(slots, stranger, answers=made)) == 1
     # Nobody waits for a guess: it comes last.
-    assert guesses(slots, stranger, budget=1) == []
+    working = book("grid-100-B1", status=OrderStatus.NEW)
+    assert guesses(working, stranger, budget=1) == []
+    assert len(guesses(working, stranger, budget=2)) == 1
 
 
 @pytest.mark.parametrize(

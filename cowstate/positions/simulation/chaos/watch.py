@@ -23,6 +23,7 @@ from .oracle import (
     judge,
     judge_halt,
     known_orders,
+    made_short,
     venue_order,
 )
 from .result import Ending, Finding, WorldResult
@@ -174,7 +175,8 @@ class Watch:
             moved = EXACT.subtract(after.unexplained, before.unexplained)
             self.result.corrected = EXACT.add(self.result.corrected, moved.copy_abs())
         for old, new in commit.changes.values():
-            if _held(new) < 0 <= _held(old):
+            slot = old if isinstance(old, InventorySlot) else None
+            if isinstance(new, InventorySlot) and made_short(slot, new):
                 self.result.shorts += 1
                 self._find("SHORT", _keys(commit))
         if judgement not in (Judgement.NEEDED, Judgement.NEEDLESS):

@@ -20,6 +20,7 @@ from cowstate.positions.simulation.chaos.oracle import (
     judge,
     judge_halt,
     known_orders,
+    made_short,
     venue_order,
 )
 
@@ -238,6 +239,22 @@ def test_two_orders_under_one_id_are_two() -> None:
     assert (found.unexplained, found.missed, found.behind) == (LOT, 0, 1)
     ended = found._replace(behind=0)
     assert gap(book(ours), truth_of(ours, other, ending=frozenset([77]))) == ended
+
+
+def test_a_slot_is_made_short_by_a_correction_and_by_no_fact() -> None:
+    bought = book(update(0, 2, OrderStatus.FILLED))
+    (slot,) = bought.values()
+    assert slot.position_qty == LOT * 2
+    sold = update(3, 5, OrderStatus.FILLED, Side.SELL)
+    by_fact = apply_order_update(slot, sold)
+    assert by_fact.position_qty == -LOT * 3
+    assert not made_short(slot, by_fact)
+    assert not made_short(None, apply_order_update(InventorySlot(slot.price), sold))
+    assert not made_short(by_fact, adjust_position(by_fact, -LOT * 4))  # it was short before
+    assert not made_short(slot, adjust_position(slot, Decimal(0)))
+    assert made_short(slot, adjust_position(slot, -LOT))
+    assert made_short(slot, adjust_position(by_fact, -LOT * 4))
+    assert made_short(None, adjust_position(InventorySlot(slot.price), -LOT))
 
 
 def test_a_purchase_that_is_learnt_without_its_fee_is_no_harm() -> None:
