@@ -254,7 +254,8 @@ class Watch:
             self._large_for, self._large_since = 0, self._venue.now_ms
         else:
             self._large_for += 1
-            if self._large_for > _LONG and self._is_overdue():
+            # Who waits for the first exact look of its life does not trade, halted or not.
+            if self._large_for > _LONG and self._is_overdue() and life.may_trade():
                 result.overdue += 1
                 if result.overdue == 1:
                     self._find("OVERDUE", f"a halt, for {self._large_for} passes: {_said(gap)}")
