@@ -208,13 +208,14 @@ class _Counts:
         fact = truth.facts.get(order.client_oid)
         if fact is not None and fact.order_id not in (None, order.order_id):
             fact = None
-        if order.order_id not in truth.ending or not order.alive:
+        works = order.alive and order.order_id not in truth.ending
+        if works or not (order.alive or _may_come(local, truth)):
             if fact is not None:
                 here = (here or local is None) and not fact.over
             if here is not order.alive:
                 if order.alive and local is not None and local.status.terminal:
                     self.wrong += 1
-                elif order.alive or local is None or not _may_come(local, truth):
+                else:
                     self.behind += 1
         if order.filled != counted:
             heard = counted if fact is None else max(counted, fact.filled)
@@ -243,10 +244,11 @@ class _Counts:
         self.unexplained = EXACT.subtract(self.unexplained, _net(filled, side, fee))
 
 
-def _may_come(local: Order, truth: Truth) -> bool:
+def _may_come(local: Order | None, truth: Truth) -> bool:
     """Whether *local* may still be on its way for all that is known, whoever had its id before."""
-    unheard = local.order_id is None and local.status is OrderStatus.PENDING
-    return unheard and local.client_oid in truth.young
+    if local is None or local.order_id is not None or local.status is not OrderStatus.PENDING:
+        return False
+    return local.client_oid in truth.young
 
 
 def _net(filled: Decimal, side: Side, fee: Decimal) -> Decimal:
