@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 # How many ids are tried in one pass for orders of nobody.
-_GUESSES = 4
+_GUESSES = 8
 
 
 class Asking(IntEnum):
@@ -101,7 +101,7 @@ def plan_queries(
 
     First those of which trades tell and that nobody knows, the oldest trade first; then those
     that are listed though they are over; then those that are alive and not listed, of these
-    first who was asked for longest ago, then the oldest; at last, four at once, those that
+    first who was asked for longest ago, then the oldest; at last, eight at once, those that
     orders of nobody may be. The same input gives the same output, in whatever order its
     mappings are.
     """

@@ -28,7 +28,7 @@ __all__ = ["Stranger", "guessed_ids", "is_among", "strangers_in"]
 
 _ZERO = Decimal(0)
 # How many ids ahead of the last one that its slot has given, and before it.
-_AHEAD = 8
+_AHEAD = 32
 
 
 class Stranger(Record):

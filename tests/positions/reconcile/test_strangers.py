@@ -73,7 +73,7 @@ def names_of(queries):
 def test_a_stranger_at_a_price_of_the_grid_may_have_one_of_the_next_ids_of_its_slot(
     price, side, slot
 ):
-    wanted = [] if slot is None else [f"grid-{slot}{number}" for number in range(3, 11)]
+    wanted = [] if slot is None else [f"grid-{slot}{number}" for number in range(3, 35)]
     slots = book("grid-100-B1", "grid-100-S2")
     part = Decimal("0.7").copy_sign(side.sign)
     tally = traded(1, str(part), str(part.copy_abs() * Decimal(price)))
@@ -120,17 +120,17 @@ def test_few_are_tried_at_once_and_who_has_waited_longest_comes_first():
     slots, stranger = book("grid-100-B1"), listed(1)
     findings = Findings()
     tried = []
-    for moment in range(1, 4):
+    for moment in range(1, 6):
         queries = guesses(slots, stranger, findings=findings)
         assert all(query.client_oid == query.name for query in queries)
-        assert len(queries) == 4
+        assert len(queries) == 8
         tried += names_of(queries)
         findings = findings.asking(names_of(queries), moment)
         seen = OrdersSeen(1_000, (stranger,), 1_000, True)
         findings = plan_facts(slots, seen, Ledger(), findings, CONFIG, NAMELESS).findings
-    assert tried == [f"grid-100-B{number}" for number in (*range(2, 10), *range(2, 6))]
+    assert tried == [f"grid-100-B{number}" for number in (*range(2, 34), *range(2, 10))]
     # Those that were answered in this pass count.
-    made = tuple(OrderAnswer(query, 1_000, Said.NOT_FOUND) for query in queries[:3])
+    made = tuple(OrderAnswer(query, 1_000, Said.NOT_FOUND) for query in queries[:7])
     assert len(guesses(slots, stranger, answers=made)) == 1
     # Nobody waits for a guess: it comes last.
     working = book("grid-100-B1", status=OrderStatus.NEW)
