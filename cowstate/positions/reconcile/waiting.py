@@ -41,6 +41,12 @@ def allowed_so_far(
     As `differences`, and each fill that the book knows and the list does not show yet is in the
     answer or not, as far as it was known at any time. *growths* are those that this pass has
     learnt.
+
+    >>> look = PositionLook(Decimal("2.05"), 9_000, 9_100, answered_ms=9_050)
+    >>> heard = Standing(Decimal("2.05"), ahead=Decimal("0.05"), awaited=((Decimal("0.05"),),))
+    >>> promises = VenuePromises.exact(trades_lag_ms=2_000)
+    >>> [str(each) for each in allowed_so_far(look, heard, (), (), promises).values]
+    ['0.00', '0.05']
     """
     window = window_of(look, promises)
     possible = differences(look, window, standing, entries, promises.positions_lag_ms)
@@ -66,6 +72,11 @@ def unexplained(
 
     By what is known so far. It is no proof: what it waits for may explain it. Pure;
     O(looks * entries).
+
+    >>> look = PositionLook(Decimal("2.00"), 9_000, 9_100, answered_ms=9_050)
+    >>> promises = VenuePromises.exact(trades_lag_ms=2_000)
+    >>> unexplained([look], Decimal("0.03"), Standing(Decimal(2)), (), (), promises) is look
+    True
     """
     for look in reversed(pending):
         if divergence not in allowed_so_far(look, standing, entries, growths, promises):
