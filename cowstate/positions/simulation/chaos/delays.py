@@ -14,7 +14,7 @@ __all__ = ["Delays"]
 _ZERO = Decimal(0)
 _KNOWN = frozenset([_ZERO])
 # So many passes a rule has to heal, from when it could be known what there is to heal.
-_TO_HEAL = 10
+_TO_HEAL = 8
 
 
 class Delays:
@@ -74,7 +74,7 @@ class Delays:
             self._proof_due += is_proven
             self._heal_due += sight.others(readable=True, later=True) == _KNOWN
         if gap.unexplained and not gap.orders:
-            self._known_for += sight.others() == _KNOWN
+            self._known_for += sight.others(later=True) == _KNOWN
         self._record_proof(gap, told)
         self._record_heals(gap)
         if gap.closed or halted:

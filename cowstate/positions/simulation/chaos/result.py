@@ -18,7 +18,7 @@ class Ending(StrEnum):
 
     HEALED: both sides are the same. HALTED: trading is halted, and a divergence is there. MISSING:
     a divergence that needs a halt is there, and trading goes on. UNHEALED: the sides differ.
-    UNDECIDED: likewise, and for fewer than ten passes the answers have left one number alone.
+    UNDECIDED: likewise, and for fewer than eight passes the answers have left one number alone.
     """
 
     HEALED = "HEALED"

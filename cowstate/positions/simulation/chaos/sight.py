@@ -101,8 +101,9 @@ class Sight:
         Args:
             readable: whether only those answers count that an observer can read by now, since
                 the trades were read that say what the book was then.
-            later: whether only those count that can show nothing from before that move, so that
-                they tell the same to somebody who does not know when it was.
+            later: whether only those count that can show nothing from before that move. Who does
+                not know when it was, nor how often others had traded until then, can conclude
+                nothing from the rest: there is always a history in which they show that.
         """
         since_ms = self._ledger.untold_ms
         shown_ms = since_ms + self._promises.positions_lag_ms if later else since_ms
