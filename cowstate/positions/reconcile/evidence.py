@@ -20,9 +20,6 @@ class Evidence(Record):
     is not undone by a look that allows zero by an accident of fills, as long as it allows one of
     the other numbers as well; but only a look that does not allow zero itself adds to the proof.
 
-    Such a look says nothing of the size either, while it may be of before the divergence began: of
-    what was so then. Answers of before and of after, mixed, would agree on what never was.
-
     What it says of the size it never says of agreement: that several looks leave zero alone does
     not mean that all is well now, for old certainty would hide a new divergence. Agreement is
     a matter of one look.
@@ -70,22 +67,14 @@ class Evidence(Record):
         """From the first to the latest of the looks that *possible* comes from."""
         return self.last_ms - self.since_ms
 
-    def after(self, seen: Possible, came_ms: int, *, begins_ms: int | None = None) -> Evidence:
+    def after(self, seen: Possible, came_ms: int) -> Evidence:
         """Return the evidence with one more look, which allows *seen*. Pure.
 
         Looks are to be added in the order in which they came. If *seen* has nothing in common
         with what was known, something has happened since, and the size begins again from *seen*; a
         proof goes on, unless *seen* allows zero.
-
-        Args:
-            seen: what the look allows.
-            came_ms: when it came, by our clock.
-            begins_ms: the first moment that it may show, by our clock; None: it lags by nothing.
         """
         common = None if self.possible is None else self.possible & seen
-        of_before = begins_ms is not None and begins_ms < self.since_ms and _ZERO in seen
-        if self.proven and common is not None and of_before:
-            return self.replace(last_ms=came_ms, last=seen)
         if common is None:
             possible, looks, since_ms = seen, 1, came_ms
         else:

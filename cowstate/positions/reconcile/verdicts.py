@@ -126,8 +126,7 @@ def judge_looks(
             dropped += 1
             continue
         seen = differences(look, window, standing, ledger.entries, promises.positions_lag_ms)
-        begins_ms = look.sent_ms - promises.positions_lag_ms
-        evidence = evidence.after(seen, look.came_ms, begins_ms=begins_ms)
+        evidence = evidence.after(seen, look.came_ms)
         judged += 1
         if seen.exact is not None:
             exact_ms = look.came_ms

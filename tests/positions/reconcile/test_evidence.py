@@ -213,17 +213,6 @@ def test_the_policy_says_what_is_done(remedy):
     assert judged(after(may_be(40), may_be(40)), policy).remedy is remedy
 
 
-def test_a_look_that_may_be_of_before_the_divergence_says_nothing_of_its_size():
-    began = Evidence().after(may_be(4, 7), 20_000, begins_ms=0)
-    mixed = began.after(may_be(0, 7), 21_000, begins_ms=1_000)
-    assert (mixed.possible, mixed.looks, mixed.proofs) == (may_be(4, 7), 1, 1)
-    assert (mixed.last, mixed.last_ms) == (may_be(0, 7), 21_000)
-    # One that lies past its beginning does, and so does one that excludes what was before.
-    assert mixed.after(may_be(0, 7), 40_000, begins_ms=20_000).exact == 7
-    assert mixed.after(may_be(7, 9), 22_000, begins_ms=2_000).exact == 7
-    assert not mixed.after(may_be(0), 22_000, begins_ms=2_000).proven
-
-
 # Seeded bugs, each of which a law above must find
 
 

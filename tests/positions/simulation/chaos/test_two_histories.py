@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from cowstate.positions.book.reports import TradeKind
-from cowstate.positions.reconcile.evidence import Evidence
 from cowstate.positions.simulation.chaos.oracle import Judgement
 from cowstate.positions.simulation.chaos.result import Ending
-from cowstate.positions.simulation.chaos.rules import Claim, PresentLife
-from cowstate.positions.simulation.chaos.world import live, silenced
-from cowstate.positions.simulation.chaos.worlds import spec_of
+from cowstate.positions.simulation.chaos.rules import Claim
 from tests.positions.incidents.stage import Stage
 
 
@@ -83,21 +79,3 @@ def test_it_is_known_and_healed_when_a_window_holds_no_more_of_that() -> None:
     (due,) = stage.result.heals_due
     assert 0 < due < 8 < stage.result.heals[0]
     assert stage.did_no_harm()
-
-
-def lived_through(monkeypatch: pytest.MonkeyPatch, *, knows_windows: bool) -> Any:
-    """A world in which answers of before and of after a trade by hand come mixed."""
-    after = Evidence.after
-    if not knows_windows:
-        monkeypatch.setattr(
-            Evidence, "after", lambda self, seen, came_ms, **_: after(self, seen, came_ms)
-        )
-    with silenced():
-        return live(spec_of(346, "lagging"), PresentLife)
-
-
-def test_answers_of_before_and_of_after_do_not_agree_on_what_never_was(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert not lived_through(monkeypatch, knows_windows=True).failed
-    assert lived_through(monkeypatch, knows_windows=False).harmful
