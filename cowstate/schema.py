@@ -71,14 +71,14 @@ class Schema(Generic[K, V]):
         self._first = Lineage(Derivation(kind, indexes, aggregates), self.origin, self.equal)
         self.accepted: set[type] = set()
 
-    def first(self, records: Any, meta: object) -> Snapshot[K, V]:
-        """Return version 0. Costs O(N)."""
+    def first(self, records: Any, meta: object, version: int = 0) -> Snapshot[K, V]:
+        """Return the version that a store begins with. Costs O(N)."""
         start = {} if records is None else self.checked(records)
         self.accept(meta)
         delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
         indexes, totals = self._first.derivation.build(start)
         snapshot: Snapshot[K, V] = Snapshot(
-            0, meta, self.kind.build(start), indexes, totals, object(), self._first
+            version, meta, self.kind.build(start), indexes, totals, object(), self._first
         )
         self._invariants.ask(snapshot, delta)
         return snapshot
@@ -204,6 +204,23 @@ class Schema(Generic[K, V]):
         # One that looks at what is gone would fail at every write from now on.
         self._invariants.ask(after, {})
         return Commit(before, after, {})
+
+    def rewound(
+        self, later: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object, version: int
+    ) -> Snapshot[K, V]:
+        """Return an older *version*, which differs from a *later* one by *writes* and *meta*.
+
+        Nobody is asked whether it may be: it was. O(k log N).
+        """
+        delta = delta_of(later._map, writes)
+        records, lineage = later._map, later._lineage
+        indexes, totals = later._indexes, later._totals
+        if delta:
+            known = {key: new for key, (_, new) in delta.items()}
+            records = self.kind.apply(records, known, True)
+            if lineage.derives:
+                indexes, totals = lineage.derivation.step(indexes, totals, delta)
+        return Snapshot(version, meta, records, indexes, totals, object(), lineage)
 
     def is_same(self, old: object, new: object) -> bool:
         """Whether a write of *new* over *old* is none."""

@@ -8,6 +8,7 @@ INITIAL = ["test_initial", "test_initial_hands"]
 GROUPS = ["test_groups", "test_groups_raise"]
 SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
+JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
 NEAR = {
@@ -42,6 +43,20 @@ NEAR = {
     "cowstate/immutability.py": ["test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": [*INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
+    "cowstate/journal/claim.py": ["journal/test_opening"],
+    "cowstate/journal/command.py": ["journal/test_looking"],
+    "cowstate/journal/committer.py": JOURNAL,
+    "cowstate/journal/encoded.py": ["journal/test_journaled_writes", "journal/test_opening"],
+    "cowstate/journal/errors.py": ["journal/test_opening"],
+    "cowstate/journal/group.py": JOURNAL,
+    "cowstate/journal/history.py": ["journal/test_history"],
+    "cowstate/journal/log.py": JOURNAL,
+    "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
+    "cowstate/journal/sqlite.py": [*JOURNAL, "journal/test_opening"],
+    "cowstate/journal/staging.py": JOURNAL,
+    "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
+    "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
+    "cowstate/journal/verifying.py": ["journal/test_looking"],
     "cowstate/keys.py": ["test_writestore", "test_store"],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],

@@ -1,0 +1,33 @@
+"""Stores that outlive their process: a journal of every commit, in a file.
+
+>>> import os, tempfile
+>>> from cowstate import journal
+>>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
+>>> with journal.open_store(path, key=str, record=int) as counts:
+...     commit = counts.set("visits", 1)
+>>> with journal.open_store(path, key=str, record=int) as counts:
+...     counts.update("visits", lambda n: n + 1).after["visits"]
+2
+"""
+
+from .errors import (
+    FencedError,
+    JournalClosedError,
+    JournalError,
+    JournalFileError,
+    UnknownOutcomeError,
+    WriterActiveError,
+)
+from .store import Journal, JournaledStore, open_store
+
+__all__ = [
+    "FencedError",
+    "Journal",
+    "JournalClosedError",
+    "JournalError",
+    "JournalFileError",
+    "JournaledStore",
+    "UnknownOutcomeError",
+    "WriterActiveError",
+    "open_store",
+]

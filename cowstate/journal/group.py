@@ -1,0 +1,341 @@
+"""When what was staged is written, by whom, and what becomes of it: `GroupCommit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from copy import copy
+from functools import partial
+from time import monotonic, sleep
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from cowstate.commit import Commit
+from cowstate.errors import ReentrantWriteError
+from cowstate.locks import BUSY
+from cowstate.snapshot import Snapshot
+from cowstate.waiters import ThreadWaiter
+from cowstate.writelock import WriteLock
+
+from .errors import (
+    JournalClosedError,
+    JournalError,
+    UnknownOutcomeError,
+    failed,
+)
+from .log import Log, Row
+from .staging import Failure, Staged, Staging
+
+__all__ = ["GroupCommit", "Publish"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+Publish: TypeAlias = Callable[[Sequence[Staged[K, V]], None], None]
+"""Publishes what is on disk. Called by who may write."""
+
+NAP: Final = 0.1
+"""How long, in seconds, who waits for another one's sync sleeps before it looks itself.
+
+So that it goes on if whoever should have woken it was struck between two instructions."""
+
+SLOW: Final = 0.0002
+"""From how many seconds on a write to the log is worth waiting for others to share it."""
+
+INSIDE: Final = (
+    "this is inside a write to the disk of this very store (in a signal handler, or a finalizer); "
+    "write after it"
+)
+
+
+class GroupCommit(Generic[K, V]):
+    """Has what is staged written and published, by the threads that wait for it.
+
+    One of them has the *turn*: it writes all that is staged as one transaction, publishes it, and
+    wakes the others, among them the one that is to have the turn next. No thread of its own.
+
+    Args:
+        staging: what is to be written.
+        lock: the lock of the store's writers.
+        log: where to.
+
+    Attributes:
+        refused: why nothing may be staged any more, once that is so.
+    """
+
+    def __init__(self, staging: Staging[K, V], lock: WriteLock, log: Log) -> None:
+        self._staging = staging
+        self._lock = lock
+        self._log = log
+        # One of those that `is_writing` asks: so what is called in the middle of a write to the
+        # disk does not wait there for another store's.
+        self._turn = WriteLock(None)
+        self._sleepers: dict[int, tuple[Staged[K, V], ThreadWaiter]] = {}
+        self.refused: Failure | None = None
+        # Something was given to the log, and what became of it is not known, or not acted upon.
+        self._cut = False
+        # What is not on disk then fails with this: somebody was told so.
+        self._doom: Failure | None = None
+        # Why the log could not be asked, if it could not.
+        self._unknown: BaseException | None = None
+        self._given = 0  # the last version that was given to the log
+        self._last = 0  # how many the last group was of
+
+    # Before the write, and in it.
+
+    def ensure_ready(self, publish: Publish[K, V]) -> None:
+        """Raise if nothing can be written now. Outside of the store's lock."""
+        if self._turn.owned():
+            raise ReentrantWriteError(INSIDE)
+        if self.refused is not None:
+            raise self.refused()
+        if self._unknown is not None:
+            self._lead(publish)
+            error = self._unknown
+            if error is not None:
+                raise JournalError(
+                    f"nothing was tried: {self._log.path} still cannot be asked whether it has the "
+                    f"writes before this one ({error})"
+                ) from error
+
+    def stage(self, commit: Commit[K, V], row_of: Callable[[Commit[K, V]], Row]) -> None:
+        """Take *commit* in hand, before the head moves on to it. By who may write."""
+        if self.refused is not None:
+            raise self.refused()
+        self._staging.enter(Staged(commit, row_of(commit)))
+
+    # After it.
+
+    def settle(self, entry: Staged[K, V] | None, publish: Publish[K, V]) -> None:
+        """Return when *entry* is on disk and published; None is.
+
+        Raises:
+            JournalError: it is not, and never will be.
+            UnknownOutcomeError: that is not known.
+        """
+        if entry is None or self._is_published(entry):
+            return
+        if self._lead(publish) and self._is_published(entry):
+            return
+        waiter = ThreadWaiter()
+        number = waiter.number
+        try:
+            self._sleepers[number] = entry, waiter
+            self._await(entry, waiter, publish)
+        finally:
+            self._sleepers.pop(number, None)
+
+    def _await(self, entry: Staged[K, V], waiter: ThreadWaiter, publish: Publish[K, V]) -> None:
+        # The turn is tried once more after the waiter can be found: whoever had it before rings
+        # after giving it back, and may have looked before.
+        while not self._is_published(entry):
+            if not self._lead(publish):
+                waiter.sleep(monotonic() + NAP)
+
+    def _is_published(self, entry: Staged[K, V]) -> bool:
+        # In this order: a version is used again only after what it was first used for is known to
+        # have failed.
+        published = self._staging.published.current.version >= entry.version
+        failure = entry.failure
+        if failure is not None:
+            raise failure()
+        return published
+
+    def settle_at(self, snapshot: Snapshot[K, V], publish: Publish[K, V]) -> None:
+        """Return when *snapshot*, which was the head once, is published; raise if it is lost."""
+        self.settle(self._staging.of(snapshot), publish)
+        failure = self._staging.failure_of(snapshot)
+        if failure is not None:
+            raise failure()
+
+    # The turn.
+
+    def _lead(self, publish: Publish[K, V]) -> bool:
+        """Have the turn and write what is staged; False if somebody else has it."""
+        try:
+            if self._turn.attempt(0, self._flush, publish) is BUSY:
+                return False
+        except BaseException:
+            self._ring()
+            raise
+        self._ring()
+        return True
+
+    def _ring(self) -> None:
+        """Wake those who need not wait any more, and the one that is to lead next.
+
+        By everybody who had the turn, after giving it back.
+        """
+        published = self._staging.published.current.version
+        first: tuple[Staged[K, V], ThreadWaiter] | None = None
+        for sleeper in list(self._sleepers.values()):
+            entry, waiter = sleeper
+            if entry.failure is not None or entry.version <= published:
+                waiter.notify()
+            elif first is None or entry.version < first[0].version:
+                first = sleeper
+        if first is not None:
+            first[1].notify()
+
+    def _flush(self, publish: Publish[K, V], _: None) -> None:
+        """Write all that is staged, as one group. In the turn."""
+        if self._cut:
+            # An earlier one was struck before its end, or could not be answered.
+            self._resolve(publish)
+            if self._cut:
+                return
+        group = self._gathered()
+        if not group:
+            return
+        self._given = group[-1].version
+        self._cut = True
+        try:
+            self._log.write(_rows(group))
+        except Exception as error:
+            self._doom = partial(_made, JournalError, failed(self._log.path, error), error)
+            self._resolve(publish)
+            return
+        self._publish(publish, group)
+        self._cut = False
+        self._tidy()
+
+    def _gathered(self) -> list[Staged[K, V]]:
+        """Return what is staged; wait for more, if others are likely to come and it pays."""
+        if self._last > 1 and self._log.took > SLOW:
+            before = 0
+            for _ in range(2 * self._last):
+                now = self._staging.head.current.version
+                staged = now - self._staging.published.current.version
+                if staged >= self._last or now == before:
+                    break
+                before = now
+                sleep(0)
+        group = self._staging.waiting()
+        self._last = len(group)
+        return group
+
+    def _resolve(self, publish: Publish[K, V]) -> None:
+        """Ask the log what it has; publish that, and have the rest fail if somebody was told so.
+
+        In the turn. Whatever strikes in it, it is done again from the start.
+        """
+        staging = self._staging
+        try:
+            durable, refused = self._log.resolve(staging.published.current.version)
+        except Exception as error:
+            text = (
+                f"{self._log.path} failed as the write was to be made durable, and cannot be asked "
+                f"whether it was ({error}). Look at a snapshot after the next write that succeeds"
+            )
+            unknown = partial(_made, UnknownOutcomeError, text, error)
+            self._doom = self._doom or unknown
+            self._unknown = error
+            _tell(staging.waiting(), unknown)
+            return
+        if refused is not None:
+            # First, so that nothing is staged any more.
+            self.refused = self.refused or partial(copy, refused)
+            self._doom = self.refused
+        group = [entry for entry in staging.waiting() if entry.version <= durable]
+        if group:
+            self._publish(publish, group)
+        # If all that was given to it is there, nothing is lost, and what was staged on it stays.
+        spared = refused is None and self._unknown is None and durable >= self._given
+        if self._doom is not None and not spared:
+            self._locked(_fail, (staging, self._doom))
+        self._doom = None
+        self._unknown = None
+        self._cut = False
+
+    def _publish(self, publish: Publish[K, V], group: Sequence[Staged[K, V]]) -> None:
+        _tell(group, None)
+        self._locked(publish, group)
+
+    def _locked(self, work: Callable[[Any, Any], None], argument: object) -> None:
+        """Do *work* while nobody else may write. A transaction that is open is not in the way."""
+        while self._lock.attempt(1.0, work, argument) is BUSY:
+            pass
+
+    def _tidy(self) -> None:
+        try:
+            self._log.tidy()
+        except JournalError as error:
+            self.refused = partial(_made, JournalError, str(error), error)
+
+    # The end.
+
+    def end(self, refused: Failure) -> None:
+        """Let nothing be staged any more."""
+        self.refused = self.refused or refused
+
+    def close(self, publish: Publish[K, V]) -> None:
+        """Write what is staged, and let go of the log; *refused* says to whoever comes later.
+
+        Raises:
+            ReentrantWriteError: called in the middle of a write to the disk.
+        """
+        if self._turn.owned():
+            raise ReentrantWriteError(INSIDE)
+        closed = partial(
+            _made, JournalClosedError, f"{self._log.path} was closed; open it again to write", None
+        )
+        self._locked(_end, (self, closed))
+        try:
+            self._in_turn(self._flush_and_close, publish)
+        finally:
+            self._ring()
+
+    def flush(self, publish: Publish[K, V]) -> None:
+        """Have written what is staged."""
+        if self._turn.owned():
+            raise ReentrantWriteError(INSIDE)
+        self.settle(self._staging.newest(), publish)
+
+    def _in_turn(self, work: Callable[[Any, Any], None], argument: object) -> None:
+        while self._turn.attempt(1.0, work, argument) is BUSY:
+            pass
+
+    def _flush_and_close(self, publish: Publish[K, V], _: None) -> None:
+        try:
+            self._flush(publish, None)
+        finally:
+            self._log.close()
+
+    def after_fork_in_child(self) -> None:
+        """Let the file alone, for it is the parent's; what is not published never will be, here."""
+        self.refused = partial(
+            _made,
+            JournalClosedError,
+            f"{self._log.path} is written by the process that this one was forked from; this one "
+            "only reads what was there. Open another file, or fork before you open one",
+            None,
+        )
+        self._log.abandon()
+        self._turn.after_fork_in_child()
+        self._sleepers = {}
+        self._cut = False
+        self._unknown = None
+        self._staging.fail(self.refused)
+
+
+def _rows(group: Sequence[Staged[Any, Any]]) -> list[Row]:
+    return [entry.row for entry in group]
+
+
+def _tell(group: Sequence[Staged[Any, Any]], failure: Failure | None) -> None:
+    for entry in group:
+        entry.failure = failure
+
+
+def _fail(what: tuple[Staging[Any, Any], Failure], _: None) -> None:
+    staging, failure = what
+    staging.fail(failure)
+
+
+def _end(what: tuple[GroupCommit[Any, Any], Failure], _: None) -> None:
+    group, refused = what
+    group.end(refused)
+
+
+def _made(kind: type[JournalError], text: str, cause: BaseException | None) -> JournalError:
+    error = kind(text)
+    error.__cause__ = cause
+    return error

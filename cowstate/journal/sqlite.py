@@ -1,0 +1,330 @@
+"""The log of one store in a file of SQLite: `SqliteLog`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from time import perf_counter, time
+from typing import Any, Final, Literal, TypeAlias
+
+from . import tables
+from .claim import Claim, here
+from .errors import (
+    FencedError,
+    JournalClosedError,
+    JournalError,
+    JournalFileError,
+    WriterActiveError,
+)
+from .log import Encoded, Outcome, Row, Standing
+
+__all__ = ["Form", "SqliteLog", "Sync"]
+
+Form: TypeAlias = Literal["json", "msgpack"]
+
+Sync: TypeAlias = Literal["full", "normal"]
+
+CHECKPOINT: Final = 1_000
+"""After how many rows, or so, what stands in the write-ahead log is copied into the file."""
+
+BUSY: Final = 5.0
+"""For how many seconds another program may hold the file's lock before that is an error."""
+
+CLAIM: Final = "-writer"
+"""What the name of the file is followed by in the name of the one that says who writes."""
+
+GONE: Final = (
+    "was deleted or replaced while it was open; nothing that is written now would be found. What "
+    "is in memory can still be read: save it, and open a new file"
+)
+
+
+class SqliteLog:
+    """As `Log` says. One thread at a time, and one process.
+
+    Each group of rows is one transaction of SQLite's, over a write-ahead log; the first thing in it
+    is to look whether this is still the one who may write.
+
+    Args:
+        path: the file; made if it is not there.
+        form: how values are encoded in a file that is made.
+        sync: ``"full"`` if a row is to be on disk when it is written, ``"normal"`` if it is to be
+            with the operating system.
+
+    Attributes:
+        path: the file, whole.
+        epoch: the number by which this one may write.
+        took: how many seconds the last write took.
+        form: how values are encoded.
+
+    Raises:
+        WriterActiveError: somebody writes it.
+        JournalFileError: it is another program's, cut, damaged, or of a newer version.
+        JournalError: it cannot be opened or made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], form: Form, sync: Sync) -> None:
+        self.path = os.path.realpath(path)
+        self._who = here()
+        self._connection: Any = None
+        # Whether a COMMIT was begun and not answered, and the last version of one that was.
+        self._committing = False
+        self._durable = 0
+        self._fenced: FencedError | None = None
+        self._due = 0
+        self.took = 0.0
+        self._claim = _claimed(self.path)
+        try:
+            self._open(form, sync)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise _not_opened(self.path, error) from error
+            raise
+
+    def _open(self, form: Form, sync: Sync) -> None:
+        # What was opened is closed by `close`, whatever is raised from here on.
+        self._connection = sqlite3.connect(
+            self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
+        )
+        do = self._connection.execute
+        is_new = _is_new(self._connection, self.path)
+        if is_new:
+            do("PRAGMA auto_vacuum = INCREMENTAL")
+        [(mode,)] = do("PRAGMA journal_mode = WAL")
+        if mode != "wal":
+            raise JournalFileError(
+                self.path, f"cannot have a write-ahead log (it is in mode {mode}); put it on a disk"
+            )
+        do(f"PRAGMA synchronous = {sync}")
+        do("PRAGMA wal_autocheckpoint = 0")  # which hides its errors; see `tidy`
+        do("BEGIN IMMEDIATE")
+        if is_new:
+            _run_all(do, tables.MAKE)
+            do("INSERT INTO about VALUES (1, ?, 0)", (form,))
+        do(tables.RAISE)
+        [(self.epoch,)] = do(tables.EPOCH)
+        do(tables.TAKE, (self.epoch, self._who, time()))
+        do("COMMIT")
+        [(self.form,)] = do("SELECT form FROM about")
+        found = os.stat(self.path)
+        self._identity = found.st_dev, found.st_ino
+
+    def standing(self) -> Standing:
+        """Return what the file holds, but for the records."""
+        do = self._connection.execute
+        version, when = do(tables.LAST).fetchone() or (0, 0.0)
+        [(meta,)] = do("SELECT value FROM meta")
+        return Standing(version, when, meta)
+
+    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
+        """Yield the key and the record of each row.
+
+        Raises:
+            JournalFileError: the file is damaged.
+        """
+        try:
+            yield from self._connection.execute("SELECT key, value FROM records")
+        except sqlite3.DatabaseError as error:
+            raise _not_opened(self.path, error) from error
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write *rows*, all or none. When this has returned, they are on disk."""
+        do = self._connection.execute
+        self._committing = False
+        began = perf_counter()
+        do("BEGIN IMMEDIATE")
+        self._ensure_mine()
+        self._insert(rows)
+        self._committing = True
+        do("COMMIT")
+        self._durable = rows[-1].version
+        self._committing = False
+        self.took = perf_counter() - began
+        self._ensure_there()
+        self._due += sum(len(row.writes) for row in rows) + len(rows)
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        # In their order: what a row changes is what the one before it left.
+        do, do_all = self._connection.execute, self._connection.executemany
+        for version, when, writes, meta in rows:
+            do(tables.COMMITTED, (version, self.epoch, when))
+            do_all(tables.CHANGED, [(version, key, value) for key, value in writes])
+            put = [(key, value, version) for key, value in writes if value is not None]
+            do_all(tables.PUT, put)
+            if len(put) < len(writes):
+                do_all(tables.DELETE, [(key,) for key, value in writes if value is None])
+            if meta is not None:
+                do(tables.MOVED, (meta, version))
+                do(tables.META, (meta, version))
+
+    def _ensure_mine(self) -> None:
+        [(epoch,)] = self._connection.execute(tables.EPOCH)
+        if epoch == self.epoch:
+            return
+        [(who,)] = self._connection.execute(tables.WHO)
+        if who != self._who:
+            text = f"{self.path} is written by {who} now; this store only reads"
+            self._fenced = FencedError(text)
+            raise self._fenced
+        self.epoch = epoch  # raised by `resolve`, which was struck before it could note it
+
+    def _ensure_there(self) -> None:
+        # What is deleted stays open here, and would be written to without an error.
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._identity:
+            raise JournalFileError(self.path, GONE)
+
+    def resolve(self, after: int) -> Outcome:
+        """Return which of the rows beyond version *after* are on disk, for good."""
+        connection = self._connection
+        do = connection.execute
+        if connection.in_transaction:
+            do("ROLLBACK")
+        try:
+            self._ensure_there()
+        except JournalFileError as error:
+            return Outcome(after, error)
+        if not self._committing:
+            # Nothing was asked to be made durable, or that was answered.
+            return Outcome(max(after, self._durable), self._fenced)
+        # A COMMIT that failed at its sync is not there for anybody who looks, and *is* there after
+        # a crash: its frames lie whole at the end of the log. So something else is written and
+        # synced in their place. That it raises the epoch says, whoever wrote before, that what is
+        # not there now was never written.
+        do("BEGIN IMMEDIATE")
+        [(found,)] = do(tables.MINE, (after, self._who))
+        durable = max(after, found or 0)
+        try:
+            self._ensure_mine()
+        except FencedError as error:
+            do("ROLLBACK")
+            self._committing = False
+            return Outcome(durable, error)
+        do(tables.RAISE)
+        [(epoch,)] = do(tables.EPOCH)
+        do(tables.TAKE, (epoch, self._who, time()))
+        do("COMMIT")
+        self.epoch = epoch
+        self._durable = durable
+        self._committing = False
+        return Outcome(durable)
+
+    def tidy(self) -> None:
+        """Copy what stands in the write-ahead log into the file, if that has become much."""
+        if self._due < CHECKPOINT:
+            return
+        self._due = 0
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            # Tried again, it may seem to work, without the data: a system that could not write a
+            # page may take it for clean from then on.
+            self._keep_log()
+            raise JournalError(
+                f"what was written to {self.path} is safe in its write-ahead log, but could not be "
+                f"copied from there ({error}); see to the disk, and open the file again"
+            ) from error
+
+    def _keep_log(self) -> None:
+        keep = getattr(self._connection, "setconfig", None)  # from Python 3.12 on
+        if keep is not None:
+            keep(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # type: ignore[attr-defined, unused-ignore]
+
+    def close(self) -> None:
+        """Let go of the file, and of the right to write it. May be called twice."""
+        connection, self._connection = self._connection, _Closed(self.path)
+        if connection is not None:
+            connection.close()
+        self._claim.release()
+
+    def abandon(self) -> None:
+        """Forget the file without a touch: it belongs to the parent of a fork."""
+        # SQLite must not be asked to close it here. It is kept, so that nobody is.
+        _of_parents.append(self._connection)
+        self._connection = _Closed(self.path)
+        self._claim.release()
+
+
+_of_parents: list[object] = []
+
+
+class _Closed:
+    """Stands where a connection stood."""
+
+    in_transaction = False
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def execute(self, *_: object) -> Any:
+        raise JournalClosedError(f"{self._path} was closed; open it again")
+
+    executemany = execute
+
+    def close(self) -> None:
+        pass
+
+
+def _claimed(path: str) -> Claim:
+    if os.path.isdir(path):
+        raise JournalFileError(path, "is a directory; name a file in it")
+    try:
+        return Claim(path + CLAIM)
+    except BlockingIOError:
+        raise WriterActiveError(path, _writer_of(path)) from None
+
+
+def _writer_of(path: str) -> str:
+    """Return who last took the file, in words."""
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY)
+        try:
+            [(who,)] = connection.execute(tables.WHO)
+        finally:
+            connection.close()
+    except (sqlite3.Error, ValueError):
+        return "somebody who has just begun"
+    return str(who)
+
+
+def _is_new(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether nothing is in the file yet; raise if what is there is not ours to write."""
+    [(application,)] = connection.execute("PRAGMA application_id")
+    [(layout,)] = connection.execute("PRAGMA user_version")
+    [(count,)] = connection.execute("SELECT count(*) FROM sqlite_master")
+    if (application, layout, count) == (0, 0, 0):
+        return True
+    if application != tables.APPLICATION:
+        raise JournalFileError(
+            path,
+            f"is a database of another program (its application id is {application}); name "
+            "another file",
+        )
+    if layout > tables.LAYOUT:
+        raise JournalFileError(
+            path,
+            f"was written by a newer version of cowstate (layout {layout}, and this one knows "
+            f"{tables.LAYOUT}); install that one",
+        )
+    return False
+
+
+def _not_opened(path: str, error: sqlite3.Error) -> JournalError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return JournalFileError(path, "is no database; name another file")
+    if code == sqlite3.SQLITE_CORRUPT:
+        return JournalFileError(
+            path, f"is cut or damaged ({error}); go back to a copy of it, with its -wal file"
+        )
+    return JournalError(f"{path} cannot be opened: {error}")
+
+
+def _run_all(do: Any, statements: Sequence[str]) -> None:
+    for statement in statements:
+        do(statement)

@@ -1,0 +1,113 @@
+"""A process that writes is killed, or failed, at every n-th system call that changes the file.
+
+By strace, which does it at the very call. A sample of the places; all of them with
+``COWSTATE_SWEEP=all python -m pytest tests/journal/test_kill_sweep.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.journal.killed import check
+
+ALL = os.environ.get("COWSTATE_SWEEP") == "all"
+CALLS = ("pwrite64", "fdatasync", "ftruncate", "unlink", "fsync")
+
+
+def _strace_works() -> bool:
+    found = shutil.which("strace")
+    if found is None:
+        return False
+    tried = subprocess.run(
+        [found, "-f", "-e", "trace=none", "true"], capture_output=True, check=False
+    )
+    return tried.returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not _strace_works(), reason="needs strace (apt install strace)")
+
+
+def run(directory: Path, inject: str | None, threads: int) -> tuple[int, str]:
+    """Run the program with one fault; return how it ended, and what it said."""
+    under = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        str(directory / "trace"),
+        "-e",
+        f"trace={','.join(CALLS)}",
+    ]
+    if inject is not None:
+        under += ["-e", f"inject={inject}"]
+    program = [sys.executable, "-m", "tests.journal.killed"]
+    files = [str(directory / "slots.db"), str(directory / "told"), str(threads)]
+    done = subprocess.run(
+        [*under, *program, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    return done.returncode, done.stderr
+
+
+def calls_of(directory: Path, threads: int) -> Counter[str]:
+    """How often each call is made by a run that nothing happens to."""
+    status, said = run(directory, None, threads)
+    assert status == 0, said
+    assert check(directory / "slots.db", directory / "told", threads) == "closed"
+    made: Counter[str] = Counter()
+    for line in (directory / "trace").read_text().splitlines():
+        for name in CALLS:
+            made[name] += f" {name}(" in f" {line}"
+    return made
+
+
+def places(made: Counter[str], each: int) -> list[tuple[str, int]]:
+    found = []
+    for name, count in made.items():
+        step = 1 if ALL else max(1, count // each)
+        found += [(name, n) for n in range(1, count + 1, step)]
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_whoever_is_killed_loses_nothing_acknowledged(threads: int, tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    made = calls_of(tmp_path / "whole", threads)
+    assert made["pwrite64"] > 20
+    assert made["fdatasync"] > 5
+    became: Counter[str] = Counter()
+    for name, n in places(made, 6):
+        directory = tmp_path / f"{name}-{n}"
+        directory.mkdir()
+        status, said = run(directory, f"{name}:signal=KILL:when={n}", threads)
+        assert status in (0, -9, 137), said
+        became[check(directory / "slots.db", directory / "told", threads)] += 1
+        shutil.rmtree(directory)
+    assert became["opened"] > 5, became
+
+
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+@pytest.mark.parametrize("lasting", ["", "+"], ids=["once", "from then on"])
+def test_whatever_fails_memory_and_disk_agree(error: str, lasting: str, tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    made = calls_of(tmp_path / "whole", 3)
+    for name, n in places(made, 3):
+        directory = tmp_path / f"{name}-{n}"
+        directory.mkdir()
+        status, said = run(directory, f"{name}:error={error}:when={n}{lasting}", 3)
+        # Whatever it could not do it said by an error of its own.
+        assert status in (0, 3), said
+        if status == 0 or not lasting:
+            check(directory / "slots.db", directory / "told", 3)
+        shutil.rmtree(directory)
