@@ -18,7 +18,8 @@ from .errors import (
     UnknownOutcomeError,
     WriterActiveError,
 )
-from .store import Journal, JournaledStore, open_store
+from .opening import open_store
+from .store import Journal, JournaledStore
 
 __all__ = [
     "FencedError",

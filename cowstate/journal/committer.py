@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cowstate.commit import Commit
 from cowstate.committer import Committer
@@ -18,7 +18,7 @@ from cowstate.waiters import Waiters
 from cowstate.writelock import WriteLock, is_writing
 
 from .encoded import Encoder
-from .group import GroupCommit
+from .group import ELSEWHERE, GroupCommit
 from .log import Log
 from .staging import Head, Staged, Staging
 
@@ -26,12 +26,6 @@ __all__ = ["DurableCommitter", "MeasuredDurableCommitter"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-ELSEWHERE: Final = (
-    "this is inside a write to another store, and a write to a store with a journal waits for the "
-    "disk: the other one would be held up, and two could wait for each other for ever. Write "
-    "after it, or read before it"
-)
 
 
 class _Attempt(Generic[K, V]):
@@ -159,15 +153,20 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
 
     # What the store's owner asks for.
 
+    @property
+    def durable(self) -> Timeline[K, V]:
+        """What is on disk."""
+        return self._published
+
     def flush(self) -> None:
         """Have on disk all that was written before."""
-        self._refuse_inside()
+        self.group.ensure_outside()
         self.group.flush(self._publish_staged)
         self.deliver()
 
     def close(self) -> None:
         """Have on disk all that was written, let go of the log, and refuse writes from then on."""
-        self._refuse_inside()
+        self.group.ensure_outside()
         try:
             self.group.close(self._publish_staged)
         finally:

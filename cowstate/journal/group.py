@@ -13,7 +13,7 @@ from cowstate.errors import ReentrantWriteError
 from cowstate.locks import BUSY
 from cowstate.snapshot import Snapshot
 from cowstate.waiters import ThreadWaiter
-from cowstate.writelock import WriteLock
+from cowstate.writelock import WriteLock, is_writing
 
 from .errors import (
     JournalClosedError,
@@ -24,7 +24,7 @@ from .errors import (
 from .log import Log, Row
 from .staging import Failure, Staged, Staging
 
-__all__ = ["GroupCommit", "Publish"]
+__all__ = ["ELSEWHERE", "GroupCommit", "Publish"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -39,6 +39,15 @@ So that it goes on if whoever should have woken it was struck between two instru
 
 SLOW: Final = 0.0002
 """From how many seconds on a write to the log is worth waiting for others to share it."""
+
+MOST: Final = 100_000
+"""How many versions memory may be ahead of the disk, where it is, before writes are refused."""
+
+ELSEWHERE: Final = (
+    "this is inside a write to another store, and a write to a store with a journal waits for the "
+    "disk: the other one would be held up, and two could wait for each other for ever. Write "
+    "after it, or read before it"
+)
 
 INSIDE: Final = (
     "this is inside a write to the disk of this very store (in a signal handler, or a finalizer); "
@@ -56,13 +65,18 @@ class GroupCommit(Generic[K, V]):
         staging: what is to be written.
         lock: the lock of the store's writers.
         log: where to.
+        keeps: whether what could not be written stays staged, to be tried again: where it is
+            published already.
 
     Attributes:
         refused: why nothing may be staged any more, once that is so.
     """
 
-    def __init__(self, staging: Staging[K, V], lock: WriteLock, log: Log) -> None:
+    def __init__(
+        self, staging: Staging[K, V], lock: WriteLock, log: Log, keeps: bool = False
+    ) -> None:
         self._staging = staging
+        self._keeps = keeps
         self._lock = lock
         self._log = log
         # One of those that `is_writing` asks: so what is called in the middle of a write to the
@@ -96,10 +110,26 @@ class GroupCommit(Generic[K, V]):
                     f"writes before this one ({error})"
                 ) from error
 
+    def ensure_outside(self) -> None:
+        """Raise inside a write to any store: there nobody waits for the disk."""
+        if self._turn.owned():
+            raise ReentrantWriteError(INSIDE)
+        if self._lock.owned():
+            raise self._lock.reentrant()
+        if is_writing():
+            raise ReentrantWriteError(ELSEWHERE)
+
     def stage(self, commit: Commit[K, V], row_of: Callable[[Commit[K, V]], Row]) -> None:
         """Take *commit* in hand, before the head moves on to it. By who may write."""
         if self.refused is not None:
             raise self.refused()
+        if self._keeps:
+            ahead = commit.version - self._staging.published.current.version
+            if ahead > MOST:
+                raise JournalError(
+                    f"memory is {ahead - 1} versions ahead of {self._log.path}, which could not be "
+                    "written; see to the disk, and call journal.flush(), which says what fails"
+                )
         self._staging.enter(Staged(commit, row_of(commit)))
 
     # After it.
@@ -145,6 +175,10 @@ class GroupCommit(Generic[K, V]):
         failure = self._staging.failure_of(snapshot)
         if failure is not None:
             raise failure()
+
+    def lead(self, publish: Publish[K, V]) -> None:
+        """Write what is staged, if nobody else is at it. What fails is told to who waits for it."""
+        self._lead(publish)
 
     # The turn.
 
@@ -240,7 +274,10 @@ class GroupCommit(Generic[K, V]):
         # If all that was given to it is there, nothing is lost, and what was staged on it stays.
         spared = refused is None and self._unknown is None and durable >= self._given
         if self._doom is not None and not spared:
-            self._locked(_fail, (staging, self._doom))
+            if self._keeps:
+                _tell(staging.waiting(), self._doom)
+            else:
+                self._locked(_fail, (staging, self._doom))
         self._doom = None
         self._unknown = None
         self._cut = False
@@ -270,10 +307,8 @@ class GroupCommit(Generic[K, V]):
         """Write what is staged, and let go of the log; *refused* says to whoever comes later.
 
         Raises:
-            ReentrantWriteError: called in the middle of a write to the disk.
+            JournalError: what was published could not be written.
         """
-        if self._turn.owned():
-            raise ReentrantWriteError(INSIDE)
         closed = partial(
             _made, JournalClosedError, f"{self._log.path} was closed; open it again to write", None
         )
@@ -284,9 +319,13 @@ class GroupCommit(Generic[K, V]):
             self._ring()
 
     def flush(self, publish: Publish[K, V]) -> None:
-        """Have written what is staged."""
-        if self._turn.owned():
-            raise ReentrantWriteError(INSIDE)
+        """Have written what is staged; again, if that failed before.
+
+        Raises:
+            JournalError: it could not be.
+        """
+        if self._keeps:
+            _tell(self._staging.waiting(), None)
         self.settle(self._staging.newest(), publish)
 
     def _in_turn(self, work: Callable[[Any, Any], None], argument: object) -> None:
@@ -298,6 +337,13 @@ class GroupCommit(Generic[K, V]):
             self._flush(publish, None)
         finally:
             self._log.close()
+        left = self._staging.waiting()
+        if self._keeps and left:
+            failure = left[-1].failure
+            raise JournalError(
+                f"the last {len(left)} versions are in memory alone, for {self._log.path} could "
+                "not be written"
+            ) from (failure() if failure is not None else None)
 
     def after_fork_in_child(self) -> None:
         """Let the file alone, for it is the parent's; what is not published never will be, here."""
@@ -313,7 +359,8 @@ class GroupCommit(Generic[K, V]):
         self._sleepers = {}
         self._cut = False
         self._unknown = None
-        self._staging.fail(self.refused)
+        if not self._keeps:
+            self._staging.fail(self.refused)
 
 
 def _rows(group: Sequence[Staged[Any, Any]]) -> list[Row]:

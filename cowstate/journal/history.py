@@ -25,27 +25,27 @@ V = TypeVar("V")
 class Past(Generic[K, V]):
     """The versions of a store that are in its log.
 
-    Each look is a transaction of its own that only reads, so nobody waits for it. What is
-    found goes back from the current version, by what each commit says was there before it: what has
-    not changed since are the very records that are there now.
+    Each look is a transaction of its own that only reads, so nobody waits for it. What is found
+    goes back from the newest version that is on disk, by what each commit says was there before
+    it: what has not changed since are the very records that are there now.
     """
 
     def __init__(
-        self, path: str, schema: Schema[K, V], timeline: Timeline[K, V], encoder: Encoder[K, V]
+        self, path: str, schema: Schema[K, V], durable: Timeline[K, V], encoder: Encoder[K, V]
     ) -> None:
         self._path = path
         self._schema = schema
-        self._timeline = timeline
+        self._durable = durable
         self._encoder = encoder
 
     def at(self, version: int) -> Snapshot[K, V]:
         """Return the snapshot of *version*. O(keys changed since)."""
         # Before the look, which then finds at least this in the log.
-        current = self._timeline.current
+        current = self._durable.current
         reader = Reader(self._path)
         try:
             oldest = reader.reach().oldest
-            if version < oldest:
+            if not oldest <= version <= current.version:
                 raise CompactedError(version, oldest)
             writes = self._writes(reader, version, current.version)
             moved = reader.meta_before(version, current.version)
@@ -63,7 +63,7 @@ class Past(Generic[K, V]):
 
     def version_at(self, seconds: float) -> int:
         """Return the version that was current then, in seconds since 1970."""
-        current = self._timeline.current.version
+        current = self._durable.current.version
         reader = Reader(self._path)
         try:
             found, oldest = reader.version_at(seconds), reader.reach().oldest

@@ -72,10 +72,10 @@ class Staging(Generic[K, V]):
 
     Attributes:
         head: what writers build on.
-        published: what readers see.
+        published: what readers see. Or, where they see the head at once, what is on disk.
     """
 
-    def __init__(self, published: Timeline[K, V], head: Head[K, V]) -> None:
+    def __init__(self, published: Timeline[K, V], head: Timeline[K, V]) -> None:
         self.published = published
         self.head = head
         self._entries: dict[int, Staged[K, V]] = {}

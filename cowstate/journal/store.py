@@ -1,40 +1,39 @@
-"""A store that outlives its process: `open_store`, `JournaledStore`, `Journal`."""
+"""A store that outlives its process: `JournaledStore`, and its `Journal`."""
 
 from __future__ import annotations
 
-import gc
-import os
+import logging
 from collections.abc import Hashable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
 
-from cowstate.codec import Codec
 from cowstate.commit import Commit
 from cowstate.committer import Committer
 from cowstate.draft import Draft
-from cowstate.encoding import Hook
-from cowstate.errors import ArgumentTypeError, ArgumentValueError, CodecError, CompactedError
-from cowstate.immutability import Immutability
-from cowstate.invariants import Invariant
-from cowstate.meter import Figures, Meter
-from cowstate.sameness import Sameness
-from cowstate.showing import shown
+from cowstate.errors import CompactedError, CowstateError
+from cowstate.meter import Figures
 from cowstate.snapshot import Snapshot
-from cowstate.store import Aggregates, Indexes, Store
-from cowstate.timeline import History
+from cowstate.store import Store
 
+from .behind import BehindCommitter, MeasuredBehindCommitter
 from .committer import DurableCommitter, MeasuredDurableCommitter
 from .encoded import Encoder
-from .errors import JournalError, JournalFileError, UnknownOutcomeError
+from .errors import JournalError, UnknownOutcomeError
 from .history import Past, seconds_of
 from .log import Log
-from .sqlite import Form, SqliteLog, Sync
 
-__all__ = ["Journal", "JournaledStore", "open_store"]
+__all__ = ["Journal", "JournaledStore", "Sync"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+Sync: TypeAlias = Literal["full", "normal", "interval"]
+"""What a write waits for."""
+
+AnyCommitter: TypeAlias = "DurableCommitter[K, V] | BehindCommitter[K, V]"
+
+_log = logging.getLogger("cowstate")
 
 
 class Journal(Generic[K, V]):
@@ -46,7 +45,7 @@ class Journal(Generic[K, V]):
     """
 
     def __init__(
-        self, log: Log, sync: Sync, committer: DurableCommitter[K, V], past: Past[K, V]
+        self, log: Log, sync: Sync, committer: AnyCommitter[K, V], past: Past[K, V]
     ) -> None:
         self.path = log.path
         self.sync: Sync = sync
@@ -73,17 +72,42 @@ class Journal(Generic[K, V]):
         """Whether nothing can be written any more: closed, fenced off, or forked."""
         return self._committer.group.refused is not None
 
+    @property
+    def durable(self) -> int:
+        """The version up to which all is on disk; what readers see, but with ``"interval"``."""
+        return self._committer.durable.current.version
+
     def flush(self) -> None:
         """Return when all that was written before is on disk.
 
-        What a write returned is there already. This is for what a write left behind that was
-        interrupted, by Ctrl-C, say: the next write takes that along, or this.
+        What a write returned is there already, but with ``sync="interval"``. And there may be what
+        a write left that was interrupted, by Ctrl-C, say: the next one takes it along, or this.
 
         Raises:
-            JournalError: it could not be written; it never happened.
+            JournalError: it could not be written. With ``"interval"`` it stays in memory, and is
+                tried again; else it never happened.
             ReentrantWriteError: called inside a write to a store.
         """
         self._committer.flush()
+
+    def wait_durable(self, version: int) -> None:
+        """Return when *version* is on disk; it is written now, if nobody did so before.
+
+        Raises:
+            JournalError, ReentrantWriteError: as for `flush`.
+
+        >>> import os, tempfile
+        >>> from cowstate import journal
+        >>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
+        >>> with journal.open_store(path, key=str, record=int, sync="interval", interval=60) as c:
+        ...     commit = c.set("a", 1)
+        ...     before = c.journal.durable
+        ...     c.journal.wait_durable(commit.version)
+        ...     before, c.journal.durable
+        (0, 1)
+        """
+        if self.durable < version:
+            self._committer.flush()
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}, sync={self.sync!r}{', closed' if self.closed else ''}>"
@@ -106,6 +130,9 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
       several: nothing makes two files change as one.
     - In the child of a fork it only reads.
 
+    With ``sync="interval"`` it is the other way round: writes are published at once, as of any
+    store, and the disk follows. They may then be inside writes to other stores, too.
+
     Close it, or use it in a ``with``. A store that is dropped or killed loses nothing that a write
     has returned.
 
@@ -114,12 +141,18 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
     """
 
     journal: Journal[K, V]
-    _committer: DurableCommitter[K, V]
+    _committer: AnyCommitter[K, V]
 
     def __init__(
-        self, log: Log, encoder: Encoder[K, V], sync: Sync, options: Mapping[str, Any]
+        self,
+        log: Log,
+        encoder: Encoder[K, V],
+        sync: Sync,
+        options: Mapping[str, Any],
+        interval: float = 0.1,
     ) -> None:
         self._log = log
+        self._interval = interval if sync == "interval" else None
         self._encoder = encoder
         standing = log.standing()
         self._begins_at = standing.version
@@ -130,11 +163,16 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
             [(name, key) for (name, _), (key, _) in zip(rows, records, strict=True)],
         )
         super().__init__(dict(records), meta=encoder.meta(standing.meta), **options)
-        self._past = Past(log.path, self._schema, self._timeline, encoder)
+        self._past = Past(log.path, self._schema, self._committer.durable, encoder)
         self.journal = Journal(log, sync, self._committer, self._past)
 
     def _new_committer(self, figures: Figures | None, *parts: Any) -> Committer[K, V]:
         both = (*parts, self._log, self._encoder)
+        if self._interval is not None:
+            both = (*both, self._interval)
+            if figures is None:
+                return BehindCommitter(*both)
+            return MeasuredBehindCommitter(*both, figures=figures)
         if figures is None:
             return DurableCommitter(*both)
         return MeasuredDurableCommitter(*both, figures=figures)
@@ -182,7 +220,10 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
         ...     counts.as_of(time.time())["a"], dict(counts.as_of(0))
         (1, {})
         """
-        return self.at(self._past.version_at(seconds_of(moment)))
+        seconds = seconds_of(moment)
+        if self._interval is not None:
+            self._committer.flush()  # what is not in the log yet has its time there alone
+        return self.at(self._past.version_at(seconds))
 
     def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
         try:
@@ -215,6 +256,15 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
     ) -> None:
         self._committer.close()
 
+    def _end_waits(self) -> None:
+        # Before the subscribers are given the rest: what they are told is on disk, or will be.
+        try:
+            if not self.journal.closed:
+                self._committer.flush()
+        except CowstateError as error:
+            _log.error("at the end of the main thread: %s", error)
+        super()._end_waits()
+
     def _after_fork_in_child(self) -> None:
         super()._after_fork_in_child()
         self._committer.group.after_fork_in_child()
@@ -224,147 +274,3 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
         return (
             f"<JournaledStore {self.journal.path} version={current.version} records={len(current)}>"
         )
-
-
-@overload
-def open_store(
-    path: str | os.PathLike[str],
-    *,
-    key: type[K],
-    record: type[V],
-    meta: Any = None,
-    indexes: Indexes[V] | None = None,
-    aggregates: Aggregates[V] | None = None,
-    invariants: Mapping[str, Invariant] | None = None,
-    sync: Sync = "full",
-    form: Form = "json",
-    enc_hook: Hook | None = None,
-    dec_hook: Hook | None = None,
-    history: History | None = None,
-    maps: str = "auto",
-    immutability: Immutability = "type",
-    allow_none: bool = False,
-    same: Sameness = "identity",
-    lock_timeout: float | None = None,
-    deferred_refcount: bool | None = None,
-    meter: Meter | None = None,
-) -> JournaledStore[K, V]: ...
-
-
-# Of a union no type checker infers what it is a type of.
-@overload
-def open_store(
-    path: str | os.PathLike[str],
-    *,
-    key: Any,
-    record: Any,
-    meta: Any = None,
-    indexes: Indexes[Any] | None = None,
-    aggregates: Aggregates[Any] | None = None,
-    invariants: Mapping[str, Invariant] | None = None,
-    sync: Sync = "full",
-    form: Form = "json",
-    enc_hook: Hook | None = None,
-    dec_hook: Hook | None = None,
-    history: History | None = None,
-    maps: str = "auto",
-    immutability: Immutability = "type",
-    allow_none: bool = False,
-    same: Sameness = "identity",
-    lock_timeout: float | None = None,
-    deferred_refcount: bool | None = None,
-    meter: Meter | None = None,
-) -> JournaledStore[Any, Any]: ...
-
-
-def open_store(
-    path: str | os.PathLike[str],
-    *,
-    key: Any,
-    record: Any,
-    meta: Any = None,
-    sync: Sync = "full",
-    form: Form = "json",
-    enc_hook: Hook | None = None,
-    dec_hook: Hook | None = None,
-    **options: Any,
-) -> JournaledStore[Any, Any]:
-    """Open the store in the file at *path*, for writing; make it if it is not there.
-
-    One store at a time writes a file, in one process; it is a database of SQLite's, that any tool
-    may read meanwhile. Costs O(N), to read and derive everything.
-
-    Args:
-        path: the file. Beside it there are ``-wal`` and ``-shm``, which belong to it while it is
-            open, and ``-writer``, which is empty.
-        key: the type of the keys, for `Codec`.
-        record: the type of the records; for several ``A | B``, each with ``tag=True``.
-        meta: the type of the meta value. It is None until it is set.
-        sync: ``"full"``: a write that has returned is on disk. ``"normal"``: it is with the
-            operating system: a crash of the process loses nothing, one of the machine the last
-            moments, and leaves the file whole.
-        form: how values are encoded in a new file: ``"json"``, for people, or ``"msgpack"``. A
-            file that is there keeps its form.
-        enc_hook: as of `Codec`.
-        dec_hook: as of `Codec`.
-        options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
-            and so on. None of them is kept in the file, so give them each time.
-
-    Raises:
-        WriterActiveError: another store writes the file; it says who.
-        JournalFileError: the file is another program's, is damaged, or holds what *key*, *record*
-            and *meta* are no types of.
-        JournalError: it cannot be opened or made.
-        ArgumentTypeError, ArgumentValueError: an argument makes no sense.
-        UniqueViolationError, InvariantError: the records in the file are refused.
-
-    >>> import os, tempfile
-    >>> from cowstate import Record, journal
-    >>> class Slot(Record):
-    ...     quantity: int
-    >>> path = os.path.join(tempfile.mkdtemp(), "positions.db")
-    >>> with journal.open_store(path, key=str, record=Slot) as slots:
-    ...     commit = slots.set("50000", Slot(3))
-    >>> with journal.open_store(path, key=str, record=Slot) as slots:
-    ...     slots.snapshot()["50000"], slots.snapshot().version
-    (Slot(quantity=3), 1)
-    """
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise ArgumentTypeError(f"path must be the name of a file, not {shown(path)}")
-    if sync not in ("full", "normal"):
-        raise ArgumentValueError(f"sync must be 'full' or 'normal', not {shown(sync)}")
-    codec: Codec[Any, Any] = Codec(
-        key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
-    )
-    log = SqliteLog(path, form, sync)
-    try:
-        if log.form != form:
-            codec = Codec(
-                key=key,
-                record=record,
-                meta=meta,
-                form=log.form,
-                enc_hook=enc_hook,
-                dec_hook=dec_hook,
-            )
-        encoder: Encoder[Any, Any] = Encoder(codec, key, log.form == "json")
-        return _loaded(log, encoder, sync, options)
-    except BaseException:
-        log.close()
-        raise
-
-
-def _loaded(
-    log: Log, encoder: Encoder[Any, Any], sync: Sync, options: Mapping[str, Any]
-) -> JournaledStore[Any, Any]:
-    # What is read is all new and stays: to collect meanwhile would look at all of it again and
-    # again, for nothing.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return JournaledStore(log, encoder, sync, options)
-    except CodecError as error:
-        raise JournalFileError(log.path, f"holds what is not of these types: {error}") from error
-    finally:
-        if collects:
-            gc.enable()

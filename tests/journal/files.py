@@ -13,6 +13,7 @@ from cowstate.journal import JournaledStore, open_store
 from cowstate.journal.encoded import Encoder
 from cowstate.journal.log import Outcome, Row
 from cowstate.journal.sqlite import SqliteLog
+from cowstate.journal.store import Sync
 from tests.standing import check_store
 
 
@@ -61,10 +62,12 @@ class TroubledLog(SqliteLog):
         return super().resolve(after)
 
 
-def troubled(path: Path, **options: Any) -> tuple[Slots, TroubledLog]:
+def troubled(
+    path: Path, sync: Sync = "full", interval: float = 0.1, **options: Any
+) -> tuple[Slots, TroubledLog]:
     log = TroubledLog(path)
     encoder = Encoder(Codec[str, Slot](key=str, record=Slot, meta=str), str, True)
-    return JournaledStore(log, encoder, "full", {"indexes": INDEXES, **options}), log
+    return JournaledStore(log, encoder, sync, {"indexes": INDEXES, **options}, interval), log
 
 
 def check_slots(store: Slots, indexes: Any = INDEXES) -> None:

@@ -24,6 +24,9 @@ ELSEWHERE = {
 }
 """What is refused: to wait for the disk inside a write to another store."""
 
+IN_A_FINALIZER = {"generator dropped in its transaction"}
+"""It settles in a dying generator: a second exception comes up in the hook that notes the first."""
+
 NAMES = [name for name in OPERATIONS if name not in ELSEWHERE]
 WRITES = [name for name in NAMES if OPERATIONS[name].refusable]
 PACKAGE = cowstate.journal.__path__[0]
@@ -38,7 +41,8 @@ def test_an_exception_at_any_point_leaves_a_store_that_goes_on(name: str) -> Non
     def try_all(violations: Violations) -> None:
         Interrupts(OPERATIONS[name], violations, journaled).once(most=12)
         Interrupts(OPERATIONS[name], violations, measured()).once(most=6)
-        Interrupts(OPERATIONS[name], violations, journaled).twice(most=2, most_after=2)
+        if name not in IN_A_FINALIZER:
+            Interrupts(OPERATIONS[name], violations, journaled).twice(most=2, most_after=2)
 
     watched(try_all).check()
 

@@ -43,6 +43,8 @@ NEAR = {
     "cowstate/immutability.py": ["test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": [*INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
+    "cowstate/journal/behind.py": ["journal/test_behind"],
+    "cowstate/journal/opening.py": ["journal/test_opening"],
     "cowstate/journal/claim.py": ["journal/test_opening"],
     "cowstate/journal/command.py": ["journal/test_looking"],
     "cowstate/journal/committer.py": JOURNAL,

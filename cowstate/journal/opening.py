@@ -1,0 +1,187 @@
+"""To open the file of a store: `open_store`."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar, overload
+
+from cowstate.codec import Codec
+from cowstate.encoding import Hook
+from cowstate.errors import ArgumentTypeError, ArgumentValueError, CodecError
+from cowstate.immutability import Immutability
+from cowstate.invariants import Invariant
+from cowstate.meter import Meter
+from cowstate.sameness import Sameness
+from cowstate.showing import shown
+from cowstate.store import Aggregates, Indexes
+from cowstate.timeline import History
+
+from .encoded import Encoder
+from .errors import JournalFileError
+from .log import Log
+from .sqlite import Form, SqliteLog
+from .store import JournaledStore, Sync
+
+__all__ = ["open_store"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@overload
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    key: type[K],
+    record: type[V],
+    meta: Any = None,
+    indexes: Indexes[V] | None = None,
+    aggregates: Aggregates[V] | None = None,
+    invariants: Mapping[str, Invariant] | None = None,
+    sync: Sync = "full",
+    interval: float = 0.1,
+    form: Form = "json",
+    enc_hook: Hook | None = None,
+    dec_hook: Hook | None = None,
+    history: History | None = None,
+    maps: str = "auto",
+    immutability: Immutability = "type",
+    allow_none: bool = False,
+    same: Sameness = "identity",
+    lock_timeout: float | None = None,
+    deferred_refcount: bool | None = None,
+    meter: Meter | None = None,
+) -> JournaledStore[K, V]: ...
+
+
+# Of a union no type checker infers what it is a type of.
+@overload
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    key: Any,
+    record: Any,
+    meta: Any = None,
+    indexes: Indexes[Any] | None = None,
+    aggregates: Aggregates[Any] | None = None,
+    invariants: Mapping[str, Invariant] | None = None,
+    sync: Sync = "full",
+    interval: float = 0.1,
+    form: Form = "json",
+    enc_hook: Hook | None = None,
+    dec_hook: Hook | None = None,
+    history: History | None = None,
+    maps: str = "auto",
+    immutability: Immutability = "type",
+    allow_none: bool = False,
+    same: Sameness = "identity",
+    lock_timeout: float | None = None,
+    deferred_refcount: bool | None = None,
+    meter: Meter | None = None,
+) -> JournaledStore[Any, Any]: ...
+
+
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    key: Any,
+    record: Any,
+    meta: Any = None,
+    sync: Sync = "full",
+    interval: float = 0.1,
+    form: Form = "json",
+    enc_hook: Hook | None = None,
+    dec_hook: Hook | None = None,
+    **options: Any,
+) -> JournaledStore[Any, Any]:
+    """Open the store in the file at *path*, for writing; make it if it is not there.
+
+    One store at a time writes a file, in one process; it is a database of SQLite's, that any tool
+    may read meanwhile. Costs O(N), to read and derive everything.
+
+    Args:
+        path: the file. Beside it there are ``-wal`` and ``-shm``, which belong to it while it is
+            open, and ``-writer``, which is empty.
+        key: the type of the keys, for `Codec`.
+        record: the type of the records; for several ``A | B``, each with ``tag=True``.
+        meta: the type of the meta value. It is None until it is set.
+        sync: ``"full"``: a write that has returned is on disk. ``"normal"``: it is with the
+            operating system: a crash of the process loses nothing, one of the machine the last
+            moments, and leaves the file whole. ``"interval"``: it is in memory, at once, as in any
+            other store, and the disk follows. A crash of the process loses what came since.
+        interval: for that, how far the disk may be behind, in seconds. The write that finds it over
+            has all written; what comes after the last one is written by `Journal.flush`, at the
+            end of the ``with`` or of the main thread.
+        form: how values are encoded in a new file: ``"json"``, for people, or ``"msgpack"``. A
+            file that is there keeps its form.
+        enc_hook: as of `Codec`.
+        dec_hook: as of `Codec`.
+        options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
+            and so on. None of them is kept in the file, so give them each time.
+
+    Raises:
+        WriterActiveError: another store writes the file; it says who.
+        JournalFileError: the file is another program's, is damaged, or holds what *key*, *record*
+            and *meta* are no types of.
+        JournalError: it cannot be opened or made.
+        ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+        UniqueViolationError, InvariantError: the records in the file are refused.
+
+    >>> import os, tempfile
+    >>> from cowstate import Record, journal
+    >>> class Slot(Record):
+    ...     quantity: int
+    >>> path = os.path.join(tempfile.mkdtemp(), "positions.db")
+    >>> with journal.open_store(path, key=str, record=Slot) as slots:
+    ...     commit = slots.set("50000", Slot(3))
+    >>> with journal.open_store(path, key=str, record=Slot) as slots:
+    ...     slots.snapshot()["50000"], slots.snapshot().version
+    (Slot(quantity=3), 1)
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise ArgumentTypeError(f"path must be the name of a file, not {shown(path)}")
+    if sync not in ("full", "normal", "interval"):
+        raise ArgumentValueError(f"sync must be 'full', 'normal' or 'interval', not {shown(sync)}")
+    if not isinstance(interval, int | float) or not interval > 0:
+        raise ArgumentValueError(f"interval must be seconds above 0, not {shown(interval)}")
+    codec: Codec[Any, Any] = Codec(
+        key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
+    )
+    log = SqliteLog(path, form, "normal" if sync == "normal" else "full")
+    try:
+        if log.form != form:
+            codec = Codec(
+                key=key,
+                record=record,
+                meta=meta,
+                form=log.form,
+                enc_hook=enc_hook,
+                dec_hook=dec_hook,
+            )
+        encoder: Encoder[Any, Any] = Encoder(codec, key, log.form == "json")
+        return _loaded(log, encoder, sync, options, interval)
+    except BaseException:
+        log.close()
+        raise
+
+
+def _loaded(
+    log: Log,
+    encoder: Encoder[Any, Any],
+    sync: Sync,
+    options: Mapping[str, Any],
+    interval: float,
+) -> JournaledStore[Any, Any]:
+    # What is read is all new and stays: to collect meanwhile would look at all of it again and
+    # again, for nothing.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return JournaledStore(log, encoder, sync, options, interval)
+    except CodecError as error:
+        raise JournalFileError(log.path, f"holds what is not of these types: {error}") from error
+    finally:
+        if collects:
+            gc.enable()
