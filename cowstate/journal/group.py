@@ -49,6 +49,12 @@ ELSEWHERE: Final = (
     "after it, or read before it"
 )
 
+STEP: Final = 1_000
+"""How many rows are dropped from the log at a time."""
+
+PAUSE: Final = 0.002
+"""How long, in seconds, the turn is left to others between two such steps."""
+
 INSIDE: Final = (
     "this is inside a write to the disk of this very store (in a signal handler, or a finalizer); "
     "write after it"
@@ -175,6 +181,27 @@ class GroupCommit(Generic[K, V]):
         failure = self._staging.failure_of(snapshot)
         if failure is not None:
             raise failure()
+
+    def drop(self, upto: int) -> None:
+        """Let go of the rows of the log up to version *upto*, in steps between which others write.
+
+        Raises:
+            JournalError: a step failed; those before it stay done.
+        """
+        left = [True]
+        while left[0]:
+            try:
+                self._in_turn(self._drop, (upto, left))
+            finally:
+                self._ring()
+            sleep(PAUSE)
+
+    def _drop(self, what: tuple[int, list[bool]], _: None) -> None:
+        upto, left = what
+        if self.refused is not None:
+            raise self.refused()
+        left[0] = self._log.drop(upto, STEP)
+        self._tidy()
 
     def lead(self, publish: Publish[K, V]) -> None:
         """Write what is staged, if nobody else is at it. What fails is told to who waits for it."""

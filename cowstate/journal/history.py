@@ -73,6 +73,15 @@ class Past(Generic[K, V]):
             raise CompactedError(oldest - 1, oldest)
         return min(found, current)
 
+    def version_before(self, seconds: float) -> int:
+        """Return the version that was current then, or the oldest that there is."""
+        reader = Reader(self._path)
+        try:
+            found = reader.version_at(seconds)
+            return reader.reach().oldest if found is None else found
+        finally:
+            reader.close()
+
     def oldest(self) -> int:
         """Return the oldest version that there is."""
         reader = Reader(self._path)

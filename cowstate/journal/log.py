@@ -87,6 +87,15 @@ class Log(Protocol):
         given, this raises, and is to be asked again before anything else is written.
         """
 
+    def oldest(self) -> int:
+        """Return the oldest version that can be gone back to."""
+
+    def drop(self, upto: int, most: int) -> bool:
+        """Let go of the rows up to version *upto*, at most *most*; return whether there are more.
+
+        One transaction. What it raises leaves all as it was.
+        """
+
     def tidy(self) -> None:
         """Do what is to be done now and then, after a write. What it raises ends the writing."""
 

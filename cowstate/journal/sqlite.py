@@ -214,6 +214,33 @@ class SqliteLog:
         self._committing = False
         return Outcome(durable)
 
+    def oldest(self) -> int:
+        """Return the oldest version that can be gone back to."""
+        [(first, _)] = self._connection.execute(tables.REACH)
+        return 0 if first is None else first - 1
+
+    def drop(self, upto: int, most: int) -> bool:
+        """Let go of the rows up to version *upto*, at most *most*; return whether more are left."""
+        do = self._connection.execute
+        last = min(upto, self.oldest() + most)
+        try:
+            do("BEGIN IMMEDIATE")
+            self._ensure_mine()
+            for statement in tables.DROP:
+                do(statement, (last,))
+            do("COMMIT")
+            do(tables.SHRINK).fetchall()
+        except sqlite3.Error as error:
+            # Should it come back after a crash, what is gone then is what was to go.
+            if self._connection.in_transaction:
+                do("ROLLBACK")
+            raise JournalError(f"nothing was dropped from {self.path}: {error}") from error
+        except FencedError:
+            do("ROLLBACK")
+            raise
+        self._due += most
+        return last < upto
+
     def tidy(self) -> None:
         """Copy what stands in the write-ahead log into the file, if that has become much."""
         if self._due < CHECKPOINT:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Hashable, Mapping
 from datetime import datetime
+from time import time
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 from cowstate.commit import Commit
 from cowstate.committer import Committer
 from cowstate.draft import Draft
-from cowstate.errors import CompactedError, CowstateError
+from cowstate.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    CompactedError,
+    CowstateError,
+)
 from cowstate.meter import Figures
+from cowstate.showing import shown
 from cowstate.snapshot import Snapshot
 from cowstate.store import Store
 
@@ -108,6 +115,47 @@ class Journal(Generic[K, V]):
         """
         if self.durable < version:
             self._committer.flush()
+
+    def compact(self, *, versions: int = 0, seconds: float = 0) -> int:
+        """Let go of the older part of the log; return the oldest version that is left.
+
+        Kept is what either of the two bounds keeps, and the newest commit. It is done in small
+        steps, between which others write; none of them waits for more than one step. The records
+        are as they were, and so is what is in memory. The space is used again, and part of it given
+        back to the file system.
+
+        Args:
+            versions: keep the last so many versions before the current one.
+            seconds: keep what was written in the last so many seconds.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError: those are no bounds.
+            JournalError: it failed; what was dropped before is dropped.
+            ReentrantWriteError: called inside a write to a store.
+
+        >>> import os, tempfile
+        >>> from cowstate import journal
+        >>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
+        >>> with journal.open_store(path, key=str, record=int) as counts:
+        ...     for n in range(10):
+        ...         commit = counts.set("a", n)
+        ...     counts.journal.compact(versions=3), counts.journal.oldest
+        (7, 7)
+        """
+        for name, bound in (("versions", versions), ("seconds", seconds)):
+            if isinstance(bound, bool) or not isinstance(bound, int | float):
+                raise ArgumentTypeError(f"{name} must be a number, not {shown(bound)}")
+            if not bound >= 0:
+                raise ArgumentValueError(f"{name} must be at least 0, not {shown(bound)}")
+        if not isinstance(versions, int):
+            raise ArgumentTypeError(f"versions must be a whole number, not {shown(versions)}")
+        self._committer.group.ensure_outside()
+        upto = max(self.durable - max(versions, 1), 0)
+        if seconds:
+            upto = min(upto, self._past.version_before(time() - seconds))
+        if upto > self.oldest:
+            self._committer.group.drop(upto)
+        return self.oldest
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}, sync={self.sync!r}{', closed' if self.closed else ''}>"

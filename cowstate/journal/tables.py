@@ -95,3 +95,18 @@ META_BEFORE: Final = (
     "SELECT old_meta FROM commits WHERE version > ? AND version <= ? AND new_meta IS NOT NULL"
     " ORDER BY version LIMIT 1"
 )
+
+DROP: Final = ("DELETE FROM changes WHERE version <= ?", "DELETE FROM commits WHERE version <= ?")
+SHRINK: Final = "PRAGMA incremental_vacuum(40)"
+"""So many pages are given back at a time; a page holds some twenty rows."""
+
+RECORDS_FROM: Final = (
+    "SELECT key, value FROM records WHERE key > ? OR ? IS NULL ORDER BY key LIMIT 1000"
+)
+REWRITE: Final = "UPDATE records SET value = ? WHERE key = ?"
+CHANGES_FROM: Final = (
+    "SELECT version, key, old, new FROM changes WHERE version > ?1 OR version = ?1 AND key > ?2"
+    " OR ?1 IS NULL ORDER BY version, key LIMIT 1000"
+)
+REWRITE_CHANGE: Final = "UPDATE changes SET old = ?, new = ? WHERE version = ? AND key = ?"
+SCHEMA: Final = "UPDATE about SET schema = ?"

@@ -7,6 +7,7 @@ Each acknowledgement is one line, written at once: the system has it when the pr
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -53,21 +54,26 @@ def write(path: str, told: str, threads: int) -> None:
     store.flush()
     assert heard == list(range(1, now.version + 1)), heard
     store.close()
-    records, versions = on_disk(Path(path))
-    # Memory is what disk is.
-    assert {key.strip('"'): int(value) for key, value in records.items()} == dict(now)
-    assert versions == list(range(1, now.version + 1))
-    say("closed")
+    say(f"memory {json.dumps({'version': now.version, 'records': dict(now)})}")
 
 
 def check(path: Path, told: Path, threads: int) -> str:
     """Return what became of a run that was killed, in a word; raise if anything is lost or half."""
-    lines = told.read_text().split("\n") if told.exists() else []
+    text = told.read_text() if told.exists() else ""
+    lines = text.splitlines()
     done = dict.fromkeys(range(threads), 0)
     for line in lines:
         if line.startswith("done "):
             _, number, n = line.split()
             done[int(number)] = int(n)
+    for line in lines:
+        if line.startswith("memory "):
+            memory = json.loads(line.removeprefix("memory "))
+            records, versions = on_disk(path)
+            assert {json.loads(key): json.loads(records[key]) for key in records} == memory[
+                "records"
+            ]
+            assert versions == list(range(1, memory["version"] + 1))
     for _ in range(2):
         # The next one opens it, finds what was acknowledged, and goes on.
         with open_store(path, key=str, record=int) as store:
@@ -81,7 +87,7 @@ def check(path: Path, told: Path, threads: int) -> str:
     assert versions == list(range(1, len(versions) + 1)), "a version is missing"
     assert len(versions) >= 2
     assert records
-    return "closed" if "closed" in lines else "opened" if "opened" in lines else "killed early"
+    return "closed" if "memory " in text else "opened" if "opened" in lines else "killed early"
 
 
 if __name__ == "__main__":

@@ -52,6 +52,13 @@ class PlainLog:
             raise OSError("mute")
         return Outcome(max([after, *(row.version for row in self.rows)]))
 
+    def oldest(self) -> int:
+        return self.rows[0].version - 1 if self.rows else 0
+
+    def drop(self, upto: int, most: int) -> bool:
+        self.rows = [row for row in self.rows if row.version > upto]
+        return False
+
     def tidy(self) -> None:
         pass
 
