@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Hashable, Mapping
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeAlias, TypeVar, overload
 
 from cowstate.codec import Codec
 from cowstate.encoding import Hook
@@ -21,6 +21,7 @@ from cowstate.timeline import History
 from .encoded import Encoder
 from .errors import JournalFileError
 from .log import Log
+from .migration import Migration, rewriter
 from .sqlite import Form, SqliteLog
 from .store import JournaledStore, Sync
 
@@ -28,6 +29,9 @@ __all__ = ["open_store"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+Migrations: TypeAlias = Mapping[int, Callable[[Any], Any]]
+"""By the number of a schema, what makes a record of it, as data, one of the next."""
 
 
 @overload
@@ -43,6 +47,8 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    schema: int = 0,
+    migrate: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     history: History | None = None,
@@ -70,6 +76,8 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    schema: int = 0,
+    migrate: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     history: History | None = None,
@@ -92,6 +100,8 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    schema: int = 0,
+    migrate: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     **options: Any,
@@ -116,6 +126,11 @@ def open_store(
             end of the ``with`` or of the main thread.
         form: how values are encoded in a new file: ``"json"``, for people, or ``"msgpack"``. A
             file that is there keeps its form.
+        schema: a number of yours for what the records look like; raise it when that changes.
+        migrate: how records of an older schema become those of now: ``{1: fn}``, where *fn* takes
+            a record of schema 1 as data (dicts, lists, strings, numbers) and returns one of schema
+            2, as data or as a record. It is called for every record, also in the log, in one
+            transaction, before the store is opened; equal ones may share a call.
         enc_hook: as of `Codec`.
         dec_hook: as of `Codec`.
         options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
@@ -124,7 +139,8 @@ def open_store(
     Raises:
         WriterActiveError: another store writes the file; it says who.
         JournalFileError: the file is another program's, is damaged, or holds what *key*, *record*
-            and *meta* are no types of.
+            and *meta* are no types of; or records of a newer schema, or of an older one that
+            *migrate* has no way from.
         JournalError: it cannot be opened or made.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         UniqueViolationError, InvariantError: the records in the file are refused.
@@ -149,7 +165,8 @@ def open_store(
     codec: Codec[Any, Any] = Codec(
         key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
     )
-    log = SqliteLog(path, form, "normal" if sync == "normal" else "full")
+    migration = Migration(schema, migrate)
+    log = SqliteLog(path, form, "normal" if sync == "normal" else "full", schema)
     try:
         if log.form != form:
             codec = Codec(
@@ -160,7 +177,11 @@ def open_store(
                 enc_hook=enc_hook,
                 dec_hook=dec_hook,
             )
-        encoder: Encoder[Any, Any] = Encoder(codec, key, log.form == "json")
+        text = log.form == "json"
+        steps = migration.steps_from(log.path, log.schema)
+        if steps:
+            log.rewrite(rewriter(log.path, steps, codec, text, enc_hook), schema)
+        encoder: Encoder[Any, Any] = Encoder(codec, key, text)
         return _loaded(log, encoder, sync, options, interval)
     except BaseException:
         log.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter, time
 from typing import Any, Final, Literal, TypeAlias
 
@@ -49,6 +49,7 @@ class SqliteLog:
     Args:
         path: the file; made if it is not there.
         form: how values are encoded in a file that is made.
+        schema: the number of the schema of the records in a file that is made.
         sync: ``"full"`` if a row is to be on disk when it is written, ``"normal"`` if it is to be
             with the operating system.
 
@@ -57,6 +58,7 @@ class SqliteLog:
         epoch: the number by which this one may write.
         took: how many seconds the last write took.
         form: how values are encoded.
+        schema: the number of the schema of the records.
 
     Raises:
         WriterActiveError: somebody writes it.
@@ -64,7 +66,9 @@ class SqliteLog:
         JournalError: it cannot be opened or made.
     """
 
-    def __init__(self, path: str | os.PathLike[str], form: Form, sync: Sync) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], form: Form, sync: Sync, schema: int = 0
+    ) -> None:
         self.path = os.path.realpath(path)
         self._who = here()
         self._connection: Any = None
@@ -76,14 +80,14 @@ class SqliteLog:
         self.took = 0.0
         self._claim = _claimed(self.path)
         try:
-            self._open(form, sync)
+            self._open(form, sync, schema)
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error):
                 raise _not_opened(self.path, error) from error
             raise
 
-    def _open(self, form: Form, sync: Sync) -> None:
+    def _open(self, form: Form, sync: Sync, schema: int) -> None:
         # What was opened is closed by `close`, whatever is raised from here on.
         self._connection = sqlite3.connect(
             self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
@@ -102,12 +106,12 @@ class SqliteLog:
         do("BEGIN IMMEDIATE")
         if is_new:
             _run_all(do, tables.MAKE)
-            do("INSERT INTO about VALUES (1, ?, 0)", (form,))
+            do("INSERT INTO about VALUES (1, ?, ?)", (form, schema))
         do(tables.RAISE)
         [(self.epoch,)] = do(tables.EPOCH)
         do(tables.TAKE, (self.epoch, self._who, time()))
         do("COMMIT")
-        [(self.form,)] = do("SELECT form FROM about")
+        [(self.form, self.schema)] = do("SELECT form, schema FROM about")
         found = os.stat(self.path)
         self._identity = found.st_dev, found.st_ino
 
@@ -128,6 +132,47 @@ class SqliteLog:
             yield from self._connection.execute("SELECT key, value FROM records")
         except sqlite3.DatabaseError as error:
             raise _not_opened(self.path, error) from error
+
+    def rewrite(self, rewritten: Callable[[Encoded], Encoded], schema: int) -> None:
+        """Rewrite every record, of now and in the log, and note that they are of *schema* now.
+
+        One transaction: who is killed in it has changed nothing, and the next one begins anew.
+        """
+        do = self._connection.execute
+        do("BEGIN IMMEDIATE")
+        try:
+            self._ensure_mine()
+            self._rewrite_records(rewritten)
+            self._rewrite_changes(rewritten)
+            do(tables.SCHEMA, (schema,))
+            do("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                do("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise JournalError(f"{self.path} could not be migrated: {error}") from error
+            raise
+        self.schema = schema
+
+    def _rewrite_records(self, rewritten: Callable[[Encoded], Encoded]) -> None:
+        # In parts, by key: what is being read must not be written.
+        do, do_all = self._connection.execute, self._connection.executemany
+        last: Encoded | None = None
+        while rows := do(tables.RECORDS_FROM, (last, last)).fetchall():
+            do_all(tables.REWRITE, [(rewritten(value), key) for key, value in rows])
+            last = rows[-1][0]
+
+    def _rewrite_changes(self, rewritten: Callable[[Encoded], Encoded]) -> None:
+        do, do_all = self._connection.execute, self._connection.executemany
+        version: int | None = None
+        key: Encoded | None = None
+        while rows := do(tables.CHANGES_FROM, (version, key)).fetchall():
+            made = [
+                (*[None if each is None else rewritten(each) for each in both], at, name)
+                for at, name, *both in rows
+            ]
+            do_all(tables.REWRITE_CHANGE, made)
+            version, key = rows[-1][:2]
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write *rows*, all or none. When this has returned, they are on disk."""

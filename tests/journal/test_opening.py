@@ -123,7 +123,7 @@ def test_where_nothing_can_be_written_nothing_is_opened(tmp_path: Path) -> None:
         opened(tmp_path / "missing" / "slots.db")
     with pytest.raises(ArgumentTypeError, match="path must be the name of a file"):
         open_store(3, key=str, record=int)  # type: ignore[call-overload]
-    with pytest.raises(ArgumentValueError, match="sync must be 'full' or 'normal'"):
+    with pytest.raises(ArgumentValueError, match="sync must be 'full', 'normal' or 'interval'"):
         open_store(tmp_path / "a.db", key=str, record=int, sync="often")  # type: ignore[call-overload]
     with pytest.raises(ArgumentTypeError, match="is no type that msgspec reads"):
         open_store(tmp_path / "a.db", key=str, record=3)
