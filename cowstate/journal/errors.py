@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
 from cowstate.errors import ClosedError, CowstateError
 from cowstate.showing import cut
 
 __all__ = [
+    "Failure",
     "FencedError",
     "JournalClosedError",
     "JournalError",
     "JournalFileError",
     "UnknownOutcomeError",
     "WriterActiveError",
+    "failed",
+    "failing",
 ]
+
+Failure: TypeAlias = Callable[[], CowstateError]
+"""Makes the error that somebody is to be told: a new one for each, for each raises it."""
 
 
 class JournalError(CowstateError, OSError):
@@ -78,3 +88,19 @@ def failed(path: str, error: BaseException) -> str:
     """
     what = cut(str(error)) or type(error).__name__
     return f"nothing was written to {path} ({what}); the store is as before, write again"
+
+
+def failing(kind: type[JournalError], text: str, cause: BaseException | None = None) -> Failure:
+    """Return what makes an error of a *kind*, with *text* and *cause*, each time that it is called.
+
+    >>> failure = failing(FencedError, "gone")
+    >>> failure(), failure() is failure()
+    (FencedError('gone'), False)
+    """
+    return partial(_made, kind, text, cause)
+
+
+def _made(kind: type[JournalError], text: str, cause: BaseException | None) -> JournalError:
+    error = kind(text)
+    error.__cause__ = cause
+    return error

@@ -16,13 +16,15 @@ from cowstate.waiters import ThreadWaiter
 from cowstate.writelock import WriteLock, is_writing
 
 from .errors import (
+    Failure,
     JournalClosedError,
     JournalError,
     UnknownOutcomeError,
     failed,
+    failing,
 )
 from .log import Log, Row
-from .staging import Failure, Staged, Staging
+from .staging import Staged, Staging
 
 __all__ = ["ELSEWHERE", "GroupCommit", "Publish"]
 
@@ -251,7 +253,7 @@ class GroupCommit(Generic[K, V]):
         try:
             self._log.write(_rows(group))
         except Exception as error:
-            self._doom = partial(_made, JournalError, failed(self._log.path, error), error)
+            self._doom = failing(JournalError, failed(self._log.path, error), error)
             self._resolve(publish)
             return
         self._publish(publish, group)
@@ -286,7 +288,7 @@ class GroupCommit(Generic[K, V]):
                 f"{self._log.path} failed as the write was to be made durable, and cannot be asked "
                 f"whether it was ({error}). Look at a snapshot after the next write that succeeds"
             )
-            unknown = partial(_made, UnknownOutcomeError, text, error)
+            unknown = failing(UnknownOutcomeError, text, error)
             self._doom = self._doom or unknown
             self._unknown = error
             _tell(staging.waiting(), unknown)
@@ -322,7 +324,7 @@ class GroupCommit(Generic[K, V]):
         try:
             self._log.tidy()
         except JournalError as error:
-            self.refused = partial(_made, JournalError, str(error), error)
+            self.refused = failing(JournalError, str(error), error)
 
     # The end.
 
@@ -336,9 +338,8 @@ class GroupCommit(Generic[K, V]):
         Raises:
             JournalError: what was published could not be written.
         """
-        closed = partial(
-            _made, JournalClosedError, f"{self._log.path} was closed; open it again to write", None
-        )
+        text = f"{self._log.path} was closed; open it again to write"
+        closed = failing(JournalClosedError, text)
         self._locked(_end, (self, closed))
         try:
             self._in_turn(self._flush_and_close, publish)
@@ -374,12 +375,10 @@ class GroupCommit(Generic[K, V]):
 
     def after_fork_in_child(self) -> None:
         """Let the file alone, for it is the parent's; what is not published never will be, here."""
-        self.refused = partial(
-            _made,
+        self.refused = failing(
             JournalClosedError,
             f"{self._log.path} is written by the process that this one was forked from; this one "
             "only reads what was there. Open another file, or fork before you open one",
-            None,
         )
         self._log.abandon()
         self._turn.after_fork_in_child()
@@ -407,9 +406,3 @@ def _fail(what: tuple[Staging[Any, Any], Failure], _: None) -> None:
 def _end(what: tuple[GroupCommit[Any, Any], Failure], _: None) -> None:
     group, refused = what
     group.end(refused)
-
-
-def _made(kind: type[JournalError], text: str, cause: BaseException | None) -> JournalError:
-    error = kind(text)
-    error.__cause__ = cause
-    return error

@@ -7,20 +7,17 @@ from typing import Generic, TypeVar
 from weakref import ref
 
 from cowstate.commit import Commit
-from cowstate.errors import CowstateError
 from cowstate.ring import Ring
 from cowstate.snapshot import Snapshot
 from cowstate.timeline import History, Timeline
 
+from .errors import Failure
 from .log import Row
 
-__all__ = ["Failure", "Head", "Staged", "Staging"]
+__all__ = ["Head", "Staged", "Staging"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-Failure = Callable[[], CowstateError]
-"""Makes the error that somebody is to be told: a new one for each, for each raises it."""
 
 
 class Head(Timeline[K, V]):

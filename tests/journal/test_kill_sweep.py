@@ -8,56 +8,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.journal.killed import check
+from tests.journal.stracing import CALLS, needs_strace, traced
 
 ALL = os.environ.get("COWSTATE_SWEEP") == "all"
-CALLS = ("pwrite64", "fdatasync", "ftruncate", "unlink", "fsync")
-
-
-def _strace_works() -> bool:
-    found = shutil.which("strace")
-    if found is None:
-        return False
-    tried = subprocess.run(
-        [found, "-f", "-e", "trace=none", "true"], capture_output=True, check=False
-    )
-    return tried.returncode == 0
-
-
-pytestmark = pytest.mark.skipif(not _strace_works(), reason="needs strace (apt install strace)")
+pytestmark = needs_strace
 
 
 def run(directory: Path, inject: str | None, threads: int) -> tuple[int, str]:
     """Run the program with one fault; return how it ended, and what it said."""
-    under = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        str(directory / "trace"),
-        "-e",
-        f"trace={','.join(CALLS)}",
-    ]
-    if inject is not None:
-        under += ["-e", f"inject={inject}"]
-    program = [sys.executable, "-m", "tests.journal.killed"]
     files = [str(directory / "slots.db"), str(directory / "told"), str(threads)]
-    done = subprocess.run(
-        [*under, *program, *files],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    return done.returncode, done.stderr
+    return traced(directory / "trace", inject, ["-m", "tests.journal.killed", *files])
 
 
 def calls_of(directory: Path, threads: int) -> Counter[str]:

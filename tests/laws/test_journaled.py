@@ -13,7 +13,7 @@ import pytest
 import cowstate.journal
 from tests.laws.calls import Calls
 from tests.laws.interrupts import Interrupts
-from tests.laws.journaled import journaled, measured
+from tests.laws.journaled import behind, journaled, measured
 from tests.laws.operations import OPERATIONS
 from tests.laws.points import Violations, sample, watched
 
@@ -40,7 +40,8 @@ def in_journal(code: Any) -> bool:
 def test_an_exception_at_any_point_leaves_a_store_that_goes_on(name: str) -> None:
     def try_all(violations: Violations) -> None:
         Interrupts(OPERATIONS[name], violations, journaled).once(most=12)
-        Interrupts(OPERATIONS[name], violations, measured()).once(most=6)
+        Interrupts(OPERATIONS[name], violations, measured()).once(most=4)
+        Interrupts(OPERATIONS[name], violations, behind).once(most=8)
         if name not in IN_A_FINALIZER:
             Interrupts(OPERATIONS[name], violations, journaled).twice(most=2, most_after=2)
 
@@ -65,7 +66,7 @@ def test_any_operation_may_be_called_at_any_point_of_the_journal(name: str) -> N
             for inner in calls.inners([OPERATIONS[each] for each in NAMES])
             for point in range(1, calls.points + 1)
         ]
-        for inner, point in sample(f"calls inside journaled {name}", pairs, most=25):
+        for inner, point in sample(f"calls inside journaled {name}", pairs, most=15):
             calls.try_call(inner, point)
             if violations.enough:
                 return
