@@ -205,22 +205,31 @@ class Schema(Generic[K, V]):
         self._invariants.ask(after, {})
         return Commit(before, after, {})
 
-    def rewound(
-        self, later: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object, version: int
-    ) -> Snapshot[K, V]:
-        """Return an older *version*, which differs from a *later* one by *writes* and *meta*.
+    def replay(
+        self, start: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object, version: int
+    ) -> Commit[K, V]:
+        """Return the commit from *start* to a *version* that is known to have been there.
 
-        Nobody is asked whether it may be: it was. O(k log N).
+        It may be an older one: then it leads back. Nobody is asked whether it may be. O(k log N).
+
+        Args:
+            start: another version of the same store.
+            writes: in what it differs from that: a record for each key, or `MISSING` for none.
+            meta: its meta value.
+            version: its number.
         """
-        delta = delta_of(later._map, writes)
-        records, lineage = later._map, later._lineage
-        indexes, totals = later._indexes, later._totals
+        delta = delta_of(start._map, writes)
+        records, lineage = start._map, start._lineage
+        indexes, totals, key_set = start._indexes, start._totals, start._key_set
         if delta:
             known = {key: new for key, (_, new) in delta.items()}
             records = self.kind.apply(records, known, True)
             if lineage.derives:
                 indexes, totals = lineage.derivation.step(indexes, totals, delta)
-        return Snapshot(version, meta, records, indexes, totals, object(), lineage)
+            if any(old is MISSING or new is MISSING for old, new in delta.values()):
+                key_set = object()
+        after = Snapshot(version, meta, records, indexes, totals, key_set, lineage)
+        return Commit(start, after, delta)
 
     def is_same(self, old: object, new: object) -> bool:
         """Whether a write of *new* over *old* is none."""

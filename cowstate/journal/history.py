@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from cowstate.changes import MISSING, Absent
+from cowstate.commit import Commit
 from cowstate.errors import ArgumentTypeError, ArgumentValueError, CompactedError
 from cowstate.schema import Schema
 from cowstate.showing import shown
@@ -52,7 +53,7 @@ class Past(Generic[K, V]):
         finally:
             reader.close()
         meta = current.meta if moved is None else self._encoder.meta(moved[0])
-        return self._schema.rewound(current, writes, meta, version)
+        return self._schema.replay(current, writes, meta, version).after
 
     def _writes(self, reader: Reader, version: int, upto: int) -> dict[K, V | Absent]:
         key, record = self._encoder.codec.key, self._encoder.codec.record
@@ -60,6 +61,36 @@ class Past(Generic[K, V]):
             key.decode(name): MISSING if old is None else record.decode(old)
             for name, old in reader.before(version, upto)
         }
+
+    def commits(self, start: Snapshot[K, V], most: int) -> list[Commit[K, V]]:
+        """Return the commits that follow *start*, at most *most*, as far as the log has them."""
+        reader = Reader(self._path)
+        try:
+            upto = min(start.version + most, self._durable.current.version)
+            return self._commits(reader, start, upto)
+        finally:
+            reader.close()
+
+    def between(self, start: Snapshot[K, V], end: Snapshot[K, V]) -> Commit[K, V]:
+        """Return what leads from *start* to *end*, a later version, as one commit."""
+        writes = {key: new for key, (_, new) in end.diff(start).items()}
+        replayed = self._schema.replay(start, writes, end.meta, end.version)
+        return Commit(start, end, {key: (old, new) for key, (old, new) in replayed.changes.items()})
+
+    def _commits(self, reader: Reader, start: Snapshot[K, V], upto: int) -> list[Commit[K, V]]:
+        key, record = self._encoder.codec.key, self._encoder.codec.record
+        made: list[Commit[K, V]] = []
+        for row in reader.commits(start.version, upto):
+            if row.version != start.version + 1:
+                break  # the log does not go back so far any more
+            writes: dict[K, V | Absent] = {
+                key.decode(name): MISSING if new is None else record.decode(new)
+                for name, _, new in reader.changes(row.version)
+            }
+            meta = start.meta if row.new_meta is None else self._encoder.meta(row.new_meta)
+            made.append(self._schema.replay(start, writes, meta, row.version))
+            start = made[-1].after
+        return made
 
     def version_at(self, seconds: float) -> int:
         """Return the version that was current then, in seconds since 1970."""

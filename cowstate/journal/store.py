@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime
 from time import time
 from types import TracebackType
@@ -18,6 +18,7 @@ from cowstate.errors import (
     CompactedError,
     CowstateError,
 )
+from cowstate.feeds import Feed, FeedMode
 from cowstate.meter import Figures
 from cowstate.showing import shown
 from cowstate.snapshot import Snapshot
@@ -27,6 +28,7 @@ from .behind import BehindCommitter, MeasuredBehindCommitter
 from .committer import DurableCommitter, MeasuredDurableCommitter
 from .encoded import Encoder
 from .errors import JournalError, UnknownOutcomeError
+from .following import LoggedFeed
 from .history import Past, seconds_of
 from .log import Log
 
@@ -248,6 +250,34 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
             return super().at(version)
         except CompactedError:
             return self._past.at(version)
+
+    def feed(
+        self,
+        mode: FeedMode = "every",
+        *,
+        keys: Iterable[K] | None = None,
+        since: int | Snapshot[K, V] | None = None,
+        initial: bool = False,
+    ) -> Feed[K, V]:
+        """Return an iterator over the commits, as of any store; *since* goes back into the log.
+
+        So it yields a `Lagged` only for what is not even there any more. What is read from the log
+        is equal to what was written, not the very objects.
+
+        Raises:
+            ArgumentTypeError, ArgumentValueError, ForeignSnapshotError: as for `Store.feed`.
+
+        >>> import os, tempfile
+        >>> from cowstate import journal
+        >>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
+        >>> with journal.open_store(path, key=str, record=int) as counts:
+        ...     first, second = counts.set("a", 1), counts.set("a", 2)
+        >>> with journal.open_store(path, key=str, record=int) as counts:
+        ...     counts.feed(since=1).poll().changes
+        ChangeSet({'a': Change(old=1, new=2)})
+        """
+        made = super().feed(mode, keys=keys, since=since, initial=initial)
+        return LoggedFeed(made.source, mode, made.keys, made.version, self._past)
 
     def as_of(self, moment: datetime | float) -> Snapshot[K, V]:
         """Return the version that was current at a *moment*. Costs O(what was written since).

@@ -44,7 +44,7 @@ def journaled(start: Mapping[Any, Any] = {}, **options: Any) -> JournaledStore[A
     return store
 
 
-def behind(start: Mapping[Any, Any] = {}, **options: Any) -> JournaledStore[Any, Any]:  # noqa: B006
+def behind(start: Mapping[Any, Any] = {}, **options: Any) -> JournaledStore[Any, Any]:
     """One that the disk follows: each write finds the interval over."""
     return JournaledStore(Beginning(start), Unencoded(start), "interval", options, 1e-9)
 

@@ -45,6 +45,7 @@ NEAR = {
     "cowstate/items.py": [*INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
     "cowstate/journal/behind.py": ["journal/test_behind"],
     "cowstate/journal/opening.py": ["journal/test_opening"],
+    "cowstate/journal/following.py": ["journal/test_following"],
     "cowstate/journal/migration.py": ["journal/test_migrating"],
     "cowstate/journal/claim.py": ["journal/test_opening"],
     "cowstate/journal/command.py": ["journal/test_looking"],
