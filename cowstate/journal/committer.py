@@ -115,7 +115,8 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
             raise lock.reentrant()
         if is_writing():
             reserved = lock.holder()
-            if reserved is None or not reserved.is_around():  # which the lock has better words for
+            # For a transaction of this very store the lock has better words.
+            if reserved is None or not reserved.is_here():
                 raise ReentrantWriteError(ELSEWHERE)
 
     def _prepare(self, commit: Commit[K, V]) -> None:

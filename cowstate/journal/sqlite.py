@@ -139,7 +139,7 @@ class SqliteLog:
         One transaction: who is killed in it has changed nothing, and the next one begins anew.
         """
         do = self._connection.execute
-        do("BEGIN IMMEDIATE")
+        self._begin()
         try:
             self._ensure_mine()
             self._rewrite_records(rewritten)
@@ -179,7 +179,7 @@ class SqliteLog:
         do = self._connection.execute
         self._committing = False
         began = perf_counter()
-        do("BEGIN IMMEDIATE")
+        self._begin()
         self._ensure_mine()
         self._insert(rows)
         self._committing = True
@@ -189,6 +189,12 @@ class SqliteLog:
         self.took = perf_counter() - began
         self._ensure_there()
         self._due += sum(len(row.writes) for row in rows) + len(rows)
+
+    def _begin(self) -> None:
+        do = self._connection.execute
+        if self._connection.in_transaction:
+            do("ROLLBACK")  # of one that was struck before its end
+        do("BEGIN IMMEDIATE")
 
     def _insert(self, rows: Sequence[Row]) -> None:
         # In their order: what a row changes is what the one before it left.
@@ -241,7 +247,7 @@ class SqliteLog:
         # a crash: its frames lie whole at the end of the log. So something else is written and
         # synced in their place. That it raises the epoch says, whoever wrote before, that what is
         # not there now was never written.
-        do("BEGIN IMMEDIATE")
+        self._begin()
         [(found,)] = do(tables.MINE, (after, self._who))
         durable = max(after, found or 0)
         try:
@@ -269,7 +275,7 @@ class SqliteLog:
         do = self._connection.execute
         last = min(upto, self.oldest() + most)
         try:
-            do("BEGIN IMMEDIATE")
+            self._begin()
             self._ensure_mine()
             for statement in tables.DROP:
                 do(statement, (last,))
