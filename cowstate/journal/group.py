@@ -111,12 +111,15 @@ class GroupCommit(Generic[K, V]):
             raise self.refused()
         if self._unknown is not None:
             self._lead(publish)
-            error = self._unknown
-            if error is not None:
-                raise JournalError(
-                    f"nothing was tried: {self._log.path} still cannot be asked whether it has the "
-                    f"writes before this one ({error})"
-                ) from error
+            self._ensure_known()
+
+    def _ensure_known(self) -> None:
+        error = self._unknown
+        if error is not None:
+            raise JournalError(
+                f"nothing was tried: {self._log.path} still cannot be asked whether it has the "
+                f"writes before this one ({error})"
+            ) from error
 
     def ensure_outside(self) -> None:
         """Raise inside a write to any store: there nobody waits for the disk."""

@@ -70,9 +70,11 @@ class Log(Protocol):
 
     def standing(self) -> Standing:
         """Return what it holds, but for the records."""
+        raise NotImplementedError
 
     def records(self) -> Iterator[tuple[Encoded, Encoded]]:
         """Yield the key and the record of each record that is there."""
+        raise NotImplementedError
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write *rows*, all or none. When this has returned, they are on disk.
@@ -86,15 +88,18 @@ class Log(Protocol):
         The answer is final: what it says is not there cannot come to be there. If it cannot be
         given, this raises, and is to be asked again before anything else is written.
         """
+        raise NotImplementedError
 
     def oldest(self) -> int:
         """Return the oldest version that can be gone back to."""
+        raise NotImplementedError
 
     def drop(self, upto: int, most: int) -> bool:
         """Let go of the rows up to version *upto*, at most *most*; return whether there are more.
 
         One transaction. What it raises leaves all as it was.
         """
+        raise NotImplementedError
 
     def tidy(self) -> None:
         """Do what is to be done now and then, after a write. What it raises ends the writing."""

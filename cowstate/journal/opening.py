@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Hashable, Mapping
+from types import UnionType
 from typing import Any, TypeAlias, TypeVar, overload
 
 from cowstate.codec import Codec
@@ -62,13 +63,13 @@ def open_store(
 ) -> JournaledStore[K, V]: ...
 
 
-# Of a union no type checker infers what it is a type of.
+# Of a union no type checker infers what it is a type of: who opens one says which.
 @overload
 def open_store(
     path: str | os.PathLike[str],
     *,
     key: Any,
-    record: Any,
+    record: UnionType,
     meta: Any = None,
     indexes: Indexes[Any] | None = None,
     aggregates: Aggregates[Any] | None = None,

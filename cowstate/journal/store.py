@@ -191,7 +191,7 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
     """
 
     journal: Journal[K, V]
-    _committer: AnyCommitter[K, V]
+    _journaling: AnyCommitter[K, V]
 
     def __init__(
         self,
@@ -213,19 +213,22 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
             [(name, key) for (name, _), (key, _) in zip(rows, records, strict=True)],
         )
         super().__init__(dict(records), meta=encoder.meta(standing.meta), **options)
-        self._past = Past(log.path, self._schema, self._committer.durable, encoder)
-        self.journal = Journal(log, sync, self._committer, self._past)
+        self._past = Past(log.path, self._schema, self._journaling.durable, encoder)
+        self.journal = Journal(log, sync, self._journaling, self._past)
 
     def _new_committer(self, figures: Figures | None, *parts: Any) -> Committer[K, V]:
-        both = (*parts, self._log, self._encoder)
-        if self._interval is not None:
-            both = (*both, self._interval)
+        self._journaling = self._of_kind(figures, *parts, self._log, self._encoder)
+        return self._journaling
+
+    def _of_kind(self, figures: Figures | None, *parts: Any) -> AnyCommitter[K, V]:
+        if self._interval is None:
             if figures is None:
-                return BehindCommitter(*both)
-            return MeasuredBehindCommitter(*both, figures=figures)
+                return DurableCommitter(*parts)
+            return MeasuredDurableCommitter(*parts, figures=figures)
+        parts = (*parts, self._interval)
         if figures is None:
-            return DurableCommitter(*both)
-        return MeasuredDurableCommitter(*both, figures=figures)
+            return BehindCommitter(*parts)
+        return MeasuredBehindCommitter(*parts, figures=figures)
 
     def at(self, version: int) -> Snapshot[K, V]:
         """Return the snapshot of a *version* that is retained, or in the log.
@@ -300,7 +303,7 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
         """
         seconds = seconds_of(moment)
         if self._interval is not None:
-            self._committer.flush()  # what is not in the log yet has its time there alone
+            self._journaling.flush()  # what is not in the log yet has its time there alone
         return self.at(self._past.version_at(seconds))
 
     def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
@@ -321,7 +324,7 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
             JournalError: that could not be written; the file is free all the same.
             ReentrantWriteError: called inside a write to a store.
         """
-        self._committer.close()
+        self._journaling.close()
 
     def __enter__(self) -> Self:
         return self
@@ -332,20 +335,20 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._committer.close()
+        self._journaling.close()
 
     def _end_waits(self) -> None:
         # Before the subscribers are given the rest: what they are told is on disk, or will be.
         try:
             if not self.journal.closed:
-                self._committer.flush()
+                self._journaling.flush()
         except CowstateError as error:
             _log.error("at the end of the main thread: %s", error)
         super()._end_waits()
 
     def _after_fork_in_child(self) -> None:
         super()._after_fork_in_child()
-        self._committer.group.after_fork_in_child()
+        self._journaling.group.after_fork_in_child()
 
     def __repr__(self) -> str:
         current = self.snapshot()

@@ -1,0 +1,49 @@
+"""What a type checker infers for stores in files.
+
+Checked by mypy and pyright, and never run for its effects.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import assert_type
+
+from cowstate import Commit, Feed, Index, Record, Snapshot
+from cowstate.journal import Journal, JournaledStore, open_store
+
+
+class Slot(Record):
+    quantity: int
+
+
+class One(Record, tag=True):
+    n: int
+
+
+class Other(Record, tag=True):
+    name: str
+
+
+def inferred() -> None:
+    with open_store("slots.db", key=str, record=Slot) as store:
+        assert_type(store, JournaledStore[str, Slot])
+        assert_type(store.set("a", Slot(1)), Commit[str, Slot])
+        assert_type(store.at(0), Snapshot[str, Slot])
+        assert_type(store.as_of(datetime.now(UTC)), Snapshot[str, Slot])
+        assert_type(store.feed(since=0), Feed[str, Slot])
+        assert_type(store.journal, Journal[str, Slot])
+        assert_type(store.journal.durable, int)
+    indexed = open_store(
+        "slots.db",
+        key=str,
+        record=Slot,
+        indexes={"by": Index(attrgetter("quantity"))},
+        sync="interval",
+        migrate={0: lambda old: Slot(old["n"])},
+        schema=1,
+    )
+    assert_type(indexed, JournaledStore[str, Slot])
+    # Of several types, who opens it says which.
+    several: JournaledStore[str, One | Other] = open_store("s.db", key=str, record=One | Other)
+    assert_type(several.snapshot()["a"], One | Other)
