@@ -75,12 +75,14 @@ class Schema(Generic[K, V]):
         """Return the version that a store begins with. Costs O(N)."""
         start = {} if records is None else self.checked(records)
         self.accept(meta)
-        delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
         indexes, totals = self._first.derivation.build(start)
         snapshot: Snapshot[K, V] = Snapshot(
             version, meta, self.kind.build(start), indexes, totals, object(), self._first
         )
-        self._invariants.ask(snapshot, delta)
+        if not self.free:
+            self._invariants.ask(
+                snapshot, {key: (MISSING, record) for key, record in start.items()}
+            )
         return snapshot
 
     def checked(self, records: Any) -> dict[K, V]:

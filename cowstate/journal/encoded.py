@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from time import time
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from cowstate.changes import MISSING
 from cowstate.codec import Codec
 from cowstate.commit import Commit
 from cowstate.encoding import Part
+from cowstate.errors import CodecError
 
 from .log import Encoded, Row
 
@@ -59,11 +60,13 @@ class Encoder(Generic[K, V]):
         self._nothing: Encoded = "null" if text else msgspec.msgpack.encode(None)
         self._first_form: dict[K, Encoded] | None = None if _has_one_form(key) else {}
 
-    def begin(self, latest: float, records: Iterable[tuple[Encoded, K]]) -> None:
-        """Go on after a row of the time *latest*; each key of *records* has been written so."""
+    def begin(
+        self, latest: float, rows: Sequence[tuple[Encoded, Encoded]], keys: Iterable[K]
+    ) -> None:
+        """Go on after a row of the time *latest*, where *rows* are there, for *keys*."""
         self._latest = latest
         if self._first_form is not None:
-            self._first_form = {key: encoded for encoded, key in records}
+            self._first_form = {key: name for key, (name, _) in zip(keys, rows, strict=True)}
 
     def row_of(self, commit: Commit[K, V]) -> Row:
         """Return *commit* as a row.
@@ -102,11 +105,22 @@ class Encoder(Generic[K, V]):
 
     # And back.
 
-    def records(self, rows: Iterable[tuple[Encoded, Encoded]]) -> Iterator[tuple[K, V]]:
-        """Yield the keys and records that *rows* of the table of records stand for."""
+    def records(self, rows: Sequence[tuple[Encoded, Encoded]]) -> list[tuple[K, V]]:
+        """Return the keys and records that *rows* of the table of records stand for.
+
+        Raises:
+            CodecError: one of them stands for none; says which.
+        """
         key, record = self.codec.key, self.codec.record
-        for name, value in rows:
-            yield key.decode(name), record.decode_at(f"record under {name!r}", value)
+        try:
+            keys = key.decode_all([name for name, _ in rows])
+            records = record.decode_all([value for _, value in rows])
+        except CodecError:
+            return [
+                (key.decode(name), record.decode_at(f"record under {name!r}", value))
+                for name, value in rows
+            ]
+        return list(zip(keys, records, strict=True))
 
     def meta(self, data: Encoded | None) -> Any:
         """Return a meta value; None where there was none yet."""

@@ -27,7 +27,7 @@ from cowstate.store import Store
 from .behind import BehindCommitter, MeasuredBehindCommitter
 from .committer import DurableCommitter, MeasuredDurableCommitter
 from .encoded import Encoder
-from .errors import JournalError, UnknownOutcomeError
+from .errors import JournalError, JournalFileError, UnknownOutcomeError
 from .following import LoggedFeed
 from .history import Past, seconds_of
 from .log import Log
@@ -207,12 +207,11 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
         standing = log.standing()
         self._begins_at = standing.version
         rows = list(log.records())
-        records = list(encoder.records(rows))
-        encoder.begin(
-            standing.time,
-            [(name, key) for (name, _), (key, _) in zip(rows, records, strict=True)],
-        )
-        super().__init__(dict(records), meta=encoder.meta(standing.meta), **options)
+        records = dict(encoder.records(rows))
+        if len(records) < len(rows):
+            raise JournalFileError(log.path, "has two records for one key; somebody else wrote it")
+        encoder.begin(standing.time, rows, records)
+        super().__init__(records, meta=encoder.meta(standing.meta), **options)
         self._past = Past(log.path, self._schema, self._journaling.durable, encoder)
         self.journal = Journal(log, sync, self._journaling, self._past)
 

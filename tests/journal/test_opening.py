@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,17 @@ def test_in_the_child_of_a_fork_it_only_reads(tmp_path: Path) -> None:
             opened(path)
     with opened(path) as again:
         assert again.snapshot()["a"] == Slot(3)
+
+
+def test_two_records_for_one_key_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prices.db"
+    with open_store(path, key=Decimal, record=int) as store:
+        store.set(Decimal("1.0"), 1)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("INSERT INTO records SELECT '\"1.00\"', value, version FROM records")
+    connection.close()
+    with pytest.raises(JournalFileError, match="two records for one key"):
+        open_store(path, key=Decimal, record=int)
 
 
 class Other(Record, tag=True):

@@ -20,8 +20,8 @@ class Unencoded(Encoder[Any, Any]):
         super().__init__(Codec(key=str, record=str), str, True)
         self._start = start
 
-    def records(self, rows: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        return iter([(key, self._start[key]) for key, _ in rows])
+    def records(self, rows: Iterable[Any]) -> list[tuple[Any, Any]]:
+        return [(key, self._start[key]) for key, _ in rows]
 
     def row_of(self, commit: Any) -> Row:
         return Row(commit.version, 0.0, [], None)
