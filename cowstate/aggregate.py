@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
-from typing import Any, Generic, TypeAlias, TypeVar, overload
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from .changes import MISSING
-from .errors import ArgumentTypeError, ArgumentValueError
+from .errors import ArgumentValueError
+from .exact import checked, moved
 from .immutability import check_immutable
 from .ordered import Sorted, ensure_ordered
 from .showing import shown
@@ -16,37 +16,15 @@ from .slips import ensure_function
 __all__ = ["Aggregate", "always"]
 
 V = TypeVar("V")
-S = TypeVar("S")
+S = TypeVar("S")  # what ``total`` gives
 # Of what the functions below make, for the class itself is of no certain records.
 R = TypeVar("R")
 T = TypeVar("T")
+D = TypeVar("D")
+G = TypeVar("G", bound=Hashable)
 
 By: TypeAlias = Callable[[V], Hashable]
 """Which group a record belongs to."""
-
-
-# Decimal arithmetic rounds to the precision of the *calling thread's* context. A total that
-# every thread moves must not depend on who moved it last, and must never round in silence.
-_EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
-
-
-def _move(total: Any, was: Any, now: Any) -> Any:
-    """Return ``total - was + now``; by the exact context if a Decimal is among them."""
-    try:
-        # Of a total that *was* is in, it has made a Decimal if it is one.
-        if isinstance(total, Decimal) or isinstance(now, Decimal):
-            return _EXACT.add(_EXACT.subtract(total, was), now)
-        return total - was + now
-    except Inexact:
-        raise ArgumentValueError(
-            f"Aggregate.sum would have to round: {shown(now)} and the total are too many "
-            f"digits apart for the {_EXACT.prec} that are kept"
-        ) from None
-    except TypeError as error:
-        raise ArgumentTypeError(
-            f"Aggregate.sum cannot add {shown(now)} to {shown(total)} ({error}); return an int, a "
-            "Decimal or a Fraction, and 0 for a record that has no amount"
-        ) from error
 
 
 class Aggregate(Generic[V, S]):
@@ -60,6 +38,9 @@ class Aggregate(Generic[V, S]):
     belongs: any hashable value, None as well. ``total(name, group)`` reads one of them, which is
     the start for a group that no record is in, and ``total(name)`` all of them, an immutable
     mapping of the groups that a record is in. Cost: O(log groups) for each changed record.
+
+    ``total`` takes the aggregate itself as well as its name. Then type checkers know what it gives:
+    that is the second parameter of the type, ``Aggregate[Slot, Decimal]``, with *by* a mapping.
 
     >>> from cowstate import Store
     >>> store = Store({"a": 1, "b": 5}, aggregates={
@@ -83,19 +64,28 @@ class Aggregate(Generic[V, S]):
 
     __slots__ = ("_add", "_remove", "by", "mark", "start")
 
+    start: Any
     mark: Callable[[V], Any]
     by: By[V] | None
     reader: Callable[[Any], Any] | None = None
     """What makes of a state what a reader is given; None where that is the state."""
 
+    @overload
     def __init__(
-        self,
-        start: S,
-        add: Callable[[S, V], S],
-        remove: Callable[[S, V], S],
+        self, start: S, add: Callable[[S, V], S], remove: Callable[[S, V], S], *, by: None = None
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Aggregate[V, Mapping[G, T]],  # pyright: ignore[reportInvalidTypeVarUse]
+        start: T,
+        add: Callable[[T, V], T],
+        remove: Callable[[T, V], T],
         *,
-        by: By[V] | None = None,
-    ) -> None:
+        by: Callable[[V], G],
+    ) -> None: ...
+
+    def __init__(self, start: Any, add: Any, remove: Any, *, by: Any = None) -> None:
         for role, fn in (("add", add), ("remove", remove)):
             ensure_function(fn, f"Aggregate: {role} must be a function")
         check_immutable(start)
@@ -105,14 +95,20 @@ class Aggregate(Generic[V, S]):
         self._add = add
         self._remove = remove
 
+    @overload
     @staticmethod
     def fold(
-        start: T,
-        add: Callable[[T, R], T],
-        remove: Callable[[T, R], T],
-        *,
-        by: By[R] | None = None,
-    ) -> Aggregate[R, T]:
+        start: T, add: Callable[[T, R], T], remove: Callable[[T, R], T], *, by: None = None
+    ) -> Aggregate[R, T]: ...
+
+    @overload
+    @staticmethod
+    def fold(
+        start: T, add: Callable[[T, R], T], remove: Callable[[T, R], T], *, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, T]]: ...
+
+    @staticmethod
+    def fold(start: Any, add: Any, remove: Any, *, by: Any = None) -> Aggregate[Any, Any]:
         """Fold with an inverse: ``remove(add(state, record), record) == state``, in any order.
 
         The state must be immutable, and *add* and *remove* return the next one.
@@ -125,10 +121,29 @@ class Aggregate(Generic[V, S]):
         """
         return Aggregate(start, add, remove, by=by)
 
+    # Of no record it is the start, which is the int 0 where none is given.
+    @overload
+    @staticmethod
+    def sum(fn: Callable[[R], T], *, by: None = None) -> Aggregate[R, T | Literal[0]]: ...
+
+    @overload
+    @staticmethod
+    def sum(fn: Callable[[R], T], start: D, *, by: None = None) -> Aggregate[R, T | D]: ...
+
+    @overload
     @staticmethod
     def sum(
-        fn: Callable[[R], Any], start: Any = 0, *, by: By[R] | None = None
-    ) -> Aggregate[R, Any]:
+        fn: Callable[[R], T], *, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, T | Literal[0]]]: ...
+
+    @overload
+    @staticmethod
+    def sum(
+        fn: Callable[[R], T], start: D, *, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, T | D]]: ...
+
+    @staticmethod
+    def sum(fn: Any, start: Any = 0, *, by: Any = None) -> Aggregate[Any, Any]:
         """Add up ``fn(record)``: int, Decimal or Fraction, all exact.
 
         Decimals are added without rounding, whatever the context of the writing thread. A float
@@ -151,18 +166,16 @@ class Aggregate(Generic[V, S]):
 
     @overload
     @staticmethod
-    def count(predicate: None = None, *, by: By[R]) -> Aggregate[R, int]: ...
+    def count(predicate: Callable[[R], object], *, by: None = None) -> Aggregate[R, int]: ...
 
     @overload
     @staticmethod
     def count(
-        predicate: Callable[[R], object], *, by: By[R] | None = None
-    ) -> Aggregate[R, int]: ...
+        predicate: Callable[[R], object] | None = None, *, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, int]]: ...
 
     @staticmethod
-    def count(
-        predicate: Callable[[R], object] | None = None, *, by: By[R] | None = None
-    ) -> Aggregate[R, int]:
+    def count(predicate: Any = None, *, by: Any = None) -> Aggregate[Any, Any]:
         """Count the records, or those for which *predicate* is true.
 
         >>> from cowstate import Store
@@ -175,10 +188,30 @@ class Aggregate(Generic[V, S]):
             ensure_function(predicate, "Aggregate.count needs a predicate")
         return _Count(always if predicate is None else predicate, by)
 
+    @overload
     @staticmethod
     def min(
-        fn: Callable[[R], Any], *, default: Any = None, by: By[R] | None = None
-    ) -> Aggregate[R, Any]:
+        fn: Callable[[R], T | None], *, default: None = None, by: None = None
+    ) -> Aggregate[R, T | None]: ...
+
+    @overload
+    @staticmethod
+    def min(fn: Callable[[R], T | None], *, default: D, by: None = None) -> Aggregate[R, T | D]: ...
+
+    @overload
+    @staticmethod
+    def min(
+        fn: Callable[[R], T | None], *, default: None = None, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, T | None]]: ...
+
+    @overload
+    @staticmethod
+    def min(
+        fn: Callable[[R], T | None], *, default: D, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, T | D]]: ...
+
+    @staticmethod
+    def min(fn: Any, *, default: Any = None, by: Any = None) -> Aggregate[Any, Any]:
         """Keep the least of ``fn(record)``, whatever comes and goes.
 
         A record of which *fn* gives None counts for nothing. Of values that are equal, any may be
@@ -199,10 +232,30 @@ class Aggregate(Generic[V, S]):
         """
         return _Extreme("min", fn, default, by)
 
+    @overload
     @staticmethod
     def max(
-        fn: Callable[[R], Any], *, default: Any = None, by: By[R] | None = None
-    ) -> Aggregate[R, Any]:
+        fn: Callable[[R], T | None], *, default: None = None, by: None = None
+    ) -> Aggregate[R, T | None]: ...
+
+    @overload
+    @staticmethod
+    def max(fn: Callable[[R], T | None], *, default: D, by: None = None) -> Aggregate[R, T | D]: ...
+
+    @overload
+    @staticmethod
+    def max(
+        fn: Callable[[R], T | None], *, default: None = None, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, T | None]]: ...
+
+    @overload
+    @staticmethod
+    def max(
+        fn: Callable[[R], T | None], *, default: D, by: Callable[[R], G]
+    ) -> Aggregate[R, Mapping[G, T | D]]: ...
+
+    @staticmethod
+    def max(fn: Any, *, default: Any = None, by: Any = None) -> Aggregate[Any, Any]:
         """Keep the greatest of ``fn(record)``, as `min` keeps the least.
 
         >>> from cowstate import Store
@@ -212,7 +265,7 @@ class Aggregate(Generic[V, S]):
         """
         return _Extreme("max", fn, default, by)
 
-    def move(self, state: S, was: Any, now: Any) -> S:
+    def move(self, state: Any, was: Any, now: Any) -> Any:
         """Return the state after what `mark` gives of one record has become another.
 
         Args:
@@ -227,7 +280,7 @@ class Aggregate(Generic[V, S]):
         check_immutable(state)
         return state
 
-    def folded(self, marks: Iterable[Any]) -> S:
+    def folded(self, marks: Iterable[Any]) -> Any:
         """Return the state of records of which `mark` gives these *marks*. O(N)."""
         state = self.start
         for mark in marks:
@@ -258,27 +311,13 @@ class _Sum(Aggregate[V, Any]):
     def __init__(self, amount: Callable[[V], Any], start: Any, by: By[V] | None) -> None:
         self.mark = amount
         self.by = _checked_by(by)
-        self.start = self._checked(start)
-        _move(start, 0, 0)  # refuses what nothing could be added to
+        self.start = checked(start)
+        moved(start, 0, 0)  # refuses what nothing could be added to
 
     def move(self, state: Any, was: Any, now: Any) -> Any:
         was = 0 if was is MISSING else was
         now = 0 if now is MISSING else now
-        return state if was is now else _move(state, was, self._checked(now))
-
-    @staticmethod
-    def _checked(amount: Any) -> Any:
-        if isinstance(amount, float):
-            raise ArgumentTypeError(
-                "Aggregate.sum was given a float, whose running sum would drift; "
-                "return a Decimal, a Fraction or an int"
-            )
-        if isinstance(amount, Decimal) and not amount.is_finite():
-            raise ArgumentValueError(
-                f"Aggregate.sum was given {amount}, which no later change could take out; "
-                "return 0 for a record that has no amount"
-            )
-        return amount
+        return state if was is now else moved(state, was, checked(now))
 
 
 class _Count(Aggregate[V, int]):

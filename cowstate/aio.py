@@ -33,6 +33,7 @@ from .commit import Commit
 from .errors import ClosedError, WaitTimeoutError
 from .feeds import CLOSED, Feed, FeedMode
 from .items import Lagged
+from .meta import M, WithMeta
 from .readstore import ReadStore
 from .snapshot import Snapshot
 from .waits import NOTHING_CAME, Source, asked, checked_keys, checked_predicate, deadline_of
@@ -44,12 +45,12 @@ V = TypeVar("V")
 
 
 async def wait_for(
-    store: ReadStore[K, V],
-    predicate: Callable[[Snapshot[K, V]], object],
+    store: ReadStore[K, V, M],
+    predicate: Callable[[Snapshot[K, V, M]], object],
     timeout: float | None = None,
     *,
     keys: Iterable[K] | None = None,
-) -> Snapshot[K, V]:
+) -> Snapshot[K, V, M]:
     """Wait until *predicate* is true of the current snapshot of *store*; return that snapshot.
 
     The same as `Store.wait_for`, but that the task waits, not the thread. A task that is
@@ -89,13 +90,13 @@ async def wait_for(
 
 
 def feed(
-    store: ReadStore[K, V],
+    store: ReadStore[K, V, M],
     mode: FeedMode = "every",
     *,
     keys: Iterable[K] | None = None,
-    since: int | Snapshot[K, V] | None = None,
+    since: int | Snapshot[K, V, M] | None = None,
     initial: bool = False,
-) -> AsyncFeed[K, V]:
+) -> AsyncFeed[K, V, M]:
     """Return an asynchronous iterator over the commits of *store*.
 
     The arguments, and what is raised, are those of `Store.feed`.
@@ -117,7 +118,7 @@ def feed(
 
 
 @final
-class AsyncFeed(Generic[K, V]):
+class AsyncFeed(WithMeta, Generic[K, V, M]):
     """A `Feed` whose reader is a task: what it yields, costs and promises is the same.
 
     Made by `aio.feed`. Tasks may share one, on one event loop or on several: each item goes to
@@ -141,7 +142,7 @@ class AsyncFeed(Generic[K, V]):
     True
     """
 
-    def __init__(self, source: Feed[K, V]) -> None:
+    def __init__(self, source: Feed[K, V, M]) -> None:
         self._feed = source
 
     @property
@@ -150,7 +151,7 @@ class AsyncFeed(Generic[K, V]):
         return self._feed.version
 
     @property
-    def snapshot(self) -> Snapshot[K, V]:
+    def snapshot(self) -> Snapshot[K, V, M]:
         """The snapshot of that version: what the next item comes after.
 
         Raises:
@@ -163,7 +164,7 @@ class AsyncFeed(Generic[K, V]):
         """Whether it has ended."""
         return self._feed.closed
 
-    def poll(self) -> Commit[K, V] | Lagged[K, V] | None:
+    def poll(self) -> Commit[K, V, M] | Lagged[K, V, M] | None:
         """Return the next item if there is one now, else None. Never waits.
 
         >>> from cowstate import Store
@@ -172,7 +173,7 @@ class AsyncFeed(Generic[K, V]):
         """
         return self._feed.poll()
 
-    async def get(self, timeout: float | None = None) -> Commit[K, V] | Lagged[K, V]:
+    async def get(self, timeout: float | None = None) -> Commit[K, V, M] | Lagged[K, V, M]:
         """Return the next item, waiting for it if need be.
 
         Raises:
@@ -207,7 +208,7 @@ class AsyncFeed(Generic[K, V]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Commit[K, V] | Lagged[K, V]:
+    async def __anext__(self) -> Commit[K, V, M] | Lagged[K, V, M]:
         item = await self._next(None)
         if item is None:
             raise StopAsyncIteration
@@ -224,7 +225,7 @@ class AsyncFeed(Generic[K, V]):
     ) -> None:
         self.close()
 
-    async def _next(self, deadline: float | None) -> Commit[K, V] | Lagged[K, V] | None:
+    async def _next(self, deadline: float | None) -> Commit[K, V, M] | Lagged[K, V, M] | None:
         feed = self._feed
         await asyncio.sleep(0)
         while not feed.closed:

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from .commit import Commit
 from .committer import Committer
 from .errors import ClosedError
+from .meta import M, WithMeta
 from .reservation import Reservation
 from .scope import Scoped
 from .transactions import Transaction
@@ -27,7 +28,7 @@ ENTERED = "a transaction is entered once; call transaction() for another one"
 NOT_ENTERED = "the transaction was never entered; use it in a with statement"
 
 
-class TransactionBlock(Scoped, Generic[K, V]):
+class TransactionBlock(Scoped, WithMeta, Generic[K, V, M]):
     """The block of a transaction. It owns the reservation, whichever thread leaves it."""
 
     _reservation: Reservation | None = None
@@ -36,7 +37,7 @@ class TransactionBlock(Scoped, Generic[K, V]):
         self._committer = committer
         self._timeout = timeout
 
-    def __enter__(self) -> Transaction[K, V]:  # type: ignore[override]
+    def __enter__(self) -> Transaction[K, V, M]:  # type: ignore[override]
         if self._reservation is not None:
             raise ClosedError(ENTERED)
         self._enter_scope()

@@ -21,6 +21,7 @@ from .errors import (
 )
 from .keys import ensure_findable, ensure_hashable
 from .lineage import Lineage, Origin
+from .meta import M, WithMeta
 from .ring import Ring
 from .showing import shown
 from .snapshot import Snapshot
@@ -40,7 +41,7 @@ class _Decoded(Lineage):
         super().__init__(Derivation.readable({}, ()), Origin(Ring(1)))
 
 
-class Codec(Generic[K, V]):
+class Codec(WithMeta, Generic[K, V, M]):
     """Snapshots, change sets and commits to bytes and back, by msgspec and the types given.
 
     Every type that msgspec knows may stand in a record: records, frozen dataclasses and attrs
@@ -85,11 +86,24 @@ class Codec(Generic[K, V]):
     __slots__ = ("_layout", "_raw", "key", "meta", "record")
     key: Part[K]
     record: Part[V]
-    meta: Part[Any]
+    meta: Part[M]
 
     @overload
     def __init__(
         self,
+        key: type[K],
+        record: type[V],
+        meta: type[M],
+        *,
+        form: Form = "json",
+        check: bool = True,
+        enc_hook: Hook | None = None,
+        dec_hook: Hook | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Codec[K, V, Any],  # pyright: ignore[reportInvalidTypeVarUse]
         key: type[K],
         record: type[V],
         meta: Any = None,
@@ -134,7 +148,7 @@ class Codec(Generic[K, V]):
         self._layout = Layout(key, record, meta, settings)
         self._raw = Layout(key, Raw, Raw, settings)  # to find where something is wrong
 
-    def encode(self, value: Snapshot[K, V] | ChangeSet[K, V] | Commit[K, V]) -> bytes:
+    def encode(self, value: Snapshot[K, V, M] | ChangeSet[K, V] | Commit[K, V, M]) -> bytes:
         """Return a snapshot, a change set or a commit as bytes.
 
         A commit is its version, what it changed, and ``meta`` if it changed that; and the version
@@ -158,7 +172,7 @@ class Codec(Generic[K, V]):
                 part.encode_at(path, each)
             raise
 
-    def decode_snapshot(self, data: Data) -> Snapshot[K, V]:
+    def decode_snapshot(self, data: Data) -> Snapshot[K, V, M]:
         """Return the snapshot that *data* stands for.
 
         It has the version and meta of the one that was encoded, no indexes and no totals, and
@@ -199,7 +213,7 @@ class Codec(Generic[K, V]):
         """
         return ChangeSet(self._delta(self._read(self._layout.changes, self._raw.changes, data)))
 
-    def decode_commit(self, data: Data, before: Snapshot[K, V] | None = None) -> Commit[K, V]:
+    def decode_commit(self, data: Data, before: Snapshot[K, V, M] | None = None) -> Commit[K, V, M]:
         """Return the commit that *data* stands for, which goes on from *before*.
 
         A commit leads from one snapshot to the next, so it takes the one that it started from:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from .changes import MISSING, Absent, ChangeSet, Delta
+from .meta import M, WithMeta
 from .showing import begun
 from .snapshot import Snapshot
 
@@ -20,7 +21,7 @@ OneKey: TypeAlias = tuple[K, V | Absent, V | Absent]
 """``(key, old, new)``: the delta of one key, in the form that is cheapest to make and to keep."""
 
 
-class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True):
+class Commit(msgspec.Struct, WithMeta, Generic[K, V, M], frozen=True, eq=False, weakref=True):
     """What one successful write did.
 
     A write that changed nothing returns a commit too: its ``changes`` are empty and ``before``
@@ -41,8 +42,8 @@ class Commit(msgspec.Struct, Generic[K, V], frozen=True, eq=False, weakref=True)
         after: the snapshot that it published.
     """
 
-    before: Snapshot[K, V]
-    after: Snapshot[K, V]
+    before: Snapshot[K, V, M]
+    after: Snapshot[K, V, M]
     # Most commits are of one key, and are never asked for their changes. None stands for all that
     # is in `after`, until it is asked for.
     _changed: Delta[K, V] | OneKey[K, V] | None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 from .aggregate import Aggregate
 from .blame import blame
 from .changes import MISSING, Delta
-from .errors import ArgumentTypeError
+from .errors import ArgumentTypeError, UnknownAggregateError
 from .index import Index, entries_of
 from .maps import MapKind, map_kind
 from .showing import shown
@@ -228,6 +228,26 @@ class Derivation:
                 f"aggregate {shown(name)} has no groups; it was made without `by`"
             )
         return value.of(group)
+
+    def name_of(self, aggregate: object, version: int) -> str:
+        """Return the name of an *aggregate*, of that very object; the first, if it has several.
+
+        Raises:
+            UnknownAggregateError: it is none of those of that *version*, or no `Aggregate`.
+        """
+        for total in self.totals:
+            if total.aggregate is aggregate:
+                return total.name
+        if not isinstance(aggregate, Aggregate):
+            raise UnknownAggregateError(aggregate, self.total_positions, version)
+        raise UnknownAggregateError(
+            None,
+            self.total_positions,
+            version,
+            f"that Aggregate is none of version {version}: it was added later, or removed, or is "
+            "another store's; and of a snapshot that was unpickled there are only names. Ask by "
+            "the name",
+        )
 
     def step_total(self, position: int, state: Any, delta: AnyDelta) -> Any:
         """Return the aggregate at *position* after *delta*."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from itertools import chain, zip_longest
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, overload
 
+from .aggregate import Aggregate
 from .changes import MISSING, Absent
 from .commit import Commit
 from .errors import ArgumentTypeError, ConflictError, RecordNotFoundError
 from .keys import ensure_hashable
+from .lookups import Lookups
+from .meta import M
 from .ordered import Span
 from .sameness import same
 from .showing import shown
@@ -23,11 +26,13 @@ __all__ = ["Draft"]
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T", bound=tuple[Any, Any])
+G = TypeVar("G", bound=Hashable)
+S = TypeVar("S")
 
 _NOT_HERE: Final[Any] = object()
 
 
-class Draft(Workspace[K, V]):
+class Draft(Workspace[K, V, M]):
     """A mutable mapping over any snapshot, outside the lock, that remembers what it relied on.
 
     It may take as long as it likes: work out a change from a snapshot, ask a slow peer, then
@@ -68,10 +73,10 @@ class Draft(Workspace[K, V]):
 
     def __init__(
         self,
-        base: Snapshot[K, V],
+        base: Snapshot[K, V, M],
         accepted: Container[type],
         check: Callable[..., None],
-        commit: Callable[[Draft[K, V], int | None], Commit[K, V]],
+        commit: Callable[[Draft[K, V, M], int | None], Commit[K, V, M]],
     ) -> None:
         # Written out, not left to the base class: that would cost as much again.
         self._base = base
@@ -91,7 +96,7 @@ class Draft(Workspace[K, V]):
         self._totals_read: set[tuple[str, Any]] | None = None
         self._key_set_read = self._meta_used = False
 
-    def commit(self, *, expected_version: int | None = None) -> Commit[K, V]:
+    def commit(self, *, expected_version: int | None = None) -> Commit[K, V, M]:
         """Publish the changes as one version, or raise `ConflictError` and change nothing.
 
         Thread-safe towards other writers. Costs O((keys read + written) log N), under the lock.
@@ -137,7 +142,7 @@ class Draft(Workspace[K, V]):
             self.commit()
 
     @property
-    def meta(self) -> Any:
+    def meta(self) -> M:
         """The store's meta value; assign to publish another one with the commit.
 
         To read it is to rely on it.
@@ -153,7 +158,7 @@ class Draft(Workspace[K, V]):
         return self._meta
 
     @meta.setter
-    def meta(self, value: Any) -> None:
+    def meta(self, value: M) -> None:
         self._ensure_open()
         self._check(value)
         self._meta_used = True
@@ -184,7 +189,16 @@ class Draft(Workspace[K, V]):
         self._key_set_read = True
         return super().popitem()
 
-    def total(self, aggregate: str, group: object = MISSING) -> Any:
+    @overload
+    def total(self, aggregate: Aggregate[Any, S]) -> S: ...
+
+    @overload
+    def total(self, aggregate: Aggregate[Any, Mapping[G, S]], group: G) -> S: ...
+
+    @overload
+    def total(self, aggregate: str, group: object = MISSING) -> Any: ...
+
+    def total(self, aggregate: Any, group: object = MISSING) -> Any:
         """Return the value of an *aggregate*, changes here included, and rely on it.
 
         Who reads one group relies on that alone.
@@ -194,9 +208,15 @@ class Draft(Workspace[K, V]):
         >>> draft.total("sum")
         1
         """
-        total = super().total(aggregate, group)
-        self._totals_read = self._totals_read or set()
-        self._totals_read.add((aggregate, group))
+        # By the class: `super` goes through the bases each time. And a name is known at a glance.
+        total = Lookups.total(self, aggregate, group)
+        if not isinstance(aggregate, str) and isinstance(aggregate, Aggregate):
+            base = self._base
+            aggregate = base._lineage.derivation.name_of(aggregate, base.version)
+        read = self._totals_read
+        if read is None:
+            read = self._totals_read = set()
+        read.add((aggregate, group))
         return total
 
     def _record(self, key: K) -> V | Absent:
@@ -230,8 +250,8 @@ class Draft(Workspace[K, V]):
         read.span = whole
 
     def outcome_over(
-        self, current: Snapshot[K, V], expected_version: int | None = None
-    ) -> tuple[Snapshot[K, V], dict[K, V | Absent], Any]:
+        self, current: Snapshot[K, V, M], expected_version: int | None = None
+    ) -> tuple[Snapshot[K, V, M], dict[K, V | Absent], M]:
         """Return what to publish over *current*: it, what was written, the meta value.
 
         Raises:

@@ -274,12 +274,12 @@ class UnknownIndexError(CowstateError, LookupError):
 
 
 class UnknownAggregateError(CowstateError, LookupError):
-    """The store has no aggregate of that name."""
+    """The store has no such aggregate; `name` is None where it was asked for by itself."""
 
-    def __init__(self, name: object, known: Iterable[str], version: int) -> None:
+    def __init__(self, name: object, known: Iterable[str], version: int, problem: str = "") -> None:
         self.name = name
         self.known = tuple(known)
-        what = f"no aggregate {shown(name)} in version {version}"
+        what = problem or f"no aggregate {shown(name)} in version {version}"
         super().__init__(f"{what}; the aggregates are: {some(self.known) or 'none'}")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeAlias, Ty
 from .commit import Commit
 from .errors import ClosedError
 from .items import Lagged, beginning, narrowed, spanning
+from .meta import M, WithMeta
 from .scope import Scoped
 from .snapshot import Snapshot
 from .waits import Source, deadline_of
@@ -43,7 +44,7 @@ class _Claim(NamedTuple):
     after: _Cell
 
 
-class Feed(Scoped, Generic[K, V]):
+class Feed(Scoped, WithMeta, Generic[K, V, M]):
     """An iterator over the commits of a store, at the reader's own pace.
 
     It keeps nothing but a position in the store's ring of recent commits, so a slow feed, or a
@@ -89,7 +90,7 @@ class Feed(Scoped, Generic[K, V]):
         return self._position().version
 
     @property
-    def snapshot(self) -> Snapshot[K, V]:
+    def snapshot(self) -> Snapshot[K, V, M]:
         """The snapshot of that version: what the next item comes after.
 
         Raises:
@@ -105,7 +106,7 @@ class Feed(Scoped, Generic[K, V]):
         """Whether it has ended."""
         return self._closed or self.source.ended or self.torn()
 
-    def poll(self) -> Commit[K, V] | Lagged[K, V] | None:
+    def poll(self) -> Commit[K, V, M] | Lagged[K, V, M] | None:
         """Return the next item if there is one now, else None. Never waits.
 
         Costs O(keys changed) of what it returns, and O(1) for the commit of one write. A feed
@@ -149,7 +150,7 @@ class Feed(Scoped, Generic[K, V]):
         self._cell = cell
         return cell
 
-    def get(self, timeout: float | None = None) -> Commit[K, V] | Lagged[K, V]:
+    def get(self, timeout: float | None = None) -> Commit[K, V, M] | Lagged[K, V, M]:
         """Return the next item, waiting for it if need be, without polling.
 
         Raises:
@@ -187,13 +188,13 @@ class Feed(Scoped, Generic[K, V]):
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Commit[K, V] | Lagged[K, V]:
+    def __next__(self) -> Commit[K, V, M] | Lagged[K, V, M]:
         item = self._next(None)
         if item is None:
             raise StopIteration
         return item
 
-    def _next(self, deadline: float | None) -> Commit[K, V] | Lagged[K, V] | None:
+    def _next(self, deadline: float | None) -> Commit[K, V, M] | Lagged[K, V, M] | None:
         while not self.closed:
             seen = self.source.timeline.current
             item = self.poll()
@@ -206,11 +207,11 @@ class Feed(Scoped, Generic[K, V]):
         """Whether somebody closed it; the same as `closed` but for the end of the main thread."""
         return self._closed
 
-    def _next_item(self, after: int) -> tuple[Commit[K, V] | Lagged[K, V] | None, int]:
+    def _next_item(self, after: int) -> tuple[Commit[K, V, M] | Lagged[K, V, M] | None, int]:
         """Return what comes after the version *after*, None for nothing, and where that leads."""
         timeline, keys = self.source.timeline, self.keys
         current = timeline.current
-        commit: Commit[K, V] | None
+        commit: Commit[K, V, M] | None
         if after == NOTHING:
             # Whatever there is, and also if that is nothing: so its reader knows that it has begun.
             commit = beginning(current)

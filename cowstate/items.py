@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from .changes import MISSING, Delta, compose_all
 from .commit import Commit
+from .meta import M, with_default
 from .snapshot import Snapshot
 
 __all__ = ["Lagged", "beginning", "narrowed", "spanning"]
@@ -15,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Lagged(NamedTuple, Generic[K, V]):
+class Lagged(NamedTuple, Generic[K, V, M]):
     """What a feed or a subscriber is given instead of the commits that were passed before it came.
 
     Attributes:
@@ -33,10 +34,20 @@ class Lagged(NamedTuple, Generic[K, V]):
     """
 
     missed_from: int
-    snapshot: Snapshot[K, V]
+    snapshot: Snapshot[K, V, M]
+
+    @classmethod
+    def __class_getitem__(cls, given: Any) -> Any:
+        # As `WithMeta`, which cannot be a base of a named tuple.
+        return _subscripted(cls, given)
 
 
-def beginning(after: Snapshot[K, V]) -> Commit[K, V]:
+def _subscripted(cls: Any, given: Any) -> Any:
+    past: Any = super(tuple, cls)  # which has a method of its own for it
+    return past.__class_getitem__(with_default(cls, given))
+
+
+def beginning(after: Snapshot[K, V, M]) -> Commit[K, V, M]:
     """Return the commit from nothing at all to *after*, for who is to be given what is there.
 
     Its ``before`` is a snapshot of version -1, in which nothing was ever set. Costs O(1): the
@@ -45,11 +56,11 @@ def beginning(after: Snapshot[K, V]) -> Commit[K, V]:
     derivation = after._lineage.derivation
     indexes, totals = derivation.build({})
     records = derivation.kind.build({})
-    before = Snapshot[K, V](-1, None, records, indexes, totals, object(), after._lineage)
+    before: Snapshot[K, V] = Snapshot(-1, None, records, indexes, totals, object(), after._lineage)
     return Commit(before, after, None)
 
 
-def spanning(commits: Sequence[Commit[K, V]]) -> Commit[K, V]:
+def spanning(commits: Sequence[Commit[K, V, M]]) -> Commit[K, V, M]:
     """Return *commits*, each of which follows upon the one before it, as one. O(keys changed)."""
     if len(commits) == 1:
         return commits[0]
@@ -57,7 +68,7 @@ def spanning(commits: Sequence[Commit[K, V]]) -> Commit[K, V]:
     return Commit(commits[0].before, commits[-1].after, delta)
 
 
-def narrowed(commit: Commit[K, V], keys: Collection[K]) -> Commit[K, V] | None:
+def narrowed(commit: Commit[K, V, M], keys: Collection[K]) -> Commit[K, V, M] | None:
     """Return *commit* with the changes of *keys* alone; None if it changes none of them.
 
     One that was made by `beginning` comes back in any case. Costs O(keys changed, or *keys*,

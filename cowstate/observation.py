@@ -9,6 +9,7 @@ from typing import Generic, Self, TypeVar
 from .changes import ChangeSet
 from .draft import Draft
 from .errors import ObservationError
+from .meta import M, WithMeta
 from .snapshot import Snapshot
 
 __all__ = ["Observation"]
@@ -17,7 +18,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Observation(Generic[K, V]):
+class Observation(WithMeta, Generic[K, V, M]):
     """What a store held before and after a look that took its time.
 
     The answer of a slow peer describes some moment *within* the window. Of a record that is the
@@ -37,13 +38,13 @@ class Observation(Generic[K, V]):
 
     def __init__(
         self,
-        snapshot: Callable[[], Snapshot[K, V]],
-        draft: Callable[[Snapshot[K, V]], Draft[K, V]],
+        snapshot: Callable[[], Snapshot[K, V, M]],
+        draft: Callable[[Snapshot[K, V, M]], Draft[K, V, M]],
     ) -> None:
         self._snapshot = snapshot
         self._draft = draft
-        self._before: Snapshot[K, V] | None = None
-        self._after: Snapshot[K, V] | None = None
+        self._before: Snapshot[K, V, M] | None = None
+        self._after: Snapshot[K, V, M] | None = None
 
     def __enter__(self) -> Self:
         if self._before is not None:
@@ -60,7 +61,7 @@ class Observation(Generic[K, V]):
         self._after = self._snapshot()
 
     @property
-    def before(self) -> Snapshot[K, V]:
+    def before(self) -> Snapshot[K, V, M]:
         """The snapshot of T1, when the window opened.
 
         Raises:
@@ -78,7 +79,7 @@ class Observation(Generic[K, V]):
         return self._before
 
     @property
-    def after(self) -> Snapshot[K, V]:
+    def after(self) -> Snapshot[K, V, M]:
         """The snapshot of T2, when the window closed.
 
         Raises:
@@ -123,7 +124,7 @@ class Observation(Generic[K, V]):
         changed = self.changes
         return frozenset(key for key in self.before if key not in changed)
 
-    def draft(self) -> Draft[K, V]:
+    def draft(self) -> Draft[K, V, M]:
         """Return a draft that commits only against what was observed.
 
         Its base is `before`: it conflicts at every key and index entry that it touches and that

@@ -17,6 +17,7 @@ from .errors import (
 from .feeds import NOTHING, Feed, FeedMode
 from .items import Lagged
 from .measured import MeasuredSubscription
+from .meta import M, WithMeta
 from .meter import Figures
 from .process import register
 from .schema import Schema
@@ -36,7 +37,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
+class ReadStore(Sealed, NotAMapping, WithMeta, Generic[K, V, M], sealed=True):
     """The versions of a store, to look at and to follow. Every method, from any thread, any time.
 
     A face over what it was made of. Nothing here takes the store's lock but to sleep (see
@@ -68,7 +69,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         self.source = Source(timeline, self._waiters, lock)
         register(self)
 
-    def snapshot(self) -> Snapshot[K, V]:
+    def snapshot(self) -> Snapshot[K, V, M]:
         """Return the current version of everything. No lock, no copy, O(1), never blocks.
 
         >>> from cowstate import Store
@@ -118,14 +119,14 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
 
     def subscribe(
         self,
-        callback: Callable[[Commit[K, V]], object],
+        callback: Callable[[Commit[K, V, M]], object],
         *,
         keys: Iterable[K] | None = None,
         initial: bool = False,
         on_error: OnError = "log",
-        on_lagged: Callable[[Lagged[K, V]], object] | None = None,
+        on_lagged: Callable[[Lagged[K, V, M]], object] | None = None,
         via: Via = "writer",
-    ) -> Subscription[K, V]:
+    ) -> Subscription[K, V, M]:
         """Have ``callback(commit)`` called for every commit from now on, once, in version order.
 
         A commit made by a callback is delivered after the current one, to everybody. No callback
@@ -187,7 +188,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         ensure_flag(initial, "initial")
         delivery = self._delivery
         group, wanted, figures = delivery.group_of(via), checked_keys(keys), self._figures
-        make: Callable[..., Subscription[K, V]] = (
+        make: Callable[..., Subscription[K, V, M]] = (
             Subscription
             if figures is None
             else partial(MeasuredSubscription, figures=figures, via=via)
@@ -236,9 +237,9 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         mode: FeedMode = "every",
         *,
         keys: Iterable[K] | None = None,
-        since: int | Snapshot[K, V] | None = None,
+        since: int | Snapshot[K, V, M] | None = None,
         initial: bool = False,
-    ) -> Feed[K, V]:
+    ) -> Feed[K, V, M]:
         """Return an iterator over the commits, to be read at the reader's own pace.
 
         It yields each `Commit` once, in version order, and a `Lagged` in place of those that the
@@ -294,11 +295,11 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
 
     def wait_for(
         self,
-        predicate: Callable[[Snapshot[K, V]], object],
+        predicate: Callable[[Snapshot[K, V, M]], object],
         timeout: float | None = None,
         *,
         keys: Iterable[K] | None = None,
-    ) -> Snapshot[K, V]:
+    ) -> Snapshot[K, V, M]:
         """Sleep until *predicate* is true of the current snapshot, and return that snapshot.
 
         It is asked at once, and again after each change; never under the lock. Versions that
@@ -325,7 +326,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
 
     # The past
 
-    def at(self, version: int) -> Snapshot[K, V]:
+    def at(self, version: int) -> Snapshot[K, V, M]:
         """Return the snapshot of a retained or pinned *version*. O(1).
 
         Raises:
@@ -340,7 +341,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         """
         return self._timeline.at(version)
 
-    def pin(self, version: int | Snapshot[K, V] | None = None, *, why: str = "") -> Pin[K, V]:
+    def pin(self, version: int | Snapshot[K, V, M] | None = None, *, why: str = "") -> Pin[K, V, M]:
         """Keep a *version*, the current one for None, within reach of `at` until unpinned.
 
         Use the pin in a ``with``, or pass it to `unpin`. *why* shows in ``statistics()``.
@@ -364,7 +365,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         timeline.pins[pin.number] = pin
         return pin
 
-    def unpin(self, pin: Pin[K, V]) -> None:
+    def unpin(self, pin: Pin[K, V, M]) -> None:
         """Let go what `pin` returned.
 
         Raises:
@@ -379,7 +380,7 @@ class ReadStore(Sealed, NotAMapping, Generic[K, V], sealed=True):
         """
         self._timeline.unpin(pin)
 
-    def _own(self, snapshot: Snapshot[K, V]) -> Snapshot[K, V]:
+    def _own(self, snapshot: Snapshot[K, V, M]) -> Snapshot[K, V, M]:
         if (
             not isinstance(snapshot, Snapshot)
             or snapshot._lineage.origin is not self._schema.origin

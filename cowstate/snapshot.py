@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Hashable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import msgspec
 
+from .aggregate import Aggregate
 from .changes import MISSING, Absent, ChangeSet
 from .derivation import Derivation
-from .errors import (
-    ForeignSnapshotError,
-    RecordNotFoundError,
-    UnknownAggregateError,
-    UnknownIndexError,
-)
+from .errors import ForeignSnapshotError, RecordNotFoundError, UnknownIndexError
 from .index import Ordered
 from .keys import ensure_hashable, ensure_value
 from .lineage import Lineage, Origin
 from .maps import PersistentMap
+from .meta import M, WithMeta
 from .ordered import Sorted, Span
 from .ranges import Ranges
 from .ring import Ring
@@ -31,20 +28,25 @@ __all__ = ["Snapshot"]
 K = TypeVar("K")
 V = TypeVar("V")
 D = TypeVar("D")
+G = TypeVar("G", bound=Hashable)
+S = TypeVar("S")
 
 
 if TYPE_CHECKING:
-    _MappingOf = Mapping
+
+    class _Mapping(Ranges[K, V], Mapping[K, V]): ...
+
 else:
     # A Mapping by registration, see below: as a base, its metaclass would make every commit
     # slower. All its methods are here.
-    _MappingOf = Generic
+    _Mapping = Ranges
 
 
 class Snapshot(
     msgspec.Struct,
-    Ranges[K, V],
-    _MappingOf[K, V],
+    WithMeta,
+    _Mapping[K, V],
+    Generic[K, V, M],
     frozen=True,
     eq=False,
     weakref=True,
@@ -72,7 +74,7 @@ class Snapshot(
     """
 
     version: int
-    meta: Any
+    meta: M
     _map: PersistentMap[K, V]
     _indexes: tuple[Any, ...]
     _totals: tuple[Any, ...]
@@ -247,21 +249,33 @@ class Snapshot(
             return ((value, (key,)) for value, key in found)
         return found
 
-    def total(self, aggregate: str, group: object = MISSING) -> Any:
+    @overload
+    def total(self, aggregate: Aggregate[Any, S]) -> S: ...
+
+    @overload
+    def total(self, aggregate: Aggregate[Any, Mapping[G, S]], group: G) -> S: ...
+
+    @overload
+    def total(self, aggregate: str, group: object = MISSING) -> Any: ...
+
+    def total(self, aggregate: Any, group: object = MISSING) -> Any:
         """Return the value of an *aggregate*, as of this version. Costs O(1).
 
         Args:
-            aggregate: the name of it.
+            aggregate: the name of it; or the very `Aggregate` that the store was given, of which
+                type checkers know what it gives. Of a snapshot that was unpickled, the name.
             group: of one that was made with ``by``, the group to read, O(log groups); without it,
                 all of them come, as an immutable mapping, still in O(1).
 
         Raises:
-            UnknownAggregateError: no aggregate of that name.
+            UnknownAggregateError: no such aggregate in this version.
             ArgumentTypeError: it has no groups.
 
         >>> from cowstate import Aggregate, Store
-        >>> Store({"a": 1, "b": 2}, aggregates={"sum": Aggregate.sum(int)}).snapshot().total("sum")
-        3
+        >>> SUM = Aggregate.sum(int)
+        >>> now = Store({"a": 1, "b": 2}, aggregates={"sum": SUM}).snapshot()
+        >>> now.total("sum"), now.total(SUM)
+        (3, 3)
         """
         derivation = self._lineage.derivation
         try:
@@ -269,7 +283,7 @@ class Snapshot(
         except TypeError:  # it cannot be hashed, and is no name
             position = None
         if position is None:
-            raise UnknownAggregateError(aggregate, derivation.total_positions, self.version)
+            position = derivation.total_positions[derivation.name_of(aggregate, self.version)]
         state = self._totals[position]
         if group is MISSING and derivation.readers[position] is None:
             return state

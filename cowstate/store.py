@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from .aggregate import Aggregate
 from .blocks import JointBlock, TransactionBlock
@@ -18,6 +18,7 @@ from .immutability import Immutability
 from .index import Index
 from .invariants import Invariant
 from .maps import map_kind
+from .meta import M
 from .meter import Meter
 from .observation import Observation
 from .ring import Ring
@@ -44,7 +45,7 @@ Indexes: TypeAlias = Mapping[str, Index[V] | Index[Any]]
 Aggregates: TypeAlias = Mapping[str, Aggregate[V, Any] | Aggregate[Any, Any]]
 
 
-class Store(WriteStore[K, V], Generic[K, V], sealed=True):
+class Store(WriteStore[K, V, M], Generic[K, V, M], sealed=True):
     """Shared state for many writers and readers: immutable records under keys, in versions.
 
     The store holds one reference, to the current `Snapshot`, in which everything hangs together:
@@ -64,7 +65,8 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         indexes: `Index` by name; see also `add_index`.
         aggregates: `Aggregate` by name; see also `add_aggregate`.
         invariants: functions by name that may veto a commit; see `Invariant`.
-        meta: one immutable value of yours, published together with the records.
+        meta: one immutable value of yours, published together with the records. Its type is the
+            third of ``Store[str, Slot, Mode]``; without one it is Any.
         history: how much of the past is kept; see `History`.
         maps: which persistent map holds the records: ``"tree"``, ``"pyrsistent"`` or
             ``"immutables"`` (extra ``fast``), each with ``"dict+"`` before it, if few records are
@@ -100,6 +102,46 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
 
     _committer: Committer[K, V]  # what `transaction` below takes from several
     _begins_at = 0
+
+    # Who gives no ``meta``, or None to begin with, may set any later. Pyright wants parameters of
+    # the function there; with those mypy loses `Store[str, Slot]()`, and pyright what is annotated.
+    @overload
+    def __init__(
+        self: Store[K, V, Any],  # pyright: ignore[reportInvalidTypeVarUse]
+        records: Mapping[K, V] | Iterable[tuple[K, V]] | None = None,
+        *,
+        indexes: Indexes[V] | None = None,
+        aggregates: Aggregates[V] | None = None,
+        invariants: Mapping[str, Invariant] | None = None,
+        meta: None = None,
+        history: History | None = None,
+        maps: str = "auto",
+        immutability: Immutability = "type",
+        allow_none: bool = False,
+        same: Sameness = "identity",
+        lock_timeout: float | None = None,
+        deferred_refcount: bool | None = None,
+        meter: Meter | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        records: Mapping[K, V] | Iterable[tuple[K, V]] | None = None,
+        *,
+        indexes: Indexes[V] | None = None,
+        aggregates: Aggregates[V] | None = None,
+        invariants: Mapping[str, Invariant] | None = None,
+        meta: M,
+        history: History | None = None,
+        maps: str = "auto",
+        immutability: Immutability = "type",
+        allow_none: bool = False,
+        same: Sameness = "identity",
+        lock_timeout: float | None = None,
+        deferred_refcount: bool | None = None,
+        meter: Meter | None = None,
+    ) -> None: ...
 
     def __init__(
         self,
@@ -139,7 +181,9 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
 
     # Several changes as one version
 
-    def transact(self, fn: Callable[[Transaction[K, V]], R], *, timeout: float | None = None) -> R:
+    def transact(
+        self, fn: Callable[[Transaction[K, V, M]], R], *, timeout: float | None = None
+    ) -> R:
         """Run ``fn(tx)``, publish what it did to *tx* as one version, and return its result.
 
         All changes become visible at once when *fn* returns, or none if it raises. It runs once,
@@ -173,7 +217,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
 
     def transaction(
         self, *, timeout: float | None = None
-    ) -> AbstractContextManager[Transaction[K, V], None]:
+    ) -> AbstractContextManager[Transaction[K, V, M], None]:
         """Open a transaction: ``with store.transaction() as tx``, a mutable mapping.
 
         All changes become visible as one version at the end of the block, or none if it raises.
@@ -200,7 +244,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         limit = None if timeout is None else checked_timeout(timeout)
         return TransactionBlock(self._committer, limit)
 
-    def draft(self, base: Snapshot[K, V] | None = None) -> Draft[K, V]:
+    def draft(self, base: Snapshot[K, V, M] | None = None) -> Draft[K, V, M]:
         """Return a draft over *base*, any snapshot of this store, or the current one. O(1).
 
         Commit it with `Draft.commit`, or use it in a ``with``, at whose end it is committed.
@@ -217,10 +261,10 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         base = self._timeline.current if base is None else self._own(base)
         return Draft(base, self._schema.accepted, self._schema.accept, self._commit_draft)
 
-    def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
+    def _commit_draft(self, draft: Draft[K, V, M], expected_version: int | None) -> Commit[K, V, M]:
         return self._write(self._committer.commit_draft, draft, expected_version)  # type: ignore[no-any-return]
 
-    def retry(self, fn: Callable[[Draft[K, V]], R], attempts: int = 5) -> R:
+    def retry(self, fn: Callable[[Draft[K, V, M]], R], attempts: int = 5) -> R:
         """Run ``fn(draft)``, commit, and return its result; again after each conflict.
 
         Each time from a new snapshot. The last attempt runs under the lock, where nothing can
@@ -258,7 +302,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
         self._write(self._committer.run_draft, self.draft, (fn, answer))
         return answer[0]
 
-    def observe(self) -> Observation[K, V]:
+    def observe(self) -> Observation[K, V, M]:
         """Open a window around a slow look at the outside world; use it in a ``with``.
 
         >>> store = Store({"a": 1, "b": 1})
@@ -271,7 +315,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
 
     # Taking back
 
-    def undo(self, commit: Commit[K, V]) -> Commit[K, V]:
+    def undo(self, commit: Commit[K, V, M]) -> Commit[K, V, M]:
         """Take back what one *commit* changed, as a new commit.
 
         Raises:
@@ -302,7 +346,7 @@ class Store(WriteStore[K, V], Generic[K, V], sealed=True):
             draft.meta = commit.before.meta
         return draft.commit()
 
-    def revert(self, to: int | Snapshot[K, V]) -> Commit[K, V]:
+    def revert(self, to: int | Snapshot[K, V, M]) -> Commit[K, V, M]:
         """Make everything as it was in version *to*, as a new commit, whatever came since.
 
         Raises:

@@ -11,6 +11,7 @@ from .commit import Commit
 from .errors import ClosedError, LaggedError
 from .items import Lagged, beginning, narrowed
 from .members import numbers
+from .meta import M, WithMeta
 from .scope import Scoped
 from .showing import shown
 from .slips import plain
@@ -42,7 +43,7 @@ class _Leaves(Protocol):
     def discard(self, member: Subscription[Any, Any]) -> None: ...
 
 
-class Subscription(Scoped, Generic[K, V]):
+class Subscription(Scoped, WithMeta, Generic[K, V, M]):
     """A callback that is given every commit, once and in version order.
 
     Made by ``store.subscribe``. One with *keys* is given the commits that change one of them, and
@@ -61,10 +62,10 @@ class Subscription(Scoped, Generic[K, V]):
 
     def __init__(
         self,
-        callback: Callable[[Commit[K, V]], object],
+        callback: Callable[[Commit[K, V, M]], object],
         keys: frozenset[K] | None,
         on_error: OnError,
-        on_lagged: Callable[[Lagged[K, V]], object] | None,
+        on_lagged: Callable[[Lagged[K, V, M]], object] | None,
         group: _Serves[K, V],
         owner: _Leaves,
         initial: bool,
@@ -112,7 +113,7 @@ class Subscription(Scoped, Generic[K, V]):
         return self._closed or self.torn()
 
     @property
-    def snapshot(self) -> Snapshot[K, V]:
+    def snapshot(self) -> Snapshot[K, V, M]:
         """The snapshot at which it began: everything before the first commit delivered.
 
         Raises:
@@ -147,11 +148,11 @@ class Subscription(Scoped, Generic[K, V]):
         if owner is not None:
             owner.discard(self)
 
-    def begin(self, current: Snapshot[K, V]) -> BaseException | None:
+    def begin(self, current: Snapshot[K, V, M]) -> BaseException | None:
         """Call the callback with all that is in *current*, if that is still to come."""
         return self.offer(beginning(current), current) if self.begins else None
 
-    def offer(self, commit: Commit[K, V], current: Snapshot[K, V]) -> BaseException | None:
+    def offer(self, commit: Commit[K, V, M], current: Snapshot[K, V, M]) -> BaseException | None:
         """Call the callback with *commit*, if it has not had it; return what goes to the writer.
 
         Args:
@@ -193,7 +194,7 @@ class Subscription(Scoped, Generic[K, V]):
             return error
         return None
 
-    def tell_lagged(self, position: int, snapshot: Snapshot[K, V]) -> BaseException | None:
+    def tell_lagged(self, position: int, snapshot: Snapshot[K, V, M]) -> BaseException | None:
         """Tell it that the commits from *position* on are gone, and go on at *snapshot*."""
         if self.begins:
             return self.begin(snapshot)
@@ -211,7 +212,7 @@ class Subscription(Scoped, Generic[K, V]):
             return error
         return None
 
-    def _lagged(self, lagged: Lagged[K, V]) -> None:
+    def _lagged(self, lagged: Lagged[K, V, M]) -> None:
         commit = _living(self.group()).timeline.ring.get(lagged.snapshot.version)
         error = LaggedError(*lagged)
         if commit is None:
@@ -223,7 +224,7 @@ class Subscription(Scoped, Generic[K, V]):
         """Return the version after which it wants to hear, as far as it knows itself."""
         return max(self._seen, self._since.get(0, 0))
 
-    def _failed(self, error: Exception, commit: Commit[K, V]) -> None:
+    def _failed(self, error: Exception, commit: Commit[K, V, M]) -> None:
         if callable(self._on_error):
             try:
                 self._on_error(error, commit)

@@ -11,6 +11,7 @@ from weakref import ref
 from .commit import Commit
 from .deferral import Deferral
 from .errors import ArgumentTypeError, ArgumentValueError, ClosedError, CompactedError
+from .meta import M, WithMeta
 from .records import Record
 from .ring import Ring
 from .scope import Scoped
@@ -71,7 +72,7 @@ class History(Record):
             raise ArgumentValueError(f"seconds must be above 0, or None, not {shown(self.seconds)}")
 
 
-class Pin(Scoped, Generic[K, V]):
+class Pin(Scoped, WithMeta, Generic[K, V, M]):
     """Keeps one version within reach of `Store.at`, until it is closed.
 
     Made by ``store.pin``; use it in a ``with``, or call `close`.
@@ -91,7 +92,7 @@ class Pin(Scoped, Generic[K, V]):
         why: the reason given, for ``statistics()``.
     """
 
-    def __init__(self, snapshot: Snapshot[K, V], why: str, timeline: Timeline[K, V]) -> None:
+    def __init__(self, snapshot: Snapshot[K, V, M], why: str, timeline: Timeline[K, V]) -> None:
         self.snapshot = snapshot
         self.why = why
         self.number = next(_numbers)

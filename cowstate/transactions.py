@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .changes import Absent
+from .meta import M
 from .snapshot import Snapshot
 from .workspace import Workspace
 
@@ -14,7 +15,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Transaction(Workspace[K, V]):
+class Transaction(Workspace[K, V, M]):
     """A mutable mapping over the current version, while nobody else may write: all or nothing.
 
     Made by ``with store.transaction() as tx`` and given to the function of ``store.transact``. No
@@ -33,6 +34,6 @@ class Transaction(Workspace[K, V]):
 
     __slots__ = ()
 
-    def outcome(self) -> tuple[Snapshot[K, V], dict[K, V | Absent], Any]:
+    def outcome(self) -> tuple[Snapshot[K, V, M], dict[K, V | Absent], M]:
         """Return what to publish: the version it is over, what was written, the meta value."""
         return self._base, self._writes, self._meta

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, MutableMapping
-from heapq import merge
-from itertools import chain, groupby, islice
-from operator import itemgetter
+from collections.abc import Callable, Container, Iterator, MutableMapping
+from itertools import chain, islice
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .changes import MISSING, Absent, ChangeSet
 from .commit import Commit
-from .errors import ClosedError, IterationError, RecordNotFoundError, UnknownAggregateError
+from .errors import ClosedError, IterationError, RecordNotFoundError
 from .keys import ensure_findable, ensure_hashable
 from .lineage import delta_of
-from .ordered import Refusing, Sorted, Span
-from .ranges import Ranges
+from .lookups import Lookups
+from .meta import M
 from .snapshot import Snapshot
 
 __all__ = ["Workspace"]
@@ -26,7 +24,7 @@ D = TypeVar("D")
 _UNWRITTEN: Final[Any] = object()
 
 
-class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
+class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
     """A snapshot with changes laid over it: what `Transaction` and `Draft` have in common.
 
     Reads see the changes made here. Nothing is visible to anybody else until the commit.
@@ -51,7 +49,7 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
     )
 
     def __init__(
-        self, base: Snapshot[K, V], accepted: Container[type], check: Callable[..., None]
+        self, base: Snapshot[K, V, M], accepted: Container[type], check: Callable[..., None]
     ) -> None:
         self._base = base
         self._map = base._map
@@ -66,10 +64,10 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
         # How many more keys there are than in the base, as far as the first `_counted` writes go.
         self._grown = self._counted = 0
         self._left: Iterator[K] | None = None
-        self._result: Commit[K, V] | None = None
+        self._result: Commit[K, V, M] | None = None
 
     @property
-    def base(self) -> Snapshot[K, V]:
+    def base(self) -> Snapshot[K, V, M]:
         """The snapshot that the changes are laid over.
 
         >>> from cowstate import Store
@@ -81,7 +79,7 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
         return self._base
 
     @property
-    def meta(self) -> Any:
+    def meta(self) -> M:
         """The store's meta value; assign to publish another one with the commit.
 
         >>> from cowstate import Store
@@ -94,7 +92,7 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
         return self._meta
 
     @meta.setter
-    def meta(self, value: Any) -> None:
+    def meta(self, value: M) -> None:
         self._ensure_open()
         self._check(value)
         self._meta = value
@@ -258,7 +256,7 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
         self._closed = self._result = None
 
     @property
-    def result(self) -> Commit[K, V]:
+    def result(self) -> Commit[K, V, M]:
         """The commit, once that has gone well.
 
         Raises:
@@ -277,70 +275,9 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
             )
         return self._result
 
-    def committed(self, commit: Commit[K, V]) -> None:
+    def committed(self, commit: Commit[K, V, M]) -> None:
         """Note what it led to."""
         self._result = commit
-
-    def find(self, index: str, value: object) -> V | None:
-        """Return the record with *value* in the unique *index*, changes here included, or None.
-
-        >>> from cowstate import Index, Store
-        >>> draft = Store({"a": 7}, indexes={"id": Index(int, unique=True)}).draft()
-        >>> draft["b"] = 8
-        >>> draft.find("id", 8), draft.find_key("id", 8), draft.find("id", 9)
-        (8, 'b', None)
-        """
-        key = self._holder(index, value)
-        return None if key is MISSING else self[key]
-
-    def find_key(self, index: str, value: object) -> K | None:
-        """Return the key of the record with *value* in the unique *index*, or None.
-
-        >>> from cowstate import Index, Store
-        >>> draft = Store({"a": 7}, indexes={"id": Index(int, unique=True)}).draft()
-        >>> del draft["a"]
-        >>> draft.find_key("id", 7) is None
-        True
-        """
-        key = self._holder(index, value)
-        return None if key is MISSING else key
-
-    def find_all(self, index: str, value: object) -> dict[K, V]:
-        """Return ``{key: record}`` of all with *value* in *index*, changes here included.
-
-        Costs O(records found + changes made here).
-
-        >>> from cowstate import Index, Store
-        >>> draft = Store({"ann": 30}, indexes={"age": Index(int)}).draft()
-        >>> draft["bob"] = 30
-        >>> draft.find_all("age", 30)
-        {'ann': 30, 'bob': 30}
-        """
-        return {key: self[key] for key in self._found(index, value)}
-
-    def total(self, aggregate: str, group: object = MISSING) -> Any:
-        """Return the value of an *aggregate*, changes here included. Costs O(changes made here).
-
-        As in `Snapshot.total`.
-
-        >>> from cowstate import Aggregate, Store
-        >>> draft = Store({"a": 1}, aggregates={"sum": Aggregate.sum(int)}).draft()
-        >>> draft["b"] = 2
-        >>> draft.total("sum")
-        3
-        """
-        base = self._base
-        derivation = base._lineage.derivation
-        try:
-            position = derivation.total_positions.get(aggregate)
-        except TypeError:  # it cannot be hashed, and is no name
-            position = None
-        if position is None:
-            raise UnknownAggregateError(aggregate, derivation.total_positions, base.version)
-        state = derivation.step_total(
-            position, base._totals[position], delta_of(self._map, self._writes)
-        )
-        return derivation.value(position, state, group)
 
     def _record(self, key: K) -> V | Absent:
         try:
@@ -351,51 +288,6 @@ class Workspace(Ranges[K, V], MutableMapping[K, V], Generic[K, V]):
         if record is _UNWRITTEN:
             record = self._map.get(key, MISSING)
         return record  # type: ignore[no-any-return]
-
-    def _holder(self, index: str, value: object) -> K | Absent:
-        self._base.find_key(index, value)  # refuses an index that is not unique
-        # Of two records that have the value for now, the one written here counts.
-        return next(reversed(self._found(index, value)), MISSING)
-
-    def _found(self, index: str, value: object) -> dict[K, None]:
-        derivation = self._base._lineage.derivation
-        found: dict[K, None] = dict.fromkeys(self._base.find_all(index, value))
-        if self._writes:
-            spec = derivation.index(derivation.index_positions[index])
-            for key, record in self._writes.items():
-                found.pop(key, None)
-                if record is not MISSING and value in spec.entries(spec.fn(record)):
-                    found[key] = None
-        return found
-
-    def _entries_in(self, index: str, span: Span) -> Iterator[tuple[Any, Iterable[K]]]:
-        base = self._base._entries_in(index, span)
-        if not self._writes:
-            return base
-        derivation = self._base._lineage.derivation
-        spec = derivation.index(derivation.index_positions[index])
-        laid: dict[Any, dict[K, None]] = {}
-        for key, record in self._writes.items():
-            if record is not MISSING:
-                for value in spec.entries(spec.fn(record)):
-                    if span.holds(value):
-                        laid.setdefault(value, {})[key] = None
-        over = ((value, laid[value]) for value in Sorted.of(laid).between(span))
-        return Refusing(self._merged(base, over, span.reverse), "a value written here")
-
-    def _merged(
-        self,
-        base: Iterator[tuple[Any, Iterable[K]]],
-        over: Iterator[tuple[Any, Iterable[K]]],
-        reverse: bool,
-    ) -> Iterator[tuple[Any, Iterable[K]]]:
-        writes = self._writes
-        kept = ((value, [key for key in keys if key not in writes]) for value, keys in base)
-        both = merge(kept, over, key=itemgetter(0), reverse=reverse)
-        for value, parts in groupby(both, key=itemgetter(0)):
-            keys = [key for _, part in parts for key in part]
-            if keys:
-                yield value, keys
 
     def _ensure_open(self) -> None:
         if self._closed is not None:

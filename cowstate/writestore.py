@@ -14,6 +14,7 @@ from .deriving import Deriving
 from .errors import ArgumentTypeError
 from .index import Index
 from .measured import MeasuredCommitter
+from .meta import M
 from .meter import Figures, Meter
 from .readstore import ReadStore
 from .schema import Schema
@@ -27,7 +28,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
+class WriteStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
     """Writes of one call each, which return their `Commit`. Every method, from any thread."""
 
     def __init__(
@@ -49,7 +50,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
             return Committer(*parts)
         return MeasuredCommitter(*parts, figures=figures)
 
-    def set(self, key: K, record: V) -> Commit[K, V]:
+    def set(self, key: K, record: V) -> Commit[K, V, M]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).
 
         Raises:
@@ -66,7 +67,9 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         """
         return self._write(self._set, key, record, None, None)  # type: ignore[no-any-return]
 
-    def update(self, key: K, fn: Callable[[V], V], default: V | Absent = MISSING) -> Commit[K, V]:
+    def update(
+        self, key: K, fn: Callable[[V], V], default: V | Absent = MISSING
+    ) -> Commit[K, V, M]:
         """Replace the record under *key* by ``fn(record)``. Costs O(log N).
 
         Nobody else writes between the read and the write. *fn* runs under the lock, once.
@@ -98,7 +101,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         # All arguments: to fill in defaults makes a call slower on 3.13.
         return self._write(self._update, key, fn, None, None)  # type: ignore[no-any-return]
 
-    def delete(self, key: K) -> Commit[K, V]:
+    def delete(self, key: K) -> Commit[K, V, M]:
         """Remove the record under *key*. Costs O(log N).
 
         Raises:
@@ -115,7 +118,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
 
     def compare_and_set(
         self, key: K, expected: V | Absent, record: V | Absent
-    ) -> Commit[K, V] | None:
+    ) -> Commit[K, V, M] | None:
         """Store *record* if *key* still holds the very object *expected*; else return None.
 
         `MISSING` stands for no record, on either side: expected, to add; new, to delete.
@@ -135,7 +138,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         """
         return self._write(self._committer.compare_and_set, key, (expected, record))  # type: ignore[no-any-return]
 
-    def update_all(self, keys: Iterable[K], fn: Callable[[V], V]) -> Commit[K, V]:
+    def update_all(self, keys: Iterable[K], fn: Callable[[V], V]) -> Commit[K, V, M]:
         """Replace the record under each of *keys* by ``fn(record)``, as one version, or none.
 
         The same as an `update` of each in one transaction, for much less: costs O(k log N) for k
@@ -160,7 +163,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
             raise ArgumentTypeError(f"update_all takes a function of a record, not {shown(fn)}")
         return self._write(self._bulk.update_all, unique_keys(keys), fn)  # type: ignore[no-any-return]
 
-    def replace_all(self, records: Mapping[K, V] | Iterable[tuple[K, V]]) -> Commit[K, V]:
+    def replace_all(self, records: Mapping[K, V] | Iterable[tuple[K, V]]) -> Commit[K, V, M]:
         """Make the records exactly these, as one version that holds only what changes by it.
 
         What is the same already (by identity, or by equality: see `Store`) stays the very object
@@ -184,7 +187,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         """
         return self._write(self._bulk.replace_all, self._schema.checked(records))  # type: ignore[no-any-return]
 
-    def set_meta(self, value: Any) -> Commit[K, V]:
+    def set_meta(self, value: M) -> Commit[K, V, M]:
         """Publish *value* as the ``meta`` of the next version. O(1).
 
         Raises:
@@ -199,7 +202,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         self._schema.accept(value)
         return self._write(self._bulk.set_meta, value)  # type: ignore[no-any-return]
 
-    def update_meta(self, fn: Callable[[Any], Any]) -> Commit[K, V]:
+    def update_meta(self, fn: Callable[[M], M]) -> Commit[K, V, M]:
         """Replace the ``meta`` value by ``fn(meta)``. O(1).
 
         Nobody else writes between the read and the write. *fn* runs under the lock, once. It must
@@ -221,7 +224,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
 
     # What is derived from the records
 
-    def add_index(self, name: str, index: Index[V]) -> Commit[K, V]:
+    def add_index(self, name: str, index: Index[V]) -> Commit[K, V, M]:
         """Add an index to a store that is in use, as a version with the same records.
 
         The returned commit changes nothing but that its ``after``, and every later version, has
@@ -250,7 +253,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         """
         return self._deriving.add("index", name, index)
 
-    def add_aggregate(self, name: str, aggregate: Aggregate[V, Any]) -> Commit[K, V]:
+    def add_aggregate(self, name: str, aggregate: Aggregate[V, Any]) -> Commit[K, V, M]:
         """Add an aggregate to a store that is in use. As `add_index`.
 
         Raises:
@@ -265,7 +268,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         """
         return self._deriving.add("aggregate", name, aggregate)
 
-    def remove_index(self, name: str) -> Commit[K, V]:
+    def remove_index(self, name: str) -> Commit[K, V, M]:
         """Remove an index, as a version with the same records. O(1).
 
         Snapshots that have it keep it. A draft that has looked into it conflicts.
@@ -282,7 +285,7 @@ class WriteStore(ReadStore[K, V], Generic[K, V], sealed=True):
         """
         return self._write(self._deriving.remove, "index", name)  # type: ignore[no-any-return]
 
-    def remove_aggregate(self, name: str) -> Commit[K, V]:
+    def remove_aggregate(self, name: str) -> Commit[K, V, M]:
         """Remove an aggregate, as a version with the same records. O(1). As `remove_index`.
 
         Raises:

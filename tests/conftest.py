@@ -38,6 +38,19 @@ settings.load_profile(PROFILE)
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+TESTS = Path(__file__).resolve().parent
+# They run the same lines thousands of times, mostly under a trace function of their own, to see
+# what comes of them. That the lines run at all is measured by the other tests alone, which is
+# stricter, and takes a quarter less time.
+UNMEASURED = ("faults", "histories", "laws", "parallel", "schedules", "simulation")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in UNMEASURED:
+            item.add_marker("no_cover")
+
+
 def pytest_report_header() -> list[str]:
     seed = "fixed (derandomized)" if settings.default.derandomize else "new on every run"
     examples = settings.default.max_examples

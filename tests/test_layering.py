@@ -33,7 +33,7 @@ LAYERS = [
     ["torn"],
     ["reservation", "subscribers", "bells"],
     ["workspace", "timeline", "waiters", "invariants"],
-    ["items", "members"],
+    ["items", "lookups", "members"],
     ["commit"],
     ["snapshot"],
     ["lineage", "views"],
@@ -43,10 +43,10 @@ LAYERS = [
     ["maps"],
     ["ordered", "tree"],
     ["changes", "encoding"],
-    ["blame", "freezing", "immutability", "keys", "records", "sameness", "slips"],
+    ["blame", "exact", "freezing", "immutability", "keys", "records", "sameness", "slips"],
     ["process"],
     ["errors"],
-    ["showing"],
+    ["meta", "showing"],
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
@@ -80,6 +80,7 @@ OUTSIDE = {
     "records": {"msgspec"},
     "codec": {"msgspec"},
     "documents": {"msgspec"},
+    "meta": {"typing_extensions"},  # for type checkers, which bring it along
     "commit": {"msgspec"},
     "encoding": {"msgspec"},
     "showing": {"msgspec"},

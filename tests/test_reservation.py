@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from cowstate import ClosedError, LockTimeoutError, ReentrantWriteError, Store, transaction
-from cowstate.reservation import place_of, thread_named
+from cowstate.reservation import inside, place_of, thread_named
+from tests.laws.calls import call_inside
 from tests.worlds.staging import Party, leave, line, setting
 
 NAME = re.compile(
@@ -58,6 +59,22 @@ def test_a_transaction_is_called_by_its_place_its_thread_and_its_age() -> None:
     for _ in range(3):  # however much later somebody asks
         assert name_of(other)["at"] == at
     leave(block)
+
+
+def test_its_place_is_the_line_of_the_call_however_many_lines_that_takes() -> None:
+    store = Store({"a": 0})
+    block = store.transaction()
+    at = line(+1)
+    block.__enter__(
+        *(),
+    )
+    assert name_of(store)["at"] == at
+    leave(block)
+    at = line(+1)
+    with store.transaction(
+        timeout=1,
+    ):
+        assert name_of(store)["at"] == at
 
 
 def test_its_age_is_that_of_now() -> None:
@@ -160,3 +177,46 @@ def test_a_transaction_that_was_given_up_says_so_and_one_that_is_over_too() -> N
     with pytest.raises(ClosedError, match="is over"):
         tx["a"] = 7
     assert store.snapshot() == {"a": 6}
+
+
+def test_a_call_inside_the_opening_of_a_block_may_open_another() -> None:
+    points = 0
+    while True:
+        store, other = Store({"a": 0}), Store({"a": 0})
+        block = store.transaction()
+        points += 1
+        found = call_inside(block.__enter__, points, partial(leave_at_once, other))
+        # Who does not know that this stands inside of the block waits for it, that is, for itself.
+        with pytest.raises(ReentrantWriteError):
+            store.transact(dict, timeout=0)
+        leave(block)
+        if isinstance(found, int):
+            break
+    assert points > 100
+
+
+def leave_at_once(store: Store[Any, Any]) -> None:
+    with store.transaction():
+        pass
+
+
+def test_a_block_that_could_not_be_opened_is_not_noted_any_more() -> None:
+    store, other = Store({"a": 0}), Store({"a": 0})
+    holder = store.transaction()
+    Party(holder.__enter__).result()
+    refused = store.transaction(timeout=0)
+    with pytest.raises(LockTimeoutError):
+        refused.__enter__()
+    with other.transaction():
+        assert len(inside.get()) == 1
+    leave(holder)
+
+
+def test_a_block_that_was_torn_is_not_noted_any_more_though_somebody_holds_it() -> None:
+    store, other = Store({"a": 0}), Store({"a": 0})
+    block = store.transaction()
+    exit_ = [block.__exit__]
+    block.__enter__()
+    exit_.clear()
+    with other.transaction():
+        assert len(inside.get()) == 1

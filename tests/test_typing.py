@@ -40,9 +40,10 @@ def check(checker: list[str], path: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_the_inferred_types_are_as_written(checker: list[str], path: Path) -> None:
-    result = check(checker, path)
+def test_the_inferred_types_are_as_written(checker: list[str], path: Path, version: str) -> None:
+    result = check([*checker, VERSION[checker[0]], version], path)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from cowstate import ClosedError, Codec, CodecError, CowstateError, WaitTimeoutError, aio
 from tests.laws.hands import Hand, Listener, Sleeper, Slot
 from tests.laws.table import add, operation, write
-from tests.laws.worlds import World
+from tests.laws.worlds import AGGREGATES, World
 from tests.laws.writing import set_new
 
 # Looking
@@ -34,6 +34,7 @@ def _read(world: World, hand: Hand) -> None:
         snapshot.find("order_id", 2),
         snapshot.find_all("order_id", 2),
         snapshot.total("quantity"),
+        snapshot.total(AGGREGATES["quantity"]),
         snapshot.total("least", 2),
         dict(snapshot.total("least")),
         snapshot.range("quantity", 1, 5),

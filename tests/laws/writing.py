@@ -20,7 +20,7 @@ from cowstate import (
 )
 from tests.laws.hands import Hand, Holder
 from tests.laws.table import write
-from tests.laws.worlds import World
+from tests.laws.worlds import AGGREGATES, World
 
 
 @write("set a new key")
@@ -302,6 +302,7 @@ def _wide_draft(world: World, hand: Hand) -> None:
     work = world.store.draft()
     list(work)
     work.total("quantity")
+    work.total(AGGREGATES["least"], 2)
     work.find_all("order_id", 2)
     work.range("quantity", limit=3)
     work[hand.a] = hand.slot(2)

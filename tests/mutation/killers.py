@@ -26,6 +26,7 @@ NEAR = {
     ],
     "cowstate/delivery.py": ["test_serving", *INITIAL, "test_loops", "test_every_write"],
     "cowstate/derivation.py": [
+        "test_totals_asked",
         "test_derived",
         "test_aggregate",
         "test_snapshot",
@@ -33,8 +34,11 @@ NEAR = {
     ],
     "cowstate/deriving.py": ["test_deriving_refused", "test_derived", "test_writestore"],
     "cowstate/documents.py": CODECS,
-    "cowstate/draft.py": ["test_transactions", "test_writestore", "test_ranges_of_drafts"],
+    "cowstate/draft.py": [
+        *("test_transactions", "test_writestore", "test_ranges_of_drafts", "test_totals_asked"),
+    ],
     "cowstate/encoding.py": CODECS,
+    "cowstate/exact.py": ["test_aggregate", "test_groups_of_totals"],
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks"],
     "cowstate/groups.py": [
         *("test_groups_raise", *INITIAL, *SUBSCRIBERS, "test_delivery", "test_serving"),
@@ -42,7 +46,7 @@ NEAR = {
     "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
     "cowstate/immutability.py": ["test_records"],
     "cowstate/invariants.py": ["test_store"],
-    "cowstate/items.py": [*INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
+    "cowstate/items.py": ["test_meta", *INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
     "cowstate/journal/behind.py": ["journal/test_behind"],
     "cowstate/journal/opening.py": ["journal/test_opening"],
     "cowstate/journal/following.py": ["journal/test_following"],
@@ -64,6 +68,9 @@ NEAR = {
     "cowstate/keys.py": ["test_writestore", "test_store"],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
+    "cowstate/lookups.py": [
+        *("test_totals_asked", "test_ranges_of_drafts", "test_draft", "test_transactions"),
+    ],
     "cowstate/maps.py": ["test_deferral"],
     "cowstate/measured.py": ["test_meter", "test_meter_calls"],
     "cowstate/members.py": ["worlds/test_keys"],
@@ -80,7 +87,9 @@ NEAR = {
         *("test_deferral", "test_invariants", "test_transactions", "test_sameness", "test_slips"),
     ],
     "cowstate/scope.py": ["test_blocks"],
-    "cowstate/snapshot.py": ["test_diff", "test_derived", "test_mapping_protocol"],
+    "cowstate/snapshot.py": [
+        *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
+    ],
     "cowstate/store.py": ["test_deferral", "test_blocks", "test_readstore"],
     "cowstate/subscribers.py": [
         *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),

@@ -88,9 +88,7 @@ derived = Store(
     },
 )
 assert_type(derived, Store[str, Slot])
-assert_type(Aggregate.min(price_of), Aggregate[Slot, Any])
-assert_type(Aggregate.count(by=price_of), Aggregate[Slot, int])
-Aggregate.sum(price_of, by="price")  # type: ignore[arg-type]
+Aggregate.sum(price_of, by="price")  # type: ignore[call-overload]
 
 
 def readers(store: Store[str, Slot]) -> None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from cowstate import Aggregate, Codec, Index, Record, Store
+from cowstate import Aggregate, Codec, Commit, Index, Record, Snapshot, Store
 
 
 class Slot(Record):
@@ -110,3 +110,96 @@ codec.record.encode(Other("a"))  # wrong
 codec.record.decode(b"").nothing  # wrong
 several: Codec[str, Slot | Other] = Codec(key=str, record=Slot | Other)
 several.decode_changes(b"")["a"].new.nothing  # wrong
+
+
+class Mode(Record):
+    open: bool = True
+
+
+# `meta`: where the store says what it is.
+moded = Store({"50000": Slot(Decimal(50000))}, meta=Mode())
+moded.snapshot().meta.nothing  # wrong
+moded.snapshot()["50000"].nothing  # wrong
+moded.set_meta("open")  # wrong
+moded.set_meta(None)  # wrong
+moded.update_meta(lambda mode: mode.nothing)  # wrong
+moded.update_meta(lambda mode: "open")  # wrong
+told: Store[str, Slot, Mode] = Store(meta="open")  # wrong
+Store[str, Slot, Mode](meta="open")  # wrong
+wrong_index = Store(
+    {"50000": Slot(Decimal(50000))},
+    indexes={"order_id": Index(lambda slot: slot.nothing)},  # wrong
+    meta=Mode(),
+)
+
+
+def on_text(commit: Commit[str, Slot, str]) -> None:
+    print(commit.after.meta)
+
+
+def of_meta(store: Store[str, Slot, Mode], text: Store[str, Slot, str]) -> None:
+    store.set("50000", Slot(Decimal(1))).after.meta.nothing  # wrong
+    store.wait_for(lambda now: now.meta.nothing)  # wrong
+    store.subscribe(on_text)  # wrong
+    other: Snapshot[str, Slot, str] = store.snapshot()  # wrong
+    other.meta.upper()
+    with store.transaction() as tx:
+        tx.meta = "open"  # wrong
+        tx.meta.nothing  # wrong
+    with store.draft() as draft:
+        draft.meta = None  # wrong
+    draft.result.after.meta.nothing  # wrong
+    for item in store.feed():
+        if isinstance(item, Commit):
+            item.after.meta.nothing  # wrong
+    with store.observe() as window:
+        window.before.meta.nothing  # wrong
+    text.update_meta(lambda meta: Mode())  # wrong
+    Codec(str, Slot, Mode).encode(text.snapshot())  # wrong
+    Codec(str, Slot, Mode).meta.decode(b"").nothing  # wrong
+
+
+# `total`: where it is asked for by the aggregate itself.
+def price_of(slot: Slot) -> Decimal:
+    return slot.price
+
+
+POSITION = Aggregate.sum(price_of, Decimal(0))
+LOOSE = Aggregate.sum(price_of)
+LEAST = Aggregate.min(price_of)
+BY_PRICE = Aggregate.count(by=price_of)
+
+
+def of_totals(store: Store[str, Slot]) -> None:
+    now = store.snapshot()
+    now.total(POSITION).nothing  # wrong
+    now.total(LOOSE).quantize(Decimal(1))  # wrong
+    now.total(LEAST) + 1  # wrong
+    now.total(BY_PRICE)["a"]  # wrong
+    now.total(BY_PRICE, "a")  # wrong
+    now.total(BY_PRICE, Decimal(1)).nothing  # wrong
+    now.total(POSITION, "a")  # wrong
+    now.total(5)  # wrong
+    number: int = now.total(POSITION)  # wrong
+    with store.transaction() as tx:
+        tx.total(POSITION).nothing  # wrong
+    with store.draft() as draft:
+        draft.total(BY_PRICE, "a")  # wrong
+    print(number)
+
+
+Aggregate.sum(price_of, by="price")  # wrong
+Aggregate.min("price")  # wrong
+of_slots: Aggregate[Slot, int] = Aggregate.sum(price_of)  # wrong
+
+by_lambdas = Store(
+    {"50000": Slot(Decimal(50000))},
+    aggregates={
+        "sum": Aggregate.sum(lambda slot: slot.nothing),  # wrong
+        "start": Aggregate.sum(lambda slot: slot.nothing, Decimal(0)),  # wrong
+        "least": Aggregate.min(lambda slot: slot.nothing),  # wrong
+        "count": Aggregate.count(lambda slot: slot.nothing),  # wrong
+        "by": Aggregate.sum(lambda slot: slot.price, by=lambda slot: slot.nothing),  # wrong
+    },
+)
+by_lambdas.add_aggregate("most", Aggregate.max(lambda slot: slot.nothing))  # wrong

@@ -213,6 +213,9 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 def opcodes(act: Callable[[], object]) -> int:
     """How many opcodes of the package *act* takes."""
+    # Without the GIL, what another thread let go of ends in the thread that made it, at whichever
+    # opcode that is at; a collection has it end now.
+    gc.collect()
     with undisturbed():
         return count_points(act)
 

@@ -101,8 +101,7 @@ class Account(Record):
 def held(slots: Slots) -> Decimal:
     """Return all that is held: what the slots hold, and what belongs to none. O(1)."""
     total: Decimal = slots.total("position")
-    account: Account = slots.meta
-    return EXACT.add(total, account.unattributed)
+    return EXACT.add(total, slots.meta.unattributed)
 
 
 def was_restored(before: object, after: object) -> bool:

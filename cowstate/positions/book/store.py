@@ -15,10 +15,10 @@ from .slots import InventorySlot
 
 __all__ = ["Slots", "SlotsDraft", "new_book"]
 
-Slots: TypeAlias = Snapshot[str, InventorySlot]
+Slots: TypeAlias = Snapshot[str, InventorySlot, Account]
 """One version of all slots of a grid, by price key."""
 
-SlotsDraft: TypeAlias = Draft[str, InventorySlot]
+SlotsDraft: TypeAlias = Draft[str, InventorySlot, Account]
 """Changes to slots that are not committed yet."""
 
 _ZERO = Decimal(0)
@@ -43,7 +43,9 @@ def _active(slot: InventorySlot) -> int:
     return 0 if slot.working is None else 1
 
 
-def new_book(slots: Mapping[str, InventorySlot] | None = None) -> Store[str, InventorySlot]:
+def new_book(
+    slots: Mapping[str, InventorySlot] | None = None,
+) -> Store[str, InventorySlot, Account]:
     """Return a store of slots with the indexes and totals that the manager relies on.
 
     Its meta value is an `Account`: what is held and known beside the slots.
