@@ -24,7 +24,7 @@ from .errors import (
     failing,
 )
 from .log import Log, Row
-from .staging import Staged, Staging
+from .staging import Staged, Staging, tell
 
 __all__ = ["ELSEWHERE", "GroupCommit", "Publish"]
 
@@ -107,6 +107,8 @@ class GroupCommit(Generic[K, V]):
         """Raise if nothing can be written now. Outside of the store's lock."""
         if self._turn.owned():
             raise ReentrantWriteError(INSIDE)
+        if self._lock.owned():
+            raise self._lock.reentrant()
         if self.refused is not None:
             raise self.refused()
         if self._unknown is not None:
@@ -154,6 +156,8 @@ class GroupCommit(Generic[K, V]):
         """
         if entry is None or self._is_published(entry):
             return
+        if self._lock.owned():  # a block that is left by a finalizer: to wait here is to hang
+            raise self._lock.reentrant()
         if self._lead(publish) and self._is_published(entry):
             return
         waiter = ThreadWaiter()
@@ -254,7 +258,7 @@ class GroupCommit(Generic[K, V]):
         self._given = group[-1].version
         self._cut = True
         try:
-            self._log.write(_rows(group))
+            self._log.write([entry.row for entry in group])
         except Exception as error:
             self._doom = failing(JournalError, failed(self._log.path, error), error)
             self._resolve(publish)
@@ -294,7 +298,7 @@ class GroupCommit(Generic[K, V]):
             unknown = failing(UnknownOutcomeError, text, error)
             self._doom = self._doom or unknown
             self._unknown = error
-            _tell(staging.waiting(), unknown)
+            tell(staging.waiting(), unknown)
             return
         if refused is not None:
             # First, so that nothing is staged any more.
@@ -307,7 +311,7 @@ class GroupCommit(Generic[K, V]):
         spared = refused is None and self._unknown is None and durable >= self._given
         if self._doom is not None and not spared:
             if self._keeps:
-                _tell(staging.waiting(), self._doom)
+                tell(staging.waiting(), self._doom)
             else:
                 self._locked(_fail, (staging, self._doom))
         self._doom = None
@@ -315,7 +319,7 @@ class GroupCommit(Generic[K, V]):
         self._cut = False
 
     def _publish(self, publish: Publish[K, V], group: Sequence[Staged[K, V]]) -> None:
-        _tell(group, None)
+        tell(group, None)
         self._locked(publish, group)
 
     def _locked(self, work: Callable[[Any, Any], None], argument: object) -> None:
@@ -356,7 +360,7 @@ class GroupCommit(Generic[K, V]):
             JournalError: it could not be.
         """
         if self._keeps:
-            _tell(self._staging.waiting(), None)
+            tell(self._staging.waiting(), None)
         self.settle(self._staging.newest(), publish)
 
     def _in_turn(self, work: Callable[[Any, Any], None], argument: object) -> None:
@@ -390,15 +394,6 @@ class GroupCommit(Generic[K, V]):
         self._unknown = None
         if not self._keeps:
             self._staging.fail(self.refused)
-
-
-def _rows(group: Sequence[Staged[Any, Any]]) -> list[Row]:
-    return [entry.row for entry in group]
-
-
-def _tell(group: Sequence[Staged[Any, Any]], failure: Failure | None) -> None:
-    for entry in group:
-        entry.failure = failure
 
 
 def _fail(what: tuple[Staging[Any, Any], Failure], _: None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
 from weakref import ref
 
 from cowstate.commit import Commit
@@ -14,7 +14,7 @@ from cowstate.timeline import History, Timeline
 from .errors import Failure
 from .log import Row
 
-__all__ = ["Head", "Staged", "Staging"]
+__all__ = ["Head", "Staged", "Staging", "tell"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -119,3 +119,9 @@ class Staging(Generic[K, V]):
         """Return why *snapshot*, which was staged once, was never published; None if it was."""
         lost = self._lost.get(id(snapshot))
         return lost[1] if lost is not None and lost[0]() is snapshot else None
+
+
+def tell(group: Sequence[Staged[Any, Any]], failure: Failure | None) -> None:
+    """Note with each of *group* why it fails; None, if it does not after all."""
+    for entry in group:
+        entry.failure = failure

@@ -15,6 +15,7 @@ from cowstate import (
     Index,
     InvariantError,
     RecordNotFoundError,
+    ReentrantWriteError,
     UniqueViolationError,
 )
 from cowstate.journal import JournalError, UnknownOutcomeError
@@ -245,3 +246,30 @@ def test_a_unique_index_waits_too(tmp_path: Path) -> None:
         log.gate.set()
         first.end()
         assert type(second.end().error) is UniqueViolationError
+
+
+def test_a_block_that_is_left_inside_a_write_does_not_wait_for_it(tmp_path: Path) -> None:
+    """As by a finalizer: the thread has the lock that the publication needs."""
+    with held_up(tmp_path / "slots.db") as (store, log, first):
+        blocks = store.transaction()
+        blocks.__enter__()
+        tangled: list[BaseException] = []
+
+        def leave(slot: Slot) -> Slot:
+            try:
+                blocks.__exit__(ZeroDivisionError, None, None)
+            except ReentrantWriteError as error:
+                tangled.append(error)
+            return add(slot)
+
+        # The block is given up, so that somebody else may write.
+        reserved = store.statistics().open_transaction
+        assert reserved is not None
+        given_up = Call(lambda: blocks.__exit__(ZeroDivisionError, None, None))
+        assert given_up.is_waiting()
+        second = Call(lambda: store.update("a", leave))
+        assert second.is_waiting()
+        log.gate.set()
+        for call in (first, given_up, second):
+            assert call.end().error is None
+        assert [type(error) for error in tangled] == [ReentrantWriteError]
