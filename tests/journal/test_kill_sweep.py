@@ -27,15 +27,22 @@ def run(directory: Path, inject: str | None, threads: int) -> tuple[int, str]:
 
 
 def calls_of(directory: Path, threads: int) -> Counter[str]:
-    """How often each call is made by a run that nothing happens to."""
+    """How often a thread makes each call, in a run that nothing happens to.
+
+    The one that makes it most often: strace counts for each thread.
+    """
     status, said = run(directory, None, threads)
     assert status == 0, said
     assert check(directory / "slots.db", directory / "told", threads) == "closed"
-    made: Counter[str] = Counter()
+    made: Counter[tuple[str, str]] = Counter()
     for line in (directory / "trace").read_text().splitlines():
-        for name in CALLS:
-            made[name] += f" {name}(" in f" {line}"
-    return made
+        thread, _, call = line.partition(" ")
+        made[thread, call.strip().partition("(")[0]] += 1
+    most: Counter[str] = Counter()
+    for (_, name), count in made.items():
+        if name in CALLS:
+            most[name] = max(most[name], count)
+    return most
 
 
 def places(made: Counter[str], each: int) -> list[tuple[str, int]]:
@@ -50,17 +57,17 @@ def places(made: Counter[str], each: int) -> list[tuple[str, int]]:
 def test_whoever_is_killed_loses_nothing_acknowledged(threads: int, tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     made = calls_of(tmp_path / "whole", threads)
-    assert made["pwrite64"] > 20
-    assert made["fdatasync"] + made["fsync"] > 5
+    assert made["pwrite64"] > 5
+    assert made["fdatasync"] + made["fsync"] > 2
     became: Counter[str] = Counter()
-    for name, n in places(made, 6):
+    for name, n in places(made, 8):
         directory = tmp_path / f"{name}-{n}"
         directory.mkdir()
         status, said = run(directory, f"{name}:signal=KILL:when={n}", threads)
         assert status in (0, -9, 137), said
         became[check(directory / "slots.db", directory / "told", threads)] += 1
         shutil.rmtree(directory)
-    assert became["opened"] > 5, became
+    assert became["opened"] > 2, became
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
