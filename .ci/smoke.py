@@ -49,7 +49,26 @@ def library() -> None:
         assert error.keys == ("a",)  # noqa: PT017
     else:
         raise AssertionError("a draft over an old version committed")
+    without_hypothesis()
     print(f"cowstate {cowstate.__version__} from {home}: the store works")
+
+
+def without_hypothesis() -> None:
+    """Use of the testing kit what needs nothing else."""
+    import cowstate.testing
+    from cowstate import MissingExtraError
+    from cowstate.testing import Model, Recorder, check_linearizable, run_threads
+
+    recorder = Recorder()
+    box = recorder.wrap([])
+    run_threads(lambda: box.append(1), lambda: box.append(2))
+    assert len(check_linearizable(recorder.calls(), Model.sequential(list)).order) == 2
+    try:
+        _ = cowstate.testing.explore_object
+    except MissingExtraError as error:
+        assert error.extra == "testing"  # noqa: PT017
+    else:
+        raise AssertionError("hypothesis came along")
 
 
 def command() -> None:

@@ -398,7 +398,8 @@ class ScheduleError(CowstateError, AssertionError):
         self.trace = trace
         fails = f"schedule {schedules} fails with {type(error).__name__}: {error}"
         # Whole: it is there to be read, and to be pasted.
-        self.args = (f"{fails}\n{trace}\nTo run it again: replay(program, {schedule!r})",)
+        how = getattr(schedule, "how", f"replay(program, {schedule!r})")
+        self.args = (f"{fails}\n{trace}\nTo run it again: {how}",)
 
 
 class DeadlockError(CowstateError, RuntimeError):

@@ -252,7 +252,7 @@ SMALL_OVER_TREE = 85
 SMALL_OVER_IMMUTABLES = 42
 """Up to how many records a copied dict is at least as fast to write as the large map, on CPython
 3.11 and 3.13, and a version still takes no more than 9.3, 4.7 or 2.3 KiB: the last sizes before a
-dict doubles its table. The figures stand in docs/explanation/performance.md."""
+dict doubles its table. The figures stand in docs/explanation/tree.md."""
 
 _C_MAP = "immutables"
 

@@ -16,7 +16,7 @@ have seen them. So a reader needs no lock on any interpreter, and what is raised
 a write leaves nothing behind but garbage.
 
 Why lists of 32 and dicts of 42, what else was tried, and what it cost, stands in
-docs/explanation/performance.md. Three reasons need no table:
+docs/explanation/tree.md. Three reasons need no table:
 
 - 42 keys are what a dict's table of 64 holds. One more, and each copy takes twice the bytes.
 - A dict is copied whole, by one call of C, and so is a list. A tuple must be taken apart: with

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import cowstate
-from cowstate import CowstateError, aio
+from cowstate import CowstateError, aio, testing
 from cowstate.testing import schedules
 from tests.pages import PAGES, blocks_of, failures_of, modules, run_page
 from tests.within import WITHIN
@@ -109,10 +109,16 @@ def test_every_public_method_has_a_docstring(cls: type) -> None:
 
 # Each docstring shows an example
 
+
+def is_called(thing: object) -> bool:
+    return inspect.isclass(thing) or inspect.isfunction(thing)
+
+
 ENTRIES = [getattr(cowstate, name) for name in CALLABLE] + [
     *(aio.wait_for, aio.feed, aio.AsyncFeed),
     *(schedules.explore, schedules.replay, schedules.Exploration, schedules.Schedule),
     *(schedules.Step, schedules.Trace),
+    *(each for name in testing.__all__ if is_called(each := getattr(testing, name))),
 ]
 
 

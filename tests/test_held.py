@@ -39,6 +39,7 @@ NOT_OURS = {
     "bench.locked_blotter",
     "bench.locked_index",
     "bench.locked_positions",
+    "bench.everyday",
     "bench.locked_slots",
     "bench.rivals",
 }

@@ -101,6 +101,7 @@ NO_PUBLIC_NAME = {
     "_getframe": "sys: documented, and private in name only",
     "_is_gil_enabled": "sys: documented, and private in name only",
     "_is_owned": "RLock: whether this thread holds it is asked in C, exact at every instruction",
+    "_run": "asyncio: what a loop does with a handle",
     "_register_atexit": "threading: atexit comes after the threads that it would have to wake",
 }
 

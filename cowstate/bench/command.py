@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cowstate.errors import ArgumentValueError
 
-from . import compare
+from . import compare, results
 from .measure import Figure, Settings, conditions
 from .report import (
     crossovers,
@@ -17,9 +17,9 @@ from .report import (
     print_table,
     progress,
     require_plotting,
-    write_json,
 )
-from .targets import judge, targets
+from .targets import targets
+from .verdicts import judge
 from .workloads import steps_of, workloads
 
 __all__ = ["add_arguments", "run"]
@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="seconds instead of minutes; no figures to quote"
     )
     parser.add_argument("--repeats", type=int, metavar="N", help="samples of each (default 7)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to FILE")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all that was measured to FILE"
+    )
     parser.add_argument(
         "--compare", type=Path, metavar="FILE", help="show beside what --json wrote to FILE before"
     )
@@ -70,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     settings = _settings(args)
     # Looked into before the minutes of measuring, not after them.
-    args.before = None if args.compare is None else compare.load(args.compare)
-    return _run_targets(settings) if args.targets else _run_workloads(args, settings)
+    args.before = None if args.compare is None else results.read(args.compare).figures
+    return _run_targets(args, settings) if args.targets else _run_workloads(args, settings)
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -88,14 +90,14 @@ def _settings(args: argparse.Namespace) -> Settings:
         if args.plot.suffix not in _PLOTS:
             raise ArgumentValueError(f"--plot must end in {' or '.join(_PLOTS)}, not {args.plot}")
         require_plotting()
-    if args.targets and (args.workloads or args.json or args.plot or args.compare):
-        raise ArgumentValueError("--targets goes with --quick and --repeats only")
+    if args.targets and (args.workloads or args.plot or args.compare):
+        raise ArgumentValueError("--targets goes with --quick, --repeats and --json only")
     return settings
 
 
 def _run_workloads(args: argparse.Namespace, settings: Settings) -> int:
     steps = list(steps_of(tuple(args.workloads), settings))
-    where = conditions()
+    where = conditions(settings)
     figures: list[Figure] = []
     with progress(len(steps)) as tell:
         for step in steps:
@@ -114,19 +116,23 @@ def _run_workloads(args: argparse.Namespace, settings: Settings) -> int:
         columns = ("records", "variant", "reads of everything", "snapshots")
         print_table("the default store pays, by share of reads", columns, rows, sys.stdout)
     if args.json is not None:
-        write_json(args.json, where, figures)
+        results.write(args.json, where, figures)
     if args.plot is not None:
         plot(args.plot, where, figures)
     return 0
 
 
-def _run_targets(settings: Settings) -> int:
+def _run_targets(args: argparse.Namespace, settings: Settings) -> int:
     demanded = targets(settings)
+    where = conditions(settings)
     with progress(len(demanded)) as tell:
         verdicts = list(judge(demanded, settings, tell))
-    _print_conditions(conditions(), settings)
+    where["load afterwards"] = conditions()["load"]
+    _print_conditions(where, settings)
     columns = ("what", "target", "reached", "rounds", "verdict")
     print_table("targets", columns, [verdict.row() for verdict in verdicts], sys.stdout)
+    if args.json is not None:
+        results.write(args.json, where, verdicts=verdicts)
     missed = sum(not verdict.ok for verdict in verdicts)
     print(f"{missed} of {len(verdicts)} targets missed" if missed else "no target missed")
     return 1 if missed else 0

@@ -5,38 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-import msgspec
-
-from cowstate.errors import ArgumentValueError
+from typing import Final, NamedTuple
 
 from .measure import Figure
 from .report import amount
-from .variants import LOCKED
+from .variant import LOCKED
 
-__all__ = ["COLUMNS", "NOISE", "Comparison", "compare", "load"]
+__all__ = ["COLUMNS", "NOISE", "Comparison", "compare"]
 
 NOISE: Final = 0.1
 """By which part a figure must differ before a change is said to have changed it."""
 
 COLUMNS = ("records", "variant", "before", "now", "x before", "x before, beside", "verdict")
-
-
-class _Figure(msgspec.Struct):
-    workload: str
-    variant: str
-    size: int
-    quantity: str
-    unit: str
-    samples: tuple[float, ...]
-    note: str = ""
-
-
-class _Run(msgspec.Struct):
-    conditions: dict[str, Any]
-    figures: list[_Figure]
 
 
 class Comparison(NamedTuple):
@@ -75,23 +55,6 @@ class Comparison(NamedTuple):
             f"{self.beside:.2f}" if self.beside else "",
             self.verdict,
         ]
-
-
-def load(path: Path) -> list[Figure]:
-    """Return the figures that ``cowstate bench --json`` wrote.
-
-    Raises:
-        ArgumentValueError: it did not write that file, or it cannot be read.
-    """
-    try:
-        run = msgspec.json.decode(path.read_bytes(), type=_Run)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ArgumentValueError(
-            f"{path} cannot be compared with: {error}; give a file that cowstate bench --json wrote"
-        ) from None
-    if not all(figure.samples and min(figure.samples) > 0 for figure in run.figures):
-        raise ArgumentValueError(f"{path} cannot be compared with: a figure has no samples above 0")
-    return [Figure(*map(figure.__getattribute__, Figure._fields)) for figure in run.figures]
 
 
 def compare(before: Iterable[Figure], now: Iterable[Figure]) -> list[tuple[str, list[Comparison]]]:

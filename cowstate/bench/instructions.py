@@ -7,60 +7,37 @@ Valgrind's callgrind counts one process that runs each path, and beside it a han
 that does the same without what the store is for. Compared is the ratio of the two, so another
 patch release or build of the interpreter changes little; a ratio that has grown by more than the
 margin fails. The counts themselves are stored and shown for reading.
-
-The process calls ``getppid`` where a count begins and ends: callgrind writes down its count, and
-begins a new one, at each call of that function. So start-up, set-up and warm-up do not count. What
-an empty loop takes is subtracted.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import gc
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
-from operator import attrgetter
 from pathlib import Path
-from textwrap import indent
-from timeit import Timer
 from typing import NamedTuple, TypeGuard
 
-from cowstate import Aggregate, Index, Meter, Record, Store
+from cowstate import History, Meter, Record, Store
 from cowstate.maps import available_maps, map_kind
 
-from .errors import InstructionCountError
-from .levels import add_one, records_of, ten_keys
+from .callgrind import available, count_operations, release, run_counted
 from .measure import Operation
 from .orders import manager_operations
 from .report import print_table
 from .rivals import Bare
-from .variants import DEFAULT, LOCKED, Variant, variants
+from .variant import DEFAULT, LOCKED, UPDATE, Variant, ignore
+from .variants import variants
 
 __all__ = ["MARGIN", "Count", "Row", "compare", "count", "hot_paths", "main", "run_all"]
 
 MARGIN = 0.05
 """By which part a ratio may grow before the check fails."""
 
-_RUNS = 60
-_WARM_UP = 20
 _SIZE = 1_000
 _STORED = "instructions.json"
-# One round of each changes one record, by another kind of write.
-_WRITES = {
-    "transact": "store.transact(lambda tx: tx.update({key: change(tx[key])}))",
-    "block": "with store.transaction() as tx: tx[key] = change(tx[key])",
-    "draft": "draft = store.draft()\ndraft[key] = change(draft[key])\ndraft.commit()",
-}
-_NOTHING = Operation("pass", {})
-_SUMMARY = re.compile(r"^summary: (\d+)", re.MULTILINE)
 
 
 class Count(NamedTuple):
@@ -103,7 +80,7 @@ class _NumberedDataclass:
 def hot_paths() -> dict[str, tuple[Operation, Operation]]:
     """Return each hot path and its baseline, in the order in which they are counted."""
     default, by_hand = _made(DEFAULT), _made(f"reference+lock/{map_kind().large}")
-    write = by_hand.operation("update")
+    write, write_ten = by_hand.operation("update"), by_hand.operation("update_all")
     locked = _made(LOCKED)
     managers = manager_operations("on_order_update", 100)
     found: dict[str, tuple[Operation | None, Operation | None]] = {
@@ -111,6 +88,7 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
             default.operation("snapshot"),
             Operation("snapshot()", {"snapshot": Bare().get}),
         ),
+        "read": (default.operation("read"), by_hand.operation("read")),
         "iterate": (default.operation("iterate"), by_hand.operation("iterate")),
         "replace": (
             Operation("record.replace(n=1)", {"record": _Numbered(0)}),
@@ -120,17 +98,25 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
             ),
         ),
         "diff": (default.operation("diff"), write),
-        "set": (_setting(default), write),
+        "set": (default.operation("set"), by_hand.operation("set")),
         "compare_and_set": (default.operation("conditional"), by_hand.operation("conditional")),
-        **{name: (_on(default, code), write) for name, code in _WRITES.items()},
+        "transact": (_transacting(default), write),
+        "block": (_in_blocks(default), write),
+        "draft": (default.operation("draft"), write),
+        "update_all": (default.operation("update_all"), write_ten),
+        "transact of ten": (default.operation("transact"), write_ten),
+        "draft of ten": (default.operation("draft_of_ten"), write_ten),
         "delivery": (default.operation("delivery"), write),
+        "delivery by key": (_followed_by_key(), write),
         "delivery to others": (_followed_elsewhere(), write),
         "update, measured": (_measured(), _made(DEFAULT).operation("update")),
         "update_indexed": (
             default.operation("update_indexed"),
             locked.operation("update_indexed"),
         ),
-        "update beside what is derived": (_deriving(), write),
+        "update beside what is derived": (default.operation("update_derived"), write),
+        "update by the twin": (_made(DEFAULT).operation("update"), locked.operation("update")),
+        "update, ring full": (_ring_full(), write),
         "on_order_update": (managers["cowstate"], managers[LOCKED]),
     }
     for maps in available_maps():
@@ -140,13 +126,33 @@ def hot_paths() -> dict[str, tuple[Operation, Operation]]:
     return {name: pair for name, pair in found.items() if _whole(pair)}
 
 
-def _on(variant: Variant, statement: str) -> Operation:
-    store, keys = variant.store, variant.keys
+def _transacting(variant: Variant) -> Operation:
+    return _on(variant, "transact(lambda tx: tx.update({key: change(tx[key])}))", "transact")
+
+
+def _in_blocks(variant: Variant) -> Operation:
+    return _on(variant, "with transaction() as tx: tx[key] = change(tx[key])", "transaction")
+
+
+def _on(variant: Variant, statement: str, method: str) -> Operation:
+    """One record is changed by a *method* of the store; each of ten in turn."""
     return Operation(
-        f"for key in keys:\n{indent(statement, '    ')}",
-        {"store": store, "keys": keys, "change": variant.change},
-        per=len(keys),
+        f"for key in keys:\n    {statement}",
+        {
+            "keys": variant.keys,
+            "change": variant.change,
+            method: getattr(variant.store, method),
+        },
+        per=len(variant.keys),
     )
+
+
+def _followed_by_key() -> Operation:
+    """One record is changed, and of a hundred subscribers the one that listens to it is called."""
+    variant = _made(DEFAULT)
+    for key in dict.fromkeys([*variant.keys, *variant.store.snapshot()][:110]):
+        variant.store.subscribe(ignore, keys=[key])
+    return _on(variant, "update(key, change)", "update")
 
 
 def _followed_elsewhere() -> Operation:
@@ -156,7 +162,16 @@ def _followed_elsewhere() -> Operation:
     elsewhere = [key for key in store.snapshot() if key not in variant.keys]
     for key in elsewhere[:100]:
         store.subscribe(print, keys=[key])
-    return _on(variant, "store.update(key, change)")
+    return _on(variant, "update(key, change)", "update")
+
+
+def _ring_full() -> Operation:
+    """One record is changed, and the oldest version that the store kept is let go."""
+    variant = _made(DEFAULT)
+    key = variant.keys[0]
+    for _ in range(History().versions):
+        variant.store.update(key, variant.change)
+    return _on(variant, "update(key, change)", "update")
 
 
 def _measured() -> Operation:
@@ -164,30 +179,9 @@ def _measured() -> Operation:
     variant = _made(DEFAULT)
     store = Store(variant.store.snapshot(), meter=Meter())
     return Operation(
-        "for key in keys: update(key, change)",
+        UPDATE,
         {"update": store.update, "keys": variant.keys, "change": variant.change},
         per=len(variant.keys),
-    )
-
-
-def _deriving() -> Operation:
-    """One record is changed; two indexes and three totals are asked, and none of them moves."""
-    store = Store(
-        records_of(_SIZE),
-        indexes={
-            "order_id": Index(attrgetter("order_id"), unique=True),
-            "price": Index(attrgetter("price")),
-        },
-        aggregates={
-            "prices": Aggregate.sum(attrgetter("price")),
-            "ordered": Aggregate.count(attrgetter("order_id")),
-            "levels": Aggregate.count(),
-        },
-    )
-    return Operation(
-        "for key in keys: update(key, change)",
-        {"keys": ten_keys(_SIZE), "update": store.update, "change": add_one},
-        per=10,
     )
 
 
@@ -201,94 +195,27 @@ def _whole(
     return None not in pair
 
 
-def _setting(variant: Variant) -> Operation:
-    snapshot = variant.store.snapshot()
-    pairs = [
-        {key: snapshot[key].replace(quantity=quantity) for key in variant.keys}
-        for quantity in (1, 2)
-    ]
-    return Operation(
-        "for records in pairs:\n    for key in records: put(key, records[key])",
-        {"pairs": pairs, "put": variant.store.set},
-        per=20,
-    )
+def run_all(names: Collection[str] | None = None) -> None:
+    """Run the hot paths of these *names*, None for all, in the process that is counted."""
+    run_counted(operation for pair in _chosen(names).values() for operation in pair)
 
 
-def run_all() -> None:
-    """Run everything, in the process that is counted; first nothing, to know what that costs."""
-    todo = [_NOTHING, *(operation for pair in hot_paths().values() for operation in pair)]
-    gc.collect()
-    gc.disable()
-    for operation in todo:
-        for runs in (_WARM_UP, _RUNS):
-            names = dict(operation.names)
-            if operation.fresh is not None:
-                # One pass over a stream is long enough, and there is no second on that state.
-                names |= operation.fresh()
-                runs = 1
-            timer = Timer(operation.statement, globals=names)
-            os.getppid()
-            timer.timeit(runs)
-        os.getppid()
+def _chosen(names: Collection[str] | None) -> dict[str, tuple[Operation, Operation]]:
+    return {name: pair for name, pair in hot_paths().items() if names is None or name in names}
 
 
-def _counted(directory: Path) -> Iterator[int]:
-    # Three calls for each operation: of what lies between them, the last is what counts.
-    place = 3
-    while (path := directory / f"out.{place}").exists():
-        found = _SUMMARY.search(path.read_text(encoding="utf-8"))
-        if found is None:
-            raise InstructionCountError(f"callgrind wrote no summary into {path.name}")
-        yield int(found[1])
-        place += 3
-
-
-def count() -> dict[str, Count]:
-    """Count every hot path of this interpreter; takes some tens of seconds.
+def count(names: Collection[str] | None = None) -> dict[str, Count]:
+    """Count the hot paths of these *names*, None for all; takes a minute or so.
 
     Raises:
         InstructionCountError: valgrind failed, or wrote something else than is known here.
     """
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        done = subprocess.run(
-            [
-                "valgrind",
-                "--tool=callgrind",
-                "--dump-before=getppid",
-                f"--callgrind-out-file={directory / 'out'}",
-                sys.executable,
-                "-c",
-                "from cowstate.bench.instructions import run_all; run_all()",
-            ],
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise InstructionCountError(f"valgrind ended with {done.returncode}: {done.stderr}")
-        counted = list(_counted(directory))
-    paths = hot_paths()
-    if len(counted) != 1 + 2 * len(paths):
-        raise InstructionCountError(
-            f"callgrind wrote {len(counted)} counts for {len(paths)} paths and as many baselines; "
-            "does this interpreter call getppid of a shared C library?"
-        )
-    nothing = counted[0] / _RUNS
-    result = {}
-    for (name, pair), two in zip(
-        paths.items(), zip(counted[1::2], counted[2::2], strict=True), strict=True
-    ):
-        result[name] = Count(
-            *(_for_one(op, taken, nothing) for op, taken in zip(pair, two, strict=True))
-        )
-    return result
-
-
-def _for_one(operation: Operation, taken: int, nothing: float) -> float:
-    runs = _RUNS if operation.fresh is None else 1
-    return (taken / runs - nothing) / operation.per
+    paths = _chosen(names)
+    # Sorted, so that a set of names makes the same process each time.
+    wanted = "None" if names is None else repr(sorted(names))
+    source = f"from cowstate.bench.instructions import run_all; run_all({wanted})"
+    counted = count_operations(source, [each for pair in paths.values() for each in pair])
+    return dict(zip(paths, map(Count, counted[::2], counted[1::2]), strict=True))
 
 
 def compare(now: Mapping[str, Count], stored: Mapping[str, Count]) -> list[Row]:
@@ -312,10 +239,6 @@ def compare(now: Mapping[str, Count], stored: Mapping[str, Count]) -> list[Row]:
             verdict = "ok"
         rows.append(Row(name, counted, before, verdict))
     return rows
-
-
-def _version() -> str:
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def load(path: Path) -> dict[str, dict[str, Count]]:
@@ -351,19 +274,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="where the stored counts are (default: in the package)",
     )
     args = parser.parse_args(argv)
-    if shutil.which("valgrind") is None:
+    if not available():
         print("skipped: instructions are counted by valgrind, which is not installed")
         return 0
-    stored = load(args.file).get(_version(), {})
+    stored = load(args.file).get(release(), {})
     if not stored and not args.store:
-        print(f"skipped: no counts are stored for Python {_version()}; --store stores them")
+        print(f"skipped: no counts are stored for Python {release()}; --store stores them")
         return 0
     counts = count()
     if args.store:
-        store(args.file, _version(), counts)
+        store(args.file, release(), counts)
     rows = compare(counts, stored)
     columns = ("what", "instructions", "baseline", "ratio", "stored ratio", "verdict")
-    print_table(f"Python {_version()}", columns, [_cells(row) for row in rows], sys.stdout)
+    print_table(f"Python {release()}", columns, [_cells(row) for row in rows], sys.stdout)
     if args.store:
         return 0
     grown = [row.name for row in rows if row.grown]

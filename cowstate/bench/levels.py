@@ -56,7 +56,7 @@ def set_order_id_in_place(level: MutableLevel, order_id: int) -> MutableLevel:
     return level
 
 
-def add_one_in_place(level: MutableLevel) -> MutableLevel:
+def add_one_in_place(level: Any) -> Any:
     """Add one to the record itself."""
     level.quantity += 1
     return level

@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from importlib import metadata
 from time import perf_counter
 from timeit import Timer
@@ -48,6 +49,7 @@ class Settings(NamedTuple):
         mixed_s: how long readers and writers run against each other, in seconds.
         quick: sizes that take long are left out.
         seed: of the shuffling.
+        variants: names of those that are measured; for none, all.
     """
 
     repeats: int = 7
@@ -56,6 +58,7 @@ class Settings(NamedTuple):
     mixed_s: float = 0.4
     quick: bool = False
     seed: int = 0
+    variants: frozenset[str] = frozenset()
 
     @classmethod
     def quickly(cls, repeats: int = 3) -> Settings:
@@ -229,8 +232,8 @@ def gil_enabled() -> bool:
     return enabled
 
 
-def conditions() -> dict[str, Any]:
-    """Return what the figures depend on: machine, interpreter, GIL, packages, load."""
+def conditions(settings: Settings | None = None) -> dict[str, Any]:
+    """Return what the figures depend on: machine, interpreter, GIL, packages, load, settings."""
     packages = {}
     for name in ("pyrsistent", "msgspec", "immutables", "nimbuskv", "atomix-stm", "cereggii"):
         try:
@@ -245,6 +248,8 @@ def conditions() -> dict[str, Any]:
         "gil": "on" if gil_enabled() else "off",
         "packages": packages,
         "load": [round(part, 2) for part in os.getloadavg()] if hasattr(os, "getloadavg") else None,
+        "date": date.today().isoformat(),
+        **({} if settings is None else {"repeats": settings.repeats, "quick": settings.quick}),
     }
 
 

@@ -8,9 +8,11 @@ from functools import cache, partial
 from typing import Any
 
 from cowstate.positions import (
-    ExchangeView,
+    Account,
+    BreakerState,
     GridConfig,
     InventorySlot,
+    Listing,
     OrderStatus,
     OrderUpdate,
     PositionManager,
@@ -18,11 +20,18 @@ from cowstate.positions import (
     ReconcilePolicy,
     Reconciler,
     Side,
+    TradeReport,
+    VenuePromises,
     client_order_id,
-    plan_orders,
-    plan_position,
 )
-from cowstate.positions.reconcile.plan import Look
+from cowstate.positions.book.learnt import FillHistory
+from cowstate.positions.reconcile.alarms import Watch
+from cowstate.positions.reconcile.asking import ENDPOINTS, Heard
+from cowstate.positions.reconcile.looks import PositionLook, TradesReading
+from cowstate.positions.reconcile.memory import Memory
+from cowstate.positions.reconcile.passes import PassPlan, plan_pass
+from cowstate.positions.reconcile.queries import OrdersSeen, plan_queries
+from cowstate.positions.reconcile.reading import TradesRead, begin
 
 from .locked_positions import LockedPositionManager
 from .measure import Operation
@@ -111,15 +120,24 @@ def _update_operation(make: Callable[..., Any], size: int, history: int) -> Oper
 class _QuietExchange:
     """An exchange that agrees with the manager it was made from, and answers at once."""
 
-    def __init__(self, open_orders: Sequence[OrderUpdate], position: Decimal) -> None:
-        self._open_orders = open_orders
-        self._position = position
+    promises = VenuePromises.exact()
 
-    def fetch_open_orders(self, _symbol: str) -> Sequence[OrderUpdate]:
+    def __init__(self, open_orders: tuple[OrderUpdate, ...], position: Decimal) -> None:
+        self._open_orders: Listing[OrderUpdate] = Listing(open_orders, answered_ms=_NOW_MS)
+        held = (PositionReport("BTCUSDT", position),)
+        self._positions: Listing[PositionReport] = Listing(held, answered_ms=_NOW_MS)
+        self._trades: Listing[TradeReport] = Listing((), answered_ms=_NOW_MS)
+
+    def fetch_open_orders(self, _symbol: str, _cursor: str | None) -> Listing[OrderUpdate]:
         return self._open_orders
 
-    def fetch_positions(self, _symbols: Sequence[str]) -> Sequence[PositionReport]:
-        return (PositionReport("BTCUSDT", self._position),)
+    def fetch_positions(self, _symbols: Sequence[str]) -> Listing[PositionReport]:
+        return self._positions
+
+    def fetch_my_trades(
+        self, _symbol: str, _since: int | None, _cursor: str | None
+    ) -> Listing[TradeReport]:
+        return self._trades
 
 
 def _exchange_of(manager: Any) -> _QuietExchange:
@@ -141,29 +159,45 @@ def _exchange_of(manager: Any) -> _QuietExchange:
     return _QuietExchange(listed, now.total("position"))
 
 
-def _locked_pass(manager: Any, exchange: Any) -> object:
+def _locked_pass(manager: Any, exchange: _QuietExchange, account: Account) -> PassPlan:
     """Reconcile once with deep copies for snapshots, by the same plans as the `Reconciler`.
 
-    Like that it plans once on what it saw before, to know what to ask for, and once at the end.
+    Like that it plans what to ask for on what it saw before, and the pass at the end.
     """
-    before = manager.snapshot()
-    look = Look(
-        tuple(exchange.fetch_open_orders("BTCUSDT")),
-        exchange.fetch_positions(["BTCUSDT"])[0].quantity,
+    promises, ledger, findings = exchange.promises, account.ledger, account.findings
+    (position,) = exchange.fetch_positions(["BTCUSDT"])
+    listed = exchange.fetch_open_orders("BTCUSDT", None).items
+    seen = OrdersSeen(_NOW_MS, listed, _NOW_MS, complete=True)
+    plan_queries(manager.snapshot(), seen, ledger, findings, _CONFIG, promises, _POLICY.queries)
+    trades = exchange.fetch_my_trades("BTCUSDT", ledger.since_ms, None).items
+    heard = Heard(
+        (PositionLook(position.quantity, _NOW_MS, _NOW_MS, _NOW_MS),),
+        seen,
+        TradesRead(TradesReading(_NOW_MS, True), trades),
+        answered=frozenset(ENDPOINTS),
     )
-    view = ExchangeView(_NOW_MS, look)
-    plan_orders(before, before, view, _CONFIG, _POLICY)
-    plan_orders(before, before, view, _CONFIG, _POLICY)
-    after = manager.snapshot()
-    orders = plan_orders(before, after, view, _CONFIG, _POLICY)
-    return plan_position(before, manager.snapshot(), view, orders, None, _POLICY)
+    return plan_pass(
+        manager.snapshot(),
+        account,
+        heard,
+        FillHistory(0, _NOW_MS),
+        Memory(Watch(_NOW_MS)),
+        BreakerState(),
+        _CONFIG,
+        promises,
+        _POLICY,
+        _NOW_MS,
+    )
 
 
 def _pass_operation(name: str, size: int) -> Operation:
     manager = _filled(_MANAGERS[name], size, history=0)
     exchange = _exchange_of(manager)
     if name == "locked":
-        return Operation("reconcile()", {"reconcile": partial(_locked_pass, manager, exchange)})
+        ledger = begin(Account().ledger, manager.snapshot(), exchange.promises, _NOW_MS)
+        account = Account(ledger=ledger)
+        reconcile = partial(_locked_pass, manager, exchange, account)
+        return Operation("reconcile()", {"reconcile": reconcile})
     reconciler: Any = Reconciler(
         manager,
         exchange,  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -15,8 +14,9 @@ from typing import Any, TextIO
 from cowstate.errors import MissingExtraError
 
 from .measure import Figure, Ratio, ratio_of
+from .peers import DATACLASSES, DEEPCOPY
 from .scale import GROWING
-from .variants import DEFAULT, LOCKED
+from .variant import DEFAULT, LOCKED
 
 __all__ = [
     "amount",
@@ -27,7 +27,6 @@ __all__ = [
     "progress",
     "require_plotting",
     "spread",
-    "write_json",
 ]
 
 _PIPE_WIDTH = 150
@@ -122,8 +121,9 @@ def print_table(
     for place, name in enumerate(columns):
         if name not in left_out:
             right = name not in {"variant", "note", "what", "verdict"}
-            # Figures stand on one line; what heads them may take more.
-            least = max((len(row[place]) for row in rows), default=0) if right else None
+            # Figures, and whose they are, stand on one line; what heads them may take more.
+            whole = right or name == "variant"
+            least = max((len(row[place]) for row in rows), default=0) if whole else None
             table.add_column(
                 name, justify="right" if right else "left", min_width=least, overflow="fold"
             )
@@ -161,8 +161,8 @@ def _print_plain(
     print(file=out)
 
 
-def crossovers(figures: Sequence[Figure]) -> list[list[str]]:
-    """Return from which share of reads on the store costs less than each lock-based variant.
+def crossovers(figures: Sequence[Figure], ours: str = DEFAULT) -> list[list[str]]:
+    """Return from which share of reads on *ours* costs less than each lock-based variant.
 
     Of a program that does nothing but read everything and change one record, in all its threads
     together: so it says nothing of who waits for whom. Rows: records, variant, the share for
@@ -176,23 +176,24 @@ def crossovers(figures: Sequence[Figure]) -> list[list[str]]:
     rows = []
     sizes = sorted({figure.size for figure in figures if figure.workload == "update"})
     names = dict.fromkeys(figure.variant for figure in figures)
-    others = [name for name in names if name.startswith((LOCKED, "one lock"))]
+    others = [
+        name for name in names if name.startswith((LOCKED, "one lock", DEEPCOPY, DATACLASSES))
+    ]
     for size in sizes:
         for variant in others:
-            shares = [_share(times, size, variant, reading) for reading in ("read_all", "snapshot")]
+            shares = [
+                _share(times, size, (ours, variant), reading)
+                for reading in ("read_all", "snapshot")
+            ]
             if any(shares):
                 rows.append([f"{size:,}", variant, *(share or "-" for share in shares)])
     return rows
 
 
 def _share(
-    times: Mapping[tuple[str, int, str], float], size: int, variant: str, reading: str
+    times: Mapping[tuple[str, int, str], float], size: int, pair: tuple[str, str], reading: str
 ) -> str:
-    found = [
-        times.get((workload, size, name))
-        for workload in ("update", reading)
-        for name in (DEFAULT, variant)
-    ]
+    found = [times.get((workload, size, name)) for workload in ("update", reading) for name in pair]
     if None in found:
         return ""
     write, other_write, read, other_read = (float(value or 0) for value in found)
@@ -203,12 +204,6 @@ def _share(
         return "never"
     share = dearer / (dearer + saved)
     return f"from {share:.2%} on" if saved > 0 else f"up to {share:.2%}"
-
-
-def write_json(path: Path, conditions: Mapping[str, Any], figures: Sequence[Figure]) -> None:
-    """Write everything with the raw samples."""
-    content = {"conditions": conditions, "figures": [figure._asdict() for figure in figures]}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def require_plotting() -> None:
@@ -252,7 +247,11 @@ def plot(path: Path, conditions: Mapping[str, Any], figures: Sequence[Figure]) -
         axes.grid(visible=True, alpha=0.3)
     canvas.legend(drawn.values(), drawn, loc="outside lower center", ncols=4)
     canvas.suptitle(f"{conditions['python']}, GIL {conditions['gil']}; {conditions['machine']}")
-    canvas.savefig(path, format=path.suffix[1:])
+    # Text as text, and nothing that another drawing of the same figures would have otherwise.
+    small = {"svg.fonttype": "none", "svg.hashsalt": "cowstate"}
+    about = {"Date": None} if path.suffix == ".svg" else {}
+    with import_module("matplotlib").rc_context(small):
+        canvas.savefig(path, format=path.suffix[1:], metadata=about)
 
 
 @contextmanager

@@ -37,6 +37,9 @@ class Rival(Protocol):
     def update(self, key: Any, fn: Callable[[Any], Any], /) -> object:
         """Replace one record by ``fn(record)``."""
 
+    def set(self, key: Any, record: Any, /) -> object:
+        """Put one record in the place of another."""
+
     def update_all(self, keys: Iterable[Any], fn: Callable[[Any], Any]) -> object:
         """Replace several, at once for every reader."""
 
@@ -73,6 +76,16 @@ class CopyOnRead:
         with self._lock:
             return self._records.copy()
 
+    def get(self, key: Any) -> Any:
+        """Return one record."""
+        with self._lock:
+            return self._records[key]
+
+    def set(self, key: Any, record: Any) -> None:
+        """Put one record into the dict."""
+        with self._lock:
+            self._records[key] = record
+
     def update(self, key: Any, fn: Callable[[Any], Any]) -> None:
         """Replace one record in the dict."""
         with self._lock:
@@ -103,6 +116,13 @@ class CopyOnWrite:
     def snapshot(self) -> dict[Any, Any]:
         """Return the dict that nobody changes any more."""
         return self._records
+
+    def set(self, key: Any, record: Any) -> None:
+        """Put one record into a copy of the dict."""
+        with self._lock:
+            records = self._records.copy()
+            records[key] = record
+            self._records = records
 
     def update(self, key: Any, fn: Callable[[Any], Any]) -> None:
         """Replace one record in a copy of the dict."""
@@ -142,6 +162,11 @@ class Reference:
         """Return the map."""
         return self._map
 
+    def set(self, key: Any, record: Any) -> None:
+        """Swap in the map with that record in it."""
+        with self._lock:
+            self._map = self._put(self._map, key, record)
+
     def update(self, key: Any, fn: Callable[[Any], Any]) -> None:
         """Swap in the map with one record replaced."""
         with self._lock:
@@ -172,6 +197,13 @@ class AtomicReference:
         self._put, self._apply = kind.put, kind.apply
         self._ref = import_module("cereggii").AtomicRef(kind.build(records))
         self.snapshot = self._ref.get
+
+    def set(self, key: Any, record: Any) -> None:
+        """Swap until nobody came between."""
+        while True:
+            records = self._ref.get()
+            if self._ref.compare_and_set(records, self._put(records, key, record)):
+                return
 
     def update(self, key: Any, fn: Callable[[Any], Any]) -> None:
         """Swap until nobody came between; *fn* may run several times."""
@@ -214,6 +246,11 @@ class AtomReference:
             log.setLevel(logging.WARNING)
         self.snapshot = self._atom.deref
 
+    def set(self, key: Any, record: Any) -> None:
+        """Swap in the map with that record in it."""
+        put = self._put
+        self._atom.swap(lambda records: put(records, key, record))
+
     def update(self, key: Any, fn: Callable[[Any], Any]) -> None:
         """Swap in the map with one record replaced; *fn* may run several times."""
         put = self._put
@@ -244,6 +281,7 @@ class _NimbusFace:
         store.mset(dict(records))
         self.store = store
         self.update = store.atomic
+        self.set = store.set
 
     def update_all(self, keys: Iterable[Any], fn: Callable[[Any], Any]) -> None:
         """Replace several at once, read one by one before: it has no transaction."""

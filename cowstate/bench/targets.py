@@ -1,81 +1,43 @@
-"""What is demanded of the store's speed, as ratios within one run, and whether it is reached."""
+"""What is demanded of the store's speed, as ratios within one run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from itertools import groupby
 from statistics import median
-from typing import Any, NamedTuple
 
 from cowstate.maps import available_maps
 
-from .measure import Operation, Ratio, Settings, ratio_of, time_all
+from .counted import counted_targets
+from .following import awake_after, beside_subscribers, paid_by_the_writer, task_wakes
+from .measure import Ratio, Settings, ratio_of
 from .mixed import bytes_per_version, run_against_each_other
-from .orders import manager_operations
 from .readers import price_of_deferral, two_readers
-from .rivals import Bare
-from .variants import DEFAULT, LOCKED, Variant, variants
+from .scale import worst_write
+from .variant import DEFAULT, LOCKED
+from .variants import variants
+from .verdicts import BARE, Part, Target
 
-__all__ = ["Part", "Target", "Verdict", "judge", "targets"]
+__all__ = ["targets"]
 
-_BARE = "a method that returns an attribute"
 _PYRSISTENT = "cowstate/pyrsistent"
 _TREE = "cowstate/tree"
 _C_MAP = "cowstate/immutables"
 _HAND = "reference+lock/"
-
-
-class Part(NamedTuple):
-    """One side of a ratio: a workload of a variant at a size, so many times."""
-
-    workload: str
-    variant: str
-    size: int
-    times: int = 1
-
-
-class Target(NamedTuple):
-    """One demand. The value is the first of two *sides* by the second, or what *measure* gives.
-
-    Attributes:
-        what: for the table.
-        bound: the most, or where *at_least* the least, that the value may be; None: only shown.
-    """
-
-    what: str
-    bound: float | None
-    sides: tuple[Part, Part] | None = None
-    at_least: bool = False
-    measure: Callable[[Settings], Ratio | str] | None = None
-
-
-class Verdict(NamedTuple):
-    """What became of a target: the value reached, or why there is none."""
-
-    target: Target
-    reached: Ratio | None
-    skipped: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the target is not missed."""
-        bound, reached = self.target.bound, self.reached
-        if bound is None or reached is None:
-            return True
-        return reached.value >= bound if self.target.at_least else reached.value <= bound
-
-    def row(self) -> list[str]:
-        """Return the cells for the table."""
-        target = self.target
-        limit = ""
-        if target.bound is not None:
-            limit = f"{'>=' if target.at_least else '<='} {target.bound:,g}"
-        if self.reached is None:
-            return [target.what, limit, "", "", f"skipped: {self.skipped}"]
-        value, low, high = self.reached
-        word = "shown" if target.bound is None else "ok" if self.ok else "MISSED"
-        return [target.what, limit, f"{value:,.4g}", f"{low:,.3g} to {high:,.3g}", word]
+_DEFAULT_BY_HAND = _HAND + DEFAULT.partition("+")[2]
+_PEERS = {"nimbuskv": "nimbuskv", "atomix Atom": "atomix"}
+# What is compared with peers. atomix can do all of it but the last, and nimbuskv that too.
+_BY_PEERS = (
+    "snapshot",
+    "read",
+    "read_all",
+    "update",
+    "set",
+    "update_all",
+    "transaction",
+    "conditional",
+    "delivery",
+)
 
 
 def _of(workload: str, size: int, over: str, under: str) -> tuple[Part, Part]:
@@ -83,8 +45,8 @@ def _of(workload: str, size: int, over: str, under: str) -> tuple[Part, Part]:
 
 
 def _timed_targets(settings: Settings) -> Iterator[Target]:
-    bare = Part("snapshot", _BARE, 0)
-    yield Target(f"snapshot, by {_BARE}", 1.3, (Part("snapshot", DEFAULT, 1_000), bare))
+    bare = Part("snapshot", BARE, 0)
+    yield Target(f"snapshot, by {BARE}", 1.3, (Part("snapshot", DEFAULT, 1_000), bare))
     largest = 10_000 if settings.quick else 1_000_000
     yield Target(
         f"snapshot at {largest:,}, by snapshot at 10",
@@ -110,6 +72,17 @@ def _timed_targets(settings: Settings) -> Iterator[Target]:
         yield Target(
             f"update over {name}, by hand-written", bound, _of("update", 1_000, variant, hand)
         )
+    yield Target("set, by hand-written", 1.7, _of("set", 1_000, DEFAULT, _DEFAULT_BY_HAND))
+    yield Target(
+        "snapshot()[key], by hand-written", 1.4, _of("read", 1_000, DEFAULT, _DEFAULT_BY_HAND)
+    )
+    for variant in (_C_MAP, _TREE):
+        name = variant.partition("/")[2]
+        yield Target(
+            f"update with 2 indexes and 3 totals that do not move, over {name}, by hand-written",
+            2.4,
+            (Part("update_derived", variant, 1_000), Part("update", _HAND + name, 1_000)),
+        )
     for variant in (DEFAULT, _TREE, _PYRSISTENT):
         yield Target(
             f"transaction of ten, by ten updates, {variant}",
@@ -123,7 +96,7 @@ def _timed_targets(settings: Settings) -> Iterator[Target]:
         )
     yield Target(
         "on_order_update, by the locked manager's",
-        4,
+        1.8,
         _of("on_order_update", 1_000, "cowstate", LOCKED),
     )
     for variant, size, other in (
@@ -140,17 +113,17 @@ def _timed_targets(settings: Settings) -> Iterator[Target]:
     yield Target(
         "scan of 100,000 for one change, by diff",
         1_000,
-        _of("diff", 100_000, _HAND + DEFAULT.partition("+")[2], DEFAULT),
+        _of("diff", 100_000, _DEFAULT_BY_HAND, DEFAULT),
         at_least=True,
     )
-    for workload in ("snapshot", "read_all", "update", "transaction", "conditional", "delivery"):
+    for workload in _BY_PEERS:
         for size in (20, 1_000):
-            yield Target(
-                f"{workload} of {size:,}, by nimbuskv's",
-                1,
-                _of(workload, size, DEFAULT, "nimbuskv"),
-            )
-    yield Target("build of 10,000, by nimbuskv's", 1, _of("build", 10_000, DEFAULT, "nimbuskv"))
+            for peer, name in _PEERS.items():
+                if workload != "delivery" or name == "nimbuskv":
+                    sides = _of(workload, size, DEFAULT, peer)
+                    yield Target(f"{workload} of {size:,}, by {name}'s", 1, sides)
+    for peer, name in _PEERS.items():
+        yield Target(f"build of 10,000, by {name}'s", 1, _of("build", 10_000, DEFAULT, peer))
 
 
 def _retained(maps: str, _settings: Settings) -> Ratio:
@@ -174,7 +147,18 @@ def _slowest_writes(variant: str, settings: Settings) -> Ratio:
 
 def targets(settings: Settings) -> list[Target]:
     """Return everything that is demanded, in the order of the table."""
-    found = list(_timed_targets(settings))
+    found = [*_timed_targets(settings), *counted_targets()]
+    found += [
+        Target(
+            "update beside 10,000 subscribers of other keys, by none",
+            1.2,
+            measure=beside_subscribers,
+        ),
+        Target("the right one of 1,000 sleeping feeds is awake, ms", 0.15, measure=awake_after),
+        Target("what the writer pays for that, ms", 0.05, measure=paid_by_the_writer),
+        Target("a task wakes, by call_soon_threadsafe and a future", 4, measure=task_wakes),
+        Target("worst of 20,000 writes at 1,000,000, collector on, ms", 10, measure=worst_write),
+    ]
     found += [
         Target(
             f"bytes of a retained version at 100,000, {maps}",
@@ -200,63 +184,3 @@ def _readers_targets() -> list[Target]:
         found.append(Target(f"{kind} {by_one}, if all is counted", None, measure=measure))
     found.append(Target("update, by one if all is counted", None, measure=price_of_deferral))
     return found
-
-
-def judge(
-    demanded: Iterable[Target], settings: Settings, tell: Callable[[str], object]
-) -> Iterator[Verdict]:
-    """Measure and yield a verdict for each target; *tell* is told what comes next.
-
-    Targets that follow each other and are of the same workload are measured in one go.
-    """
-    for _, group in groupby(demanded, key=_topic):
-        together = list(group)
-        for target in together:
-            tell(target.what)
-            if target.measure is not None:
-                outcome = target.measure(settings)
-                if isinstance(outcome, str):
-                    yield Verdict(target, None, outcome)
-                else:
-                    yield Verdict(target, outcome)
-        yield from _judge_timed([target for target in together if target.sides], settings)
-
-
-def _topic(target: Target) -> Any:
-    return target.what if target.sides is None else target.sides[0][::2]
-
-
-def _judge_timed(together: list[Target], settings: Settings) -> Iterator[Verdict]:
-    made: dict[tuple[str, int], Variant] = {}
-    operations: dict[Part, Operation | None] = {}
-    for part in [part for target in together for part in target.sides or ()]:
-        if part not in operations:
-            operations[part] = _operation(part, made)
-    there = {str(part): each for part, each in operations.items() if each is not None}
-    samples = time_all(there, settings)
-    for target in together:
-        if target.sides is None:
-            continue
-        over, under = target.sides
-        if str(over) in samples and str(under) in samples:
-            scale = over.times / under.times
-            ratio = ratio_of(samples[str(over)], samples[str(under)])
-            yield Verdict(target, Ratio(*(value * scale for value in ratio)))
-        else:
-            yield Verdict(target, None, "not all that it compares is installed")
-    for variant in made.values():
-        variant.close()
-
-
-def _operation(part: Part, made: dict[tuple[str, int], Variant]) -> Operation | None:
-    if part.variant == _BARE:
-        return Operation("snapshot()", {"snapshot": Bare().get})
-    if part.workload == "on_order_update":
-        return manager_operations(part.workload, part.size)[part.variant]
-    make = variants().get(part.variant)
-    if make is None:
-        return None
-    place = (part.variant, part.size)
-    if place not in made:
-        made[place] = make(part.size)
-    return made[place].operation(part.workload)

@@ -10,7 +10,7 @@ from .measure import Figure, Operation, Settings, time_all
 from .mixed import bytes_per_version, run_against_each_other
 from .orders import manager_operations
 from .scale import run_followers, run_records, run_writers
-from .variants import Variant, variants
+from .variants import Variant, chosen
 
 __all__ = ["Step", "Workload", "operations_of", "steps_of", "workloads"]
 
@@ -78,7 +78,7 @@ def _timed(
     quick_sizes: tuple[int, ...] = (),
 ) -> Workload:
     def run(size: int, settings: Settings) -> list[Figure]:
-        made = {variant: make(size) for variant, make in variants().items()}
+        made = {variant: make(size) for variant, make in chosen(settings).items()}
         try:
             return _figures(name, size, operations_of(name, made), settings)
         finally:
@@ -99,7 +99,7 @@ def _run_mixed(size: int, settings: Settings) -> list[Figure]:
     samples: dict[tuple[str, str], list[float]] = {}
     notes = {}
     for _ in range(max(1, settings.repeats // 2)):
-        for name, make in variants().items():
+        for name, make in chosen(settings).items():
             variant = make(size)
             notes[name] = variant.note
             for writers, readers in _CROWDS:
@@ -126,7 +126,7 @@ def _run_mixed(size: int, settings: Settings) -> list[Figure]:
 
 def _run_memory(size: int, settings: Settings) -> list[Figure]:
     figures = []
-    for name, make in variants().items():
+    for name, make in chosen(settings).items():
         variant = make(size)
         if variant.operation("snapshot") is not None:
             taken = bytes_per_version(variant.retain(), _versions(size, settings))
@@ -144,11 +144,18 @@ def workloads() -> dict[str, Workload]:
     """Return all workloads by name, in the order in which they are run."""
     found = [
         _timed("snapshot", "take everything as of now"),
+        _timed("read", "read one record"),
         _timed("read_all", "add up one field of all records, consistently"),
         _timed("iterate", "go through the items of a snapshot at hand"),
         _timed("update", "change one record"),
+        _timed("set", "put one record in the place of another"),
         _timed("update_indexed", "change the field under a unique index, a total beside it"),
-        _timed("transaction", "change ten records at once"),
+        _timed("update_derived", "change one, beside 2 indexes and 3 totals that do not move"),
+        _timed("update_all", "change ten records at once, by one function"),
+        _timed("transact", "the same in a function of a transaction"),
+        _timed("transaction", "the same in the block of a transaction"),
+        _timed("draft", "change one record by a draft, and commit it"),
+        _timed("draft_of_ten", "change ten records by a draft, and commit it"),
         _timed("conditional", "change one record if it is still what was read"),
         _timed("diff", "what differs between two snapshots one change apart"),
         _timed("delivery", "change one record, one subscriber is called"),

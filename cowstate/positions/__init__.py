@@ -2,13 +2,14 @@
 
 A `PositionManager` holds the slots of a grid in a store: its snapshots are free, its order
 events are joined, so they may be lost, doubled or late. A `Reconciler` holds those snapshots
-against an `Exchange` and corrects only what nothing in flight can explain. `PaperExchange`
+against an `Exchange`, whatever moves meanwhile, and corrects only what is proven. `PaperExchange`
 plays recorded trades against it on a `VirtualClock` or, with real threads, a `ThreadedClock`.
 """
 
-from .book.account import Account
+from .book.account import Account, QuantityCorrection
 from .book.blotter import PositionUpdate
 from .book.config import GridConfig
+from .book.findings import Dispute
 from .book.ids import client_order_id, parse_client_oid, price_key
 from .book.model import (
     ActionKind,
@@ -23,6 +24,7 @@ from .book.model import (
     SlotStatus,
 )
 from .book.orders import apply_order_update, fills_of
+from .book.remembered import BreakerState, PastDivergence
 from .book.reports import FeeAsset, Leg, PositionReport, TradeKind, TradeReport
 from .book.slots import InventorySlot, Order
 from .book.store import Slots
@@ -30,19 +32,12 @@ from .book.sync import plan_force_sync, plan_restore
 from .exchange.listing import Listing
 from .exchange.promises import FOREVER, VenuePromises
 from .exchange.protocol import Exchange, OrderRequest
-from .reconcile.breaker import BreakerState, CircuitBreaker
-from .reconcile.plan import (
-    Divergence,
-    ExchangeView,
-    OrderPlan,
-    PositionPlan,
-    PositionVerdict,
-    ReconcilePolicy,
-    plan_orders,
-    plan_position,
-)
+from .reconcile.alarms import Alarm, AlarmKind
+from .reconcile.breaker import CircuitBreaker
+from .reconcile.policy import ReconcilePolicy, Remedy
 from .reconcile.reconciler import Reconciler
 from .reconcile.report import Correction, CorrectionKind, PassOutcome, PassReport, ReconcilerStatus
+from .reconcile.verdicts import Verdict, VerdictKind
 from .simulation.clock import Clock, VirtualClock
 from .simulation.paper import Faults, PaperExchange
 from .simulation.tape import Trade, read_tape, synthetic_tape
@@ -50,6 +45,7 @@ from .simulation.threaded import ThreadedClock
 from .trading.grid import plan_grid
 from .trading.manager import PositionManager
 from .trading.outcomes import UpdateOutcome
+from .trading.permit import Permit
 
 __all__ = [
     # the slots and who holds them
@@ -78,8 +74,6 @@ __all__ = [
     "plan_grid",
     "plan_force_sync",
     "plan_restore",
-    "plan_orders",
-    "plan_position",
     "price_key",
     "client_order_id",
     "parse_client_oid",
@@ -93,11 +87,15 @@ __all__ = [
     "CorrectionKind",
     "CircuitBreaker",
     "BreakerState",
-    "ExchangeView",
-    "OrderPlan",
-    "PositionPlan",
-    "PositionVerdict",
-    "Divergence",
+    "Remedy",
+    "Verdict",
+    "VerdictKind",
+    "Alarm",
+    "AlarmKind",
+    "Permit",
+    "PastDivergence",
+    "Dispute",
+    "QuantityCorrection",
     # the exchange
     "Exchange",
     "OrderRequest",

@@ -111,6 +111,10 @@ class Territory:
         self.files = frozenset(self._rebound)
         self._points: dict[int, CodePoints] = {}
 
+    def rebound(self, file: str) -> frozenset[str] | None:
+        """Return the names of the module of *file* that may be rebound; None if nobody knows."""
+        return self._rebound[file]
+
     def points(self, code: CodeType) -> CodePoints:
         """Return the switch points of *code*, which belongs to one of the modules."""
         # By identity, for the hash of a code object costs a walk through it; the value keeps the

@@ -3,69 +3,118 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
-from threading import get_ident
-from types import ModuleType
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Final
 
 from .scheduler import Scheduler
 from .workers import Worker
 
-__all__ = ["Condition", "Event", "Lock", "RLock", "known_to"]
+__all__ = ["Condition", "Event", "Guard", "Lock", "Primitive", "RLock", "check_timeout"]
 
 _NOBODY: Final = object()
 _OUTSIDE: Final = object()
+_HERE: Final = __file__.removesuffix("primitives.py")
 
 
-class Lock:
-    """As `threading.Lock`: anybody may release it."""
+class Primitive:
+    """What all of them have in common. Each of their operations is one step.
+
+    Attributes:
+        scheduler: who runs the threads that use it.
+        name: what it is called in an error: its kind, and where it was made or found.
+    """
 
     def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self._owner: object = _NOBODY
-        self._name = f"the {type(self).__name__} made at {_caller()}"
+        self.scheduler = scheduler
+        self.name = f"the {type(self).__name__} made at {_caller()}"
+
+    def within(self) -> None:
+        """Note that the thread is in a ``with`` block of this one."""
+        if (me := self.scheduler.current) is not None:
+            me.entered.append(self)
+
+    def without(self) -> None:
+        """Note that it has left such a block."""
+        if (me := self.scheduler.current) is not None and self in me.entered:
+            me.entered.remove(self)
+
+    def holds_up(self, _worker: Worker) -> bool:
+        """Whether *worker* would have to wait to take it, and nothing else would happen."""
+        return False
+
+
+class Guard(Primitive, ABC):
+    """What is taken at the start of a ``with`` block and given back at its end."""
+
+    @abstractmethod
+    def acquire(self) -> bool:
+        """Take it."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give it back."""
+
+    def __enter__(self) -> bool:
+        taken = self.acquire()
+        self.within()
+        return taken
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.release()
+        self.without()
+
+
+class Lock(Guard):
+    """As `threading.Lock`: anybody may release it."""
+
+    def __init__(self, scheduler: Scheduler, taken: bool = False) -> None:
+        super().__init__(scheduler)
+        self._owner: object = _OUTSIDE if taken else _NOBODY
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take it, if need be after waiting."""
-        _check_timeout(blocking, timeout)
-        self._scheduler.operate()
+        check_timeout(blocking, timeout)
+        self.scheduler.operate(self)
         # As of a real one: no time to wait is not to wait.
-        return self._take(blocking and timeout != 0, timed=timeout != -1)
+        return self.take(blocking and timeout != 0, timed=timeout != -1)
 
-    def _take(self, blocking: bool, timed: bool) -> bool:
-        scheduler = self._scheduler
+    def take(self, blocking: bool = True, timed: bool = False) -> bool:
+        """Take it, which is no step of its own unless there is need to wait."""
+        scheduler = self.scheduler
         while self._owner is not _NOBODY:
-            if not blocking or not scheduler.block(self._is_free, timed, self._awaited()):
+            if not blocking or not scheduler.block(self.is_free, timed, self._awaited()):
                 return False
         self._owner = scheduler.current or _OUTSIDE
         return True
 
+    def give(self) -> None:
+        """Give it back, which is no step of its own."""
+        self._owner = _NOBODY
+
     def release(self) -> None:
         """Give it back."""
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         if self._owner is _NOBODY:
             raise RuntimeError("release unlocked lock")
         self._owner = _NOBODY
 
     def locked(self) -> bool:
         """Whether somebody has it."""
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         return self._owner is not _NOBODY
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    def holds_up(self, worker: Worker) -> bool:
+        """Whether another has it."""
+        return self._owner is not _NOBODY and self._owner is not worker
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.release()
-
-    def _is_free(self) -> bool:
+    def is_free(self) -> bool:
+        """Whether nobody has it; no step."""
         return self._owner is _NOBODY
 
     def _awaited(self) -> str:
         holder = self._owner.name if isinstance(self._owner, Worker) else "none of them"
-        return f"{self._name}, held by {holder}"
+        return f"{self.name}, held by {holder}"
 
     # What a Condition asks of its lock.
 
@@ -77,7 +126,7 @@ class Lock:
         return 1
 
     def _acquire_restore(self, _depth: int) -> None:
-        self._take(blocking=True, timed=False)
+        self.take()
 
 
 class RLock(Lock):
@@ -107,7 +156,7 @@ class RLock(Lock):
 
     def _is_owned(self) -> bool:
         # No switch point: what others do never changes the answer.
-        return self._owner is (self._scheduler.current or _OUTSIDE)
+        return self._owner is (self.scheduler.current or _OUTSIDE)
 
     def _release_save(self) -> int:
         depth, self._depth = self._depth, 0
@@ -115,42 +164,48 @@ class RLock(Lock):
         return depth
 
     def _acquire_restore(self, depth: int) -> None:
-        self._take(blocking=True, timed=False)
+        self.take()
         self._depth = depth
 
 
-class Condition:
-    """As `threading.Condition`; whoever waits is woken in the order in which they began."""
+class Condition(Primitive):
+    """As `threading.Condition`; whoever waits is woken in the order in which they began.
 
-    def __init__(self, scheduler: Scheduler, lock: Lock | None = None) -> None:
-        self._scheduler = scheduler
-        self._lock = RLock(scheduler) if lock is None else lock
+    Attributes:
+        lock: the lock that it goes with.
+    """
+
+    def __init__(self, scheduler: Scheduler, lock: Any = None) -> None:
+        super().__init__(scheduler)
+        self.lock = RLock(scheduler) if lock is None else lock
         self._waiting: list[object] = []
-        self._name = f"the Condition made at {_caller()}"
-        self.acquire = self._lock.acquire
-        self.release = self._lock.release
+        self.acquire = self.lock.acquire
+        self.release = self.lock.release
 
-    def __enter__(self) -> bool:
-        return self._lock.acquire()
+    def __enter__(self) -> Any:
+        taken = self.lock.__enter__()
+        self.within()
+        return taken
 
     def __exit__(self, *exc_info: object) -> None:
-        self._lock.release()
+        self.lock.__exit__(*exc_info)
+        self.without()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Give the lock back, sleep until notified, take it again; False if that timed out."""
         self._owned("wait")
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         me = object()
         self._waiting.append(me)
-        depth = self._lock._release_save()
+        depth = self._saved()
         try:
-            return self._scheduler.block(
-                lambda: me not in self._waiting, timeout is not None, f"{self._name} to be notified"
+            return self.scheduler.block(
+                lambda: me not in self._waiting, timeout is not None, f"{self.name} to be notified"
             )
         finally:
             if me in self._waiting:
                 self._waiting.remove(me)
-            self._lock._acquire_restore(depth)
+            self._restore(depth)
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
         """Wait until *predicate* is true; return what it returned last."""
@@ -162,108 +217,76 @@ class Condition:
     def notify(self, n: int = 1) -> None:
         """Wake up to *n* of those who wait."""
         self._owned("notify")
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         del self._waiting[:n]
 
     def notify_all(self) -> None:
         """Wake all who wait."""
         self.notify(len(self._waiting))
 
+    def holds_up(self, worker: Worker) -> bool:
+        """Whether another has its lock."""
+        return isinstance(self.lock, Primitive) and self.lock.holds_up(worker)
+
     def _owned(self, what: str) -> None:
-        if not self._lock._is_owned():
+        lock = self.lock
+        if isinstance(lock, Lock) or hasattr(lock, "_is_owned"):
+            owned = lock._is_owned()
+        elif owned := not lock.acquire(False):
+            pass
+        else:
+            lock.release()
+        if not owned:
             raise RuntimeError(f"cannot {what} on un-acquired lock")
 
+    # A lock of somebody else's class is asked as the real one asks it.
 
-class Event:
+    def _saved(self) -> Any:
+        if hasattr(self.lock, "_release_save"):
+            return self.lock._release_save()
+        return self.lock.release()
+
+    def _restore(self, saved: Any) -> None:
+        if hasattr(self.lock, "_acquire_restore"):
+            self.lock._acquire_restore(saved)
+        else:
+            self.lock.acquire()
+
+
+class Event(Primitive):
     """As `threading.Event`."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-        self._set = False
-        self._name = f"the Event made at {_caller()}"
+    def __init__(self, scheduler: Scheduler, already: bool = False) -> None:
+        super().__init__(scheduler)
+        self._set = already
 
     def is_set(self) -> bool:
         """Whether it is set."""
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         return self._set
 
     def set(self) -> None:
         """Set it, and wake all who wait."""
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         self._set = True
 
     def clear(self) -> None:
         """Unset it."""
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         self._set = False
 
     def wait(self, timeout: float | None = None) -> bool:
         """Sleep until it is set; False if that timed out."""
-        self._scheduler.operate()
+        self.scheduler.operate(self)
         if self._set:
             return True
-        return self._scheduler.block(lambda: self._set, timeout is not None, self._name)
+        if timeout is not None and timeout <= 0:
+            return False
+        return self.scheduler.block(lambda: self._set, timeout is not None, self.name)
 
 
-_KINDS: Final[dict[str, Callable[..., Any]]] = {
-    "Lock": Lock,
-    "RLock": RLock,
-    "Condition": Condition,
-    "Event": Event,
-}
-
-
-class _Threading(ModuleType):
-    """Stands for the module `threading` in a module that imports it whole."""
-
-    def __init__(self, made: dict[str, Callable[..., Any]]) -> None:
-        super().__init__("threading")
-        self.__dict__.update(made)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(threading, name)
-
-
-@contextmanager
-def known_to(scheduler: Scheduler, modules: tuple[ModuleType, ...]) -> Generator[None]:
-    """Have *modules* make the locks of this room, by whatever name they know `threading`'s.
-
-    Threads that do not take part go on making real ones.
-    """
-    made = {name: _maker(scheduler, name) for name in _KINDS}
-    by_identity: dict[int, Any] = {id(getattr(threading, name)): made[name] for name in made}
-    by_identity[id(threading)] = _Threading(made)
-    before = [
-        (vars(module), name, value)
-        for module in modules
-        for name, value in vars(module).items()
-        if id(value) in by_identity
-    ]
-    ours = [(names, name, by_identity[id(value)]) for names, name, value in before]
-    try:
-        _bind(ours)
-        yield
-    finally:
-        _bind(before)
-
-
-def _bind(values: Iterable[tuple[dict[str, Any], str, Any]]) -> None:
-    for names, name, value in values:
-        names[name] = value
-
-
-def _maker(scheduler: Scheduler, name: str) -> Callable[..., Any]:
-    real, kind = getattr(threading, name), _KINDS[name]
-
-    def make(*args: Any, **kwargs: Any) -> Any:
-        if scheduler.knows(get_ident()):
-            return kind(scheduler, *args, **kwargs)
-        return real(*args, **kwargs)
-
-    return make
-
-
-def _check_timeout(blocking: bool, timeout: float) -> None:
+def check_timeout(blocking: bool, timeout: float) -> None:
+    """Refuse what a real lock refuses."""
     if not blocking and timeout != -1:
         raise ValueError("can't specify a timeout for a non-blocking call")
     if timeout < 0 and timeout != -1:
@@ -272,6 +295,6 @@ def _check_timeout(blocking: bool, timeout: float) -> None:
 
 def _caller() -> str:
     frame = sys._getframe(1)
-    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

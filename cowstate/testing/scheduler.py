@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-import linecache
 import sys
-import threading
 from collections.abc import Callable, Sequence
+from itertools import count
 from queue import Empty, SimpleQueue
 from threading import get_ident
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..errors import DeadlockError, NondeterminismError, UnscheduledError
+from .plans import Decision, Plan
 from .points import Territory
+from .sleepers import Watcher
+from .telling import deadlock_of, endless, stuck
 from .tracing import Tracer
 from .workers import Aborted, Worker
 
-__all__ = ["Decision", "Plan", "Scheduler"]
+__all__ = ["Scheduler"]
 
+_GOES_ON: Final = "can go on"
+_ENDS: Final = "waits or has ended"
 _STEPS_AT_MOST: Final = 20_000
 _NEVER: Final = sys.maxsize
-_HERE: Final = __file__.removesuffix("scheduler.py")
-
-
-class Decision(NamedTuple):
-    """A point at which the run went one way and might have gone others.
-
-    Attributes:
-        at: the number of the point.
-        path: what stands for everything that happened before it.
-        free: the threads that might have gone on instead, at no cost.
-        costly: those whose going on would have been a preemption.
-    """
-
-    at: int
-    path: int
-    free: tuple[int, ...]
-    costly: tuple[int, ...]
-
-
-class Plan(NamedTuple):
-    """What is settled of a schedule before it runs.
-
-    Attributes:
-        switches: ``(point, thread)``: at this point go on with that thread. Elsewhere the
-            running thread runs on, and after a blocked one the first that can.
-        path: what must have happened before the last of them; None if nobody knows.
-        budget: how many preemptions may follow after the last of them.
-    """
-
-    switches: tuple[tuple[int, int], ...] = ()
-    path: int | None = None
-    budget: int = 0
+# One that has not moved for long is not waited for as long again.
+_PATIENCE_AFTER: Final = 0.5
 
 
 class Scheduler:
@@ -65,7 +39,16 @@ class Scheduler:
         instructions: make every instruction a switch point, not only every line.
         timeouts: a timed wait may time out while others can run.
         recording: keep a log of every line.
+        watcher: is told what the threads do, and asked which of them are worth trying.
         patience: after how many seconds without a step a thread counts as stuck.
+
+    Attributes:
+        current: the thread that has the baton; None while the home thread has it.
+        switches: ``(point, thread)`` for each time that the baton was handed on.
+        preempting: for each of these, whether the thread that was left could go on.
+        decisions: where it might have gone another way.
+        failure: what the schedule failed with, or None.
+        aborting: whether what is left of it is being ended.
     """
 
     def __init__(
@@ -75,29 +58,41 @@ class Scheduler:
         instructions: bool,
         timeouts: bool,
         recording: bool = False,
+        watcher: Watcher | None = None,
         patience: float = 10.0,
     ) -> None:
         self._territory = territory
         self._timeouts = timeouts
         self._patience = patience
+        self._watcher = watcher or Watcher()
         self._home = get_ident()
         self._pool: list[Worker] = []
         self._running: list[Worker] = []
         self._done: SimpleQueue[None] = SimpleQueue()
+        self._open = True
         self.log: list[tuple[str, str, int, str]] | None = [] if recording else None
         self.aborting = False
         note = self._note if recording else None
         self.trace = Tracer(territory, self.point, note, instructions)
         self.current: Worker | None = None
-        self._reset(Plan())
+        self.begin(Plan())
 
-    def _reset(self, plan: Plan) -> None:
+    # The home thread: it sets up, waits, and tidies up.
+
+    def begin(self, plan: Plan) -> None:
+        """Forget the last schedule; the next one, whose threads may be enlisted now, is *plan*."""
+        self._running = []
+        self.switches: list[tuple[int, int]] = []
+        self.preempting: list[bool] = []
         self.decisions: list[Decision] = []
         self.failure: BaseException | None = None
         self._clock = 0
         self._path = 0
         self._plan = plan
+        self._chooser = None if plan.chooser is None else plan.chooser()
         self._budget = plan.budget
+        self._driven = False
+        self._watcher.begin()
         self.trace.cold = False
         if self.log is not None:
             self.log.clear()
@@ -105,23 +100,63 @@ class Scheduler:
         self._frontier = plan.switches[-1][0] if plan.switches else -1
         self._next_at, self._next_to = next(self._upcoming, (_NEVER, -1))
 
-    # The home thread: it sets up, waits, and tidies up.
+    def enlist(self, name: str, job: Callable[[], object], idle: bool = False) -> Worker:
+        """Have *job* run as one more thread of this schedule; called by who has the baton."""
+        if self.aborting:
+            raise Aborted
+        number = len(self._running)
+        if number == len(self._pool):
+            self._pool.append(Worker(number, self.trace, self.perform))
+        taken = {worker.name for worker in self._running}
+        names = (name if n == 1 else f"{name}-{n}" for n in count(1))
+        worker = self._pool[number]
+        worker.begin(next(each for each in names if each not in taken), job, idle)
+        self._running.append(worker)
+        return worker
 
-    def run(self, bodies: Sequence[tuple[str, Callable[[], object]]], plan: Plan) -> None:
-        """Run the functions of ``(name, function)`` by *plan*; see `failure`, `decisions`."""
-        while len(self._pool) < len(bodies):
-            self._pool.append(Worker(len(self._pool), self.trace, self.perform))
-        self._reset(plan)
-        self._running = self._pool[: len(bodies)]
-        for worker, (name, job) in zip(self._running, bodies, strict=True):
-            worker.begin(name, job)
-        if self._running and self._choose_next(None):
+    def run(self, bodies: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Run the functions of ``(name, function)`` by the plan; see `failure`, `decisions`."""
+        for name, job in bodies:
+            self.enlist(name, job)
+        if any(self._can_go_on(each, True) for each in self._running) and self._choose_next(None):
             self._await_end()
         if self.failure is None and self._next_at != _NEVER:
             self.failure = NondeterminismError(
                 f"the run was over before point {self._next_at}, where it should have switched"
             )
         self.current = None
+
+    def finish(self) -> None:
+        """End the threads that wait for ever, as those of a pool do."""
+        if any(not worker.over and not worker.lost for worker in self._running):
+            self._unwind(None)
+            self.current = None
+
+    def close(self) -> None:
+        """End the threads of the pool."""
+        self._open = False
+        for worker in self._pool:
+            worker.close(min(self._patience, _PATIENCE_AFTER))
+
+    def _drive(self, ready: Callable[[], bool], timed: bool, awaited: str) -> bool:
+        """Let the threads run, each as far as it can, until ``ready()``; False if it never is."""
+        self._driven = True
+        try:
+            while not ready():
+                if not any(self._can_go_on(worker, False) for worker in self._running):
+                    if timed:
+                        return False
+                    raise DeadlockError(
+                        f"outside the threads of the program, nobody is left to give back {awaited}"
+                    )
+                self._choose_next(None)
+                self._await_end()
+                self.current = None
+                if self.failure is not None:
+                    raise self.failure
+        finally:
+            self._driven = False
+        return True
 
     def _await_end(self) -> None:
         parked = False
@@ -140,7 +175,9 @@ class Scheduler:
                 return True
             except Empty:
                 if self._clock == steps:
-                    self.failure = self._stuck()
+                    assert self.current is not None
+                    names = [module.__name__ for module in self._territory.modules]
+                    self.failure = stuck(self.current, self._territory.files, names)
                     return False
 
     def _unwind(self, stuck: Worker | None) -> None:
@@ -152,25 +189,12 @@ class Scheduler:
                 worker.lost = worker is stuck
                 self.current = worker
                 worker.go()
+                patience = self._patience if stuck is None else _PATIENCE_AFTER
                 try:
-                    self._done.get(timeout=self._patience)
+                    self._done.get(timeout=min(patience, self._patience))
                 except Empty:
                     continue
         self.aborting = stuck is not None
-
-    def close(self) -> None:
-        """End the threads of the pool."""
-        for worker in self._pool:
-            worker.close(self._patience)
-
-    def _stuck(self) -> UnscheduledError:
-        worker = self.current
-        assert worker is not None
-        return UnscheduledError(
-            f"{worker.name} does not go on at {self._position(worker)}: it waits for something "
-            "that this scheduler does not know, or loops where there is no switch point; name the "
-            "module that makes the lock in `modules`"
-        )
 
     # The threads of the pool.
 
@@ -184,19 +208,30 @@ class Scheduler:
         except Aborted:
             pass
         except BaseException as error:
-            if self.failure is None:
+            if self.failure is None and not self.aborting:
                 self.failure = error
         worker.over = True
+        self._watcher.note_end(worker)
         if self.aborting or self.failure is not None or not self._choose_next(worker):
             self._done.put(None)
 
     def _note(self, file: str, line: int, prefix: str) -> None:
         # How the threads are ended after a failure is no part of the schedule.
-        if self.log is not None and self.current is not None and self.failure is None:
+        if self.log is not None and self.current is not None and not self.aborting:
             self.log.append((self.current.name, file, line, prefix))
 
-    def point(self, where: tuple[int, int]) -> None:
-        """Let another thread go on here, if the plan says so, and note that it might have."""
+    def point(
+        self,
+        where: tuple[int, int],
+        frame: FrameType | None,
+        rest: bool,
+        primitive: object = None,
+    ) -> None:
+        """Let another thread go on here, if the plan says so, and note that it might have.
+
+        *where* tells the point from others; *frame* stands there, if *rest* amid a line, about
+        to use *primitive*.
+        """
         me = self.current
         assert me is not None
         if self.aborting:
@@ -208,6 +243,7 @@ class Scheduler:
                 raise Aborted
             return
         me.fresh = True
+        me.frame, me.rest, me.at, me.expired = frame, rest, primitive, False
         if not me.begun:
             # Nothing has happened since the thread was chosen to begin.
             me.begun = True
@@ -216,36 +252,39 @@ class Scheduler:
         self._clock = at + 1
         self._path = hash((self._path, me.number, where))
         if at == self._next_at:
-            chosen = self._planned()
+            chosen = self._planned(True)
             if chosen is not None:
-                self._switch(me, chosen)
-        elif at > self._frontier:
-            if at > _STEPS_AT_MOST:
-                self._give_up(
-                    UnscheduledError(
-                        f"{me.name} has not ended after {_STEPS_AT_MOST} switch points; a loop "
-                        "that waits for another thread must wait for a lock or a condition"
-                    )
-                )
+                self._watcher.preempt(me)
+                self._switch(me, chosen, at, True)
+            return
+        if at > _STEPS_AT_MOST:
+            self._give_up(endless(me, _STEPS_AT_MOST))
+        elif at > self._frontier and not self._driven:
+            if self._chooser is not None:
+                able = [each for each in self._running if self._can_go_on(each, self._timeouts)]
+                chosen = self._chooser.choose(me, able)
+                if chosen is not me:
+                    self._switch(me, chosen, at, True)
+                    return
             elif self._budget:
-                others = tuple(
-                    worker.number
-                    for worker in self._running
-                    if worker is not me and self._can_go_on(worker, self._timeouts)
+                others = self._watcher.worth_trying(
+                    each
+                    for each in self._running
+                    if each is not me and self._can_go_on(each, self._timeouts)
                 )
                 if others:
-                    self.decisions.append(Decision(at, self._path, (), others))
+                    self.decisions.append(Decision(at, self._path, len(self.switches), (), others))
+        self._watcher.proceed(me)
 
     def block(self, ready: Callable[[], bool], timed: bool, awaited: str) -> bool:
         """Let others go on until ``ready()``; False if that timed out."""
-        me = self.current
-        if me is None:
-            raise DeadlockError(
-                f"outside the threads of the program, nobody is left to give back {awaited}"
-            )
         if self.aborting:
             raise Aborted
+        me = self.current
+        if me is None:
+            return self._drive(ready, timed, awaited)
         me.ready, me.timed, me.expired, me.awaited = ready, timed, False, awaited
+        me.rest = True
         self._note("", 0, f"waits for {awaited}")
         self._choose_next(me)
         me.ready = None
@@ -256,24 +295,34 @@ class Scheduler:
             self._note("", 0, "times out")
         return not me.expired
 
-    def operate(self) -> None:
-        """A primitive is about to be used: a switch point, but where the line was one just now."""
-        if self.aborting:
+    def operate(self, primitive: object) -> None:
+        """*primitive* is about to be used: a switch point, but where the line was one just now."""
+        if self.aborting or not self._open:
             return
         if get_ident() != (self._home if self.current is None else self.current.ident):
             raise UnscheduledError(
-                "a thread that the exploration did not start uses one of its locks; "
-                "return all threads of the program from the function that is explored"
+                "a thread that the exploration did not start uses one of its locks; start the "
+                "threads of the program with threading.Thread, or return them from the function "
+                "that is explored"
             )
         me = self.current
         if me is None:
             return
+        frame = self._watcher.user(me)
         if not me.fresh:
-            self.point((-1, me.number))
-        me.fresh = False
+            self.point((-1, me.number), frame, True, primitive)
+        me.frame, me.at, me.fresh = frame, primitive, False
+        self._watcher.note_use(primitive)
+
+    @property
+    def steps(self) -> int:
+        """How many points the run has come to."""
+        return self._clock
 
     def knows(self, ident: int) -> bool:
         """Whether the thread *ident* takes part."""
+        if not self._open:
+            return False
         return ident == self._home or any(worker.ident == ident for worker in self._running)
 
     @staticmethod
@@ -290,32 +339,42 @@ class Scheduler:
         able = [worker for worker in self._running if self._can_go_on(worker, False)]
         late = [worker for worker in self._running if not worker.over and worker.timed]
         late = [worker for worker in late if worker.ready is not None and worker not in able]
-        if not able:
+        if not able and not all(worker.over or worker.idle for worker in self._running):
             able, late = late, []
         if not able:
             self._end(me)
             return True
-        chosen: Worker | None = able[0]
+        chosen: Worker | None = next((each for each in able if each not in self._watcher), able[0])
         if at == self._next_at:
-            chosen = self._planned()
-        elif at > self._frontier:
-            free = tuple(worker.number for worker in able[1:])
-            costly = tuple(worker.number for worker in late)
-            costly = costly if self._timeouts and self._budget else ()
+            chosen = self._planned(False)
+        elif self._chooser is not None:
+            able += late if self._timeouts else ()
+            chosen = self._chooser.choose(None, able)
+        elif at > self._frontier and not self._driven:
+            free = self._watcher.worth_trying((each for each in able if each is not chosen), False)
+            costly = self._watcher.worth_trying(late) if self._timeouts and self._budget else ()
             if free or costly:
-                self.decisions.append(Decision(at, self._path, free, costly))
+                self.decisions.append(Decision(at, self._path, len(self.switches), free, costly))
         if chosen is not None:
-            self._switch(me, chosen)
+            self._switch(me, chosen, at, False)
         return chosen is not None
 
-    def _planned(self) -> Worker | None:
+    def _planned(self, preempting: bool) -> Worker | None:
         at, number = self._next_at, self._next_to
+        place = len(self.switches)
         self._next_at, self._next_to = next(self._upcoming, (_NEVER, -1))
+        wrong = None
         if number >= len(self._running) or not self._can_go_on(self._running[number], True):
-            self._give_up(NondeterminismError(f"at point {at} no thread {number} can go on"))
-            return None
-        if self._next_at == _NEVER and self._plan.path not in (None, self._path):
-            self._give_up(NondeterminismError(f"on the way to point {at} other lines were run"))
+            wrong = f"at point {at} no thread {number} can go on"
+        elif self._plan.preempting and self._plan.preempting[place] != preempting:
+            now, then = _GOES_ON, _ENDS
+            if not preempting:
+                now, then = then, now
+            wrong = f"at point {at} the thread {now}, where it should be one that {then}"
+        elif self._next_at == _NEVER and self._plan.path not in (None, self._path):
+            wrong = f"on the way to point {at} other lines were run"
+        if wrong is not None:
+            self._give_up(NondeterminismError(wrong))
             return None
         return self._running[number]
 
@@ -324,9 +383,13 @@ class Scheduler:
         self.failure = failure
         self.aborting = True
 
-    def _switch(self, me: Worker | None, chosen: Worker) -> None:
+    def _switch(self, me: Worker | None, chosen: Worker, at: int, preempting: bool) -> None:
+        if not self._driven:
+            self.switches.append((at, chosen.number))
+            self.preempting.append(preempting)
         if chosen.ready is not None:
             chosen.expired = not chosen.ready()
+        self._watcher.proceed(chosen)
         if chosen is me:
             return
         # Looked up first: with the baton gone, all this is somebody else's.
@@ -337,32 +400,10 @@ class Scheduler:
             goes_on.park()
 
     def _end(self, me: Worker | None) -> None:
-        if me is None or all(worker.over for worker in self._running):
-            self._done.put(None)
-            return
-        waits = "\n".join(
-            f"  {worker.name} waits for {worker.awaited} at {self._position(worker)}"
-            for worker in self._running
-            if not worker.over
-        )
-        self.failure = DeadlockError()
-        # Whole, however many threads: a line for each.
-        self.failure.args = (f"every thread that is left waits for another:\n{waits}",)
-        goes_on = None if me.over else me
+        left = [worker for worker in self._running if not worker.over]
+        if not self._driven and not all(worker.idle for worker in left):
+            self.failure = deadlock_of(left, self._territory.files)
+        goes_on = None if me is None or me.over else me
         self._done.put(None)
         if goes_on is not None:
             goes_on.park()
-
-    def _position(self, worker: Worker) -> str:
-        frame: FrameType | None = sys._current_frames().get(worker.ident)
-        inner = frame
-        while frame is not None and frame.f_code.co_filename not in self._territory.files:
-            frame = frame.f_back
-        while frame is None and inner is not None:
-            if not inner.f_code.co_filename.startswith((_HERE, threading.__file__)):
-                frame = inner
-            inner = inner.f_back
-        if frame is None:
-            return "its start"
-        file, line = frame.f_code.co_filename, frame.f_lineno
-        return f"{file}:{line}: {linecache.getline(file, line).strip()}"

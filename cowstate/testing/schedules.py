@@ -8,12 +8,8 @@ not there.
 
 from __future__ import annotations
 
-import gc
 import linecache
-from collections import Counter
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Hashable, Iterable
 from types import ModuleType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -23,9 +19,17 @@ from ..errors import (
     NondeterminismError,
     ScheduleError,
 )
+from ..showing import shown
+from .plans import Plan
 from .points import Territory
-from .primitives import known_to
-from .scheduler import Plan, Scheduler
+from .reduction import Reduction
+from .sampling import Samples
+from .scheduler import Scheduler
+from .search import Found, Frontier, Program, ready, search
+from .sleepers import Sleepers
+from .texts import plan_of, text_of
+from .traces import Step, Trace
+from .witness import Witness
 
 __all__ = [
     "STORE",
@@ -37,6 +41,7 @@ __all__ = [
     "Trace",
     "explore",
     "replay",
+    "sample",
 ]
 
 STORE: Final = tuple(
@@ -46,15 +51,7 @@ STORE: Final = tuple(
 them all for `explore`, and your own besides: without its locks, a thread that waits for one looks
 as if it would never end."""
 
-Program: TypeAlias = Callable[
-    [], tuple[Sequence[Callable[[], object]], Callable[[], Hashable] | None]
-]
-"""Called afresh for each schedule: returns the functions of the threads, and a function to call
-when all have ended, which raises if something is wrong and returns the outcome; or None."""
-
 Granularity: TypeAlias = Literal["line", "instruction"]
-
-_RUNS_BETWEEN_COLLECTIONS = 100
 
 
 class Schedule(NamedTuple):
@@ -65,60 +62,27 @@ class Schedule(NamedTuple):
             place goes on. Elsewhere the running one does, or after it the first that can.
         modules: the modules whose lines are switch points.
         every: "line" or "instruction".
+        text: the same as a line of text, which `replay` takes, too; empty if nobody wrote it.
 
     >>> Schedule(switches=((3, 1), (7, 0)), modules=("cowstate.committer",))  # 1 at 3, 0 at 7
-    Schedule(switches=((3, 1), (7, 0)), modules=('cowstate.committer',), every='line')
+    Schedule(switches=((3, 1), (7, 0)), modules=('cowstate.committer',), every='line', text='')
+    >>> Schedule((), ("cowstate.committer",), text="A3 B").how
+    "replay(program, 'A3 B', modules=['cowstate.committer'])"
     """
 
     switches: tuple[tuple[int, int], ...]
     modules: tuple[str | ModuleType, ...]
     every: Granularity = "line"
+    text: str = ""
 
-
-class Step(NamedTuple):
-    """One line of a trace: what a thread is about to run, or, with line 0, what befalls it.
-
-    >>> print(Trace([Step("adder", "app.py", 3, "n = read()"), Step("adder", "", 0, "ends")], None))
-    adder:
-        app.py:3             n = read()
-                             ends
-    """
-
-    thread: str
-    file: str
-    line: int
-    text: str
-
-
-class Trace:
-    """What happened in one schedule, line by line. Its ``str`` is made for reading.
-
-    Attributes:
-        steps: every line of the modules under test, in the order in which they ran.
-        error: what the schedule failed with, or None.
-
-    >>> Trace([Step("adder", "app.py", 3, "n = read()")], LookupError("n"))
-    <Trace of 1 steps, error=LookupError('n')>
-    """
-
-    def __init__(self, steps: Sequence[Step], error: BaseException | None) -> None:
-        self.steps = tuple(steps)
-        self.error = error
-
-    def __str__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        thread = None
-        for step in self.steps:
-            if step.thread != thread:
-                thread = step.thread
-                yield f"{thread}:"
-            where = f"{Path(step.file).name}:{step.line}" if step.line else ""
-            yield f"    {where:<20} {step.text}".rstrip()
-
-    def __repr__(self) -> str:
-        return f"<Trace of {len(self.steps)} steps, error={self.error!r}>"
+    @property
+    def how(self) -> str:
+        """The call that runs it again."""
+        if not self.text:
+            return f"replay(program, {self!r})"
+        names = [each if isinstance(each, str) else each.__name__ for each in self.modules]
+        every = "" if self.every == "line" else f", every={self.every!r}"
+        return f"replay(program, {self.text!r}, modules={names!r}{every})"
 
 
 class Exploration(NamedTuple):
@@ -150,6 +114,7 @@ def explore(
     max_schedules: int | None = None,
     every: Granularity = "line",
     timeouts: bool = False,
+    reduction: bool = True,
 ) -> Exploration:
     """Run *program* in every schedule with at most so many preemptions; raise at one that fails.
 
@@ -159,18 +124,29 @@ def explore(
 
     Switch points are the lines of *modules*, but for those that touch locals alone; the place
     where a call returns into such a line; and, within one line, each further use of a lock. The
-    ``Lock``, ``RLock``, ``Condition`` and ``Event`` that these modules make are ones that the
-    search knows. All other code runs at full speed between two points, so a module that shares
-    state between threads, or makes its locks, must be among them. A line that touches shared
-    state twice is one step here: to tell, make every instruction a point.
+    locks, conditions, events, semaphores, barriers, timers and queues of `threading` and `queue`
+    that these modules make are ones that the search knows, each operation one step; so are those
+    that their names, classes and objects hold when it begins, which are new in each schedule.
+    Caches of `functools` that they hold are emptied for each. All other code runs at full speed
+    between two points, so a module that shares state between threads, or makes its locks, must be
+    among them. A line that touches shared state twice is one step here: to tell, make every
+    instruction a point.
 
-    The program must do the same in the same schedule: no clock, no randomness, no threads of its
-    own. A schedule that comes upon code for the first time is run once more, when what is filled
-    on first use has been filled. Not for two threads at a time: the garbage collector is held up,
-    and the names of *modules* are changed meanwhile.
+    Threads and executors that the program starts are scheduled as those that it returns. Daemons,
+    and the threads of an executor, may wait for ever. What runs in the check is one thread again,
+    and it may wait for them.
+
+    The program must do the same in the same schedule: no clock, no randomness. A schedule that
+    comes upon code for the first time is run once more, when what is filled on first use has been
+    filled. Not for two threads at a time: the garbage collector is held up, and what *modules*,
+    `threading` and `queue` call by name is changed meanwhile.
 
     Costs a few tenths of a millisecond for a schedule; how many there are grows with the number
-    of points to the power of *preemptions*.
+    of points to the power of *preemptions*. With *reduction*, schedules that only reorder steps
+    which have nothing to do with one another are left out where the source shows that they are
+    such; the outcomes within the bound, and whether one fails, stay the same. What is not
+    understood is taken to touch everything. Finalizers that run because a step dropped the last
+    reference are not counted among what the step touches.
 
     Args:
         program: see `Program`. An exception out of any of its functions is a failure.
@@ -180,6 +156,8 @@ def explore(
         every: "line", or "instruction" to make each one a switch point.
         timeouts: try out, as preemptions, that timed waits time out while others could still
             run. Else they time out only when nobody can.
+        reduction: leave out schedules that come to the same as others; only where each line is
+            a point, for an instruction is told apart from its line by nothing.
 
     Raises:
         ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
@@ -196,32 +174,106 @@ def explore(
     >>> result.complete, list(result.outcomes)
     (True, [2])
     """
-    if every not in ("line", "instruction"):
-        raise ArgumentValueError(f"every must be 'line' or 'instruction', not {every!r}")
+    _check_every(every)
     _check_bound("preemptions", preemptions, 0)
     _check_bound("max_schedules", max_schedules, 1)
     territory = Territory(modules)
-    scheduler = Scheduler(territory, instructions=every == "instruction", timeouts=timeouts)
-    with _ready(scheduler, territory):
-        found = _search(program, scheduler, preemptions, max_schedules)
-    if isinstance(found, Exploration):
-        return found
-    schedules, plan, error = found
-    failed = Schedule(plan.switches, territory.given, every)
-    if isinstance(error, NondeterminismError):
-        raise error
-    trace = replay(program, failed)
-    if type(trace.error) is not type(error):
-        raise NondeterminismError(
-            f"a schedule failed with {error!r} and, run again, with {trace.error!r}"
-        ) from error
-    raise ScheduleError(error, schedules, failed, trace) from error
+    instructions = every == "instruction"
+    scheduler = Scheduler(
+        territory,
+        instructions=instructions,
+        timeouts=timeouts,
+        watcher=Sleepers(Reduction(territory)) if reduction and not instructions else None,
+    )
+    with ready(program, scheduler, territory) as runner:
+        found = search(runner, Frontier(preemptions), max_schedules)
+    return _told(program, found, territory, every, preemptions)
 
 
-def replay(program: Program, schedule: Schedule) -> Trace:
-    """Run *program* in one *schedule*, that of a `ScheduleError`, and return what happened.
+def sample(
+    program: Program,
+    *,
+    modules: Iterable[str | ModuleType],
+    schedules: int = 1000,
+    seed: int = 0,
+    depth: int | None = 3,
+    every: Granularity = "line",
+    timeouts: bool = False,
+) -> Exploration:
+    """Run *program* in so many schedules drawn at random; raise at one that fails.
+
+    For programs that have too many schedules for `explore`, or bugs that take more preemptions
+    than it can afford. With a *depth*, threads have random priorities, and ``depth - 1`` times the
+    running one falls below the others, at random points: in a program of n threads and k points,
+    each schedule finds a bug that takes so many orderings with a probability of at least one in
+    ``n * k ** (depth - 1)``. Without, any thread may go on at each point. What passes shows little:
+    `Exploration.complete` is False.
+
+    The same seed draws the same schedules. A failure is told as by `explore`, with its schedule,
+    and with the seed.
+
+    Args:
+        program: as for `explore`; so are *modules*, *every* and *timeouts*, which makes a
+            timeout one more thread that may go on.
+        modules: see there.
+        schedules: how many.
+        seed: what they follow from.
+        depth: how many orderings of two steps a bug may take; None for any at each point.
+        every: see there.
+        timeouts: see there.
 
     Raises:
+        ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
+        NondeterminismError: the same schedule took another path than before.
+        UnscheduledError: a thread waits for something unknown to the search, or never ends.
+
+    >>> from cowstate import Store
+    >>> def program():
+    ...     store = Store({"hits": 0})
+    ...     def hit():
+    ...         store.update("hits", lambda n: n + 1)
+    ...     return [hit] * 5, lambda: store.snapshot()["hits"]
+    >>> sample(program, modules=STORE, schedules=20).outcomes
+    {5: 20}
+    """
+    _check_every(every)
+    _check_bound("schedules", schedules, 1)
+    _check_bound("depth", depth, 1)
+    if not isinstance(seed, int):
+        raise ArgumentTypeError(f"seed must be a whole number, not {shown(seed)}")
+    territory = Territory(modules)
+    scheduler = Scheduler(territory, instructions=every == "instruction", timeouts=timeouts)
+    with ready(program, scheduler, territory) as runner:
+        found = search(runner, Samples(schedules, seed, depth), None)
+    try:
+        return _told(program, found, territory, every, None)._replace(complete=False)
+    except ScheduleError as failure:
+        failure.add_note(f"Drawn by sample(seed={seed}, depth={depth}), which draws it again.")
+        raise
+
+
+def replay(
+    program: Program,
+    schedule: Schedule | str,
+    *,
+    modules: Iterable[str | ModuleType] | None = None,
+    every: Granularity = "line",
+) -> Trace:
+    """Run *program* in one *schedule*, that of a `ScheduleError`, and return what happened.
+
+    A schedule may be given as text, as an error shows it: ``A3 B7. A`` has the first thread pass
+    three switch points, the second seven, the last of which it waits or ends at, and the first
+    run on. The number of a turn counts points, so a schedule fits as long as the lines that are
+    run do not change in number; where it is seen not to fit, that is an error.
+
+    Args:
+        program: as for `explore`.
+        schedule: that of an error, or its text.
+        modules: with a text, those that `explore` was given.
+        every: with a text, likewise.
+
+    Raises:
+        ArgumentValueError: the text is none of a schedule.
         NondeterminismError: the schedule does not fit the program, which may have changed.
 
     >>> from cowstate import Store
@@ -240,118 +292,72 @@ def replay(program: Program, schedule: Schedule) -> Trace:
     ...     replay(program, failure.schedule).error
     AssertionError()
     """
+    schedule, plan = _planned(schedule, modules, every)
     territory = Territory(schedule.modules)
+    witness = Witness(Reduction(territory)) if schedule.every == "line" else None
     scheduler = Scheduler(
-        territory, instructions=schedule.every == "instruction", timeouts=True, recording=True
+        territory,
+        instructions=schedule.every == "instruction",
+        timeouts=True,
+        recording=True,
+        watcher=witness,
     )
-    with _ready(scheduler, territory):
-        _, error = _run(program, scheduler, Plan(schedule.switches))
+    with ready(program, scheduler, territory) as runner:
+        _, error = runner.run(plan)
     if isinstance(error, NondeterminismError):
-        raise error
+        raise NondeterminismError(
+            f"the schedule {schedule.text or schedule.switches!r} does not fit this program, which "
+            f"may have changed since: {error}; explore it again"
+        ) from error
     steps = [
         Step(thread, file, line, prefix + linecache.getline(file, line).strip())
         for thread, file, line, prefix in scheduler.log or ()
     ]
-    return Trace(steps, error)
+    lost = () if witness is None or error is None else witness.lost()
+    return Trace(steps, error, lost)
 
 
-@contextmanager
-def _ready(scheduler: Scheduler, territory: Territory) -> Generator[None]:
-    # A collection in the midst of a thread would run finalizers there, at a place that differs
-    # from run to run.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        with known_to(scheduler, territory.modules):
-            yield
-    finally:
-        scheduler.close()
-        if collecting:
-            gc.enable()
+def _planned(
+    schedule: Schedule | str,
+    modules: Iterable[str | ModuleType] | None,
+    every: Granularity,
+) -> tuple[Schedule, Plan]:
+    if isinstance(schedule, Schedule):
+        return schedule, Plan(schedule.switches)
+    if not isinstance(schedule, str):
+        raise ArgumentTypeError(f"a Schedule or its text is needed, not {shown(schedule)}")
+    if modules is None:
+        raise ArgumentTypeError("for the text of a schedule, name the modules, as for explore")
+    switches, preempting = plan_of(schedule)
+    named = Territory(modules).given
+    return Schedule(switches, named, every, schedule), Plan(switches, preempting=preempting)
 
 
-def _search(
-    program: Program, scheduler: Scheduler, preemptions: int | None, max_schedules: int | None
-) -> Exploration | tuple[int, Plan, BaseException]:
-    """Run every schedule; return what came of it, or which run failed, how and by what plan."""
-    outcomes: Counter[Hashable] = Counter()
-    schedules = 0
-    for plan in (frontier := _Frontier(preemptions)):
-        if schedules == max_schedules:
-            return Exploration(schedules, dict(outcomes), False, preemptions)
-        if schedules % _RUNS_BETWEEN_COLLECTIONS == 0:
-            gc.collect(1)
-        outcome, error = _run(program, scheduler, plan)
-        schedules += 1
-        if error is not None:
-            return schedules, plan, error
-        outcomes[outcome] += 1
-        frontier.add(plan, scheduler)
-    return Exploration(schedules, dict(outcomes), True, preemptions)
+def _told(
+    program: Program,
+    found: Found,
+    territory: Territory,
+    every: Granularity,
+    preemptions: int | None,
+) -> Exploration:
+    error = found.failure
+    if error is None:
+        return Exploration(found.schedules, found.outcomes, found.complete, preemptions)
+    if isinstance(error, NondeterminismError):
+        raise error
+    text = text_of(found.switches, found.preempting)
+    failed = Schedule(found.switches, territory.given, every, text)
+    trace = replay(program, failed)
+    if type(trace.error) is not type(error):
+        raise NondeterminismError(
+            f"a schedule failed with {error!r} and, run again, with {trace.error!r}"
+        ) from error
+    raise ScheduleError(error, found.schedules, failed, trace) from error
 
 
-def _run(
-    program: Program, scheduler: Scheduler, plan: Plan
-) -> tuple[Hashable, BaseException | None]:
-    while True:
-        with scheduler.trace.elsewhere():
-            threads, check = program()
-        scheduler.run(list(zip(_names(threads), threads, strict=True)), plan)
-        if scheduler.aborting or not scheduler.trace.cold:
-            break
-    if scheduler.failure is not None:
-        return None, scheduler.failure
-    if check is None:
-        return None, None
-    try:
-        with scheduler.trace.elsewhere():
-            outcome = check()
-        hash(outcome)
-    except Exception as error:
-        return None, error
-    return outcome, None
-
-
-def _names(threads: Sequence[Callable[[], object]]) -> list[str]:
-    names = [getattr(thread, "__name__", "thread") for thread in threads]
-    return [
-        name if names.count(name) == 1 else f"{name}-{names[:place].count(name) + 1}"
-        for place, name in enumerate(names)
-    ]
-
-
-class _Frontier:
-    """The plans that are still to be run, those with fewer preemptions first.
-
-    A plan stands for the schedule that follows it as far as it goes and then never leaves a
-    thread that can go on. From that run's decisions *after* the plan come the plans that differ
-    from it once more. So each schedule is reached once, by the plan of its last difference.
-    """
-
-    def __init__(self, preemptions: int | None) -> None:
-        self._bound = preemptions
-        self._spent = 0
-        self._plans: list[list[Plan]] = [[Plan(budget=self._left(0))]]
-
-    def _left(self, spent: int) -> int:
-        return 1 if self._bound is None else self._bound - spent
-
-    def __iter__(self) -> Iterator[Plan]:
-        while self._spent < len(self._plans):
-            while self._plans[self._spent]:
-                yield self._plans[self._spent].pop()
-            self._spent += 1
-
-    def add(self, plan: Plan, scheduler: Scheduler) -> None:
-        """Note what might have gone otherwise in the run of *plan*."""
-        for at, path, free, costly in scheduler.decisions:
-            for others, cost in ((free, 0), (costly, 1)):
-                cost += self._spent
-                while others and len(self._plans) <= cost:
-                    self._plans.append([])
-                for number in others:
-                    switches = (*plan.switches, (at, number))
-                    self._plans[cost].append(Plan(switches, path, self._left(cost)))
+def _check_every(every: object) -> None:
+    if every not in ("line", "instruction"):
+        raise ArgumentValueError(f"every must be 'line' or 'instruction', not {shown(every)}")
 
 
 def _check_bound(name: str, value: object, least: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any, TypeAlias
+from types import CodeType, FrameType
+from typing import Any, Final, TypeAlias
 
 from .points import CodePoints, Territory
 
@@ -14,11 +14,14 @@ __all__ = ["Note", "Point", "TraceFunction", "Tracer"]
 
 TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
 
-Point: TypeAlias = Callable[[tuple[int, int]], None]
-"""Called at each switch point with what tells it from others in one process."""
+Point: TypeAlias = Callable[[tuple[int, int], FrameType, bool], None]
+"""Called at each switch point with what tells it from others in one process, the frame that stands
+there, and whether that is amid a line."""
 
 Note: TypeAlias = Callable[[str, int, str], None]
 """Called with a file, a line and what to show before it, as the thread runs it."""
+
+_WRITES_LOCALS_BACK: Final = sys.version_info < (3, 13)
 
 
 class Tracer:
@@ -88,12 +91,15 @@ class Tracer:
         lines, code, file = points.lines, id(points.code), points.code.co_filename
         point, note, points_of = self._point, self._note, self._territory.points
         files = self._territory.files
+        refreshes = _refreshes(points.code)
 
         def local(frame: FrameType, event: str, _arg: object) -> TraceFunction:
             if event == "line":
                 line = frame.f_lineno
                 if line in lines:
-                    point((code, line))
+                    point((code, line), frame, False)
+                    if refreshes:
+                        _refresh(frame)
                 if note is not None:
                     note(file, line, "")
             elif event == "return":
@@ -104,7 +110,9 @@ class Tracer:
                     and back.f_code.co_filename in files
                     and points_of(back.f_code).goes_on(back)
                 ):
-                    point((code, -1))
+                    point((code, -1), back, True)
+                    if refreshes:
+                        _refresh(frame)
                     if note is not None:
                         note(back.f_code.co_filename, back.f_lineno, "... ")
             return local
@@ -114,12 +122,29 @@ class Tracer:
     def _by_instruction(self, points: CodePoints) -> TraceFunction:
         offsets, code, file = points.offsets, id(points.code), points.code.co_filename
         point, note = self._point, self._note
+        refreshes = _refreshes(points.code)
 
         def local(frame: FrameType, event: str, _arg: object) -> TraceFunction:
             if event == "opcode" and frame.f_lasti in offsets:
-                point((code, frame.f_lasti))
+                point((code, frame.f_lasti), frame, True)
+                if refreshes:
+                    _refresh(frame)
                 if note is not None:
                     note(file, frame.f_lineno, f"[{frame.f_lasti}] ")
             return local
 
         return local
+
+
+def _refreshes(code: CodeType) -> bool:
+    """Whether the variables of *code* can be changed by others while it stands at a point."""
+    return _WRITES_LOCALS_BACK and bool(code.co_cellvars or code.co_freevars)
+
+
+def _refresh(frame: FrameType) -> None:
+    """Have the interpreter forget what the variables of *frame* were when the point began.
+
+    Before 3.13 it copies them before a trace function is called, and writes the copy back after:
+    what other threads made of a closure's variables meanwhile would be undone.
+    """
+    _ = frame.f_locals

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 from .tracing import TraceFunction
@@ -13,6 +14,8 @@ __all__ = ["Aborted", "Worker"]
 
 
 _GRACE: Final = 1000
+# While a program runs, threads that are started are the program's.
+_START: Final = threading.Thread.start
 
 
 class Aborted(BaseException):
@@ -25,9 +28,15 @@ class Worker:
     Attributes:
         number: its place among the threads of the program.
         name: what the thread is called in this schedule.
+        job: the function.
+        idle: whether the program may end while it waits: a daemon, or a thread of a pool.
         over: whether its function has returned or raised.
         begun: whether it has come to its first switch point.
         fresh: whether it has used no lock since its latest one.
+        frame: the frame of that point; None before the first, and where nobody can tell.
+        rest: whether the frame stands in the middle of a line.
+        at: the primitive that it is about to use, or waits at; None if it stands at a line.
+        entered: the primitives whose ``with`` blocks it is in.
         ready: what must become true before it can go on; None if nothing need.
         timed: whether it may go on all the same, by a timeout.
         expired: whether it does so.
@@ -51,14 +60,19 @@ class Worker:
         self._thread = threading.Thread(
             target=self._work, name=f"cowstate-schedule-{number}", daemon=True
         )
-        self._thread.start()
+        _START(self._thread)
+        # What it starts is a daemon only if it says so.
+        vars(self._thread)["_daemonic"] = False
 
-    def begin(self, name: str, job: Callable[[], object] | None) -> None:
+    def begin(self, name: str, job: Callable[[], object] | None, idle: bool = False) -> None:
         """Be called *name*, and run *job* when given the baton; end for None."""
-        self.name, self.job = name, job
-        self.over = self.fresh = self.begun = self.timed = self.expired = False
+        self.name, self.job, self.idle = name, job, idle
+        self.over = self.fresh = self.begun = self.timed = self.expired = self.rest = False
         self.grace = _GRACE
         self.ready: Callable[[], bool] | None = None
+        self.frame: FrameType | None = None
+        self.at: object = None
+        self.entered: list[object] = []
 
     def go(self) -> None:
         """Give it the baton."""

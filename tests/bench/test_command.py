@@ -11,7 +11,8 @@ import pytest
 from cowstate.bench import command
 from cowstate.bench.errors import UnknownWorkloadError
 from cowstate.bench.measure import Ratio
-from cowstate.bench.targets import Target, Verdict
+from cowstate.bench.results import read
+from cowstate.bench.verdicts import Target, Verdict
 from cowstate.bench.workloads import workloads
 from cowstate.errors import ArgumentValueError
 
@@ -64,7 +65,7 @@ def test_the_other_workloads_run_too(name: str, monkeypatch: pytest.MonkeyPatch)
         (("--plot", "out.jpeg"), ArgumentValueError, r"\.svg or \.png"),
         (("--json", "no/such/place/out.json"), ArgumentValueError, "no such directory"),
         (("--targets", "update"), ArgumentValueError, "goes with"),
-        (("--compare", "no.json"), ArgumentValueError, "no.json cannot be compared with"),
+        (("--compare", "no.json"), ArgumentValueError, "no.json cannot be used"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_measured(
@@ -76,14 +77,21 @@ def test_bad_arguments_are_refused_before_anything_is_measured(
 
 @pytest.mark.parametrize(("value", "status"), [(1.0, 0), (3.0, 1)])
 def test_a_missed_target_is_told_by_the_exit_status(
-    value: float, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    value: float,
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    target = Target("what is wanted", 2.0)
+    target, path = Target("what is wanted", 2.0), tmp_path / "out.json"
     monkeypatch.setattr(command, "targets", lambda settings: [target])
     monkeypatch.setattr(
         command, "judge", lambda *args: [Verdict(target, Ratio(value, value, value))]
     )
-    assert run("--targets", "--quick") == status
+    assert run("--targets", "--quick", "--json", str(path)) == status
+    stored = read(path)
+    assert [verdict.ok for verdict in stored.verdicts] == [status == 0]
+    assert stored.conditions["quick"]
     out = capsys.readouterr().out
     assert "what is wanted" in out
     assert ("no target missed" in out) is (status == 0)

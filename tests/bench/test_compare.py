@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate.bench.compare import NOISE, compare, load
+from cowstate.bench.compare import NOISE, compare
 from cowstate.bench.measure import Figure
-from cowstate.bench.report import write_json
 from cowstate.bench.variants import DEFAULT, LOCKED
-from cowstate.errors import ArgumentValueError
 
 
 def figure(variant: str, least: float, unit: str = "ns", workload: str = "update") -> Figure:
@@ -61,35 +57,3 @@ def test_what_only_one_run_has_is_left_out() -> None:
     in_bytes = figure("a third", 1.0, unit="bytes")
     compared = compare([both, alone, in_bytes], [both, elsewhere, figure("a third", 1.0)])
     assert [each.now for _, group in compared for each in group] == [both]
-
-
-def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
-    figures = [figure(DEFAULT, 1.0), figure(LOCKED, 2.0)]
-    write_json(tmp_path / "run.json", {"python": "CPython"}, figures)
-    assert load(tmp_path / "run.json") == figures
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"[]",
-        b'{"conditions": {}}',
-        b"\xff\xfe",
-        b'{"conditions": {}, "figures": [{"workload": 1}]}',
-        (
-            b'{"conditions": {}, "figures": [{"workload": "w", "variant": "v", "size": 1, '
-            b'"quantity": "q", "unit": "ns", "samples": []}]}'
-        ),
-    ],
-)
-def test_another_file_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "other.json"
-    path.write_bytes(content)
-    with pytest.raises(ArgumentValueError, match=r"other\.json cannot be compared with"):
-        load(path)
-
-
-def test_no_file_is_refused_too(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentValueError, match=r"cannot be compared with.*No such file"):
-        load(tmp_path / "none.json")

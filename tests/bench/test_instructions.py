@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate.bench import instructions
+from cowstate.bench import callgrind, instructions
 from cowstate.bench.errors import InstructionCountError
 from cowstate.bench.instructions import MARGIN, Count, compare, hot_paths, load, main, store
 
@@ -72,7 +72,7 @@ def test_the_diff_that_is_counted_is_no_scan() -> None:
 def test_without_valgrind_it_says_so_and_passes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(instructions.shutil, "which", lambda name: None)
+    monkeypatch.setattr(callgrind.shutil, "which", lambda name: None)
     assert main([]) == 0
     assert capsys.readouterr().out.startswith("skipped: ")
 
@@ -80,7 +80,7 @@ def test_without_valgrind_it_says_so_and_passes(
 def test_a_python_without_stored_counts_is_skipped_with_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(instructions.shutil, "which", lambda name: name)
+    monkeypatch.setattr(callgrind.shutil, "which", lambda name: name)
     assert main(["--file", str(tmp_path / "none.json")]) == 0
     assert "no counts are stored" in capsys.readouterr().out
 
@@ -93,7 +93,7 @@ def test_growth_is_told_by_the_exit_status(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(instructions.shutil, "which", lambda name: name)
+    monkeypatch.setattr(callgrind.shutil, "which", lambda name: name)
     monkeypatch.setattr(instructions, "count", lambda: {"x": Count(100.0, 50.0)})
     file = tmp_path / "counts.json"
     assert main(["--store", "--file", str(file)]) == 0
@@ -106,6 +106,6 @@ def test_a_valgrind_that_fails_is_an_error_of_ours(monkeypatch: pytest.MonkeyPat
     def fail(*args: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess([], 7, "", "no such tool")
 
-    monkeypatch.setattr(instructions.subprocess, "run", fail)
+    monkeypatch.setattr(callgrind.subprocess, "run", fail)
     with pytest.raises(InstructionCountError, match="no such tool"):
         instructions.count()

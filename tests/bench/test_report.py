@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -105,17 +104,6 @@ def test_an_amount_is_right_to_three_digits(value: float) -> None:
     assert float(text) * scale == pytest.approx(value, rel=0.006)
 
 
-def test_json_holds_the_conditions_and_all_samples(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    report.write_json(path, WHERE, FIGURES)
-    content = json.loads(path.read_text())
-    assert content["conditions"] == WHERE
-    assert [Figure(**each)._replace(samples=()) for each in content["figures"]] == [
-        each._replace(samples=()) for each in FIGURES
-    ]
-    assert content["figures"][0]["samples"] == [400.0, 500.0]
-
-
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_a_plot_is_drawn_in_the_format_of_its_suffix(tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("matplotlib")
@@ -156,6 +144,13 @@ def test_at_the_crossover_both_cost_the_same_and_beyond_it_the_store_less(
         at = next(float(word[:-1]) for word in said.split() if word.endswith("%")) / 100
         if abs(share - at) > 0.001:
             assert (ours < theirs) is ((share > at) == said.startswith("from"))
+
+
+def test_shares_are_told_of_the_store_that_is_asked_for() -> None:
+    figures = [figure("update", name, cost) for name, cost in (("mine", 2.0), (LOCKED, 1.0))]
+    figures += [figure("read_all", name, cost) for name, cost in (("mine", 1.0), (LOCKED, 2.0))]
+    assert report.crossovers(figures) == []
+    assert report.crossovers(figures, "mine") == [["100", LOCKED, "from 50.00% on", "-"]]
 
 
 def test_no_share_is_told_where_figures_are_missing() -> None:

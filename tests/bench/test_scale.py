@@ -37,6 +37,9 @@ def test_each_cost_of_the_records_is_measured_for_each_map(size: int) -> None:
         "worst write, collector on",
         "worst write, records frozen",
         "worst write, collector off",
+        "a full collection",
+        "a full collection, records frozen",
+        "worst write, ring of 16",
     ):
         assert all(sample > 0 for sample in found[quantity].samples), quantity
         assert found[quantity].size == size
@@ -56,12 +59,18 @@ def test_the_worst_write_is_measured_while_the_collector_is_as_its_name_says(
 
     monkeypatch.setattr(scale, "_worst", worst)
     figures = scale.run_records(5, QUICK)
-    assert states == [(True, False), (True, True), (False, False)] * len(scale.kinds())
+    each = [(True, False), (True, True), (False, False), (True, False)]
+    assert states == each * len(scale.kinds())
     named = [figure.quantity for figure in figures if figure.quantity.startswith("worst write")]
-    assert named[:3] == [f"worst write, {how}" for how in HOW]
+    assert named[:4] == [f"worst write, {how}" for how in HOW]
 
 
-HOW = ("collector on", "records frozen", "collector off")
+HOW = ("collector on", "records frozen", "collector off", "ring of 16")
+
+
+def test_the_worst_of_three_times_as_many_writes_is_told_in_milliseconds() -> None:
+    ratio = scale.worst_write(QUICK)
+    assert 0 < ratio.low <= ratio.high == ratio.value < 10_000
 
 
 @pytest.mark.parametrize(("name", "follow"), scale._FOLLOWERS.items())

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate.bench.measure import Ratio, Settings, conditions
-from cowstate.bench.targets import Part, Target, Verdict, judge, targets
+from cowstate.bench.targets import targets
 from cowstate.bench.variants import DEFAULT, LOCKED
+from cowstate.bench.verdicts import Part, Target, Verdict, judge
 
 QUICK = Settings.quickly(2)
 

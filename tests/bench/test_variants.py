@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from cowstate.bench.levels import records_of, ten_keys
-from cowstate.bench.measure import Operation
+from cowstate.bench.measure import Operation, Settings
 from cowstate.bench.mixed import bytes_per_version, run_against_each_other
 from cowstate.bench.orders import manager_operations, order_stream
-from cowstate.bench.variants import DEFAULT, LOCKED, WORKLOADS, Variant, variants
+from cowstate.bench.variants import DEFAULT, LOCKED, WORKLOADS, Variant, chosen, variants
 from cowstate.maps import available_maps
 
 SIZE = 50
@@ -52,6 +52,56 @@ def test_an_update_adds_one_to_each_of_ten_records(variant: Variant) -> None:
 def test_a_transaction_adds_one_to_each_of_ten_records(variant: Variant) -> None:
     execute(variant.operation("transaction"), runs=3)
     assert sum(quantities(variant)) == 30
+
+
+@stores
+def test_ten_at_once_by_one_function_adds_one_to_each(variant: Variant) -> None:
+    execute(variant.operation("update_all"), runs=3)
+    assert sum(quantities(variant)) == 30
+
+
+@stores
+def test_a_set_puts_another_record_in_the_place_of_each_of_ten(variant: Variant) -> None:
+    before = variant.store.snapshot()
+    operation = variant.operation("set")
+    execute(operation)
+    now = variant.store.snapshot()
+    assert [now[key].quantity for key in variant.keys] == [1] * 10
+    assert all(now[key] is not before[key] for key in variant.keys)
+    assert operation is not None
+    first, second = operation.names["pairs"]
+    assert all(first[key] is not second[key] for key in variant.keys)
+
+
+@stores
+def test_a_read_is_of_each_of_ten_records(variant: Variant) -> None:
+    operation = variant.operation("read")
+    assert operation is not None
+    assert operation.per == len(operation.names["keys"]) == 10
+    execute(operation)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("cowstate")])
+def test_what_only_the_store_has_changes_what_it_says(variant: Variant) -> None:
+    for workload, versions in (("transact", 1), ("draft", 10), ("draft_of_ten", 1)):
+        before = variant.store.snapshot()
+        execute(variant.operation(workload))
+        now = variant.store.snapshot()
+        assert now.version == before.version + versions
+        totals = [sum(record.quantity for record in each.values()) for each in (before, now)]
+        assert totals[1] == totals[0] + 10
+    operation = variant.operation("update_derived")
+    execute(operation)
+    assert operation is not None
+    store = operation.names["update"].__self__
+    assert len(store.statistics().index_entries) == 2
+    assert store.snapshot().total("levels") == SIZE
+    assert sum(record.quantity for record in store.snapshot().values()) == 10
+
+
+def test_only_what_the_settings_name_is_measured() -> None:
+    assert dict(chosen(Settings())) == dict(variants())
+    assert list(chosen(Settings(variants=frozenset({LOCKED, "nobody"})))) == [LOCKED]
 
 
 @stores
@@ -135,8 +185,9 @@ def test_both_reconcile_passes_find_agreement() -> None:
     operations = manager_operations("reconcile", 30)
     report = operations["cowstate"].names["reconcile"]()
     plan = operations[LOCKED].names["reconcile"]()
-    assert report.position.verdict.value == plan.verdict.value == "AGREES"
-    assert report.orders.settled
+    assert report.verdict.kind.value == plan.verdict.kind.value == "AGREES"
+    assert report.standing == plan.standing
+    assert report.corrections == ()
 
 
 def test_readers_and_writers_are_counted_and_no_write_goes_missing() -> None:

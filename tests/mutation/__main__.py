@@ -31,7 +31,7 @@ from tests.mutation.trial import Stage, UnfitError, Workshop
 ROOT = Path(__file__).resolve().parents[2]
 NOT_THE_CORE = {"__init__", "__main__", "cli"}
 # The pure functions of positions.
-PURE = ["book/orders", "reconcile/plan"]
+PURE = ["book/orders", "reconcile/passes", "reconcile/orderfacts", "reconcile/verdicts"]
 
 
 class Verdict(NamedTuple):

@@ -7,6 +7,7 @@ from pathlib import Path
 INITIAL = ["test_initial", "test_initial_hands"]
 GROUPS = ["test_groups", "test_groups_raise"]
 SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
+LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
@@ -111,6 +112,19 @@ NEAR = {
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
+    "cowstate/testing/__init__.py": ["testing/test_plain_install"],
+    "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
+    "cowstate/testing/errors.py": [
+        *(*LINEARIZABILITY, "testing/test_scenario", "testing/test_run_threads"),
+    ],
+    "cowstate/testing/linearizability.py": [*LINEARIZABILITY, "testing/test_recorded_store"],
+    "cowstate/testing/models.py": [*LINEARIZABILITY, "testing/test_scenario"],
+    "cowstate/testing/recorder.py": [
+        *("testing/test_recorder_interrupted", "testing/test_recorded_store"),
+    ],
+    "cowstate/testing/scenario.py": ["testing/test_plain_install"],
+    "cowstate/testing/running.py": ["testing/test_run_threads"],
+    "cowstate/testing/timelines.py": LINEARIZABILITY,
     "cowstate/positions/book/orders.py": [
         "positions/book/test_slots",
         "positions/book/test_user_stream",
@@ -126,7 +140,29 @@ NEAR = {
         "positions/reconcile/test_order_claims",
     ],
     "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
-    "cowstate/positions/reconcile/plan.py": ["positions/reconcile/test_reconciler"],
+    **{
+        f"cowstate/positions/reconcile/{module}.py": [
+            "positions/reconcile/test_reconciler",
+            "positions/reconcile/test_restart",
+            "positions/reconcile/test_races",
+            "positions/reconcile/test_harm",
+        ]
+        for module in ("passes", "runner", "memory", "reading", "untraded", "writing", "report")
+    },
+    "cowstate/positions/reconcile/asking.py": [
+        "positions/reconcile/test_asking",
+        "positions/reconcile/test_reconciler",
+    ],
+    "cowstate/positions/reconcile/reconciler.py": [
+        "positions/reconcile/test_reconciler_loop",
+        "positions/reconcile/test_restart",
+    ],
+    "cowstate/positions/book/facts.py": [
+        "positions/book/test_facts",
+        "positions/reconcile/test_order_claims",
+    ],
+    "cowstate/positions/book/remembered.py": ["positions/reconcile/test_restart"],
+    "cowstate/positions/trading/permit.py": ["positions/trading/test_flatten"],
     "cowstate/positions/trading/outcomes.py": ["positions/trading/test_manager"],
     "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
     "cowstate/positions/command/options.py": [
@@ -164,6 +200,36 @@ NEAR = {
         "positions/reconcile/test_claims",
     ],
 }
+# The explorer and what it stands on: its parts are seen through programs that are explored.
+_EXPLORING = ["testing/test_schedules", "testing/test_scheduler"]
+NEAR |= {
+    f"cowstate/testing/{module}.py": [*(f"testing/test_{name}" for name in named), *_EXPLORING]
+    for module, named in {
+        "adoption": ["threads"],
+        "counters": ["primitives"],
+        "footprints": ["reduction"],
+        "known": ["reduction"],
+        "lines": ["reduction"],
+        "loops": ["tasks"],
+        "objects": ["reduction", "lost"],
+        "plugin": ["plugin"],
+        "primitives": ["primitives", "schedules_complete"],
+        "queues": ["queues", "primitives"],
+        "reading": ["reduction", "lost"],
+        "reduction": ["reduction"],
+        "sampling": ["sampling"],
+        "schedules": ["texts", "sampling"],
+        "search": ["schedules_complete"],
+        "sleepers": ["reduction"],
+        "standins": ["primitives", "threads"],
+        "tasks": ["tasks"],
+        "telling": ["primitives"],
+        "texts": ["texts"],
+        "threads": ["threads"],
+        "traces": ["lost"],
+        "witness": ["lost"],
+    }.items()
+}
 # Several threads, in an order that each test fixes: asked next of modules that threads meet in.
 WORLDS = [
     *("callbacks", "delivery", "inside", "joint", "keys", "lock", "waiting", "ends", "memory"),
@@ -179,12 +245,13 @@ POSITIONS = [
     "positions/book/test_orders",
     "positions/trading/test_manager",
     "positions/trading/test_restoring",
-    "positions/reconcile/test_plan",
     "positions/reconcile/test_reconciler",
+    "positions/reconcile/test_restart",
     "positions/book/test_user_stream",
     "positions/book/test_sync",
     "positions/reconcile/test_races",
     "positions/reconcile/test_harm",
+    "positions/incidents",
 ]
 
 

@@ -20,6 +20,7 @@ from cowstate.errors import (
 from cowstate.testing.points import Territory
 from cowstate.testing.scheduler import Scheduler
 from cowstate.testing.schedules import Exploration, Program, explore
+from tests.testing.nobodys import run_in_nobodys_thread
 
 
 def exploring(program: Program, **options: Any) -> Exploration:
@@ -109,12 +110,7 @@ def test_a_thread_that_nobody_scheduled_is_refused() -> None:
                 lock.acquire()
             errors.append(None)
 
-        def body() -> None:
-            thread = threading.Thread(target=meddle)
-            thread.start()
-            thread.join()
-
-        return [body], lambda: len(errors)
+        return [lambda: run_in_nobodys_thread(meddle)], lambda: len(errors)
 
     assert set(exploring(program).outcomes) == {1}
 
@@ -181,9 +177,7 @@ def test_threads_that_take_no_part_make_real_locks_meanwhile() -> None:
 
     def program() -> Any:
         def body() -> None:
-            thread = threading.Thread(target=lambda: kinds.append(type(Lock())))
-            thread.start()
-            thread.join()
+            run_in_nobodys_thread(lambda: kinds.append(type(Lock())))
 
         return [body], None
 

@@ -14,6 +14,7 @@ from cowstate import Record
 from .findings import Findings
 from .ledger import Ledger
 from .model import EXACT
+from .remembered import BreakerState, PastDivergence, Sighting
 
 if TYPE_CHECKING:
     from .store import Slots
@@ -22,6 +23,8 @@ __all__ = ["HOUR_MS", "Account", "QuantityCorrection", "held", "was_restored"]
 
 HOUR_MS = 3_600_000
 """For so long a correction counts against the bound on what may be corrected."""
+
+_DIVERGENCES = 32
 
 
 class QuantityCorrection(Record):
@@ -34,14 +37,18 @@ class QuantityCorrection(Record):
 class Account(Record):
     """What is held and known beside the slots; published, saved and restored with them.
 
-    `PositionManager.calculate_adjustments` sells no more than is held by it. The `Reconciler` does
-    not write to it yet: it corrects slots, and what is here stays empty but for what you put here.
+    `PositionManager.calculate_adjustments` sells no more than is held by it, and the `Reconciler`
+    writes to it what it has read, found and corrected.
 
     Attributes:
         restored: how often the state was replaced by a saved one.
         ledger: what the venue's list of trades has told, and the unattributed quantity.
         findings: what is known of orders that is no fact yet.
         corrections: those of the last hour, oldest first.
+        breaker: whether trading is halted, and why.
+        sightings: how late answers of the venue were seen to be.
+        divergences: the last 32 that were proven and are over, oldest first.
+        agreed_ms: when both sides were last known to agree exactly, by our clock; None: never.
 
     >>> account = Account().corrected(Decimal("-0.05"), 1_000)
     >>> account.unattributed, account.corrected_lately(2_000)
@@ -52,11 +59,23 @@ class Account(Record):
     ledger: Ledger = Ledger()
     findings: Findings = Findings()
     corrections: tuple[QuantityCorrection, ...] = ()
+    breaker: BreakerState = BreakerState()
+    sightings: tuple[Sighting, ...] = ()
+    divergences: tuple[PastDivergence, ...] = ()
+    agreed_ms: int | None = None
 
     @property
     def unattributed(self) -> Decimal:
         """What is held and belongs to no slot: corrections, and fees taken in base. Signed."""
         return self.ledger.unattributed
+
+    @property
+    def beside_slots(self) -> Decimal:
+        """What is there to be sold beside what slots hold, signed.
+
+        What others have sold is gone, whoever it belonged to; what they have bought is theirs.
+        """
+        return EXACT.add(self.unattributed, min(self.ledger.others_total, Decimal(0)))
 
     def corrected(self, by: Decimal, now_ms: int) -> Account:
         """Return the account when *by* (signed) more is held than the slots tell."""
@@ -65,6 +84,16 @@ class Account(Record):
             ledger=self.ledger.corrected(by),
             corrections=(*lately, QuantityCorrection(now_ms, by)),
         )
+
+    def attributed(self) -> Account:
+        """Return the account when all that is held stands in slots: nothing is unattributed.
+
+        What was corrected is settled by that, and cannot be undone any more.
+        """
+        if not self.unattributed and not self.corrections:
+            return self
+        ledger = self.ledger.corrected(EXACT.minus(self.unattributed))
+        return self.replace(ledger=ledger, corrections=())
 
     def undone(self, correction: QuantityCorrection) -> Account:
         """Return the account without *correction*; the same one if it is not there any more.
@@ -85,6 +114,10 @@ class Account(Record):
         for correction in self._lately(now_ms):
             total = EXACT.add(total, correction.quantity.copy_abs())
         return total
+
+    def ended(self, divergence: PastDivergence) -> Account:
+        """Return the account when a divergence that had been proven is over."""
+        return self.replace(divergences=(*self.divergences[1 - _DIVERGENCES :], divergence))
 
     def replaced_by(self, saved: object) -> Account:
         """Return the account that a restored state begins with; *saved* is the meta value of it.

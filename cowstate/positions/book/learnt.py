@@ -47,11 +47,13 @@ class FillHistory(Record):
     """The growths of some time, oldest first, up to one version of the slots.
 
     *floor_ms* is since when they are complete: what was known then was known for longer.
+    *adjusted* counts the commits that changed what slots hold by something else than fills.
     """
 
     version: int
     floor_ms: int
     growths: tuple[Growth, ...] = ()
+    adjusted: int = 0
 
     def of(self, client_oid: str, filled: Decimal) -> tuple[Learnt, ...]:
         """Return when what is *filled* (signed) of an order became known, oldest first.
@@ -83,7 +85,7 @@ class FillLog:
 
     >>> log = FillLog(60_000, lambda: 1_000)
     >>> log.history()
-    FillHistory(version=0, floor_ms=1000, growths=())
+    FillHistory(version=0, floor_ms=1000, growths=(), adjusted=0)
     """
 
     def __init__(self, keep_ms: int, time_ms: Callable[[], int]) -> None:
@@ -93,12 +95,14 @@ class FillLog:
         self._growths: deque[Growth] = deque()
         self._floor_ms = time_ms()
         self._version = 0
+        self._adjusted = 0
 
     def record(self, commit: Commit[str, InventorySlot]) -> None:
         """Note one commit; to be called in version order."""
         now = self._time_ms()
         grown: list[Growth] = []
         restored = was_restored(commit.before.meta, commit.after.meta)
+        moved = EXACT.subtract(commit.after.total("position"), commit.before.total("position"))
         if not restored:
             for change in commit.changes.values():
                 before = _filled(() if change.old is MISSING else change.old.orders)
@@ -107,12 +111,14 @@ class FillLog:
                     more = EXACT.subtract(order.signed_filled, known)
                     if more:
                         grown.append(Growth(now, more, order.client_oid, known))
+                        moved = EXACT.subtract(moved, more)
         with self._lock:
             if restored:
                 # What was saved was known when it was saved, and so it was before this moment.
                 self._growths.clear()
                 self._floor_ms = now
             self._growths += grown
+            self._adjusted += bool(moved)
             self._forget(now - self._keep_ms)
             self._version = commit.after.version
 
@@ -123,7 +129,7 @@ class FillLog:
     def history(self) -> FillHistory:
         """Return what was noted, up to the version of the last commit that was recorded."""
         with self._lock:
-            return FillHistory(self._version, self._floor_ms, tuple(self._growths))
+            return FillHistory(self._version, self._floor_ms, tuple(self._growths), self._adjusted)
 
 
 def _filled(orders: tuple[Order, ...]) -> dict[str, Decimal]:

@@ -128,6 +128,8 @@ class Ledger(Record):
         since_ms: from where the list is to be read on; what is older is known to be complete.
         cursor: a page to go on with, in the venue's words, where the last reading was cut.
         kept_ms: entries older than this may have been dropped.
+        began_ms: what happened before this, by the venue's clock, was held already when the ledger
+            began; entries of it are kept, and count for nothing. None: it has not begun.
 
     >>> from cowstate.positions import Side
     >>> trade = TradeReport(9, 7, "g-50000-B1", "X", Side.BUY, Decimal(50000), Decimal("0.5"), 100)
@@ -145,6 +147,7 @@ class Ledger(Record):
     since_ms: int = 0
     cursor: str | None = None
     kept_ms: int = 0
+    began_ms: int | None = None
 
     @property
     def others(self) -> dict[TradeKind, Decimal]:
@@ -191,6 +194,8 @@ class Ledger(Record):
                 continue
             known.add(entry.identity)
             fresh.append(entry)
+            if self.began_ms is not None and entry.time_ms < self.began_ms:
+                continue
             mine = ours(trade) if trade.kind is TradeKind.TRADE else False
             if mine is False:
                 others[trade.kind] = EXACT.add(others.get(trade.kind, _ZERO), entry.moved)
@@ -221,6 +226,21 @@ class Ledger(Record):
             others_ms=others_ms,
         )
         return changed, tuple(fresh)
+
+    def begun(self, leg: Leg, began_ms: int, back_ms: int, counted: Iterable[Tally] = ()) -> Ledger:
+        """Return the ledger of a book that holds all that happened before *began_ms*.
+
+        The list is to be read from *back_ms* earlier on, so that answers which are so old can be
+        judged. *counted* are orders of which the book has counted fills already.
+        """
+        since_ms = began_ms - back_ms
+        return self.replace(
+            leg=leg,
+            began_ms=began_ms,
+            since_ms=since_ms,
+            kept_ms=since_ms,
+            tallies=tuple(counted),
+        )
 
     def read(self, since_ms: int, cursor: str | None = None) -> Ledger:
         """Return the ledger when everything before *since_ms* is in it. Never goes back."""

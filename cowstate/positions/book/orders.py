@@ -33,6 +33,7 @@ __all__ = [
     "fills_of",
     "join_order",
     "mismatch",
+    "noted_anew",
     "open_order",
     "request_cancel",
     "retract_cancel",
@@ -233,7 +234,10 @@ def _arranged(
         # What is alive can still grow, and what has just grown must be seen by `fills_of`.
         if order.status.terminal and order is not joined:
             retired = max(retired, order.sequence)
-            forgotten = (*forgotten[1 - FORGOTTEN :], forgotten_as(order))
+            # What was refused never was, so no trade of it can come; many of these in a row must
+            # not push out what was filled.
+            if order.status is not OrderStatus.REJECTED or order.order_id is not None:
+                forgotten = (*forgotten[1 - FORGOTTEN :], forgotten_as(order))
             del tail[index]
         else:
             index += 1
@@ -284,6 +288,18 @@ def open_order(
         status_ms=time_ms,
     )
     return slot.replace(working=order, last_sequence=sequence)
+
+
+def noted_anew(slot: InventorySlot, client_oid: str, time_ms: int) -> InventorySlot | None:
+    """Return *slot* with its order of which nothing was heard yet noted as of *time_ms*.
+
+    None if there is no such order any more: it is over, or something was heard of it.
+    """
+    order = slot.working
+    heard = order is None or order.status is not OrderStatus.PENDING or order.order_id is not None
+    if order is None or heard or order.client_oid != client_oid:
+        return None
+    return slot.replace(working=order.replace(filled_ms=time_ms, status_ms=time_ms))
 
 
 def drop_forgotten(slot: InventorySlot, client_oids: Container[str]) -> InventorySlot:

@@ -19,8 +19,8 @@ class Leg(StrEnum):
     """Which position of a symbol is meant.
 
     NET: the one that there is. A hedged account has two, LONG and SHORT, which are held, moved
-    and judged apart: to close one is not to open the other. (The `Reconciler` does not, yet: it
-    compares the sum of a symbol's legs.)
+    and judged apart: to close one is not to open the other. A grid that buys first is about the
+    LONG one.
     """
 
     NET = "NET"

@@ -141,7 +141,8 @@ def run(args: argparse.Namespace) -> int:
         report = replay(trades, options, progress)
     text = json.dumps(as_json(report, source)) if args.json else as_text(report, source)
     print(text)
-    return 0 if report.agrees else 1
+    compared = report.settled or report.orders_placed > 0
+    return 0 if report.agrees and compared else 1
 
 
 def _options(args: argparse.Namespace) -> ReplayOptions:

@@ -18,8 +18,6 @@ class Listing(Record, Generic[T]):
     A list that was cut and a list of nothing are told apart by *complete*. An adapter that cannot
     know whether a page was cut says that it was: one more request settles it.
 
-    The `Reconciler` does not look at that yet: it takes the first page for the whole list.
-
     Attributes:
         items: what was listed, in the venue's order.
         complete: whether nothing is left to be listed after these items.

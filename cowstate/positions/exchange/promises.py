@@ -42,8 +42,8 @@ class VenuePromises(Record, kw_only=True):
     the state of one moment from *t* minus the lag to *t*. It is no matter of how long a message
     takes. All times are in milliseconds.
 
-    The `Reconciler` does not ask for them yet: what it may conclude, and when, stands in its
-    `ReconcilePolicy`. The pure functions that judge by them are in `cowstate.positions.reconcile`.
+    What the `Reconciler` may conclude from an answer follows from these; what it does about that
+    stands in its `ReconcilePolicy`. Where answers contradict a promise, it says so.
 
     Attributes:
         positions_lag_ms: the lag of ``fetch_positions``.

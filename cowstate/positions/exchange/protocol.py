@@ -27,9 +27,6 @@ no answer               `NetworkError`                        it was done, or no
 Of ccxt's errors, ``OrderNotFound``, ``DuplicateOrderId``, ``InsufficientFunds``, ``InvalidOrder``
 and ``NetworkError`` are these; ``RateLimitExceeded`` is a ``NetworkError`` there and is none here,
 because who was told to wait knows that nothing was done.
-
-There is one protocol. The `Reconciler` uses it as it did before it said these things: it asks for
-one page and relies on neither stamps nor cursors.
 """
 
 from __future__ import annotations

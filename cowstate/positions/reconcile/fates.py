@@ -48,7 +48,8 @@ def given_up(
 ) -> OrderUpdate | None:
     """Return what ends *order*, if it can neither come nor be found any more; None before. Pure.
 
-    Counted is from the first request that did not find it to the latest. An order that the
+    Counted is from the first request that did not find it to the latest; of one that was never
+    acknowledged not from before it was noted, by our clock, to be going out. An order that the
     venue never acknowledged may be on its way for as long as a request lives, then hidden, and
     the answer may be as old as answers are: past that it was REJECTED. One that was acknowledged
     need not arrive any more: it is over and gone, CANCELED, with what its trades tell.
@@ -68,6 +69,8 @@ def given_up(
     if order.terminal:
         return None
     acknowledged = is_acknowledged(order)
+    if not acknowledged:
+        absent = absent.replace(since_ms=max(absent.since_ms, order.time_ms))
     if not is_gone(absent, promises, 0 if acknowledged else promises.lifetime_ms):
         return None
     return _over(order, acknowledged, symbol, now_ms)

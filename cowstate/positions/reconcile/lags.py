@@ -15,6 +15,7 @@ from cowstate import Record
 
 from ..book.ledger import Entry
 from ..book.model import EXACT
+from ..book.remembered import Sighting
 from ..exchange.promises import VenuePromises
 from .differences import states_in
 from .looks import PositionLook, Window
@@ -22,22 +23,12 @@ from .standing import Standing
 
 __all__ = [
     "Contradiction",
-    "Sighting",
     "age_of",
     "contradictions",
     "late_trades",
     "sighted",
     "taught",
 ]
-
-
-class Sighting(Record):
-    """The most that was seen of something that is promised, when first, and in how many answers."""
-
-    promise: str
-    most: int
-    times: int
-    most_ms: int
 
 
 class Contradiction(Record):

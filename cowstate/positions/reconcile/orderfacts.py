@@ -11,6 +11,7 @@ from decimal import Decimal
 from cowstate import Record
 
 from ..book.config import GridConfig
+from ..book.facts import certain, fact_of, is_another
 from ..book.findings import Dispute, Findings
 from ..book.ids import parse_client_oid
 from ..book.ledger import Ledger, Tally
@@ -19,7 +20,6 @@ from ..book.orders import apply_order_update, join_order
 from ..book.slots import ForgottenOrder, InventorySlot, Order
 from ..book.store import Slots
 from ..exchange.promises import FOREVER, VenuePromises
-from .facts import certain, fact_of, is_another
 from .fates import Said, given_up, is_acknowledged, is_alive_for_sure, is_gone, purged
 from .places import Place, Placed, place_of, place_of_tally
 from .queries import Asking, OrderAnswer, OrdersSeen, ghosts_in, name_of
@@ -106,6 +106,12 @@ class _Facts:
         self.promises = promises
         # What was joined so far of each order, so that the same fact is not joined twice.
         self.known: dict[str, Order] = {}
+        self.forgotten = {
+            order.order_id: Placed(Place.FORGOTTEN, order.client_oid, key)
+            for key, slot in slots.items()
+            for order in slot.forgotten
+            if order.order_id is not None
+        }
         self.join: list[OrderUpdate] = []
         self.adopted: dict[str, None] = {}
         self.endings: list[Ending] = []
@@ -134,7 +140,14 @@ class _Facts:
             for order in slot.orders
             if not order.terminal
         )
+        over = (
+            order.client_oid
+            for slot in self.slots.values()
+            for order in slot.orders
+            if order.terminal
+        )
         unknown = (name_of(tally.order_id, tally.client_oid) for tally in self.ledger.tallies)
+        missed = self.findings.absent or self.findings.given_up
         return OrderFacts(
             tuple(self.join),
             tuple(self.adopted),
@@ -146,7 +159,7 @@ class _Facts:
             tuple(self.foreign),
             tuple(self.hidden),
             tuple((key, tuple(names)) for key, names in sorted(self._dropped().items())),
-            self.findings.only((*alive, *unknown)),
+            self.findings.only((*alive, *unknown), over if missed else ()),
         )
 
     def _told(self, update: OrderUpdate) -> Placed:
@@ -202,6 +215,8 @@ class _Facts:
             self._learn(known, update)
 
     def _is_there(self, order: Order) -> None:
+        if order.terminal:
+            return  # what was over when it was not found was not hidden
         absent = self.findings.absence(order.client_oid)
         if absent is not None and is_acknowledged(order):
             hidden = absent.last_ms - absent.since_ms - self.promises.order_lag_ms
@@ -239,7 +254,8 @@ class _Facts:
             if tally is not None and tally.ours is None:
                 ours = placed.place is not Place.FOREIGN
                 client_oid = placed.client_oid if ours else None
-                self.claims.append(Claim(tally, ours, client_oid))
+                if ours or not self._may_be_ours(update):
+                    self.claims.append(Claim(tally, ours, client_oid))
         order_id = update.order_id
         ghost = None if order_id is None else self.findings.ghost(order_id)
         if ghost is None or order_id is None:
@@ -249,6 +265,29 @@ class _Facts:
         elif is_alive_for_sure(answer.asked_ms, ghost.since_ms, self.promises):
             self.cancel.append(update.replace(client_oid=placed.client_oid))
             self.findings = self.findings.laid(order_id)
+            self._was_hidden(placed)
+
+    def _may_be_ours(self, update: OrderUpdate) -> bool:
+        """Whether an answer that does not name our id may be of an order whose own is not known."""
+        return not self.promises.trades_carry_client_ids and any(
+            order.order_id is None
+            and not order.terminal
+            and (order.side, order.price, order.quantity)
+            == (update.side, update.price, update.quantity)
+            for slot in self.slots.values()
+            for order in slot.orders
+        )
+
+    def _was_hidden(self, placed: Placed) -> None:
+        """Note an order that was given up, and works: it was hidden for longer than is promised."""
+        absent = self.findings.gave_up(placed.client_oid)
+        if absent is None:
+            return
+        came = self.promises.order_lag_ms
+        if not absent.acknowledged:
+            came += self.promises.lifetime_ms
+        self.hidden.append((placed.client_oid, absent.last_ms - absent.since_ms - came))
+        self.findings = self.findings.found(placed.client_oid)
 
     def _not_told(self, answer: OrderAnswer) -> None:
         name = answer.query.name
@@ -263,9 +302,11 @@ class _Facts:
         if answer.said is Said.PURGED:
             self.endings.append(Ending(order, purged(order, symbol, now_ms)))
             return
-        self.findings = self.findings.not_found(name, answer.asked_ms)
+        acknowledged = answer.query.acknowledged
+        self.findings = self.findings.not_found(name, answer.asked_ms, acknowledged)
         absent = self.findings.absence(name)
-        if absent is not None:
+        # What was told of since it was asked for has come since.
+        if absent is not None and acknowledged is is_acknowledged(order):
             end = given_up(order, absent, self.promises, symbol, now_ms)
             if end is not None:
                 self.endings.append(Ending(order, end))
@@ -280,17 +321,28 @@ class _Facts:
         gone = absent is not None and is_gone(absent, self.promises)
         if not gone and answer.said is not Said.PURGED:
             return
-        if place_of_tally(self.slots, tally, self.config).place is Place.NAMELESS:
+        if self._place(tally).place is Place.NAMELESS:
             self.claims.append(Claim(tally, ours=False))
         else:
             self.gone.append(tally)
 
-    def _traded(self, tally: Tally) -> None:
+    def _place(self, tally: Tally) -> Placed:
+        """Return where it belongs; what names no id of ours may be of a forgotten order."""
         placed = place_of_tally(self.slots, tally, self.config)
+        if placed.place is Place.NAMELESS and tally.order_id is not None:
+            return self.forgotten.get(tally.order_id, placed)
+        return placed
+
+    def _traded(self, tally: Tally) -> None:
+        placed = self._place(tally)
         if placed.place is Place.KNOWN and placed.order is not None:
             order = placed.order
             known = self.known.get(order.client_oid, order)
-            update = fact_of(known, tally, self.config.symbol)
+            edited = any(
+                each.about == "quantity" and each.client_oid == order.client_oid
+                for each in self.findings.disputes
+            )
+            update = fact_of(known, tally, self.config.symbol, edited=edited)
             # Where ids may be used again, trades name an order only by the venue's id of it.
             sure = order.order_id is not None or self.promises.ids_unique_ms >= FOREVER
             if sure and (tally.ours is not True or tally.client_oid is None):
@@ -325,7 +377,7 @@ class _Facts:
             placed.client_oid
             for tally in self.ledger.tallies
             if not self._is_passed(tally.last_ms)
-            and (placed := place_of_tally(self.slots, tally, self.config)).place is Place.FORGOTTEN
+            and (placed := self._place(tally)).place is Place.FORGOTTEN
         }
         dropped: dict[str, list[str]] = {}
         for key, slot in self.slots.items():

@@ -12,7 +12,7 @@ from cowstate import Record
 
 from ..book.ledger import Ledger
 from ..book.reports import TradeKind
-from .rules import ReconcileRules, Remedy
+from .policy import ReconcilePolicy, Remedy
 
 __all__ = ["OthersPlan", "plan_others"]
 
@@ -33,20 +33,20 @@ class OthersPlan(Record):
     told: tuple[str, ...] = ()
 
 
-def plan_others(ledger: Ledger, agreed_from_ms: int | None, rules: ReconcileRules) -> OthersPlan:
+def plan_others(ledger: Ledger, agreed_from_ms: int | None, policy: ReconcilePolicy) -> OthersPlan:
     """Return what is done about the others' entries in *ledger*. Pure.
 
     Args:
         ledger: what the venue's list has told.
         agreed_from_ms: the first moment, by the venue's clock, of the newest look of this pass
             that agreed exactly with all that is accounted for; None if none did.
-        rules: what is done about each kind.
+        policy: what is done about each kind.
 
     >>> from decimal import Decimal
     >>> funding = Ledger(settled_others=((TradeKind.FUNDING, Decimal(-1)),), others_ms=5_000)
-    >>> plan_others(funding, 5_000, ReconcileRules()).waiting
+    >>> plan_others(funding, 5_000, ReconcilePolicy()).waiting
     (<TradeKind.FUNDING: 'FUNDING'>,)
-    >>> plan_others(funding, 5_001, ReconcileRules()).adopt
+    >>> plan_others(funding, 5_001, ReconcilePolicy()).adopt
     (<TradeKind.FUNDING: 'FUNDING'>,)
     """
     adopt: list[TradeKind] = []
@@ -57,7 +57,7 @@ def plan_others(ledger: Ledger, agreed_from_ms: int | None, rules: ReconcileRule
     for kind, moved in sorted(ledger.others.items()):
         if not moved:
             continue
-        remedy = rules.remedy_of(kind)
+        remedy = policy.remedy_of(kind)
         why = f"{kind.value} moved the position by {moved}, and is of no order of ours"
         if remedy is Remedy.ADOPT:
             (adopt if sure else waiting).append(kind)

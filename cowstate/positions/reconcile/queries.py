@@ -13,7 +13,7 @@ from ..book.ledger import Ledger
 from ..book.model import OrderId, OrderUpdate
 from ..book.store import Slots
 from ..exchange.promises import VenuePromises
-from .fates import Said, can_be_asked
+from .fates import Said, can_be_asked, is_acknowledged
 from .places import Place, place_of, place_of_tally
 
 __all__ = [
@@ -42,13 +42,14 @@ class Asking(IntEnum):
 class Query(Record):
     """One order to be asked for: by the venue's id, or by ours where that is None.
 
-    *name* is what `Findings` know it by.
+    *name* is what `Findings` know it by; *acknowledged* whether the venue has told of it.
     """
 
     name: str
     client_oid: str | None
     order_id: OrderId | None
     why: Asking
+    acknowledged: bool = False
 
 
 class OrderAnswer(Record):
@@ -128,7 +129,13 @@ def plan_queries(
             # What was noted after the list was asked for need not be in it.
             known = seen.listed is None or order.time_ms < seen.listed_ms
             if unlisted and known and can_be_asked(order, promises, seen.now_ms):
-                query = Query(order.client_oid, order.client_oid, order.order_id, Asking.UNLISTED)
+                query = Query(
+                    order.client_oid,
+                    order.client_oid,
+                    order.order_id,
+                    Asking.UNLISTED,
+                    is_acknowledged(order),
+                )
                 ask(query, asked.get(query.name, -1), order.time_ms)
     return tuple(query for _, query in sorted(found, key=_rank)[:budget])
 

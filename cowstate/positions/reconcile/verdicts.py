@@ -18,8 +18,8 @@ from ..exchange.promises import VenuePromises
 from .differences import differences
 from .evidence import Evidence
 from .looks import PositionLook, TradesReading, covers, window_of
+from .policy import ReconcilePolicy, Remedy
 from .possible import Possible
-from .rules import ReconcileRules, Remedy
 from .standing import Standing
 
 __all__ = ["Judgement", "Verdict", "VerdictKind", "judge_looks", "verdict_of"]
@@ -52,7 +52,7 @@ class Verdict(Record):
         possible: what the divergence may be: for AGREES and WITHIN by the newest look alone,
             else by all the evidence. Venue less all that is accounted for.
         age_ms: how long ago the newest look that was judged came.
-        remedy: what the rules want done about it.
+        remedy: what the policy wants done about it.
         why: the same in words, for a person.
         fresh: whether this pass judged a look; else it repeats the one before.
     """
@@ -142,10 +142,10 @@ def verdict_of(
     fresh: bool,
     accounted: Decimal,
     lot: Decimal,
-    rules: ReconcileRules,
+    policy: ReconcilePolicy,
     corrected: Decimal = _ZERO,
 ) -> Verdict:
-    """Return what *evidence* comes to under *rules*. Pure.
+    """Return what *evidence* comes to under *policy*. Pure.
 
     Acted on is only what the newest look, too, proves: one that allows zero may be the first
     after somebody has put right what was wrong.
@@ -156,14 +156,14 @@ def verdict_of(
         fresh: whether this pass judged a look; nothing is acted on otherwise.
         accounted: what is held by all that is known, signed.
         lot: the quantity of one order.
-        rules: what may be done.
+        policy: what may be done.
         corrected: the sum of the sizes of the last hour's corrections.
 
     >>> seen = Evidence().after(Possible.of([Decimal("0.05")]), 1_000)
     >>> options = {"now_ms": 1_000, "fresh": True, "accounted": Decimal(2), "lot": Decimal("0.05")}
-    >>> verdict_of(seen, rules=ReconcileRules(), **options).kind.value
+    >>> verdict_of(seen, policy=ReconcilePolicy(), **options).kind.value
     'DIVERGES'
-    >>> verdict_of(seen, rules=ReconcileRules(looks=1, lasting_ms=0), **options).kind.value
+    >>> verdict_of(seen, policy=ReconcilePolicy(looks=1, lasting_ms=0), **options).kind.value
     'CORRECT'
     """
     possible, last = evidence.possible, evidence.last
@@ -176,7 +176,7 @@ def verdict_of(
             why = f"{why}; that was {age} ms ago"
         return Verdict(kind, seen, age, remedy, why, fresh)
 
-    if not fresh and age > rules.fresh_ms:
+    if not fresh and age > policy.fresh_ms:
         why = f"the last look that could be judged came {age} ms ago"
         return Verdict(VerdictKind.SILENT, possible, age, Remedy.REPORT, why, False)
     if not evidence.proven:
@@ -187,26 +187,26 @@ def verdict_of(
     known = "it differs by " + (
         f"{possible.exact}" if possible.exact is not None else f"at least {possible.least}"
     )
-    lasts = evidence.proofs >= rules.looks and evidence.proven_for_ms >= rules.lasting_ms
-    if possible.least.copy_abs() <= rules.dust:
-        why = f"{known}, which is no more than dust ({rules.dust})"
+    lasts = evidence.proofs >= policy.looks and evidence.proven_for_ms >= policy.lasting_ms
+    if possible.least.copy_abs() <= policy.dust:
+        why = f"{known}, which is no more than dust ({policy.dust})"
         return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)
     if not (fresh and lasts and _ZERO not in last):
         why = f"{known}, proven in {evidence.proofs} looks over {evidence.proven_for_ms} ms"
         return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)
     there = EXACT.add(accounted, possible.least)
     size = max(accounted.copy_abs(), there.copy_abs())
-    if not rules.is_small(possible.least, size, lot):
+    if not policy.is_small(possible.least, size, lot):
         why = f"{known}, which is large in a position of {accounted}"
-        return verdict(VerdictKind.BREAK, possible, why, rules.large)
+        return verdict(VerdictKind.BREAK, possible, why, policy.large)
     if possible.exact is None:
         why = f"{known}; it is small, and how large is not known yet"
         return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REQUERY)
-    if evidence.looks < rules.looks or evidence.lasted_ms < rules.lasting_ms:
+    if evidence.looks < policy.looks or evidence.lasted_ms < policy.lasting_ms:
         why = f"{known}; that has not lasted yet"
         return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)
     together = EXACT.add(corrected, possible.least.copy_abs())
-    if together >= EXACT.multiply(rules.hour_part, size):
+    if together >= EXACT.multiply(policy.hour_part, size):
         why = f"{known}, and with the corrections of the last hour it would be {together}"
-        return verdict(VerdictKind.BREAK, possible, why, rules.large)
-    return verdict(VerdictKind.CORRECT, possible, known, rules.small)
+        return verdict(VerdictKind.BREAK, possible, why, policy.large)
+    return verdict(VerdictKind.CORRECT, possible, known, policy.small)

@@ -74,6 +74,11 @@ class Line:
         self._faults = faults
         self._random = Random(faults.seed)
 
+    @property
+    def slowest_ms(self) -> int:
+        """How long after it was sent a request may arrive, at most."""
+        return self._latency + self._faults.max_delay_ms
+
     def request(self) -> Passage:
         """Return how the next request fares."""
         faults = self._faults

@@ -184,7 +184,7 @@ class PaperExchange:
     @property
     def promises(self) -> VenuePromises:
         """What it keeps to: every answer is all that there is, as of when it was given."""
-        return VenuePromises.exact()
+        return VenuePromises.exact(lifetime_ms=self._line.slowest_ms)
 
     def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
         """See `Exchange.fetch_open_orders`; there is one page."""

@@ -15,10 +15,11 @@ from time import perf_counter
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
+from ..book.account import held
 from ..book.config import GridConfig
 from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side
 from ..book.store import Slots
-from ..reconcile.plan import PositionVerdict, ReconcilePolicy
+from ..reconcile.policy import ReconcilePolicy
 from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import PassOutcome, PassReport
 from ..trading.manager import PositionManager
@@ -42,6 +43,7 @@ _MOST_STEPS = Decimal(10) ** 7
 
 # Where most answers are lost it takes many passes to learn all; where all are, it never ends.
 _MOST_LAST_PASSES = 500
+_LAST_MS = 500
 
 
 class ReplayOptions(Record):
@@ -54,7 +56,7 @@ class ReplayOptions(Record):
         threads: whether feed, strategy and reconciler are real threads; else everything
             happens on one, and the same options give the same report.
         faults: what goes wrong on the line.
-        policy: when the reconciler judges; None for one that suits the latency.
+        policy: when the reconciler judges, and what it does.
 
     Raises:
         ArgumentTypeError: a field is of the wrong type.
@@ -66,7 +68,7 @@ class ReplayOptions(Record):
     latency_ms: int = 50
     threads: bool = False
     faults: Faults = Faults()
-    policy: ReconcilePolicy | None = None
+    policy: ReconcilePolicy = ReconcilePolicy()
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -75,12 +77,11 @@ class ReplayOptions(Record):
             ("latency_ms", int),
             ("threads", bool),
             ("faults", Faults),
+            ("policy", ReconcilePolicy),
         ):
             if type(getattr(self, name)) is not kind:
                 given = type(getattr(self, name)).__name__
                 raise ArgumentTypeError(f"{name} is of type {given}, not {kind.__name__}")
-        if self.policy is not None and not isinstance(self.policy, ReconcilePolicy):
-            raise ArgumentTypeError(f"policy is {self.policy!r}, not a ReconcilePolicy")
         for name, value, least in (
             ("reconcile_ms", self.reconcile_ms, 1),
             ("latency_ms", self.latency_ms, 0),
@@ -239,11 +240,14 @@ class _Run:
             clock, grid.symbol, latency_ms=options.latency_ms, faults=options.faults
         )
         self.manager = PositionManager(grid, time_ms=self._now)
-        self.policy = options.policy or _policy_for(options)
         self.reconciler = Reconciler(
-            self.manager, self.exchange, policy=self.policy, time_ms=self._now
+            self.manager,
+            self.exchange,
+            policy=options.policy,
+            time_ms=self._now,
+            pause=self._pause,
         )
-        self.strategy = GridStrategy(self.manager, self.exchange, self._now)
+        self.strategy = GridStrategy(self.manager, self.exchange, self._now, self.reconciler.permit)
         self._price: Decimal | None = None
         self._level: Decimal | None = None
         self._going = True
@@ -253,11 +257,14 @@ class _Run:
     def _now(self) -> int:
         return self.clock.now_ms
 
+    def _pause(self, seconds: float) -> None:
+        self.clock.wait_until(self._now() + int(seconds * 1_000))
+
     def start(self) -> None:
-        """Connect the streams and set the first timer."""
+        """Connect the streams, have a first look taken, and set the first timer."""
         self.exchange.subscribe(self._on_order)
         self.exchange.subscribe_trades(self._on_trade)
-        self.clock.call_at(self._now() + self.options.reconcile_ms, self._tick)
+        self._tick()
 
     def _on_order(self, update: OrderUpdate) -> None:
         self.manager.on_order_update(update)
@@ -282,12 +289,13 @@ class _Run:
             self.clock.call_at(self._now() + self.options.reconcile_ms, self._tick)
 
     def _trade(self, _: tuple[None, ...]) -> None:
-        if self._price is not None and not self._is_halted():
+        if self._price is not None:
             self.strategy.step(self._price)
 
     def _reconcile(self, _: tuple[None, ...]) -> None:
+        waited = not self.reconciler.permit().trade
         report = self.reconciler.reconcile()
-        if report.corrections:
+        if report.corrections or (waited and self.reconciler.permit().trade):
             self._to_strategy.put(None)
 
     def settle(self) -> None:
@@ -295,10 +303,10 @@ class _Run:
         self._going = False
         self.clock.settle()
         for number in range(_MOST_LAST_PASSES):
-            # At first past the grace period, for what happened last, and again for what that pass
-            # changed; then past the lifetime of a request, for orders that may never arrive.
-            pause = self.policy.request_lifetime_ms if number == 2 else self.policy.grace_ms
-            self.clock.run_until(self._now() + pause + 1)
+            # Often at first, for what happened last and what the passes change; now and then past
+            # the lifetime of a request, for orders that may never arrive.
+            lifetime_ms = self.exchange.promises.lifetime_ms
+            self.clock.run_until(self._now() + (lifetime_ms + 1 if number % 3 == 2 else _LAST_MS))
             report = self.reconciler.reconcile()
             self.clock.settle()
             self.settled = _nothing_left(report)
@@ -322,7 +330,7 @@ class _Run:
                 order.side is Side.SELL and order.status is OrderStatus.FILLED
                 for order in audit.orders
             ),
-            position=now.total("position"),
+            position=held(now),
             realized_profit=now.total("realized_profit"),
             open_orders=now.total("active_orders"),
             versions=now.version,
@@ -336,20 +344,14 @@ class _Run:
         )
 
 
-def _policy_for(options: ReplayOptions) -> ReconcilePolicy:
-    faults = options.faults
-    slowest = 4 * options.latency_ms + faults.max_delay_ms
-    return ReconcilePolicy(
-        grace_ms=max(500, slowest), request_lifetime_ms=max(5_000, slowest, faults.timeout_ms)
-    )
-
-
 def _nothing_left(report: PassReport) -> bool:
     return (
         report.outcome is PassOutcome.DONE
-        and report.position is not None
-        and report.position.verdict is PositionVerdict.AGREES
+        and report.agrees
         and not report.corrections
+        and not report.errors
+        and not report.facts.findings.absent
+        and not report.facts.findings.ghosts
     )
 
 
@@ -366,7 +368,7 @@ def _count_fills(audit: Audit) -> tuple[int, int]:
 
 def _differences(now: Slots, audit: Audit) -> Iterator[str]:
     """Say, a sentence each, what the slots and the exchange disagree upon."""
-    position = now.total("position")
+    position = held(now)
     if position != audit.position:
         yield f"position: {position:f} here, {audit.position:f} at the exchange"
     here = {

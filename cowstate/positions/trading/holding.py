@@ -24,12 +24,12 @@ def plan_within_holding(
     """Return what `plan_grid` wants done, `within_holding`. Pure; raises what `plan_grid` does.
 
     An action of `plan_grid` depends on its own slot alone. What may be sold depends on all of
-    them and on the unattributed quantity; so a draft given as *slots* relies on the meta value,
+    them and on what is held beside them; so a draft given as *slots* relies on the meta value,
     and, where that quantity is negative, on every slot.
     """
     now = slots.base if isinstance(slots, Draft) else slots
     actions = plan_grid(now, last_price, config)
-    return within_holding(actions, slots, slots.meta.unattributed)
+    return within_holding(actions, slots, slots.meta.beside_slots)
 
 
 def within_holding(

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from typing import TypeAlias
 
 from cowstate import (
     MISSING,
@@ -20,6 +21,7 @@ from cowstate import (
 
 from ..book.blotter import Blotter, PositionUpdate, position_update
 from ..book.config import GridConfig
+from ..book.facts import learn_in
 from ..book.ids import parse_client_oid
 from ..book.model import (
     ActionKind,
@@ -43,6 +45,7 @@ from ..book.slots import InventorySlot, Order
 from ..book.store import Slots, SlotsDraft, new_book
 from ..book.sync import plan_force_sync, plan_restore
 from ..errors import OrderMismatchError, RetiredOrderError
+from .flatten import plan_flatten
 from .grid import cancel_action, plan_grid
 from .holding import plan_within_holding
 from .outcomes import OutcomeCounts, UpdateOutcome
@@ -50,6 +53,7 @@ from .outcomes import OutcomeCounts, UpdateOutcome
 __all__ = ["PositionManager", "wall_clock_ms"]
 
 _log = logging.getLogger(__name__)
+_Plan: TypeAlias = Callable[[Slots | SlotsDraft, Decimal, GridConfig], tuple[OrderAction, ...]]
 
 
 def wall_clock_ms() -> int:
@@ -140,16 +144,20 @@ class PositionManager:
     def on_update(
         self, callback: Callable[[PositionUpdate], object]
     ) -> Subscription[str, InventorySlot]:
-        """Have ``callback(update)`` called after every commit, in order and outside the lock.
+        """Have ``callback(update)`` called after every commit that changed a slot.
 
-        The result's ``close()`` ends it. What holds for ``Store.subscribe`` holds here.
+        In order and outside the lock; not after those that changed only what is known beside the
+        slots, as most passes of a reconciler do. The result's ``close()`` ends it. What holds for
+        ``Store.subscribe`` holds here.
         """
         if not callable(callback):
             raise ArgumentTypeError(f"a subscriber is a function of an update, not {callback!r}")
 
-        return self.store.subscribe(
-            lambda commit: callback(position_update(commit, self._time_ms()))
-        )
+        def tell(commit: Commit[str, InventorySlot]) -> None:
+            if commit.changes:
+                callback(position_update(commit, self._time_ms()))
+
+        return self.store.subscribe(tell)
 
     # Where it starts from
 
@@ -185,18 +193,21 @@ class PositionManager:
     def restore_from_exchange_position(self, total: Decimal, last_price: Decimal) -> None:
         """Spread a position of which nothing is known but its *total* over free, empty slots.
 
+        Then nothing is unattributed.
         See `plan_restore` for how, and what it raises. Realized profit stays what it was.
         """
 
         def restore(draft: SlotsDraft) -> None:
             _set_quantities(draft, plan_restore(draft, total, last_price, self.config))
+            draft.meta = draft.meta.attributed()
 
         self.store.retry(restore)
 
     def force_sync(self, total: Decimal) -> Commit[str, InventorySlot]:
-        """Bring the total position to exactly *total*; see `plan_force_sync` for how.
+        """Bring what slots hold to exactly *total*; see `plan_force_sync` for how.
 
-        Relies on every slot: whatever changes meanwhile, it is worked out again.
+        Then nothing is unattributed: what was corrected beside the slots is in *total*. Relies on
+        every slot: whatever changes meanwhile, it is worked out again.
 
         Raises:
             ShortfallError: slots without a working order do not suffice. Nothing was changed.
@@ -207,6 +218,7 @@ class PositionManager:
     def draft_force_sync(self, draft: SlotsDraft, total: Decimal) -> SlotsDraft:
         """Write `force_sync` into *draft*, which then relies on every slot; return it."""
         _set_quantities(draft, plan_force_sync(draft, total, self.config.quantity))
+        draft.meta = draft.meta.attributed()
         return draft
 
     # Facts
@@ -216,8 +228,9 @@ class PositionManager:
 
         An event of the stream or the answer of a query, in any order and as often as you like.
         Never raises for what an exchange may say: what cannot be used is logged, counted (see
-        `get_reports`) and told by the outcome. A slot that an id of ours names and that does not
-        exist yet is made.
+        `get_reports`) and told by the outcome. Of what contradicts the order that we know, the
+        filled quantity counts, and the rest is kept as a dispute. A slot that an id of ours names
+        and that does not exist yet is made.
 
         Raises:
             ArgumentTypeError: *update* is no `OrderUpdate`.
@@ -238,6 +251,7 @@ class PositionManager:
         except RetiredOrderError as error:
             return self._outcomes.count(UpdateOutcome.RETIRED, str(error), update)
         except (OrderMismatchError, UniqueViolationError) as error:
+            self._dispute(key, update)
             return self._outcomes.count(UpdateOutcome.CONTRADICTORY, str(error), update)
         except RecordNotFoundError:
             # Between the look and the write all slots were replaced by saved ones.
@@ -283,14 +297,24 @@ class PositionManager:
         Raises:
             AmountTypeError, AmountValueError: *last_price* is no positive `Decimal`.
         """
-        actions = plan_within_holding(self.store.snapshot(), last_price, self.config)
+        return self._noted(plan_within_holding, last_price)
+
+    def calculate_flattening(self, last_price: Decimal) -> tuple[OrderAction, ...]:
+        """Return what `plan_flatten` wants done to close the position, each already noted.
+
+        Otherwise the same as `calculate_adjustments`.
+        """
+        return self._noted(plan_flatten, last_price)
+
+    def _noted(self, plan: _Plan, last_price: Decimal) -> tuple[OrderAction, ...]:
+        actions = plan(self.store.snapshot(), last_price, self.config)
         if not actions:
             return ()
 
-        def note(draft: Draft[str, InventorySlot]) -> None:
+        def note(draft: SlotsDraft) -> None:
             nonlocal actions
             # Each slot that is acted on is written below, so the draft conflicts if it has changed.
-            actions = plan_within_holding(draft, last_price, self.config)
+            actions = plan(draft, last_price, self.config)
             now = self._time_ms()
             for action in actions:
                 slot = draft.get(action.slot) or InventorySlot(Decimal(action.slot))
@@ -348,6 +372,14 @@ class PositionManager:
             return None
         known = next(order for order in now[key].orders if order.order_id == update.order_id)
         return key, update.replace(client_oid=known.client_oid)
+
+    def _dispute(self, key: str, update: OrderUpdate) -> None:
+        """Learn what is certain in an update that contradicts what is known; keep the rest."""
+        try:
+            with self.store.transaction() as tx:
+                learn_in(tx, key, update, self._time_ms())
+        except (OrderMismatchError, RetiredOrderError):
+            _log.debug("nothing is certain in %r", update)
 
     def _answer_to(self, result: ActionResult) -> OrderUpdate:
         action = result.action

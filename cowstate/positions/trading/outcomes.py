@@ -18,9 +18,10 @@ class UpdateOutcome(StrEnum):
     """What became of an order update that was handed to the manager.
 
     APPLIED: it told something new. UNCHANGED: nothing new, so no version was made. OVERFILLED:
-    as APPLIED, and more is filled than was ordered. The rest changed nothing: FOREIGN is of an
-    order that is not ours, RETIRED of one that its slot has forgotten, CONTRADICTORY says
-    something about an order that cannot be so.
+    as APPLIED, and more is filled than was ordered. CONTRADICTORY says something about an order
+    that cannot be so: what is certain in it, the filled quantity, was learnt, and the rest is
+    kept as a dispute. The others changed nothing: FOREIGN is of an order that is not ours, RETIRED
+    of one that its slot has forgotten.
     """
 
     APPLIED = "APPLIED"

@@ -11,6 +11,8 @@ from ..book.model import ActionKind, ActionOutcome, ActionResult, OrderAction, O
 from ..errors import DuplicateOrderIdError, ExchangeError, NetworkError
 from ..exchange.protocol import Exchange, OrderRequest
 from .manager import PositionManager
+from .permit import TRADING, Permit
+from .sending import going_out
 
 __all__ = ["GridStrategy", "action_result", "order_request"]
 
@@ -27,37 +29,55 @@ class GridStrategy:
         manager: whose grid it works on.
         exchange: where the orders go.
         time_ms: the clock, the same as the manager's.
+        permit: says whether orders may be placed, or the position is to be closed instead:
+            `Reconciler.permit`. By default nothing holds the strategy back.
     """
 
     def __init__(
-        self, manager: PositionManager, exchange: Exchange, time_ms: Callable[[], int]
+        self,
+        manager: PositionManager,
+        exchange: Exchange,
+        time_ms: Callable[[], int],
+        permit: Callable[[], Permit] = lambda: TRADING,
     ) -> None:
         self._manager = manager
         self._exchange = exchange
         self._symbol = manager.config.symbol
         self._time_ms = time_ms
+        self._permit = permit
 
     def step(self, last_price: Decimal) -> int:
         """Send what *last_price* asks for, wait for the answers, and return how many it was.
 
-        Cancellations go first. An order without an answer stays PENDING, and so does one whose
-        client id the exchange knows already: the order stream or the reconciler will tell what
-        became of it. An `ExchangeError` for all requests at once
-        counts as the answer to each.
+        Nothing is sent while that is not permitted; where the position is to be closed, what does
+        that. Cancellations go first. An order without an answer stays PENDING, and so does one
+        whose client id the exchange knows already: the order stream or the reconciler will tell
+        what became of it. An `ExchangeError` for all requests at once counts as the answer to each.
 
         Raises:
             AmountTypeError, AmountValueError: *last_price* is no positive `Decimal`.
             ExchangeError: the exchange broke its contract: another number of answers than
                 of requests.
         """
-        actions = self._manager.calculate_adjustments(last_price)
+        permit = self._permit()
+        if permit.flatten:
+            actions = self._manager.calculate_flattening(last_price)
+        elif permit.trade:
+            actions = self._manager.calculate_adjustments(last_price)
+        else:
+            return 0
         cancels = [action for action in actions if action.kind is ActionKind.CANCEL]
-        places = [action for action in actions if action.kind is ActionKind.PLACE]
+        places: Sequence[OrderAction] = [
+            action for action in actions if action.kind is ActionKind.PLACE
+        ]
         if cancels:
             ids = [action.order_id for action in cancels if action.order_id is not None]
             self._learn(cancels, lambda: self._exchange.cancel_orders(ids, self._symbol))
+            # That took time, and a pass may have given up meanwhile what has not gone out.
+            places = going_out(self._manager.store, places, self._time_ms())
         if places:
-            requests = [order_request(action, self._symbol) for action in places]
+            taking = permit.flatten
+            requests = [order_request(action, self._symbol, not taking) for action in places]
             self._learn(places, lambda: self._exchange.create_orders(requests))
         return len(actions)
 
@@ -81,15 +101,15 @@ class GridStrategy:
         )
 
 
-def order_request(action: OrderAction, symbol: str) -> OrderRequest:
-    """Return the request that carries out the PLACE *action*: a post-only order."""
+def order_request(action: OrderAction, symbol: str, post_only: bool = True) -> OrderRequest:
+    """Return the request that carries out the PLACE *action*."""
     return OrderRequest(
         symbol,
         action.side,
         action.quantity,
         action.price,
         action.client_oid,
-        post_only=True,
+        post_only=post_only,
     )
 
 

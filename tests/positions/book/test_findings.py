@@ -54,6 +54,8 @@ def test_a_dispute_is_kept_once_until_somebody_settles_it():
     assert len(left.disputes) == 2
     assert PRICE not in left.disputes
     assert left.settled(PRICE) == left
+    # Whoever has looked at it is not told again.
+    assert left.disputed(PRICE.replace(since_ms=900)) is left
 
 
 def test_what_was_asked_is_remembered_for_those_that_are_alive():
@@ -64,3 +66,14 @@ def test_what_was_asked_is_remembered_for_those_that_are_alive():
     assert (len(kept.disputes), len(kept.ghosts)) == (1, 1)
     assert pickle.loads(pickle.dumps(kept)) == kept
     hash(kept)
+
+
+def test_what_was_absent_when_it_ended_is_given_up_until_somebody_finds_it():
+    findings = Findings().not_found("a", 10).not_found("a", 30, True).not_found("b", 20)
+    ended = findings.only(["b"], over=["a", "c"])
+    assert ended.absence("a") is None
+    assert ended.gave_up("a") == Absent("a", 30, 30, True)
+    assert ended.gave_up("b") is None
+    assert ended.only(["b"], over=["a"]) == ended
+    assert ended.found("a").gave_up("a") is None
+    assert ended.only(["b"]).given_up == ()

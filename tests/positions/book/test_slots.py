@@ -305,6 +305,15 @@ def test_what_a_slot_holds_is_what_its_orders_filled_the_forgotten_ones_included
         assert slot.position_qty == remembered + sum(kept)
 
 
+def test_orders_that_were_refused_push_nothing_out_of_what_is_kept():
+    """They never were, so no trade of them can come; a venue that refuses does so many times."""
+    slot = apply_order_update(EMPTY, update(1, OrderStatus.FILLED, 1))
+    for sequence in range(2, TAIL + FORGOTTEN + 9):
+        refused = update(sequence, OrderStatus.REJECTED).replace(order_id=None)
+        slot = apply_order_update(slot, refused)
+    assert [order.filled for order in slot.forgotten] == [1]
+
+
 def test_what_is_kept_of_a_forgotten_order_is_signed_and_can_be_dropped():
     slot = EMPTY
     sold = update(1, OrderStatus.FILLED, 1).replace(side=Side.SELL, client_oid="g-50000-S1")

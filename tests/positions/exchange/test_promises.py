@@ -93,4 +93,4 @@ def test_unknown_names_promises():
 def test_they_are_values():
     assert pickle.loads(pickle.dumps(CAREFUL)) == CAREFUL
     assert hash(VenuePromises.careful()) == hash(CAREFUL)
-    assert PaperExchange(VirtualClock(), "BTCUSDT").promises == EXACT
+    assert PaperExchange(VirtualClock(), "BTCUSDT").promises == EXACT.replace(lifetime_ms=1_050)

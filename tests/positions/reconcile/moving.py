@@ -22,6 +22,7 @@ from cowstate.positions import (
     CorrectionKind,
     GridConfig,
     InventorySlot,
+    Listing,
     OrderAction,
     OrderStatus,
     OrderUpdate,
@@ -30,11 +31,14 @@ from cowstate.positions import (
     ReconcilePolicy,
     Reconciler,
     Side,
+    Slots,
     SlotStatus,
     TradeReport,
+    VenuePromises,
     apply_order_update,
     parse_client_oid,
 )
+from cowstate.positions.book.ledger import Ledger
 from cowstate.positions.errors import (
     NetworkError,
     OrderMismatchError,
@@ -44,8 +48,9 @@ from cowstate.positions.errors import (
 )
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.5"), 3, "grid")
+PROMISES = VenuePromises.exact(lifetime_ms=1_000)
 POLICY = ReconcilePolicy(
-    auto_correct_below=Decimal("0.6"), grace_ms=100, request_lifetime_ms=1_000, passes=1
+    small_part=Decimal("0.6"), hour_part=Decimal(1), looks=1, lasting_ms=0, repeats=0
 )
 LOT = Decimal("0.1")
 ZERO = Decimal(0)
@@ -71,7 +76,9 @@ class World:
         self.now = 100_000
         self.ops = deque(ops)
         self.orders: dict[str, OrderUpdate] = {}
+        self.promises = PROMISES
         self.position = ZERO
+        self.drifted = self.seen_drifted = ZERO
         self.trades: list[TradeReport] = []
         self.requests: list[tuple[int, OrderAction]] = []
         self.events: list[OrderUpdate] = []
@@ -116,7 +123,7 @@ class World:
             report = self.reconciler.reconcile()
         finally:
             self.judging = False
-        self.reconciler.breaker.reset("X")
+        self.reconciler.resume(self.reconciler.breaker.state("X").reason)
         self.corrections.update(correction.kind for correction in report.corrections)
         return report
 
@@ -141,7 +148,7 @@ class World:
         if self.requests:
             sent, action = self.requests.pop(number % len(self.requests))
             update = None
-            if self.now <= sent + POLICY.request_lifetime_ms:
+            if self.now <= sent + PROMISES.lifetime_ms:
                 update = arrived(self.orders, action, len(self.orders) + 1, self.now)
             if update is None:
                 self.no_answer(action)
@@ -150,8 +157,7 @@ class World:
     def fill(self, number: int) -> None:
         if resting := alive(self.orders.values()):
             order = resting[number % len(resting)]
-            lots = min((number // 7) % 5 + 1, int((order.quantity - order.filled) / LOT))
-            quantity = lots * LOT
+            quantity = min(((number // 7) % 5 + 1) * LOT, order.quantity - order.filled)
             filled = order.filled + quantity
             full = filled == order.quantity
             self.position += order.side.sign * quantity
@@ -171,7 +177,10 @@ class World:
             self.emit(order.replace(status=OrderStatus.EXPIRED, time_ms=self.now))
 
     def drift(self, number: int) -> None:
-        self.position += LOT * (number % 3 - 1)
+        # Of a size that no fills add up to: what looks the same nobody can tell apart.
+        moved = (LOT + Decimal(number) / 10_000) * (number % 3 - 1)
+        self.position += moved
+        self.drifted += moved
 
     def ours(self, number: int) -> None:
         """Place an order with an id of ours of which nothing is known here."""
@@ -219,24 +228,38 @@ class World:
         self.meanwhile()
         return result
 
-    def fetch_open_orders(self, symbol: str) -> list[OrderUpdate]:
-        result: list[OrderUpdate] = self.answer(lambda: alive(self.orders.values()))
-        return result
-
-    def fetch_positions(self, symbols: Sequence[str]) -> list[PositionReport]:
-        result: list[PositionReport] = self.answer(
-            lambda: [PositionReport("X", self.position, self.now)]
+    def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
+        result: Listing[OrderUpdate] = self.answer(
+            lambda: Listing(tuple(alive(self.orders.values())), answered_ms=self.now)
         )
         return result
 
-    def fetch_order(self, order_id: int | None, symbol: str, client_oid: str) -> OrderUpdate:
-        order: OrderUpdate | None = self.answer(lambda: self.orders.get(client_oid))
+    def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
+        told: tuple[Decimal, Decimal, int] = self.answer(
+            lambda: (self.position, self.drifted, self.now)
+        )
+        position, self.seen_drifted, now = told
+        return Listing((PositionReport("X", position),), answered_ms=now)
+
+    def fetch_order(self, order_id: int | None, symbol: str, client_oid: str | None) -> OrderUpdate:
+        def find() -> OrderUpdate | None:
+            named = (each for each in self.orders.values() if each.order_id == order_id)
+            return self.orders.get(client_oid) if client_oid else next(named, None)
+
+        order: OrderUpdate | None = self.answer(find)
         if order is None:
-            raise OrderNotFoundError(client_oid)
+            raise OrderNotFoundError(str(client_oid))
         return order
 
-    def fetch_my_trades(self, symbol: str, since_ms: int | None) -> list[TradeReport]:
-        result: list[TradeReport] = self.answer(lambda: list(self.trades))
+    def fetch_my_trades(
+        self, symbol: str, since_ms: int, cursor: str | None = None
+    ) -> Listing[TradeReport]:
+        result: Listing[TradeReport] = self.answer(
+            lambda: Listing(
+                tuple(each for each in self.trades if each.time_ms >= since_ms),
+                answered_ms=self.now,
+            )
+        )
         return result
 
     def cancel_order(self, order_id: int, symbol: str) -> OrderUpdate:
@@ -265,14 +288,15 @@ class World:
         if any(after > before for before, after in zip(without, with_it, strict=True)):
             self.harm.append(f"{without} -> {with_it}: {what}")
 
-    def distance(self, slots: Mapping[str, InventorySlot]) -> Distance:
+    def distance(self, slots: Slots) -> Distance:
         """Return how far *slots* would be from the exchange, were everything delivered.
 
-        The position is compared cause by cause: errors that happen to cancel out are errors.
+        The position is compared cause by cause: errors that happen to cancel out are errors. What
+        somebody has done by hand since the position was told, and no answer can show, is put back.
         """
         local, orders, events = dict(slots), dict(self.orders), list(self.events)
         for sent, action in self.requests:
-            if self.now <= sent + POLICY.request_lifetime_ms:
+            if self.now <= sent + PROMISES.lifetime_ms:
                 update = arrived(orders, action, len(orders) + 1, self.now)
                 if update is not None:
                     orders[update.client_oid] = update
@@ -289,7 +313,9 @@ class World:
         here = {oid for oid, order in known.items() if not order.terminal}
         ours = [order for order in orders.values() if is_ours(order)]
         there = {order.client_oid for order in alive(ours)}
-        unexplained = self.position - sum((slot.position_qty for slot in local.values()), ZERO)
+        beside = slots.meta.unattributed + slots.meta.ledger.others_total
+        seen = self.position - (self.drifted - self.seen_drifted)
+        unexplained = seen - beside - sum((slot.position_qty for slot in local.values()), ZERO)
         missed = ZERO
         for order in ours:
             counted = ZERO
@@ -301,7 +327,21 @@ class World:
                 counted = order.filled
             unexplained -= order.side.sign * (order.filled - counted)
             missed += abs(order.filled - counted)
-        return len(here ^ there), missed + abs(unexplained)
+        return len(here ^ there), missed + abs(unexplained - self.untold(slots.meta.ledger))
+
+    def untold(self, ledger: Ledger) -> Decimal:
+        """What others traded and the list of trades has still to tell: to learn it is no harm."""
+        known = {entry.trade_id for entry in ledger.entries}
+        return sum(
+            (
+                trade.moved
+                for trade in self.trades
+                if parse_client_oid(trade.client_oid or "", "grid") is None
+                and trade.time_ms >= ledger.since_ms
+                and trade.trade_id not in known
+            ),
+            ZERO,
+        )
 
 
 def alive(orders: Any) -> list[OrderUpdate]:
@@ -337,13 +377,18 @@ def arrived(
 class OriginalRule(Reconciler):
     """What the reconciler replaces: missing means cancelled, and the position is overwritten."""
 
-    def _run(self) -> Any:
-        before = self._manager.snapshot()
+    def __init__(self, manager: PositionManager, world: World, **options: Any) -> None:
+        super().__init__(manager, world, **options)
+        self.manager = manager
+        self.world = world
+
+    def reconcile(self) -> Any:
+        before = self.manager.snapshot()
         try:
-            look = self._look()
+            listed = {order.client_oid for order in self.world.fetch_open_orders("X")}
+            (position,) = self.world.fetch_positions(["X"])
         except NetworkError:
-            return super()._run()
-        listed = {order.client_oid for order in look.open_orders}
+            return super().reconcile()
         for key, slot in before.items():
             order = slot.working
             if order is None or slot.slot_status is SlotStatus.PENDING:
@@ -351,13 +396,13 @@ class OriginalRule(Reconciler):
             if order.client_oid not in listed:
                 over = order.replace(status=OrderStatus.CANCELED)
                 freed = slot.replace(working=None, tail=(*slot.tail, over))
-                self._manager.store.set(key, freed)
-        if before.total("position") != look.position:
+                self.manager.store.set(key, freed)
+        if before.total("position") != position.quantity:
             try:
-                self._manager.force_sync(look.position)
+                self.manager.force_sync(position.quantity)
             except ShortfallError:
                 pass
-        return super()._run()
+        return super().reconcile()
 
 
 def random_ops(seed: int, count: int = 120) -> list[Op]:

@@ -19,6 +19,7 @@ from cowstate.positions import (
     Side,
     TradeReport,
 )
+from cowstate.positions.book import facts
 from cowstate.positions.book.findings import Findings
 from cowstate.positions.book.ids import client_order_id, parse_client_oid
 from cowstate.positions.book.ledger import Ledger
@@ -26,7 +27,7 @@ from cowstate.positions.book.orders import apply_order_update, drop_forgotten, o
 from cowstate.positions.book.slots import InventorySlot
 from cowstate.positions.errors import RetiredOrderError
 from cowstate.positions.exchange.promises import FOREVER, VenuePromises
-from cowstate.positions.reconcile import facts, orderfacts, queries
+from cowstate.positions.reconcile import orderfacts, queries
 from cowstate.positions.reconcile.fates import Said
 from cowstate.positions.reconcile.looks import TradesReading, complete_until
 from cowstate.positions.reconcile.queries import OrderAnswer, OrdersSeen, Query

@@ -19,12 +19,12 @@ from cowstate.positions.exchange.promises import VenuePromises
 from cowstate.positions.reconcile import verdicts
 from cowstate.positions.reconcile.evidence import Evidence
 from cowstate.positions.reconcile.looks import PositionLook, window_of
+from cowstate.positions.reconcile.policy import ReconcilePolicy
 from cowstate.positions.reconcile.possible import Possible
-from cowstate.positions.reconcile.rules import ReconcileRules
 from cowstate.positions.reconcile.verdicts import VerdictKind
 from tests.positions.reconcile.judging import FEE, PARTS, Desk, Move, Pass, World
 
-RULES = ReconcileRules(
+POLICY = ReconcilePolicy(
     small_part=Decimal("0.5"), hour_part=Decimal(1), looks=2, lasting_ms=5, fresh_ms=50
 )
 BUSY = 2_400
@@ -136,7 +136,7 @@ class Acting(Desk):
             fresh=fresh,
             accounted=self.standing().accounted,
             lot=Decimal(1),
-            rules=RULES,
+            policy=POLICY,
         )
         self.happened[verdict.kind.value] += 1
         # Since the earliest moment that a look of the evidence may have shown.

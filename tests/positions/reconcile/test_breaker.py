@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from cowstate import ArgumentTypeError
+from cowstate import ArgumentTypeError, ArgumentValueError
 from cowstate.positions import BreakerState, CircuitBreaker
 
 
@@ -15,10 +15,27 @@ def test_it_opens_once_and_keeps_the_first_reason_until_it_is_reset() -> None:
     assert breaker.open("A", "first", 10)
     assert not breaker.open("A", "second", 20)
     assert breaker.state("A") == BreakerState(True, "first", 10, 1)
-    assert breaker.reset("A")
-    assert not breaker.reset("A")
+    assert breaker.reset("A", told="first")
+    assert not breaker.reset("A", told="first")
     assert breaker.open("A", "third", 30)
     assert breaker.state("A") == BreakerState(True, "third", 30, 2)
+
+
+@pytest.mark.parametrize("told", ["", "all is well", "First"])
+def test_whoever_resets_it_has_to_say_what_it_is_open_for(told: str) -> None:
+    breaker = CircuitBreaker()
+    breaker.open("A", "first", 10)
+    with pytest.raises(ArgumentValueError, match="'first'"):
+        breaker.reset("A", told=told)
+    assert breaker.is_open("A")
+
+
+def test_a_saved_state_is_restored_with_all_that_it_says() -> None:
+    breaker = CircuitBreaker()
+    breaker.open("A", "first", 10, flatten=True, proof_closes=True)
+    other = CircuitBreaker()
+    other.restore("A", breaker.state("A"))
+    assert other.state("A") == BreakerState(True, "first", 10, 1, True, True)
 
 
 def test_symbols_are_apart_and_an_unknown_one_is_closed() -> None:
@@ -26,7 +43,7 @@ def test_symbols_are_apart_and_an_unknown_one_is_closed() -> None:
     breaker.open("A", "why", 10)
     assert breaker.is_open("A")
     assert not breaker.is_open("B")
-    assert not breaker.reset("B")
+    assert not breaker.reset("B", told="")
     assert breaker.state("B") == BreakerState()
 
 
@@ -37,8 +54,8 @@ def test_every_change_is_told_in_order() -> None:
         breaker.open("A", "why", 10)
         breaker.open("A", "again", 11)
         breaker.open("B", "why", 12)
-        breaker.reset("A")
-    breaker.reset("B")
+        breaker.reset("A", told="why")
+    breaker.reset("B", told="why")
     assert seen == [("A", True), ("B", True), ("A", False)]
 
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from cowstate.positions.book import ledger
 from cowstate.positions.reconcile import differences, looks, standing, verdicts
 from cowstate.positions.reconcile.evidence import Evidence
-from cowstate.positions.reconcile.rules import ReconcileRules
+from cowstate.positions.reconcile.policy import ReconcilePolicy
 from cowstate.positions.reconcile.verdicts import Verdict, VerdictKind, verdict_of
 from tests.positions.reconcile.judging import Desk, Judged, World, worlds
 
 EXAMPLES = 150
 LOT = Decimal(1)
-QUICK = ReconcileRules(
+QUICK = ReconcilePolicy(
     small_part=Decimal("0.5"), hour_part=Decimal(1), looks=2, lasting_ms=1, fresh_ms=10
 )
 
@@ -36,7 +36,7 @@ def told(world: World) -> list[tuple[Judged, Evidence, Verdict]]:
             fresh=True,
             accounted=each.standing.accounted,
             lot=LOT,
-            rules=QUICK,
+            policy=QUICK,
         )
         found.append((each, seen, verdict))
     return found

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate.positions.reconcile.evidence import Evidence
+from cowstate.positions.reconcile.policy import ReconcilePolicy, Remedy
 from cowstate.positions.reconcile.possible import Possible
-from cowstate.positions.reconcile.rules import ReconcileRules, Remedy
 from cowstate.positions.reconcile.verdicts import Verdict, VerdictKind, verdict_of
 
 numbers = st.integers(-4, 4).map(Decimal)
@@ -20,7 +20,7 @@ sets = st.one_of(
     st.tuples(numbers, numbers).map(lambda ends: Possible.between(min(ends), max(ends))),
 )
 SIZE = Decimal(100)
-RULES = ReconcileRules(looks=2, lasting_ms=1_000, hour_part=Decimal("0.05"))
+POLICY = ReconcilePolicy(looks=2, lasting_ms=1_000, hour_part=Decimal("0.05"))
 AFTER = Evidence.after
 
 
@@ -32,9 +32,9 @@ def after(*seen: Possible) -> Evidence:
     return evidence
 
 
-def judged(evidence: Evidence, rules: ReconcileRules = RULES, **options: Any) -> Verdict:
+def judged(evidence: Evidence, policy: ReconcilePolicy = POLICY, **options: Any) -> Verdict:
     known = {"now_ms": evidence.last_ms, "fresh": True, "accounted": SIZE, "lot": Decimal(1)}
-    return verdict_of(evidence, rules=rules, **(known | options))
+    return verdict_of(evidence, policy=policy, **(known | options))
 
 
 def may_be(*values: int) -> Possible:
@@ -121,12 +121,12 @@ def test_a_verdict_is_what_the_evidence_says(seen):
         assert found.possible == evidence.possible
     if found.kind in (VerdictKind.CORRECT, VerdictKind.BREAK):
         assert 0 not in newest
-        assert evidence.proofs >= RULES.looks
-        assert evidence.proven_for_ms >= RULES.lasting_ms
+        assert evidence.proofs >= POLICY.looks
+        assert evidence.proven_for_ms >= POLICY.lasting_ms
     if found.kind is VerdictKind.CORRECT:
         assert evidence.exact == found.possible.exact == found.possible.least
-        assert evidence.looks >= RULES.looks
-        assert evidence.lasted_ms >= RULES.lasting_ms
+        assert evidence.looks >= POLICY.looks
+        assert evidence.lasted_ms >= POLICY.lasting_ms
 
 
 def test_old_certainty_hides_no_new_divergence():
@@ -146,7 +146,7 @@ def test_a_look_that_allows_zero_is_not_acted_on():
 
 
 @pytest.mark.parametrize(
-    ("seen", "rules", "kind"),
+    ("seen", "policy", "kind"),
     [
         ([4], {}, VerdictKind.DIVERGES),
         ([4, 4], {}, VerdictKind.CORRECT),
@@ -165,8 +165,8 @@ def test_a_look_that_allows_zero_is_not_acted_on():
         ([4, 4], {"hour_part": Decimal("0.02")}, VerdictKind.BREAK),
     ],
 )
-def test_what_is_done_follows_from_size_and_duration(seen, rules, kind):
-    assert judged(after(*map(may_be, seen)), RULES.replace(**rules)).kind is kind
+def test_what_is_done_follows_from_size_and_duration(seen, policy, kind):
+    assert judged(after(*map(may_be, seen)), POLICY.replace(**policy)).kind is kind
 
 
 def test_the_corrections_of_an_hour_stay_under_their_part_together():
@@ -200,17 +200,17 @@ def test_a_pass_without_a_new_look_says_the_last_verdict_and_its_age():
     found = judged(evidence, now_ms=6_000, fresh=False)
     assert (found.kind, found.age_ms, found.fresh) == (VerdictKind.AGREES, 5_000, False)
     assert "5000 ms ago" in found.why
-    late = judged(evidence, now_ms=1_000 + RULES.fresh_ms + 1, fresh=False)
+    late = judged(evidence, now_ms=1_000 + POLICY.fresh_ms + 1, fresh=False)
     assert late.kind is VerdictKind.SILENT
     assert judged(after(may_be(4), may_be(4)), fresh=False).kind is VerdictKind.DIVERGES
     assert judged(Evidence()).kind is VerdictKind.SILENT
 
 
 @pytest.mark.parametrize("remedy", [Remedy.REPORT, Remedy.FLATTEN, Remedy.HALT])
-def test_the_rules_say_what_is_done(remedy):
-    rules = RULES.replace(small=remedy, large=remedy)
-    assert judged(after(may_be(4), may_be(4)), rules).remedy is remedy
-    assert judged(after(may_be(40), may_be(40)), rules).remedy is remedy
+def test_the_policy_says_what_is_done(remedy):
+    policy = POLICY.replace(small=remedy, large=remedy)
+    assert judged(after(may_be(4), may_be(4)), policy).remedy is remedy
+    assert judged(after(may_be(40), may_be(40)), policy).remedy is remedy
 
 
 # Seeded bugs, each of which a law above must find
@@ -269,9 +269,9 @@ def hasty(evidence: Evidence, **options: Any) -> Verdict:
     ],
 )
 def test_a_seeded_bug_in_the_verdict_is_found(twin, law, monkeypatch):
-    def seeded(evidence: Evidence, rules: ReconcileRules = RULES, **options: Any) -> Verdict:
+    def seeded(evidence: Evidence, policy: ReconcilePolicy = POLICY, **options: Any) -> Verdict:
         known = {"now_ms": evidence.last_ms, "fresh": True, "accounted": SIZE, "lot": Decimal(1)}
-        return twin(evidence, rules=rules, **(known | options))
+        return twin(evidence, policy=policy, **(known | options))
 
     monkeypatch.setitem(globals(), "judged", seeded)
     with pytest.raises((AssertionError, ExceptionGroup)):

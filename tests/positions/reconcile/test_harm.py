@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from cowstate.positions import (
     CorrectionKind,
     PassOutcome,
-    PositionVerdict,
 )
 from tests.positions.reconcile.moving import OPS, Op, OriginalRule, World, random_ops
 
@@ -36,7 +35,10 @@ def test_no_write_of_a_pass_does_harm_in_long_worlds_and_every_kind_of_correctio
         world.run()
         assert world.harm == [], seed
         made += world.corrections
-    assert set(made) == set(CorrectionKind)
+    # No venue that keeps its promises makes a ghost; what is dropped, and when the breaker closes,
+    # stands beside the reconciler.
+    rare = {CorrectionKind.CANCELED, CorrectionKind.DROPPED, CorrectionKind.CLOSED}
+    assert {*made} - rare == {*CorrectionKind} - rare
 
 
 def test_the_rule_that_it_replaces_does_harm_in_the_same_worlds() -> None:
@@ -65,7 +67,6 @@ def test_when_nothing_moves_any_more_a_few_passes_make_both_sides_agree(block: i
         assert orders == 0, seed
         # What is left is what the reconciler may not correct by itself, and it says so.
         halted = {correction.kind for correction in report.corrections} == {CorrectionKind.BREAKER}
-        agrees = report.position.verdict is PositionVerdict.AGREES
-        assert halted if difference else agrees, seed
-        agreed += agrees
+        assert halted if difference else report.agrees, seed
+        agreed += report.agrees
     assert agreed > 10

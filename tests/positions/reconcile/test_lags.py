@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from cowstate.positions.book.ledger import Entry
+from cowstate.positions.book.remembered import Sighting
 from cowstate.positions.exchange.promises import VenuePromises
 from cowstate.positions.reconcile.lags import (
     Contradiction,
-    Sighting,
     age_of,
     contradictions,
     late_trades,

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from cowstate.errors import CowstateError
+from cowstate.positions.book import facts
 from cowstate.positions.book.findings import Findings
 from cowstate.positions.book.ledger import Ledger, Tally
 from cowstate.positions.book.store import new_book
 from cowstate.positions.exchange.promises import VenuePromises
-from cowstate.positions.reconcile import facts, fates, orderfacts
+from cowstate.positions.reconcile import fates, orderfacts
 from cowstate.positions.reconcile.fates import Said
 from cowstate.positions.reconcile.queries import Asking, OrderAnswer, OrdersSeen, Query
 from cowstate.positions.reconcile.standing import standing_of
@@ -142,7 +143,7 @@ def every_answer_is_of_now(asked_ms, since_ms, promises):
     return True
 
 
-def trades_tell_nothing(order, tally, symbol):
+def trades_tell_nothing(order, tally, symbol, *, edited=False):
     return None
 
 

@@ -15,20 +15,21 @@ from typing import Any
 import pytest
 
 from cowstate.positions import (
-    CircuitBreaker,
     CorrectionKind,
     GridConfig,
+    Listing,
     OrderStatus,
     OrderUpdate,
     PositionManager,
     PositionReport,
-    PositionVerdict,
     ReconcilePolicy,
     Reconciler,
     Side,
     TradeReport,
     UpdateOutcome,
+    VenuePromises,
 )
+from cowstate.positions.book.account import held
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.5"), 1, "grid")
 OID = "grid-100-B1"
@@ -158,36 +159,55 @@ def test_a_snapshot_and_what_is_derived_from_it_are_of_one_version_whatever_come
 
 
 class Remote:
-    """The exchange, with a hook at each point at which something may happen meanwhile."""
+    """The exchange, with a hook at each point at which something may happen meanwhile.
+
+    Each answer takes 10 ms.
+    """
+
+    promises = VenuePromises.exact(lifetime_ms=10)
 
     def __init__(self, position: str, *orders: OrderUpdate) -> None:
+        self.now = 1_000
         self.position = Decimal(position)
         self.orders = {order.client_oid: order for order in orders}
+        self.trades: list[TradeReport] = []
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.calls: list[str] = []
 
-    def _at(self, point: str) -> None:
+    def _at(self, point: str) -> int:
+        answered = self.now = self.now + 5
         self.calls.append(point)
+        self.now += 2
         self.meanwhile.pop(point, lambda: None)()
+        self.now += 3
+        return answered
 
-    def fetch_open_orders(self, symbol: str) -> list[OrderUpdate]:
-        listed = [order for order in self.orders.values() if not order.status.terminal]
-        self._at("orders")
-        return listed
+    def fill(self) -> None:
+        """The order fills at the exchange."""
+        self.orders[OID] = FILL
+        self.position += FILL.filled
+        self.trades.append(
+            TradeReport(1, 7, OID, "X", Side.BUY, Decimal(100), FILL.filled, self.now)
+        )
 
-    def fetch_positions(self, symbols: Sequence[str]) -> list[PositionReport]:
+    def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
+        listed = tuple(order for order in self.orders.values() if not order.status.terminal)
+        return Listing(listed, answered_ms=self._at("orders"))
+
+    def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
         report = PositionReport("X", self.position)
-        self._at("positions")
-        return [report]
+        return Listing((report,), answered_ms=self._at("positions"))
 
-    def fetch_order(self, order_id: int | None, symbol: str, client_oid: str) -> OrderUpdate:
-        order = self.orders[client_oid]
+    def fetch_order(self, order_id: int | None, symbol: str, client_oid: str | None) -> OrderUpdate:
+        order = self.orders[OID]
         self._at("order")
         return order
 
-    def fetch_my_trades(self, symbol: str, since_ms: int | None) -> list[TradeReport]:
-        self._at("trades")
-        return []
+    def fetch_my_trades(
+        self, symbol: str, since_ms: int, cursor: str | None = None
+    ) -> Listing[TradeReport]:
+        listed = tuple(self.trades)
+        return Listing(listed, answered_ms=self._at("trades"))
 
 
 def original_rule(manager: PositionManager, remote: Remote) -> None:
@@ -203,11 +223,14 @@ def original_rule(manager: PositionManager, remote: Remote) -> None:
         manager.force_sync(total)
 
 
-def reconciler(manager: PositionManager, remote: Remote, passes: int = 1) -> Reconciler:
-    policy = ReconcilePolicy(
-        auto_correct_below=Decimal(1), grace_ms=0, request_lifetime_ms=10, passes=passes
+def reconciler(manager: PositionManager, remote: Remote, **options: Any) -> Reconciler:
+    policy = ReconcilePolicy(small_part=Decimal(1), hour_part=Decimal(1), looks=1, lasting_ms=0)
+    return Reconciler(
+        manager,
+        remote,  # type: ignore[arg-type]
+        policy=options.get("policy", policy),
+        time_ms=lambda: remote.now,
     )
-    return Reconciler(manager, remote, policy=policy, time_ms=lambda: 1_000)  # type: ignore[arg-type]
 
 
 def holding(quantity: str) -> PositionManager:
@@ -220,8 +243,7 @@ def holding(quantity: str) -> PositionManager:
 
 def fill_in(manager: PositionManager, remote: Remote) -> None:
     """The order fills at the exchange, and the stream tells it at once."""
-    remote.orders[OID] = FILL
-    remote.position += FILL.filled
+    remote.fill()
     manager.on_order_update(FILL)
 
 
@@ -234,78 +256,57 @@ def test_by_the_original_rule_a_fill_between_look_and_correction_is_overwritten(
     assert remote.position == Decimal("1.4")
 
 
-@pytest.mark.parametrize("point", ["orders", "positions", "trades"])
-def test_a_fill_during_the_look_leaves_no_verdict_and_is_kept(point: str) -> None:
+@pytest.mark.parametrize("point", ["positions", "orders", "trades"])
+def test_a_fill_during_the_look_is_kept_and_the_correction_is_right_all_the_same(
+    point: str,
+) -> None:
     manager, remote = holding("1"), Remote("0.9", update(OrderStatus.NEW))
     remote.meanwhile[point] = lambda: fill_in(manager, remote)
-    report = reconciler(manager, remote).reconcile()
-    assert report.position is not None
-    assert report.position.verdict is PositionVerdict.UNSETTLED
-    assert report.corrections == ()
+    (correction,) = reconciler(manager, remote).reconcile().corrections
+    assert correction.kind is CorrectionKind.POSITION
     assert manager.snapshot().total("position") == Decimal("1.5")
+    assert held(manager.snapshot()) == remote.position == Decimal("1.4")
 
 
-def test_a_fill_between_decision_and_commit_conflicts_and_the_correction_is_dropped() -> None:
+def test_a_fill_between_decision_and_commit_is_kept_too() -> None:
     manager, remote = holding("1"), Remote("0.9", update(OrderStatus.NEW))
-    draft_force_sync = manager.draft_force_sync
-
-    def overtaken(draft: Any, total: Decimal) -> None:
-        draft_force_sync(draft, total)
-        fill_in(manager, remote)
-
-    manager.draft_force_sync = overtaken  # type: ignore[method-assign]
     ours = reconciler(manager, remote)
-    (correction,) = ours.reconcile().corrections
-    assert correction.kind is CorrectionKind.DROPPED
-    assert "'100'" in correction.detail
-    assert manager.snapshot().total("position") == Decimal("1.5")
-    assert remote.position == Decimal("1.4")
-    manager.draft_force_sync = draft_force_sync  # type: ignore[method-assign]
+    transaction = manager.store.transaction
+
+    def overtaken(**options: Any) -> Any:
+        manager.store.transaction = transaction  # type: ignore[method-assign]
+        fill_in(manager, remote)
+        return transaction(**options)
+
+    manager.store.transaction = overtaken  # type: ignore[method-assign]
     (correction,) = ours.reconcile().corrections
     assert correction.kind is CorrectionKind.POSITION
-    assert manager.snapshot().total("position") == remote.position
-
-
-def test_a_fill_between_the_verdict_and_the_draft_conflicts_too() -> None:
-    manager, remote = holding("1"), Remote("0.9", update(OrderStatus.NEW))
-
-    class Slow(CircuitBreaker):
-        def is_open(self, symbol: str) -> bool:
-            fill_in(manager, remote)
-            return super().is_open(symbol)
-
-    ours = reconciler(manager, remote)
-    ours.breaker = Slow()
-    (correction,) = ours.reconcile().corrections
-    assert correction.kind is CorrectionKind.DROPPED
     assert manager.snapshot().total("position") == Decimal("1.5")
+    assert held(manager.snapshot()) == remote.position == Decimal("1.4")
 
 
 def test_without_a_race_the_same_divergence_is_corrected() -> None:
     manager, remote = holding("1"), Remote("0.9", update(OrderStatus.NEW))
     report = reconciler(manager, remote).reconcile()
     assert [correction.kind for correction in report.corrections] == [CorrectionKind.POSITION]
-    assert remote.calls == ["orders", "positions", "trades", "orders", "positions"]
-    assert manager.snapshot().total("position") == Decimal("0.9")
+    # The position first, so that everything else is newer than it.
+    assert remote.calls == ["positions", "orders", "trades"]
+    assert held(manager.snapshot()) == Decimal("0.9")
 
 
-def test_a_fill_that_only_the_position_shows_so_far_is_not_taken_for_a_divergence() -> None:
-    # It happens after the orders were listed; its event is still under way.
-    manager, remote = holding("1"), Remote("1", update(OrderStatus.NEW))
-
-    def fill() -> None:
-        remote.orders[OID] = FILL
-        remote.position = Decimal("1.5")
-
-    remote.meanwhile["orders"] = fill
+@pytest.mark.parametrize("point", ["positions", "orders", "trades"])
+def test_a_fill_of_which_the_stream_tells_late_is_not_taken_for_a_divergence(point: str) -> None:
     naive = holding("1")
     original_rule(naive, Remote("1.5", update(OrderStatus.NEW)))
     naive.on_order_update(FILL)
     assert naive.snapshot().total("position") == Decimal(2)
-    report = reconciler(manager, remote).reconcile()
-    assert report.corrections == ()
+    manager, remote = holding("1"), Remote("1", update(OrderStatus.NEW))
+    ours = reconciler(manager, remote)
+    remote.meanwhile[point] = remote.fill
+    assert ours.reconcile().agrees
+    assert ours.reconcile().agrees
     manager.on_order_update(FILL)
-    assert manager.snapshot().total("position") == remote.position == Decimal("1.5")
+    assert held(manager.snapshot()) == remote.position == Decimal("1.5")
 
 
 def test_missing_is_not_cancelled() -> None:
@@ -314,23 +315,22 @@ def test_missing_is_not_cancelled() -> None:
     original_rule(naive, remote)
     assert naive.snapshot()["100"].tail[-1].status is OrderStatus.CANCELED
     manager = working_manager()
-    remote.position = Decimal("0.5")
-    (correction,) = reconciler(manager, remote).reconcile().corrections
+    ours = reconciler(manager, remote)
+    remote.fill()
+    (correction,) = ours.reconcile().corrections
     assert correction.kind is CorrectionKind.JOINED
     assert manager.snapshot().total("position") == Decimal("0.5")
     assert manager.snapshot()["100"].tail[-1].status is OrderStatus.FILLED
 
 
-def test_a_large_divergence_opens_the_breaker_and_changes_nothing() -> None:
+def test_a_large_divergence_opens_the_breaker_and_changes_no_slot() -> None:
     manager, remote = holding("1"), Remote("0.5", update(OrderStatus.NEW))
-    breaker = CircuitBreaker()
     before = manager.snapshot()
-    policy = ReconcilePolicy(grace_ms=0, request_lifetime_ms=10, passes=1)
-    it = Reconciler(manager, remote, policy=policy, breaker=breaker, time_ms=lambda: 1_000)  # type: ignore[arg-type]
+    it = reconciler(manager, remote, policy=ReconcilePolicy(looks=1, lasting_ms=0))
     assert [c.kind for c in it.reconcile().corrections] == [CorrectionKind.BREAKER]
-    assert breaker.is_open("X")
+    assert it.breaker.is_open("X")
     assert it.reconcile().corrections == ()
-    assert manager.snapshot() is before
+    assert manager.snapshot().diff(before) == {}
 
 
 def test_an_update_whose_slot_is_replaced_between_look_and_write_is_not_lost() -> None:
@@ -345,3 +345,13 @@ def test_an_update_whose_slot_is_replaced_between_look_and_write_is_not_lost() -
     manager.store.update = replaced_first  # type: ignore[method-assign]
     assert manager.on_order_update(FILL) is UpdateOutcome.APPLIED
     assert manager.snapshot().total("position") == Decimal("0.5")
+
+
+def test_a_state_that_is_restored_while_a_pass_looks_is_looked_at_anew() -> None:
+    manager, remote = holding("1"), Remote("0.9", update(OrderStatus.NEW))
+    saved = manager.snapshot()
+    ours = reconciler(manager, remote)
+    remote.meanwhile["trades"] = lambda: manager.restore_state(saved)
+    assert ours.reconcile().corrections == ()
+    assert not ours.permit().trade
+    assert [each.kind for each in ours.reconcile().corrections] == [CorrectionKind.POSITION]

@@ -228,7 +228,7 @@ def test_a_tape_that_cannot_be_replayed_is_refused(tape, opts, message, threads)
         ({"latency_ms": "50"}, TypeError, "latency_ms is of type str"),
         ({"threads": 1}, TypeError, "threads is of type int"),
         ({"faults": 0.5}, TypeError, "faults is of type float"),
-        ({"policy": "strict"}, TypeError, "policy is 'strict'"),
+        ({"policy": "strict"}, TypeError, "policy is of type str"),
     ],
 )
 def test_options_are_checked(changes, error, message):

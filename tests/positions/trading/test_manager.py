@@ -86,7 +86,10 @@ def test_what_cannot_be_used_is_counted_and_told_and_changes_nothing() -> None:
     ]
     for update, outcome in cases:
         assert manager.on_order_update(update) is outcome
-    assert manager.snapshot() is before
+    now = manager.snapshot()
+    assert now.diff(before) == {}
+    # What contradicts is kept for somebody to settle.
+    assert [each.about for each in now.meta.findings.disputes] == ["quantity", "order id"]
     assert manager.get_reports() == {UpdateOutcome.FOREIGN: 3, UpdateOutcome.CONTRADICTORY: 2}
 
 

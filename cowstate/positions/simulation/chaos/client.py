@@ -109,6 +109,10 @@ class ChaosExchange:
         self._short = short
         self._steady = venue.steady
 
+    def pause(self, seconds: float) -> None:
+        """Let *seconds* pass for the process that asks."""
+        self._wait_until(self._venue.now_ms + round(seconds * 1_000))
+
     # Endpoints
 
     def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
@@ -306,11 +310,7 @@ class ChaosExchange:
             return command(as_of)
 
         until = venue.send(carry_out, answers.append, ending=ending)
-        self._waiting(True)
-        venue.clock.wait_until(until)
-        self._waiting(False)
-        if self.died:
-            raise ProcessDied
+        self._wait_until(until)
         (answer,) = answers
         if venue.log is not None:
             venue.log(venue.now_ms, "rule", f"asks {name} and hears {_said(answer)}")
@@ -321,6 +321,13 @@ class ChaosExchange:
             self.shown_ms[endpoint] = max(self.shown_ms[endpoint], as_of)
         heard: T = answer
         return heard
+
+    def _wait_until(self, moment_ms: int) -> None:
+        self._waiting(True)
+        self._venue.clock.wait_until(moment_ms)
+        self._waiting(False)
+        if self.died:
+            raise ProcessDied
 
     def _is_silent(self, endpoint: str) -> bool:
         if endpoint == "trades" and self._faults.no_trades:

@@ -203,7 +203,10 @@ class Ledger:
     def _enter_fill(self, fill: TradeReport, now_ms: int) -> None:
         self._taken += 1
         entry = fill.replace(trade_id=len(self.entries) + 1)
-        if self.fee and fill.side is Side.BUY:
+        if self.fee and fill.side is Side.SELL:
+            # What a sale costs is taken from the quote, and said so.
+            entry = entry.replace(fee=_ZERO, fee_asset=FeeAsset.QUOTE)
+        elif self.fee:
             fee = EXACT.multiply(fill.quantity, self.fee)
             entry = entry.replace(fee=fee, fee_asset=FeeAsset.BASE)
             self.engine.move(fee.copy_negate())

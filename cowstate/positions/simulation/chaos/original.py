@@ -5,19 +5,51 @@ It is kept here to be measured. Nobody should use it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from cowstate import ConflictError
 
 from ...book.model import EXACT, OrderStatus, OrderUpdate
+from ...book.reports import TradeReport
+from ...book.store import Slots
 from ...errors import ExchangeError, ShortfallError
+from ...reconcile.breaker import CircuitBreaker
 from .rules import Claim, PresentLife, Said
 
 __all__ = ["OriginalLife"]
 
 
 class OriginalLife(PresentLife):
-    """The original system's reconciler: one look, no questions, and what differs is overwritten."""
+    """The original system's reconciler: one look, no questions, and what differs is overwritten.
+
+    It trades before it has looked, and an open breaker is not saved.
+    """
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.breaker = CircuitBreaker()
+
+    def may_trade(self) -> bool:
+        """See `Life.may_trade`."""
+        return not self.breaker.is_open(self._symbol)
+
+    def halted(self) -> str:
+        """See `Life.halted`."""
+        state = self.breaker.state(self._symbol)
+        return state.reason if state.open else ""
+
+    def unread(self, _slots: Slots, _entries: Sequence[TradeReport], /) -> None:
+        """See `Life.unread`: it reads no trades."""
+
+    def alarmed(self) -> bool:
+        """See `Life.alarmed`: there are no alarms."""
+        return False
+
+    def reset(self) -> None:
+        """See `Life.reset`."""
+        self.breaker.reset(self._symbol, told=self.halted())
 
     def reconcile(self) -> Said:
         """See `Life.reconcile`."""
@@ -35,7 +67,7 @@ class OriginalLife(PresentLife):
         difference = EXACT.subtract(remote, local)
         size = max(local.copy_abs(), remote.copy_abs())
         if difference.copy_abs() >= EXACT.multiply(self.bound, size):
-            self.reconciler.breaker.open(symbol, f"diverges by {difference}", self._time_ms())
+            self.breaker.open(symbol, f"diverges by {difference}", self._time_ms())
             return Said(Claim.DIVERGES, why=f"breaker: by {difference}")
         try:
             self.manager.force_sync(remote)

@@ -6,24 +6,26 @@ an earlier one saved. To try another rule, write these few methods around it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from ...book.account import held
+from ...book.account import Account, held
 from ...book.config import GridConfig
-from ...book.model import EXACT
+from ...book.model import EXACT, OrderId
+from ...book.reports import TradeReport
 from ...book.slots import InventorySlot
 from ...book.store import Slots
 from ...exchange.promises import VenuePromises
 from ...exchange.protocol import Exchange
-from ...reconcile.plan import PositionVerdict, ReconcilePolicy
+from ...reconcile.policy import ReconcilePolicy
 from ...reconcile.reconciler import Reconciler
 from ...reconcile.report import PassReport
+from ...reconcile.verdicts import VerdictKind
 from ...trading.manager import PositionManager
 
-__all__ = ["Claim", "Life", "PresentLife", "RuleMaker", "Said", "first_save", "said_of"]
+__all__ = ["Claim", "Life", "Line", "PresentLife", "RuleMaker", "Said", "first_save", "said_of"]
 
 
 class Claim(StrEnum):
@@ -76,46 +78,63 @@ class Life(Protocol):
         """The position that a version of the book says."""
         ...
 
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal | None:
+        """What it has still to read of *entries*, all that there are; None: it never reads them.
+
+        By what others moved, and by our fees; our fills are known by their orders.
+        """
+        ...
+
     def save(self) -> Any:
         """What is on disk, were the process to die now; immutable."""
         ...
 
 
-RuleMaker: TypeAlias = Callable[[Exchange, GridConfig, Callable[[], int], VenuePromises, Any], Life]
+class Line(Exchange, Protocol):
+    """An exchange as one process sees it, which can let time pass."""
+
+    def pause(self, seconds: float) -> None:
+        """Return when *seconds* have passed."""
+        ...
+
+
+RuleMaker: TypeAlias = Callable[[Line, GridConfig, Callable[[], int], VenuePromises, Any], Life]
 """Makes a life: exchange, grid, our clock, what we hold the venue's promises to be, what was saved.
 
 What was saved is what `Life.save` gave, or at the first start a list of `InventorySlot`."""
 
 
 class PresentLife:
-    """The `Reconciler` with its `PositionManager`, and the policy that suits the promises."""
+    """The `Reconciler` with its `PositionManager`, by its usual policy."""
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: Line,
         config: GridConfig,
         time_ms: Callable[[], int],
-        promises: VenuePromises,
+        _promises: VenuePromises,
         saved: Any,
     ) -> None:
         self.manager = PositionManager(config, history=0, time_ms=time_ms)
         self.manager.restore_state(saved)
-        policy = ReconcilePolicy(request_lifetime_ms=promises.lifetime_ms)
-        self.bound = policy.auto_correct_below
-        self.reconciler = self.make(exchange, policy, time_ms)
+        policy = ReconcilePolicy()
+        self.bound = policy.small_part
         self._symbol = config.symbol
         self._exchange = exchange
         self._time_ms = time_ms
+        self.reconciler = self.make(exchange, policy, time_ms)
 
     def make(
-        self, exchange: Exchange, policy: ReconcilePolicy, time_ms: Callable[[], int]
+        self, exchange: Line, policy: ReconcilePolicy, time_ms: Callable[[], int]
     ) -> Reconciler:
         """Make the reconciler; for variants of it."""
-        return Reconciler(self.manager, exchange, policy=policy, time_ms=time_ms)
+        return Reconciler(
+            self.manager, exchange, policy=policy, time_ms=time_ms, pause=exchange.pause
+        )
 
     def may_trade(self) -> bool:
         """See `Life.may_trade`."""
-        return not self.reconciler.breaker.is_open(self._symbol)
+        return self.reconciler.permit().trade
 
     def reconcile(self) -> Said:
         """See `Life.reconcile`."""
@@ -127,32 +146,68 @@ class PresentLife:
         return state.reason if state.open else ""
 
     def alarmed(self) -> bool:
-        """See `Life.alarmed`: there are no alarms."""
-        return False
+        """See `Life.alarmed`."""
+        return bool(self.reconciler.status().alarms)
 
     def reset(self) -> None:
         """See `Life.reset`."""
-        self.reconciler.breaker.reset(self._symbol)
+        self.reconciler.resume(told=self.halted())
 
     def total(self, slots: Slots) -> Decimal:
-        """See `Life.total`."""
-        return held(slots)
+        """See `Life.total`: what is held, and what others moved."""
+        account: Account = slots.meta
+        return EXACT.add(held(slots), account.ledger.others_total)
+
+    def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal | None:
+        """See `Life.unread`: what its ledger does not hold, from its cursor on."""
+        account: Account = slots.meta
+        ledger, ours = account.ledger, f"{self.manager.config.prefix}-"
+        # What may be ours is no more than read: whose it is has still to be asked.
+        asking = {tally.order_id for tally in ledger.tallies if tally.ours is None}
+        known: set[OrderId] | None = None
+        total = Decimal(0)
+        for entry in reversed(entries):
+            if entry.time_ms < ledger.since_ms and entry.order_id not in asking:
+                if not asking:
+                    break
+                continue
+            if known is None:
+                known = {each.trade_id for each in ledger.entries if each.order_id not in asking}
+            if entry.trade_id in known:
+                continue
+            total = EXACT.add(total, entry.moved)
+            if (entry.client_oid or "").startswith(ours):
+                total = EXACT.subtract(total, entry.filled)
+        return total
 
     def save(self) -> Any:
-        """See `Life.save`: the slots are all that is saved."""
+        """See `Life.save`: all that is known is in one version."""
         return self.manager.snapshot()
 
 
+_CLAIMS = {
+    VerdictKind.AGREES: Claim.EXACT,
+    VerdictKind.WITHIN: Claim.WITHIN,
+    VerdictKind.DIVERGES: Claim.DIVERGES,
+    VerdictKind.CORRECT: Claim.DIVERGES,
+    VerdictKind.BREAK: Claim.DIVERGES,
+    VerdictKind.SILENT: Claim.NONE,
+}
+
+
 def said_of(report: PassReport) -> Said:
-    """Return what a pass of the present reconciler said."""
-    position = report.position
-    if position is None or position.verdict is PositionVerdict.UNSETTLED:
-        why = report.why or ", ".join(report.orders.unsettled)
-        return Said(Claim.NONE, why=f"unsettled: {why}")
-    if position.verdict is PositionVerdict.AGREES:
-        return Said(Claim.EXACT)
-    difference = EXACT.subtract(position.remote, position.local)
-    return Said(Claim.DIVERGES, why=f"{position.verdict}: by {difference}")
+    """Return what a pass of the present reconciler said.
+
+    What agreed exactly some time ago, and is said again, is not called exact.
+    """
+    verdict = report.verdict
+    if verdict is None:
+        return Said(Claim.NONE, why=report.summary)
+    claim = _CLAIMS[verdict.kind]
+    if claim is Claim.EXACT and not verdict.fresh:
+        claim = Claim.WITHIN
+    width = verdict.width if claim is Claim.WITHIN else None
+    return Said(claim, width or Decimal(0), report.summary)
 
 
 def first_save(price: Decimal, held: Decimal) -> list[InventorySlot]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from cowstate import Commit, Subscription
 
 from ...book.model import EXACT
+from ...book.reports import TradeKind
 from ...book.slots import InventorySlot, Order
 from ...book.store import Slots
 from .client import ChaosExchange, promises_of, settling_ms
@@ -145,7 +146,12 @@ class Watch:
         known = self._known
         if known[0] is not slots:
             known = self._known = (slots, known_orders(slots.values()))
-        return gap_of(slots, known[1], self._life.total(slots), truth)
+        total = self._life.total(slots)
+        unread = self._life.unread(slots, self._venue.ledger.entries)
+        if unread is not None:
+            # What the list tells is a fact like any other: it is under way until it is read.
+            total, truth = EXACT.add(total, unread), truth._replace(fee=_ZERO)
+        return gap_of(slots, known[1], total, truth)
 
     # Writes
 
@@ -249,7 +255,7 @@ class Watch:
         if gap.closed or life.halted():
             # What is halted is for people to heal.
             self._off_for = 0
-        self._judge_halt(life, [*self._began, (gap, size)])
+        self._judge_halt(life, [*self._began, (gap, size), *self._taken_away(life, size)])
         if self._venue.log is not None:
             why = f" ({said.why})" if said.why else ""
             self._venue.log(self._venue.now_ms, "rule", f"says {said.claim}{why}")
@@ -265,6 +271,16 @@ class Watch:
             self._unproven = None
         if not gap.unexplained:
             self._unproven = 0
+
+    def _taken_away(self, life: Life, size: Decimal) -> list[tuple[Gap, Decimal]]:
+        """What the venue has liquidated, if a halt names it: a reason, though it is told."""
+        if TradeKind.LIQUIDATION.value not in life.halted():
+            return []
+        return [
+            (Gap(unexplained=entry.moved), size)
+            for entry in self._venue.ledger.entries
+            if entry.kind is TradeKind.LIQUIDATION
+        ]
 
     def _judge_halt(self, life: Life, gaps: list[tuple[Gap, Decimal]]) -> None:
         reason = life.halted()

@@ -170,6 +170,9 @@ class _World:
             short=lambda: self.others.short,
         )
         self.life = self.rule(exchange, GRID, self._our_ms, self.promises, saved)
+        if self.number == 1:
+            # From here on it is known from where the list of trades is to be read.
+            self.saves = [(START_MS, self.life.save())]
         self.watch.follow(self.life, exchange)
         self.venue.listen(self._on_event)
         if self.log is not None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from cowstate.positions.simulation.chaos.campaign import RULES, Row, run_campaign
-from cowstate.positions.simulation.chaos.world import live, silenced
-from cowstate.positions.simulation.chaos.worlds import WORLDS, spec_of, specs_of
+from cowstate.positions.simulation.chaos.worlds import WORLDS, specs_of
 from tests.positions.simulation.chaos import twins
 from tests.positions.simulation.chaos.interval import IntervalLife
 from tests.positions.simulation.chaos.truth import TruthLife
@@ -222,37 +221,7 @@ def test_harm_by_what_no_answer_had_shown_yet_is_counted_apart() -> None:
     assert not lived(twins.BelievesThePosition, 8, "drifting", **faults).unseen
 
 
-# What the present rules do is known: the oracle must say so, or it sees nothing.
-
-
-def test_the_failures_of_the_present_rule_that_are_known_are_found() -> None:
-    def ours(count: int, world: str, **faults: float) -> Row:
-        return lived(RULES["ours"], count, world, **faults)
-
-    assert ours(4, "calm").failed == 0
-    lagging = ours(24, "position_lag", position_lag=20_000, market=0.2)
-    assert lagging.harmful
-    assert lagging.halts_wrong
-    assert lagging.shorts
-    assert ours(4, "not_found", not_found=8_000).halts_wrong
-    assert ours(6, "edited").unhealed
-    assert ours(2, "liveliest", market=20).silent_part > 0.9
-    assert ours(4, "drifting").missing
-    assert ours(4, "purging", purge=1_000, lose_event=1, cancel=8).halts_wrong
-    assert ours(8, "old_save", crash=3).harmful
-    assert ours(4, "hedge").halts_wrong
-    assert ours(4, "no_cost").profit_wrong
-    assert ours(6, "fee").unhealed
-    assert ours(4, "no_trades", manual=4, market=0.5).untold
-
-
-def test_an_answer_that_the_present_rule_throws_away_is_found() -> None:
-    # Listed as it was seconds ago, so its own answer does not count: the fill has no slot.
-    spec = spec_of(86, "open_lag", market=0.2, lose_event=0.4)
-    with silenced():
-        result = live(spec, RULES["ours"])
-    assert [finding.what for finding in result.findings] == ["HALT WRONG"]
-    assert "from 2 to 2.05: a total position of 2.05" in result.findings[0].detail
+# What the rule does that ours replaces is known: the oracle must say so, or it sees nothing.
 
 
 def test_the_original_rule_does_harm_plenty() -> None:

@@ -22,6 +22,7 @@ from cowstate.positions.simulation.chaos.story import story_of
 from cowstate.positions.simulation.chaos.world import AFTER_PASSES, WorldSpec, live, silenced
 from cowstate.positions.simulation.chaos.worlds import WORLDS, spec_of, specs_of
 from tests.positions.simulation.chaos.truth import TruthLife
+from tests.positions.simulation.chaos.twins import SumsLegs
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -219,7 +220,7 @@ def test_a_failing_world_shrinks_to_the_fault_that_does_it() -> None:
     faults = WorldFaults(
         market=0.2, hedge=1, double_event=0.1, clock=2_000, stale=0.1, lose_answer=0.05
     )
-    small = shrunk(WorldSpec(7, "hedge", faults), RULES["ours"])
+    small = shrunk(WorldSpec(7, "hedge", faults), SumsLegs)
     assert small is not None
     assert {*small.faults.set()} - {"market"} == {"hedge"}
     assert small.active_passes < 20
@@ -230,12 +231,14 @@ def test_a_world_in_which_nothing_fails_does_not_shrink() -> None:
 
 
 def test_what_is_left_fails_and_with_less_it_does_not() -> None:
-    small = shrunk(spec_of(2, "purging", purge=1_000, lose_event=1, cancel=8), RULES["ours"])
+    small = shrunk(spec_of(2, "purging", purge=1_000, lose_event=1, cancel=8), RULES["original"])
     assert small is not None
     with silenced():
-        assert live(small, RULES["ours"]).failed
+        assert live(small, RULES["original"]).failed
         for name in small.faults.set():
-            assert not live(small.replace(faults=small.faults.without(name)), RULES["ours"]).failed
+            assert not live(
+                small.replace(faults=small.faults.without(name)), RULES["original"]
+            ).failed
 
 
 def test_loggers_are_quiet_for_as_long_as_worlds_are_lived_through() -> None:

@@ -53,6 +53,9 @@ class TruthLife(PresentLife):
     def reset(self):
         self.open = ""
 
+    def unread(self, slots, entries):
+        return None
+
     def reconcile(self):
         self.look()
         self.join()

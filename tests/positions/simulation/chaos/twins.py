@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from cowstate.positions import UpdateOutcome
 from cowstate.positions.book.model import ActionOutcome
 from cowstate.positions.book.orders import adjust_position
 from cowstate.positions.errors import ExchangeError, OrderNotFoundError
@@ -96,6 +97,18 @@ class HaltsAtWhatIsPurged(NeverForgets):
 
 class TriesTheSameFactForEver(TruthLife):
     """A fact that contradicts is tried again at each pass, and nothing is compared meanwhile."""
+
+    def __init__(self, exchange, config, time_ms, promises, saved):
+        super().__init__(exchange, config, time_ms, promises, saved)
+        learnt = self.manager.on_order_update
+
+        def strict(update):
+            local = self.local().get(update.client_oid)
+            if local is not None and in_words_of(local, update) is not update:
+                return UpdateOutcome.CONTRADICTORY
+            return learnt(update)
+
+        self.manager.on_order_update = strict
 
     def join(self):
         self.stuck = False

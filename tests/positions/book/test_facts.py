@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cowstate.positions.book.facts import certain, fact_of, is_another, learn
 from cowstate.positions.book.ledger import Tally
 from cowstate.positions.book.model import OrderStatus, OrderUpdate, Side
 from cowstate.positions.book.orders import apply_order_update, join_order
 from cowstate.positions.book.slots import InventorySlot, Order
-from cowstate.positions.reconcile.facts import certain, fact_of, is_another, learn
 
 THREE = Decimal(3)
 ORDER = Order("g-50-B1", 1, Side.BUY, Decimal(50), THREE, OrderStatus.NEW, 7)

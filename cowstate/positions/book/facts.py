@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from cowstate import Record
+from cowstate import Draft, Record, Transaction
 
-from ..book.findings import Dispute
-from ..book.ledger import Tally
-from ..book.model import EXACT, OrderStatus, OrderUpdate
-from ..book.orders import apply_order_update
-from ..book.slots import InventorySlot, Order
+from .findings import Dispute
+from .ledger import Tally
+from .model import EXACT, OrderStatus, OrderUpdate
+from .orders import apply_order_update
+from .slots import InventorySlot, Order
 
-__all__ = ["Certain", "certain", "fact_of", "is_another", "learn"]
+__all__ = ["Certain", "certain", "fact_of", "is_another", "learn", "learn_in"]
 
 _ZERO = Decimal(0)
 
@@ -111,10 +111,48 @@ def learn(
     return apply_order_update(slot, found.update), found.disputes
 
 
-def fact_of(order: Order, tally: Tally, symbol: str) -> OrderUpdate | None:
+def learn_in(
+    book: Transaction[str, InventorySlot] | Draft[str, InventorySlot],
+    key: str,
+    update: OrderUpdate,
+    now_ms: int,
+) -> bool:
+    """Write what is certain in *update* into the slot under *key*, and what is not as disputes.
+
+    The slot is made if there is none. False if nothing of it was new. An id of the venue's that
+    another order has already makes the whole fact a dispute.
+
+    Raises:
+        RetiredOrderError: the slot has forgotten the order.
+        OrderMismatchError: it is not of this slot.
+    """
+    slot: InventorySlot | None = book.get(key)
+    known = slot if slot is not None else InventorySlot(Decimal(key))
+    disputes: tuple[Dispute, ...]
+    holder = None if update.order_id is None else book.find_key("order_id", update.order_id)
+    order = known.order(update.client_oid)
+    if holder is not None and (order is None or order.order_id != update.order_id):
+        said = f"{update.order_id} of another order, in slot {holder}"
+        name = update.client_oid
+        disputes = (Dispute(name, update.order_id, "order id", said, update.status.value, now_ms),)
+        learnt = known
+    else:
+        learnt, disputes = learn(known, update, now_ms)
+    if learnt is not known:
+        book[key] = learnt
+    findings = book.meta.findings
+    for dispute in disputes:
+        findings = findings.disputed(dispute)
+    if findings is not book.meta.findings:
+        book.meta = book.meta.replace(findings=findings)
+    return learnt is not known
+
+
+def fact_of(order: Order, tally: Tally, symbol: str, *, edited: bool = False) -> OrderUpdate | None:
     """Return what the trades of *order* tell of it, None if that is known already. Pure.
 
-    The trades that were listed are so much at least of its cumulative fill.
+    The trades that were listed are so much at least of its cumulative fill. By that it is FILLED,
+    unless its quantity was *edited*: then only the venue knows how much is left.
 
     >>> from cowstate.positions import Side
     >>> order = Order("g-50-S1", 1, Side.SELL, Decimal(50), Decimal(3), OrderStatus.NEW, 7)
@@ -126,7 +164,7 @@ def fact_of(order: Order, tally: Tally, symbol: str) -> OrderUpdate | None:
     known = order.filled == filled and order.cost >= tally.cost
     if filled <= _ZERO or filled < order.filled or known:
         return None
-    full = filled >= order.quantity
+    full = filled >= order.quantity and not edited
     return OrderUpdate(
         symbol,
         order.client_oid,

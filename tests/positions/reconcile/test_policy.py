@@ -9,9 +9,9 @@ import pytest
 from cowstate import ArgumentTypeError, ArgumentValueError
 from cowstate.positions.book.reports import TradeKind
 from cowstate.positions.errors import AmountTypeError, AmountValueError
-from cowstate.positions.reconcile.rules import ReconcileRules, Remedy
+from cowstate.positions.reconcile.policy import ReconcilePolicy, Remedy
 
-RULES = ReconcileRules()
+POLICY = ReconcilePolicy()
 COUNTS = {"looks": 1, "lasting_ms": 0, "fresh_ms": 0, "alarm_ms": 0, "queries": 1}
 HUNDRED, LOT = Decimal(100), Decimal("0.05")
 
@@ -28,50 +28,50 @@ HUNDRED, LOT = Decimal(100), Decimal("0.05")
     ],
 )
 def test_small_is_under_every_bound(bounds, under, at, sign):
-    rules = RULES.replace(**bounds)
+    policy = POLICY.replace(**bounds)
     for size in (HUNDRED, -HUNDRED):
-        assert rules.is_small(sign * Decimal(under), size, LOT)
-        assert not rules.is_small(sign * Decimal(at), size, LOT)
+        assert policy.is_small(sign * Decimal(under), size, LOT)
+        assert not policy.is_small(sign * Decimal(at), size, LOT)
 
 
 def test_nothing_is_small_in_a_position_of_nothing():
-    assert not RULES.is_small(Decimal("0.01"), Decimal(0), LOT)
+    assert not POLICY.is_small(Decimal("0.01"), Decimal(0), LOT)
 
 
 @pytest.mark.parametrize(("name", "least"), COUNTS.items())
 def test_counts_are_whole_and_not_too_small(name, least):
-    assert getattr(RULES.replace(**{name: least}), name) == least
+    assert getattr(POLICY.replace(**{name: least}), name) == least
     with pytest.raises(ArgumentValueError, match=f"^{name} is {least - 1}; it must be at least"):
-        RULES.replace(**{name: least - 1})
+        POLICY.replace(**{name: least - 1})
     for wrong in (1.5, True, None, "1"):
         with pytest.raises(ArgumentTypeError, match=f"^{name} is of type .*, not int"):
-            RULES.replace(**{name: wrong})
+            POLICY.replace(**{name: wrong})
 
 
 @pytest.mark.parametrize("name", ["small_part", "hour_part"])
 def test_parts_are_from_zero_to_one(name):
     for right in ("0", "1"):
-        assert getattr(RULES.replace(**{name: Decimal(right)}), name) == Decimal(right)
+        assert getattr(POLICY.replace(**{name: Decimal(right)}), name) == Decimal(right)
     with pytest.raises(ArgumentValueError, match=f"^{name} is 5; it is a part"):
-        RULES.replace(**{name: Decimal(5)})
+        POLICY.replace(**{name: Decimal(5)})
     with pytest.raises(AmountValueError):
-        RULES.replace(**{name: Decimal("-0.1")})
+        POLICY.replace(**{name: Decimal("-0.1")})
     with pytest.raises(AmountTypeError):
-        RULES.replace(**{name: 0.05})
+        POLICY.replace(**{name: 0.05})
 
 
 @pytest.mark.parametrize("name", ["small_most", "small_lots", "dust"])
 def test_bounds_are_amounts(name):
     with pytest.raises(AmountTypeError):
-        RULES.replace(**{name: 0.05})
+        POLICY.replace(**{name: 0.05})
     with pytest.raises(AmountValueError):
-        RULES.replace(**{name: Decimal(-1)})
+        POLICY.replace(**{name: Decimal(-1)})
 
 
 def test_a_halt_for_doubt_comes_after_the_alarm():
-    assert RULES.replace(halt_ms=RULES.alarm_ms).halt_ms == RULES.alarm_ms
+    assert POLICY.replace(halt_ms=POLICY.alarm_ms).halt_ms == POLICY.alarm_ms
     with pytest.raises(ArgumentValueError, match="halt_ms is 59999; it must be at least 60000"):
-        RULES.replace(halt_ms=RULES.alarm_ms - 1)
+        POLICY.replace(halt_ms=POLICY.alarm_ms - 1)
 
 
 @pytest.mark.parametrize(
@@ -88,26 +88,26 @@ def test_a_halt_for_doubt_comes_after_the_alarm():
 )
 def test_a_remedy_fits_what_it_is_for(name, wrong):
     with pytest.raises(ArgumentValueError, match=f"^{name} is {wrong}, which there is no way"):
-        RULES.replace(**{name: wrong})
+        POLICY.replace(**{name: wrong})
     with pytest.raises(ArgumentTypeError, match=f"^{name} is 'HALT', not a Remedy"):
-        RULES.replace(**{name: "HALT"})
-    assert getattr(RULES.replace(**{name: Remedy.FLATTEN}), name) is Remedy.FLATTEN
+        POLICY.replace(**{name: "HALT"})
+    assert getattr(POLICY.replace(**{name: Remedy.FLATTEN}), name) is Remedy.FLATTEN
 
 
 @pytest.mark.parametrize("name", ["gate", "dry_run"])
 def test_flags_are_yes_or_no(name):
     with pytest.raises(ArgumentTypeError, match=f"^{name} is 1; say True or False"):
-        RULES.replace(**{name: 1})
+        POLICY.replace(**{name: 1})
 
 
 def test_each_kind_of_entry_has_its_remedy():
-    rules = RULES.replace(
+    policy = POLICY.replace(
         others=Remedy.REPORT,
         liquidation=Remedy.HALT,
         funding=Remedy.ADOPT,
         adjustment=Remedy.FLATTEN,
     )
-    assert {kind: rules.remedy_of(kind) for kind in TradeKind} == {
+    assert {kind: policy.remedy_of(kind) for kind in TradeKind} == {
         TradeKind.TRADE: Remedy.REPORT,
         TradeKind.LIQUIDATION: Remedy.HALT,
         TradeKind.FUNDING: Remedy.ADOPT,

@@ -1,8 +1,4 @@
-"""What a reconciler may do about a divergence, when, and how much of it. `ReconcileRules`.
-
-For the comparison by sets of possible divergences. `Reconciler` does not use it yet, and has its
-`ReconcilePolicy`; when it does, these rules take the place and the name of that.
-"""
+"""What a reconciler may do about a divergence, when, and how much of it. `ReconcilePolicy`."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from cowstate import ArgumentTypeError, ArgumentValueError, Record
 from ..book.model import EXACT, check_amount, check_count
 from ..book.reports import TradeKind
 
-__all__ = ["Remedy", "ReconcileRules"]
+__all__ = ["Remedy", "ReconcilePolicy"]
 
 _ZERO = Decimal(0)
 
@@ -49,7 +45,7 @@ _REMEDIES = {
 }
 
 
-class ReconcileRules(Record, kw_only=True):
+class ReconcilePolicy(Record, kw_only=True):
     """What is done about a divergence. Checked when made, by `replace` too.
 
     A divergence is *small* if it is under every bound that is given, and else *large*. Both are
@@ -77,13 +73,19 @@ class ReconcileRules(Record, kw_only=True):
         gate: whether trading waits for the first exact look of a life.
         dry_run: whether everything is worked out and told, and nothing done.
         queries: how many orders may be asked for in one pass.
+        pages: how many pages of one list may be asked for in one pass.
+        repeats: how often a list that was refused, or not answered, is asked for again.
+        repeat_ms: how long to wait before that. Where the venue says how long, that counts, up to
+            five times as long; beyond it the list is left for the next pass.
+        untraded_ms: trades that could not be read for so long are done without: a divergence that
+            is proven without them is corrected, too.
 
     Raises:
         AmountTypeError, AmountValueError: a bound is no usable `Decimal`.
         ArgumentTypeError, ArgumentValueError: another field is of the wrong type, too small, or
             a remedy that does not fit.
 
-    >>> ReconcileRules(small_lots=Decimal(2)).is_small(Decimal("0.2"), Decimal(5), Decimal("0.05"))
+    >>> ReconcilePolicy(small_lots=Decimal(2)).is_small(Decimal("0.2"), Decimal(5), Decimal("0.05"))
     False
     """
 
@@ -106,6 +108,10 @@ class ReconcileRules(Record, kw_only=True):
     gate: bool = True
     dry_run: bool = False
     queries: int = 40
+    pages: int = 40
+    repeats: int = 2
+    repeat_ms: int = 200
+    untraded_ms: int = 20_000
 
     def __post_init__(self) -> None:
         for name in ("small_part", "hour_part"):
@@ -125,6 +131,10 @@ class ReconcileRules(Record, kw_only=True):
             ("fresh_ms", 0),
             ("alarm_ms", 0),
             ("queries", 1),
+            ("pages", 1),
+            ("repeats", 0),
+            ("repeat_ms", 0),
+            ("untraded_ms", 0),
         ):
             check_count(name, getattr(self, name), least)
         if self.halt_ms is not None:

@@ -1,0 +1,183 @@
+"""Which statements stand on a line of a function: what the line can do is read off from them."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from types import CodeType, ModuleType
+from typing import Final
+
+__all__ = ["Scope", "SourceLines", "lines_of"]
+
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Scope:
+    """One function of a module's source.
+
+    Attributes:
+        node: the function.
+        outer: the function around it, or None.
+        bound: how often each name is bound in it; in a loop counts twice.
+        first: the line of its first statement that does something.
+    """
+
+    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        self.node = node
+        self.outer: Scope | None = None
+        self.bound: Counter[str] = Counter()
+        self.first = 0
+        self._lines: dict[int, list[ast.AST] | None] = {}
+
+    def at(self, line: int) -> list[ast.AST] | None:
+        """Return what stands on *line*; None if something there goes over several lines."""
+        return self._lines.get(line)
+
+    def add(self, node: ast.AST, first: int, last: int) -> None:
+        """Note that *node* stands on these lines."""
+        self.first = self.first or first
+        here = self._lines.setdefault(first, [])
+        if first != last or here is None:
+            self._lines.update(dict.fromkeys(range(first, last + 1)))
+        else:
+            here.append(node)
+
+
+class SourceLines:
+    """The functions of a module, to be found by their code.
+
+    Attributes:
+        nonlocals: the names that some function declares to be another's.
+        stored: the names of the attributes that some line stores or deletes.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.nonlocals: frozenset[str] = frozenset()
+        self.stored: frozenset[str] = frozenset()
+        self._scopes: dict[tuple[str, int], Scope | None] = {}
+        self._read(ast.parse(source))
+
+    def scope(self, code: CodeType) -> Scope | None:
+        """Return the function whose code that is; None if there is none, or more than one."""
+        return self._scopes.get((code.co_name, code.co_firstlineno))
+
+    def _read(self, tree: ast.Module) -> None:
+        nodes = list(ast.walk(tree))
+        self.nonlocals = frozenset(
+            name for node in nodes if isinstance(node, ast.Nonlocal) for name in node.names
+        )
+        self.stored = frozenset(
+            node.attr
+            for node in nodes
+            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+        )
+        self._walk(tree, None)
+
+    def _walk(self, node: ast.AST, outer: Scope | None) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (*_FUNCTIONS, ast.Lambda)):
+                scope = Scope(child)
+                scope.outer = outer
+                _fill(scope, child)
+                lines = [each.lineno for each in getattr(child, "decorator_list", ())]
+                name = "<lambda>" if isinstance(child, ast.Lambda) else child.name
+                key = (name, min([child.lineno, *lines]))
+                self._scopes[key] = None if key in self._scopes else scope
+                self._walk(child, scope)
+            else:
+                self._walk(child, outer)
+
+
+def lines_of(module: ModuleType) -> SourceLines:
+    """Return the functions of *module*."""
+    return _read("".join(linecache.getlines(str(module.__file__), vars(module))))
+
+
+@lru_cache(maxsize=256)
+def _read(source: str) -> SourceLines:
+    return SourceLines(source)
+
+
+def _fill(scope: Scope, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+    arguments = node.args
+    given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    given += [each for each in (arguments.vararg, arguments.kwarg) if each is not None]
+    scope.bound.update(each.arg for each in given)
+    if isinstance(node, ast.Lambda):
+        scope.add(ast.Expr(node.body), node.body.lineno, node.body.end_lineno or 0)
+        return
+    body = node.body
+    if ast.get_docstring(node) is not None:
+        body = body[1:]
+    _lay_out(scope, body)
+    scope.bound.update(_bound_in(node.body, 1))
+
+
+def _lay_out(scope: Scope, body: Iterable[ast.stmt]) -> None:
+    """Note on which lines the statements of *body*, and the heads of compound ones, stand."""
+    for statement in body:
+        for node, first, last in _heads(statement):
+            scope.add(node, first, last)
+        if isinstance(statement, (*_FUNCTIONS, ast.ClassDef, ast.Match)):
+            continue
+        for name in ("body", "orelse", "handlers", "finalbody"):
+            inner = getattr(statement, name, [])
+            if name == "handlers":
+                for handler in inner:
+                    last = handler.lineno if handler.type is None else handler.type.end_lineno
+                    scope.add(handler, handler.lineno, last or 0)
+                    _lay_out(scope, handler.body)
+            else:
+                _lay_out(scope, inner)
+
+
+def _heads(statement: ast.stmt) -> Iterator[tuple[ast.AST, int, int]]:
+    first, last = statement.lineno, statement.end_lineno or 0
+    match statement:
+        case ast.If(test) | ast.While(test):
+            yield statement, first, test.end_lineno or 0
+        case ast.For(iter=over) | ast.AsyncFor(iter=over):
+            yield statement, first, over.end_lineno or 0
+        case ast.With(items) | ast.AsyncWith(items):
+            ends = [
+                node.end_lineno or 0
+                for item in items
+                for node in (item.context_expr, item.optional_vars)
+                if node is not None
+            ]
+            yield statement, first, max(ends)
+        case ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body):
+            start = min([first, *(each.lineno for each in statement.decorator_list)])
+            yield statement, start, max(start, min(body[0].lineno - 1, last), first)
+        case ast.Try() | ast.TryStar():
+            return
+        case _:
+            # A class and a match are told from the outside as their whole.
+            yield statement, first, last
+
+
+def _bound_in(body: Iterable[ast.AST], weight: int) -> Counter[str]:
+    """How often each name is bound in *body*, without the functions in it."""
+    found: Counter[str] = Counter()
+    for node in body:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found[node.id] += weight
+        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            found[node.name] += weight
+            continue
+        elif isinstance(node, ast.Lambda):
+            continue
+        elif isinstance(node, ast.ExceptHandler) and node.name is not None:
+            found[node.name] += 2
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found.update({(each.asname or each.name.split(".")[0]): weight for each in node.names})
+        elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name is not None:
+            found[node.name] += 2
+        elif isinstance(node, ast.MatchMapping) and node.rest is not None:
+            found[node.rest] += 2
+        loops = isinstance(node, ast.For | ast.AsyncFor | ast.While)
+        found += _bound_in(ast.iter_child_nodes(node), 2 if loops else weight)
+    return found

@@ -1,0 +1,98 @@
+"""The pytest plugin, in a pytest of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+HEAD = """
+import threading
+import pytest
+
+class Counter:
+    def __init__(self):
+        self.n = 0
+        self.lock = threading.Lock()
+
+    def add(self):
+        with self.lock:
+            self.add_unlocked()
+
+    def add_unlocked(self):
+        n = self.n
+        self.n = n + 1
+"""
+
+RIGHT = """
+@pytest.mark.schedules
+def test_adding():
+    counter = Counter()
+    def check():
+        assert counter.n == 2
+    return [counter.add, counter.add], check
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> object:
+    pytester.makeconftest('pytest_plugins = ["cowstate.testing.plugin"]')
+    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:cacheprovider\n")
+
+    def run_it(source: str) -> pytest.RunResult:
+        pytester.makepyfile(HEAD + source)
+        return pytester.runpytest_subprocess("-q")
+
+    return run_it
+
+
+def test_a_right_program_passes_and_a_wrong_one_fails_with_its_schedule(run: object) -> None:
+    result = run(RIGHT)  # type: ignore[operator]
+    result.assert_outcomes(passed=1)
+    result = run(RIGHT.replace("counter.add", "counter.add_unlocked"))  # type: ignore[operator]
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [r".*To run it again: replay\(program, '[AB]\d+ [AB]\d+\. [AB]', modules="]
+    )
+    result.stdout.fnmatch_lines(["*lost: *wrote Counter.n at *"])
+
+
+def test_options_fixtures_parameters_and_samples_are_heard(run: object) -> None:
+    result = run("""
+@pytest.fixture
+def times():
+    return 2
+
+@pytest.mark.parametrize("method", ["add", "add_unlocked"])
+@pytest.mark.schedules(preemptions=0)
+def test_no_preemption(method, times):
+    counter = Counter()
+    def check():
+        assert counter.n == times
+    return [getattr(counter, method)] * times, check
+
+@pytest.mark.schedules(["json"], samples=20, seed=3, depth=None)
+def test_samples(record_property):
+    counter = Counter()
+    def check():
+        assert counter.n == 2
+    return [counter.add_unlocked] * 2, check
+
+class TestInAClass:
+    @pytest.mark.schedules
+    def test_method(self):
+        counter = Counter()
+        return [counter.add], None
+""")  # type: ignore[operator]
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*sample(seed=3, depth=None)*"])
+
+
+def test_a_marked_test_that_returns_no_program_is_told_what_to_do(run: object) -> None:
+    result = run("""
+@pytest.mark.schedules
+def test_nothing():
+    pass
+""")  # type: ignore[operator]
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*return [[]add, add[]], check*"])
