@@ -360,7 +360,11 @@ class GroupCommit(Generic[K, V]):
             JournalError: it could not be.
         """
         if self._keeps:
-            tell(self._staging.waiting(), None)
+            # In the turn: who has it may be at the end of what is staged.
+            try:
+                self._in_turn(_forgive, self._staging)
+            finally:
+                self._ring()
         self.settle(self._staging.newest(), publish)
 
     def _in_turn(self, work: Callable[[Any, Any], None], argument: object) -> None:
@@ -394,6 +398,10 @@ class GroupCommit(Generic[K, V]):
         self._unknown = None
         if not self._keeps:
             self._staging.fail(self.refused)
+
+
+def _forgive(staging: Staging[Any, Any], _: None) -> None:
+    tell(staging.waiting(), None)
 
 
 def _fail(what: tuple[Staging[Any, Any], Failure], _: None) -> None:

@@ -13,6 +13,7 @@ from cowstate import Codec
 from cowstate.journal import JournaledStore
 from cowstate.journal.encoded import Encoder
 from cowstate.journal.log import Encoded, Outcome, Row, Standing
+from cowstate.journal.store import Sync
 
 
 class PlainLog:
@@ -70,10 +71,13 @@ class PlainLog:
 
 
 def plain_store(
-    log: PlainLog, options: Mapping[str, Any], clock: Callable[[], float] = lambda: 0.0
+    log: PlainLog,
+    options: Mapping[str, Any],
+    clock: Callable[[], float] = lambda: 0.0,
+    sync: Sync = "full",
 ) -> JournaledStore[str, int]:
     encoder = Encoder(Codec[str, int](key=str, record=int, meta=str), str, True, clock)
-    return JournaledStore(log, encoder, "full", options)
+    return JournaledStore(log, encoder, sync, options, interval=1e9)
 
 
 def versions(log: PlainLog) -> list[int]:

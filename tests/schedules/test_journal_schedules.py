@@ -11,7 +11,7 @@ from cowstate.errors import ScheduleError
 from cowstate.journal import JournalClosedError, JournalError, UnknownOutcomeError
 from cowstate.journal.committer import DurableCommitter
 from cowstate.journal.group import GroupCommit
-from cowstate.journal.staging import Staged, Staging
+from cowstate.journal.staging import Staged, Staging, tell
 from cowstate.testing.schedules import Program, explore
 from tests.journal.plain import PlainLog, plain_store, versions
 from tests.schedules.exploring import SHARED, exhaust
@@ -129,9 +129,31 @@ def reading(faults: tuple[str, ...]) -> Program:
     return program
 
 
+def following() -> Program:
+    """Where the disk follows, whoever asks for it finds its own write there."""
+
+    def program() -> Any:
+        log = PlainLog()
+        store = plain_store(log, {}, sync="interval")
+
+        def writer() -> None:
+            version = store.update("n", bump, default=0).version
+            store.journal.flush()
+            assert version in versions(log)
+
+        def check() -> Any:
+            assert versions(log) == [1, 2]
+            return store.journal.durable
+
+        return [writer, writer], check
+
+    return program
+
+
 @pytest.mark.parametrize(
     ("program", "outcomes"),
     [
+        (following(), {2}),
         (writers(()), {("1", "2")}),
         (writers(("before",)), {("1", FAILED), (FAILED, FAILED)}),
         (writers(("after",)), {("1", "2")}),
@@ -139,7 +161,15 @@ def reading(faults: tuple[str, ...]) -> Program:
         (closing(("before",)), {FAILED, "closed"}),
         (reading(()), {(1, 1), (1, 2)}),
     ],
-    ids=["writers", "a sync fails", "found after all", "closing", "closing fails", "reading"],
+    ids=[
+        "following",
+        "writers",
+        "a sync fails",
+        "found after all",
+        "closing",
+        "closing fails",
+        "reading",
+    ],
 )
 def test_every_schedule_of_a_journal(program: Program, outcomes: set[Any]) -> None:
     assert set(exhaust(program, 1, JOURNAL).outcomes) <= outcomes
@@ -174,6 +204,13 @@ class DoesNotWait(GroupCommit[str, int]):
             self._lead(publish)
 
 
+class ForgivesOutsideOfTheTurn(GroupCommit[str, int]):
+    def flush_at_once(self, publish: Any) -> None:
+        """Look through what is staged while somebody else may be writing it."""
+        tell(self._staging.waiting(), None)
+        self.settle(self._staging.newest(), publish)
+
+
 TWINS: dict[str, tuple[Any, str, Any, Program]] = {
     "published before the sync": (
         DurableCommitter,
@@ -187,6 +224,12 @@ TWINS: dict[str, tuple[Any, str, Any, Program]] = {
         "settle",
         DoesNotWait.settle_once,
         writers(()),
+    ),
+    "what is staged is looked through without the turn": (
+        GroupCommit,
+        "flush",
+        ForgivesOutsideOfTheTurn.flush_at_once,
+        following(),
     ),
 }
 
