@@ -10,14 +10,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from . import tables
 from .claim import Claim, here
-from .errors import (
-    FencedError,
-    JournalClosedError,
-    JournalError,
-    JournalFileError,
-    WriterActiveError,
-)
+from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
 from .log import Encoded, Outcome, Row, Standing
+from .place import Closed, Place, is_new, keep_for_ever, not_opened
 
 __all__ = ["Form", "SqliteLog", "Sync"]
 
@@ -33,11 +28,6 @@ BUSY: Final = 5.0
 
 CLAIM: Final = "-writer"
 """What the name of the file is followed by in the name of the one that says who writes."""
-
-GONE: Final = (
-    "was deleted or replaced while it was open; nothing that is written now would be found. What "
-    "is in memory can still be read: save it, and open a new file"
-)
 
 
 class SqliteLog:
@@ -84,7 +74,7 @@ class SqliteLog:
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error):
-                raise _not_opened(self.path, error) from error
+                raise not_opened(self.path, error) from error
             raise
 
     def _open(self, form: Form, sync: Sync, schema: int) -> None:
@@ -93,8 +83,8 @@ class SqliteLog:
             self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
         do = self._connection.execute
-        is_new = _is_new(self._connection, self.path)
-        if is_new:
+        makes = is_new(self._connection, self.path)
+        if makes:
             do("PRAGMA auto_vacuum = INCREMENTAL")
         [(mode,)] = do("PRAGMA journal_mode = WAL")
         if mode != "wal":
@@ -104,7 +94,7 @@ class SqliteLog:
         do(f"PRAGMA synchronous = {sync}")
         do("PRAGMA wal_autocheckpoint = 0")  # which hides its errors; see `tidy`
         do("BEGIN IMMEDIATE")
-        if is_new:
+        if makes:
             _run_all(do, tables.MAKE)
             do("INSERT INTO about VALUES (1, ?, ?)", (form, schema))
         do(tables.RAISE)
@@ -112,8 +102,7 @@ class SqliteLog:
         do(tables.TAKE, (self.epoch, self._who, time()))
         do("COMMIT")
         [(self.form, self.schema)] = do("SELECT form, schema FROM about")
-        found = os.stat(self.path)
-        self._identity = found.st_dev, found.st_ino
+        self._place = Place(self.path)
 
     def standing(self) -> Standing:
         """Return what the file holds, but for the records."""
@@ -131,7 +120,7 @@ class SqliteLog:
         try:
             yield from self._connection.execute("SELECT key, value FROM records")
         except sqlite3.DatabaseError as error:
-            raise _not_opened(self.path, error) from error
+            raise not_opened(self.path, error) from error
 
     def rewrite(self, rewritten: Callable[[Encoded], Encoded], schema: int) -> None:
         """Rewrite every record, of now and in the log, and note that they are of *schema* now.
@@ -179,15 +168,23 @@ class SqliteLog:
         do = self._connection.execute
         self._committing = False
         began = perf_counter()
+        self._place.ensure_there()  # so that nothing of what is refused is there
         self._begin()
         self._ensure_mine()
         self._insert(rows)
         self._committing = True
-        do("COMMIT")
+        try:
+            do("COMMIT")
+        except sqlite3.Error as error:
+            # That the disk is full it says of a write, and of those the one that makes the rest a
+            # commit is the last: so there is none, and nothing that could come back. Of a sync it
+            # says something else.
+            self._committing = error.sqlite_errorcode != sqlite3.SQLITE_FULL
+            raise
         self._durable = rows[-1].version
         self._committing = False
         self.took = perf_counter() - began
-        self._ensure_there()
+        self._place.ensure_there()  # so that what has returned is
         self._due += sum(len(row.writes) for row in rows) + len(rows)
 
     def _begin(self) -> None:
@@ -221,15 +218,6 @@ class SqliteLog:
             raise self._fenced
         self.epoch = epoch  # raised by `resolve`, which was struck before it could note it
 
-    def _ensure_there(self) -> None:
-        # What is deleted stays open here, and would be written to without an error.
-        try:
-            found = os.stat(self.path)
-        except OSError:
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != self._identity:
-            raise JournalFileError(self.path, GONE)
-
     def resolve(self, after: int) -> Outcome:
         """Return which of the rows beyond version *after* are on disk, for good."""
         connection = self._connection
@@ -237,7 +225,7 @@ class SqliteLog:
         if connection.in_transaction:
             do("ROLLBACK")
         try:
-            self._ensure_there()
+            self._place.ensure_there()
         except JournalFileError as error:
             return Outcome(after, error)
         if not self._committing:
@@ -315,37 +303,16 @@ class SqliteLog:
 
     def close(self) -> None:
         """Let go of the file, and of the right to write it. May be called twice."""
-        connection, self._connection = self._connection, _Closed(self.path)
+        connection, self._connection = self._connection, Closed(self.path)
         if connection is not None:
             connection.close()
         self._claim.release()
 
     def abandon(self) -> None:
         """Forget the file without a touch: it belongs to the parent of a fork."""
-        # SQLite must not be asked to close it here. It is kept, so that nobody is.
-        _of_parents.append(self._connection)
-        self._connection = _Closed(self.path)
+        keep_for_ever(self._connection)
+        self._connection = Closed(self.path)
         self._claim.release()
-
-
-_of_parents: list[object] = []
-
-
-class _Closed:
-    """Stands where a connection stood."""
-
-    in_transaction = False
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def execute(self, *_: object) -> Any:
-        raise JournalClosedError(f"{self._path} was closed; open it again")
-
-    executemany = execute
-
-    def close(self) -> None:
-        pass
 
 
 def _claimed(path: str) -> Claim:
@@ -368,39 +335,6 @@ def _writer_of(path: str) -> str:
     except (sqlite3.Error, ValueError):
         return "somebody who has just begun"
     return str(who)
-
-
-def _is_new(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether nothing is in the file yet; raise if what is there is not ours to write."""
-    [(application,)] = connection.execute("PRAGMA application_id")
-    [(layout,)] = connection.execute("PRAGMA user_version")
-    [(count,)] = connection.execute("SELECT count(*) FROM sqlite_master")
-    if (application, layout, count) == (0, 0, 0):
-        return True
-    if application != tables.APPLICATION:
-        raise JournalFileError(
-            path,
-            f"is a database of another program (its application id is {application}); name "
-            "another file",
-        )
-    if layout > tables.LAYOUT:
-        raise JournalFileError(
-            path,
-            f"was written by a newer version of cowstate (layout {layout}, and this one knows "
-            f"{tables.LAYOUT}); install that one",
-        )
-    return False
-
-
-def _not_opened(path: str, error: sqlite3.Error) -> JournalError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_NOTADB:
-        return JournalFileError(path, "is no database; name another file")
-    if code == sqlite3.SQLITE_CORRUPT:
-        return JournalFileError(
-            path, f"is cut or damaged ({error}); go back to a copy of it, with its -wal file"
-        )
-    return JournalError(f"{path} cannot be opened: {error}")
 
 
 def _run_all(do: Any, statements: Sequence[str]) -> None:

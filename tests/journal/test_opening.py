@@ -159,17 +159,19 @@ def test_a_closed_store_reads_and_does_not_write(tmp_path: Path) -> None:
     assert feed.poll() is None
 
 
-def test_a_file_that_is_deleted_or_replaced_ends_the_writing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["slots.db", "slots.db-wal"])
+def test_a_file_that_is_deleted_or_replaced_ends_the_writing(part: str, tmp_path: Path) -> None:
     path = tmp_path / "slots.db"
     store = opened(path)
     store.set("a", Slot(1))
-    path.rename(tmp_path / "elsewhere.db")
+    (tmp_path / part).rename(tmp_path / "elsewhere.db")
     for _ in range(2):
         with pytest.raises(JournalFileError, match="was deleted or replaced"):
             store.set("a", Slot(2))
         assert store.snapshot()["a"] == Slot(1)
     store.close()
-    opened(path).close()
+    with opened(path) as again:  # and nothing of what was refused is there
+        assert again.snapshot().get("a") == (None if part == "slots.db" else Slot(1))
 
 
 def test_a_writer_that_was_fenced_off_publishes_nothing_more(tmp_path: Path) -> None:
