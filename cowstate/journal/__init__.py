@@ -10,6 +10,7 @@
 2
 """
 
+from .bounds import Bounds
 from .errors import (
     FencedError,
     JournalClosedError,
@@ -22,6 +23,7 @@ from .opening import open_store
 from .store import Journal, JournaledStore
 
 __all__ = [
+    "Bounds",
     "FencedError",
     "Journal",
     "JournalClosedError",

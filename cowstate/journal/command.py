@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from cowstate.errors import ArgumentValueError, CompactedError
+from cowstate.showing import shown
 
+from .errors import JournalFileError
+from .history import seconds_of
 from .log import Encoded
-from .reading import Committed, Reader
+from .reading import Committed, Reader, as_text
 from .verifying import faults_of
 
 __all__ = ["diff", "export", "log", "show", "verify"]
@@ -48,8 +50,10 @@ class _Command:
         parser.epilog = _EPILOG
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument("file", metavar="FILE", help="the file of a store")
+        # Of several that say when, one.
+        options = parser.add_mutually_exclusive_group() if _AT in self._options else parser
         for names, how in self._options:
-            parser.add_argument(*names, **how)
+            options.add_argument(*names, **how)
         parser.add_argument("--json", action="store_true", help="print for machines")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -57,13 +61,15 @@ class _Command:
         reader = Reader(args.file)
         try:
             return self._run(reader, args)
+        except sqlite3.Error as error:
+            raise JournalFileError(args.file, f"cannot be read to its end: {error}") from error
         finally:
             reader.close()
 
 
 def _log(reader: Reader, args: argparse.Namespace) -> int:
     oldest, newest = reader.reach()
-    after = max(oldest, newest - args.last) if args.last else oldest
+    after = oldest if args.last is None else max(oldest, newest - args.last)
     found = reader.commits(after, newest)
     if args.json:
         _print(_commit_of(reader, each) for each in found)
@@ -127,7 +133,11 @@ def _diff(reader: Reader, args: argparse.Namespace) -> int:
 
 
 def _verify(reader: Reader, args: argparse.Namespace) -> int:
-    faults = list(faults_of(reader))
+    faults: list[str] = []
+    try:
+        faults += faults_of(reader)
+    except sqlite3.Error as error:
+        faults.append(f"it cannot be read to its end: {error}")
     oldest, newest = reader.reach()
     if args.json:
         print(json.dumps({"oldest": oldest, "newest": newest, "faults": faults}))
@@ -199,11 +209,7 @@ def _plain(value: Encoded) -> Any:
 
 
 def _text(value: Encoded | None) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, str):
-        return value
-    return msgspec.json.encode(msgspec.msgpack.decode(value)).decode()
+    return "-" if value is None else as_text(value)
 
 
 def _old_and_new(old: Encoded | None, new: Encoded | None) -> dict[str, Any]:
@@ -212,9 +218,11 @@ def _old_and_new(old: Encoded | None, new: Encoded | None) -> dict[str, Any]:
 
 
 def _day(seconds: float) -> str:
-    return (
-        datetime.fromtimestamp(seconds, UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")
-    )
+    try:
+        day = datetime.fromtimestamp(seconds, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return f"{shown(seconds)}?"  # for people, of a file that somebody changed
+    return day.isoformat(" ", "milliseconds").removesuffix("+00:00")
 
 
 def _moved(commit: Committed) -> str:
@@ -248,7 +256,7 @@ def _moment(text: str) -> float:
         moment = datetime.fromisoformat(text)
     except ValueError:
         try:
-            return float(text)
+            return seconds_of(float(text))
         except ValueError:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is no time; write 2026-08-01T12:00:00+00:00, or seconds since 1970"
@@ -256,9 +264,15 @@ def _moment(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def _count(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) < 19 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of commits; write 1 or more")
+    return int(text)
+
+
 _AT = ("--at",), {"type": int, "metavar": "VERSION", "help": "as of a version"}
 _AS_OF = ("--as-of",), {"type": _moment, "metavar": "TIME", "help": "as of a time; UTC if without"}
-_LAST = ("--last",), {"type": int, "metavar": "COUNT", "help": "the last ones only"}
+_LAST = ("--last",), {"type": _count, "metavar": "COUNT", "help": "the last ones only"}
 
 log = _Command("List the commits of a store, with their time and who made them.", _log, _LAST)
 show = _Command("Show the records of a store, now or as they were.", _show, _AT, _AS_OF)

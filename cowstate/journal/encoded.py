@@ -13,7 +13,8 @@ from cowstate.changes import MISSING
 from cowstate.codec import Codec
 from cowstate.commit import Commit
 from cowstate.encoding import Part
-from cowstate.errors import CodecError
+from cowstate.errors import ArgumentTypeError, CodecError
+from cowstate.showing import shown
 
 from .log import Encoded, Row
 
@@ -115,12 +116,17 @@ class Encoder(Generic[K, V]):
         try:
             keys = key.decode_all([name for name, _ in rows])
             records = record.decode_all([value for _, value in rows])
-        except CodecError:
-            return [
-                (key.decode(name), record.decode_at(f"record under {name!r}", value))
-                for name, value in rows
-            ]
+        except (CodecError, ArgumentTypeError):
+            return [self._record(name, value) for name, value in rows]
         return list(zip(keys, records, strict=True))
+
+    def _record(self, name: Encoded, value: Encoded) -> tuple[K, V]:
+        where = f"record under {shown(name)}"
+        try:
+            key = self.codec.key.decode_at(f"key {shown(name)}", name)
+            return key, self.codec.record.decode_at(where, value)
+        except ArgumentTypeError as error:  # a number, say, that somebody else wrote
+            raise CodecError(where, str(error)) from error
 
     def meta(self, data: Encoded | None) -> Any:
         """Return a meta value; None where there was none yet."""

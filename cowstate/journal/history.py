@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import datetime
+from math import isnan, nan
 from typing import Generic, TypeVar
 
 from cowstate.changes import MISSING, Absent
@@ -143,4 +144,10 @@ def seconds_of(moment: datetime | float) -> float:
         raise ArgumentTypeError(
             f"a moment is a datetime with its time zone, or seconds since 1970, not {shown(moment)}"
         )
-    return float(moment)
+    try:
+        seconds = float(moment)
+    except OverflowError:
+        seconds = nan
+    if isnan(seconds):
+        raise ArgumentValueError(f"{shown(moment)} seconds since 1970 is no moment")
+    return seconds

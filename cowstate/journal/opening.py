@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Hashable, Mapping
+from inspect import signature
 from types import UnionType
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from cowstate.codec import Codec
 from cowstate.encoding import Hook
@@ -16,9 +17,10 @@ from cowstate.invariants import Invariant
 from cowstate.meter import Meter
 from cowstate.sameness import Sameness
 from cowstate.showing import shown
-from cowstate.store import Aggregates, Indexes
+from cowstate.store import Aggregates, Indexes, Store
 from cowstate.timeline import History
 
+from .bounds import Bounds
 from .encoded import Encoder
 from .errors import JournalFileError
 from .log import Log
@@ -30,6 +32,9 @@ __all__ = ["open_store"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+_OPTIONS: Final = signature(Store.__init__).parameters.keys() - {"self", "records", "meta"}
+"""What is handed on to the store."""
 
 Migrations: TypeAlias = Mapping[int, Callable[[Any], Any]]
 """By the number of a schema, what makes a record of it, as data, one of the next."""
@@ -48,6 +53,7 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
     enc_hook: Hook | None = None,
@@ -77,6 +83,7 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
     enc_hook: Hook | None = None,
@@ -101,6 +108,7 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
     enc_hook: Hook | None = None,
@@ -127,6 +135,8 @@ def open_store(
             end of the ``with`` or of the main thread.
         form: how values are encoded in a new file: ``"json"``, for people, or ``"msgpack"``. A
             file that is there keeps its form.
+        bounds: how far back the log may go; all of it is kept if this is left out. See also
+            `Journal.compact`.
         schema: a number of yours for what the records look like; raise it when that changes.
         migrate: how records of an older schema become those of now: ``{1: fn}``, where *fn* takes
             a record of schema 1 as data (dicts, lists, strings, numbers) and returns one of schema
@@ -159,15 +169,26 @@ def open_store(
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise ArgumentTypeError(f"path must be the name of a file, not {shown(path)}")
+    if "\0" in os.fspath(path):
+        raise ArgumentValueError(f"path must be without a null character, not {shown(path)}")
+    unknown = sorted(options.keys() - _OPTIONS)
+    if unknown:
+        # Before a file is made.
+        raise ArgumentTypeError(
+            f"open_store has no option {shown(unknown[0])}; it has its own, and "
+            f"{', '.join(sorted(_OPTIONS))}"
+        )
     if sync not in ("full", "normal", "interval"):
         raise ArgumentValueError(f"sync must be 'full', 'normal' or 'interval', not {shown(sync)}")
     if not isinstance(interval, int | float) or not interval > 0:
         raise ArgumentValueError(f"interval must be seconds above 0, not {shown(interval)}")
+    if not isinstance(bounds, Bounds | None):
+        raise ArgumentTypeError(f"bounds must be Bounds(versions=...), not {shown(bounds)}")
     codec: Codec[Any, Any] = Codec(
         key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
     )
     migration = Migration(schema, migrate)
-    log = SqliteLog(path, form, "normal" if sync == "normal" else "full", schema)
+    log = SqliteLog(path, form, "normal" if sync == "normal" else "full", schema, bounds)
     try:
         if log.form != form:
             codec = Codec(

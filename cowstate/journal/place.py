@@ -10,11 +10,16 @@ from typing import Any, Final
 from . import tables
 from .errors import JournalClosedError, JournalError, JournalFileError
 
-__all__ = ["Closed", "Place", "is_new", "keep_for_ever", "not_opened"]
+__all__ = ["LACKS", "Closed", "Place", "is_new", "keep_for_ever", "not_opened", "only"]
 
 GONE: Final = (
     "was deleted or replaced while it was open; nothing that is written now would be found. What "
     "is in memory can still be read: save it, and open a new file"
+)
+
+
+LACKS: Final = (
+    "lacks a row that the file of every store has, so somebody else wrote it; go back to a copy"
 )
 
 
@@ -80,6 +85,18 @@ def not_opened(path: str, error: sqlite3.Error) -> JournalError:
             path, f"is cut or damaged ({error}); go back to a copy of it, with its -wal file"
         )
     return JournalError(f"{path} cannot be opened: {error}")
+
+
+def only(path: str, cursor: sqlite3.Cursor) -> Any:
+    """Return the only value of the row that each file of a store has.
+
+    Raises:
+        JournalFileError: it is not there.
+    """
+    row = cursor.fetchone()
+    if row is None:
+        raise JournalFileError(path, LACKS)
+    return row[0]
 
 
 class Closed:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from cowstate.errors import CodecError
+from cowstate.showing import cut, shown
+
 from . import tables
 from .errors import JournalFileError
 from .log import Encoded
+from .place import only
 
-__all__ = ["Changed", "Committed", "Reader", "Reach"]
+__all__ = ["Changed", "Committed", "Reader", "Reach", "as_text"]
 
 
 class Reach(NamedTuple):
@@ -54,6 +61,24 @@ class Changed(NamedTuple):
     new: Encoded | None
 
 
+def as_text(value: Encoded) -> str:
+    r"""Return *value* as JSON, whatever the form of the file is.
+
+    Raises:
+        CodecError: it is no value that a store wrote.
+
+    >>> as_text('{"a":1}'), as_text(b"\x81\xa1a\x01")
+    ('{"a":1}', '{"a":1}')
+    """
+    try:
+        if isinstance(value, str):
+            msgspec.json.decode(value)
+            return value
+        return msgspec.json.encode(msgspec.msgpack.decode(value)).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CodecError(shown(value), f"somebody else wrote it: {cut(str(error))}") from error
+
+
 class Reader:
     """One look at the file of a store: all that it gives is of one moment, whoever writes.
 
@@ -68,10 +93,9 @@ class Reader:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
         try:
-            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-        except sqlite3.Error as error:
+            self._connection = sqlite3.connect(_uri(path), uri=True, isolation_level=None)
+        except (sqlite3.Error, ValueError) as error:
             raise JournalFileError(path, f"cannot be read: {error}") from error
         try:
             [(application,)] = self._connection.execute("PRAGMA application_id")
@@ -79,7 +103,7 @@ class Reader:
             if (application, layout) != (tables.APPLICATION, tables.LAYOUT):
                 raise JournalFileError(path, "is no file of a store that this version knows")
             self._connection.execute("BEGIN")
-            [(self.form,)] = self._connection.execute("SELECT form FROM about")
+            self.form = only(path, self._connection.execute("SELECT form FROM about"))
         except BaseException as error:
             self._connection.close()
             if isinstance(error, sqlite3.Error):
@@ -144,10 +168,20 @@ class Reader:
 
     def meta(self) -> Encoded | None:
         """Return the meta value."""
-        [(value,)] = self._connection.execute("SELECT value FROM meta")
-        return value  # type: ignore[no-any-return]
+        found: Encoded | None = only(self.path, self._connection.execute("SELECT value FROM meta"))
+        return found
 
     def integrity(self) -> list[str]:
         """Return what SQLite itself finds wrong with the file."""
         found = [text for (text,) in self._connection.execute("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
+
+
+def _uri(path: str) -> str:
+    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+    # To read beside a writer SQLite needs a file beside it. Where none can be made, nobody writes,
+    # unless there is one already.
+    beside = os.path.dirname(os.path.abspath(path))
+    if os.access(beside, os.W_OK) or os.path.exists(path + "-wal"):
+        return uri
+    return uri + "&immutable=1"

@@ -9,10 +9,11 @@ from time import perf_counter, time
 from typing import Any, Final, Literal, TypeAlias
 
 from . import tables
+from .bounds import Bounds, Trimming
 from .claim import Claim, here
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
 from .log import Encoded, Outcome, Row, Standing
-from .place import Closed, Place, is_new, keep_for_ever, not_opened
+from .place import LACKS, Closed, Place, is_new, keep_for_ever, not_opened, only
 
 __all__ = ["Form", "SqliteLog", "Sync"]
 
@@ -42,6 +43,7 @@ class SqliteLog:
         schema: the number of the schema of the records in a file that is made.
         sync: ``"full"`` if a row is to be on disk when it is written, ``"normal"`` if it is to be
             with the operating system.
+        bounds: how far back it may go.
 
     Attributes:
         path: the file, whole.
@@ -57,7 +59,12 @@ class SqliteLog:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], form: Form, sync: Sync, schema: int = 0
+        self,
+        path: str | os.PathLike[str],
+        form: Form,
+        sync: Sync,
+        schema: int = 0,
+        bounds: Bounds | None = None,
     ) -> None:
         self.path = os.path.realpath(path)
         self._who = here()
@@ -66,6 +73,7 @@ class SqliteLog:
         self._committing = False
         self._durable = 0
         self._fenced: FencedError | None = None
+        self._trimming = None if bounds is None else Trimming(bounds)
         self._due = 0
         self.took = 0.0
         self._claim = _claimed(self.path)
@@ -98,17 +106,20 @@ class SqliteLog:
             _run_all(do, tables.MAKE)
             do("INSERT INTO about VALUES (1, ?, ?)", (form, schema))
         do(tables.RAISE)
-        [(self.epoch,)] = do(tables.EPOCH)
+        self.epoch = only(self.path, do(tables.EPOCH))
         do(tables.TAKE, (self.epoch, self._who, time()))
         do("COMMIT")
-        [(self.form, self.schema)] = do("SELECT form, schema FROM about")
+        self.form = only(self.path, do("SELECT form FROM about"))
+        self.schema = only(self.path, do("SELECT schema FROM about"))
+        if self.form not in ("json", "msgpack") or not isinstance(self.schema, int):
+            raise JournalFileError(self.path, LACKS)
         self._place = Place(self.path)
 
     def standing(self) -> Standing:
         """Return what the file holds, but for the records."""
         do = self._connection.execute
         version, when = do(tables.LAST).fetchone() or (0, 0.0)
-        [(meta,)] = do("SELECT value FROM meta")
+        meta = only(self.path, do("SELECT value FROM meta"))
         return Standing(version, when, meta)
 
     def records(self) -> Iterator[tuple[Encoded, Encoded]]:
@@ -172,6 +183,9 @@ class SqliteLog:
         self._begin()
         self._ensure_mine()
         self._insert(rows)
+        trimmed = 0
+        if self._trimming is not None:
+            trimmed = self._trimming.trim(do, rows[-1].version, len(rows), rows[-1].time)
         self._committing = True
         try:
             do("COMMIT")
@@ -183,9 +197,11 @@ class SqliteLog:
             raise
         self._durable = rows[-1].version
         self._committing = False
+        if self._trimming is not None:
+            self._trimming.committed()
         self.took = perf_counter() - began
         self._place.ensure_there()  # so that what has returned is
-        self._due += sum(len(row.writes) for row in rows) + len(rows)
+        self._due += sum(len(row.writes) for row in rows) + len(rows) + trimmed
 
     def _begin(self) -> None:
         do = self._connection.execute
@@ -208,10 +224,10 @@ class SqliteLog:
                 do(tables.META, (meta, version))
 
     def _ensure_mine(self) -> None:
-        [(epoch,)] = self._connection.execute(tables.EPOCH)
+        epoch = only(self.path, self._connection.execute(tables.EPOCH))
         if epoch == self.epoch:
             return
-        [(who,)] = self._connection.execute(tables.WHO)
+        who = only(self.path, self._connection.execute(tables.WHO))
         if who != self._who:
             text = f"{self.path} is written by {who} now; this store only reads"
             self._fenced = FencedError(text)
@@ -245,7 +261,7 @@ class SqliteLog:
             self._committing = False
             return Outcome(durable, error)
         do(tables.RAISE)
-        [(epoch,)] = do(tables.EPOCH)
+        epoch = only(self.path, do(tables.EPOCH))
         do(tables.TAKE, (epoch, self._who, time()))
         do("COMMIT")
         self.epoch = epoch

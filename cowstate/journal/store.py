@@ -154,7 +154,8 @@ class Journal(Generic[K, V]):
         self._committer.group.ensure_outside()
         upto = max(self.durable - max(versions, 1), 0)
         if seconds:
-            upto = min(upto, self._past.version_before(time() - seconds))
+            # Of a whole number a float may not be made: longer ago than all is long enough.
+            upto = min(upto, self._past.version_before(time() - min(seconds, 1e18)))
         if upto > self.oldest:
             self._committer.group.drop(upto)
         return self.oldest

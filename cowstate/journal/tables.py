@@ -97,6 +97,24 @@ META_BEFORE: Final = (
 )
 
 DROP: Final = ("DELETE FROM changes WHERE version <= ?", "DELETE FROM commits WHERE version <= ?")
+_TAKES: Final = (
+    "coalesce(sum(length(CAST(h.key AS BLOB)) + coalesce(length(CAST(h.old AS BLOB)), 0)"
+    " + coalesce(length(CAST(h.new AS BLOB)), 0)), 0)"
+)
+_META_TAKES: Final = (
+    "coalesce(length(CAST(c.old_meta AS BLOB)), 0) + coalesce(length(CAST(c.new_meta AS BLOB)), 0)"
+)
+TAKEN: Final = (
+    f"SELECT (SELECT {_TAKES} FROM changes h WHERE h.version > ?1)"
+    f" + (SELECT coalesce(sum({_META_TAKES}), 0) FROM commits c WHERE c.version > ?1)"
+)
+"""How many bytes the log takes from a version on."""
+
+OLDEST: Final = (
+    f"SELECT c.version, c.time, (SELECT {_TAKES} FROM changes h WHERE h.version = c.version)"
+    f" + {_META_TAKES} FROM commits c WHERE c.version <= ? ORDER BY c.version"
+)
+
 SHRINK: Final = "PRAGMA incremental_vacuum(40)"
 """So many pages are given back at a time; a page holds some twenty rows."""
 

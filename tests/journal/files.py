@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 from cowstate import Codec, Index, Record
-from cowstate.journal import JournaledStore, open_store
+from cowstate.journal import Bounds, JournaledStore, open_store
 from cowstate.journal.encoded import Encoder
 from cowstate.journal.log import Outcome, Row
 from cowstate.journal.sqlite import SqliteLog
@@ -40,14 +40,14 @@ class TroubledLog(SqliteLog):
         asked: called before the log is asked what it has, and may raise.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
         self.gate, self.arrived = Event(), Event()
         self.gate.set()
         self.before: Callable[[], object] = bool
         self.after: Callable[[], object] = bool
         self.asked: Callable[[], object] = bool
         self.groups: list[int] = []
-        super().__init__(path, "json", "full")
+        super().__init__(path, "json", "full", bounds=bounds)
 
     def write(self, rows: Sequence[Row]) -> None:
         self.arrived.set()
@@ -63,9 +63,13 @@ class TroubledLog(SqliteLog):
 
 
 def troubled(
-    path: Path, sync: Sync = "full", interval: float = 0.1, **options: Any
+    path: Path,
+    sync: Sync = "full",
+    interval: float = 0.1,
+    bounds: Bounds | None = None,
+    **options: Any,
 ) -> tuple[Slots, TroubledLog]:
-    log = TroubledLog(path)
+    log = TroubledLog(path, bounds)
     encoder = Encoder(Codec[str, Slot](key=str, record=Slot, meta=str), str, True)
     return JournaledStore(log, encoder, sync, {"indexes": INDEXES, **options}, interval), log
 

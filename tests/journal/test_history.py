@@ -106,6 +106,9 @@ def test_as_of_a_moment(tmp_path: Path) -> None:
         assert store.as_of(datetime.fromtimestamp(100, UTC))["a"] == Slot(1)
         with pytest.raises(ArgumentValueError, match="another moment in each time zone"):
             store.as_of(datetime(2026, 1, 1))
+        for never in (float("nan"), 10**400):
+            with pytest.raises(ArgumentValueError, match="is no moment"):
+                store.as_of(never)
         for wrong in ("now", True, None):
             with pytest.raises(ArgumentTypeError, match="a moment is a datetime"):
                 store.as_of(wrong)  # type: ignore[arg-type]

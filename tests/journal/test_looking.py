@@ -106,6 +106,11 @@ def test_looking_is_possible_while_it_is_written(
     [
         (("show", "FILE", "--at", "5"), "there is no version 5; the newest is 4"),
         (("show", "FILE", "--as-of", "noon"), "'noon' is no time"),
+        (("show", "FILE", "--as-of", "nan"), "'nan' is no time"),
+        (("show", "FILE", "--at", "1", "--as-of", "0"), "not allowed with argument --at"),
+        (("log", "FILE", "--last", "0"), "'0' is no number of commits"),
+        (("log", "FILE", "--last", "-3"), "'-3' is no number of commits"),
+        (("show", "nowhere\0"), "cannot be read: "),
         (("log", "MISSING"), "cannot be read: unable to open database file"),
         (("log", "OTHER"), "is no file of a store that this version knows"),
         (("verify", "TEXT"), "cannot be read: file is not a database"),
@@ -140,6 +145,13 @@ BREAKS = {
     "UPDATE commits SET new_meta = NULL": "a meta value that no commit",
     "UPDATE commits SET time = time + 1e6 WHERE version = 2": "was written after the one",
     "INSERT INTO changes VALUES (7, 'x', NULL, NULL)": "changes of version 7",
+    "UPDATE records SET version = 1": "is of version 1, and 2 was the last that changed it",
+    "UPDATE records SET value = 17": "cannot be read: ",
+    "UPDATE records SET key = '{'": "cannot be read: ",
+    "UPDATE records SET value = x'c1'": "cannot be read: ",
+    "UPDATE meta SET value = '{'": "the meta value cannot be read: ",
+    "UPDATE commits SET time = 'x' WHERE version = 2": "which is no time",
+    "DROP TABLE changes": "cannot be read to its end: no such table",
 }
 
 
@@ -165,3 +177,37 @@ def test_keys_of_any_type_are_followed(tmp_path: Path, capsys: pytest.CaptureFix
     [shown] = as_json(capsys, "show", path, "--at", 1)
     assert shown["records"] == [{"key": ["a", 1], "record": 1}]
     assert as_json(capsys, "verify", path)[0]["faults"] == []
+
+
+TAMPERED = {
+    "UPDATE records SET value = '{'": ("show", "export"),
+    "UPDATE records SET value = 17": ("show", "export"),
+    "UPDATE meta SET value = '{'": ("show", "export"),
+    "DELETE FROM meta": ("show", "export", "verify"),
+    "DELETE FROM about": ("show", "export", "verify", "log", "diff"),
+    "DROP TABLE changes": ("show", "export", "log", "diff"),
+}
+
+
+@pytest.mark.parametrize("statement", TAMPERED)
+def test_a_file_that_somebody_else_wrote_to_gets_one_line(
+    statement: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+    for command in TAMPERED[statement]:
+        versions = ("1", "2") if command == "diff" else ()
+        assert main([command, str(file), *versions, "--json"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"cowstate {command}: error: ")
+        assert said.count("\n") == 1
+
+
+def test_a_time_that_is_none_is_shown_as_it_is(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("UPDATE commits SET time = 1e300 WHERE version = 2")
+    connection.close()
+    assert "1e+300?" in printed(capsys, "log", file)

@@ -239,6 +239,39 @@ def test_two_records_for_one_key_are_refused(tmp_path: Path) -> None:
         open_store(path, key=Decimal, record=int)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE records SET value = 17",
+        "UPDATE records SET key = 17",
+        "DELETE FROM meta",
+        "DELETE FROM writer",
+        "DELETE FROM about",
+        "UPDATE about SET form = 'xml'",
+    ],
+)
+def test_a_file_that_somebody_else_wrote_to_is_refused(statement: str, tmp_path: Path) -> None:
+    path = tmp_path / "slots.db"
+    with opened(path) as store:
+        store.set("a", Slot(1))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+    for _ in range(2):  # and let go again
+        with pytest.raises(JournalFileError):
+            opened(path)
+
+
+def test_an_option_that_there_is_not_makes_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "slots.db"
+    for options in ({"index": {}}, {"records": {}}):
+        with pytest.raises(ArgumentTypeError, match=r"open_store has no option .*, indexes, "):
+            opened(path, **options)
+    with pytest.raises(ArgumentValueError, match="without a null character"):
+        opened(tmp_path / "slots\0.db")
+    assert list(tmp_path.iterdir()) == []
+
+
 class Other(Record, tag=True):
     name: str
 

@@ -52,6 +52,7 @@ NEAR = {
     "cowstate/journal/opening.py": ["journal/test_opening"],
     "cowstate/journal/following.py": ["journal/test_following"],
     "cowstate/journal/migration.py": ["journal/test_migrating"],
+    "cowstate/journal/bounds.py": ["journal/test_bounds"],
     "cowstate/journal/claim.py": ["journal/test_opening"],
     "cowstate/journal/command.py": ["journal/test_looking"],
     "cowstate/journal/committer.py": JOURNAL,
