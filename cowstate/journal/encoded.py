@@ -36,6 +36,11 @@ _ONE_FORM: Final = (
 """Types of which equal keys are the same bytes."""
 
 
+MOST: Final = 250_000_000
+"""How many bytes one key, record or meta value may be: a row of SQLite's holds a thousand million,
+and one of the log is a key and two records."""
+
+
 class Encoder(Generic[K, V]):
     """Turns the commits of one store into rows, one after the other, and rows into what they say.
 
@@ -99,7 +104,13 @@ class Encoder(Generic[K, V]):
         return found
 
     def _written(self, part: Part[T], value: T) -> Encoded:
-        return self._in_form(part.encode(value))
+        data = part.encode(value)
+        if len(data) > MOST:
+            # Here, where it is refused alone; in the file it would fail all that wait with it.
+            raise CodecError(
+                part.name, f"{len(data):,} bytes are more than a file holds in one piece ({MOST:,})"
+            )
+        return self._in_form(data)
 
     def _in_form(self, data: bytes) -> Encoded:
         return data.decode() if self._text else data

@@ -12,6 +12,7 @@ import pytest
 from cowstate import (
     MISSING,
     Aggregate,
+    CodecError,
     ConflictError,
     Index,
     InvariantError,
@@ -19,7 +20,7 @@ from cowstate import (
     RecordNotFoundError,
     Store,
 )
-from cowstate.journal import open_store
+from cowstate.journal import encoded, open_store
 from tests.journal.files import Slot, Slots, check_slots, on_disk, opened
 
 
@@ -164,3 +165,20 @@ def test_two_stores_do_not_change_as_one(tmp_path: Path) -> None:
         # The other way round nobody waits for anything.
         store.update("a", lambda slot: slot.replace(quantity=other.set("x", 1).version))
         assert store.snapshot()["a"] == Slot(1)
+
+
+def test_what_is_too_large_for_the_file_is_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoded, "MOST", 1_000)
+    with opened(tmp_path / "slots.db") as store:
+        store.set("a" * 998, Slot(1))  # and two quotes
+        for write in (
+            lambda: store.set("a" * 999, Slot(1)),
+            lambda: store.set("a", Slot(1, "x" * 1_000)),
+            lambda: store.set_meta("x" * 1_000),
+        ):
+            with pytest.raises(CodecError, match=r"bytes are more than a file holds .*\(1,000\)"):
+                write()
+        assert store.snapshot().version == 1
+        check_slots(store)
