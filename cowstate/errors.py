@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
+from .raised import CowstateError
 from .showing import article, message_of, shown, some
 
 __all__ = [
@@ -45,28 +46,6 @@ __all__ = [
     "NondeterminismError",
     "UnscheduledError",
 ]
-
-
-def _restore(cls: type[CowstateError], message: str, facts: dict[str, Any]) -> CowstateError:
-    error = cls.__new__(cls, message)
-    error.args = (message,)
-    error.__dict__.update(facts)
-    return error
-
-
-class CowstateError(Exception):
-    """Base of every error that this package raises on purpose. Its message is of bounded length."""
-
-    def __init__(self, *message: object) -> None:
-        # At most 600 characters, whatever went into it.
-        super().__init__(*[message_of(each) if isinstance(each, str) else each for each in message])
-
-    def __str__(self) -> str:
-        # KeyError would show the repr of the message.
-        return str(self.args[0]) if self.args else ""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), str(self), dict(self.__dict__))
 
 
 class ArgumentTypeError(CowstateError, TypeError):

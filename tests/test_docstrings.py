@@ -15,7 +15,7 @@ import pytest
 
 import cowstate
 from cowstate import CowstateError, aio, testing
-from cowstate.testing import schedules
+from cowstate.testing import schedules, tasks
 from tests.pages import PAGES, blocks_of, failures_of, modules, run_page
 from tests.within import WITHIN
 
@@ -117,7 +117,8 @@ def is_called(thing: object) -> bool:
 ENTRIES = [getattr(cowstate, name) for name in CALLABLE] + [
     *(aio.wait_for, aio.feed, aio.AsyncFeed),
     *(schedules.explore, schedules.replay, schedules.Exploration, schedules.Schedule),
-    *(schedules.Step, schedules.Trace),
+    *(schedules.Step, schedules.Trace, schedules.sample),
+    *(tasks.explore_tasks, tasks.replay_tasks, tasks.TaskSchedule),
     *(each for name in testing.__all__ if is_called(each := getattr(testing, name))),
 ]
 

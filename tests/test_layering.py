@@ -46,6 +46,7 @@ LAYERS = [
     ["blame", "exact", "freezing", "immutability", "keys", "records", "sameness", "slips"],
     ["process"],
     ["errors"],
+    ["raised"],
     ["meta", "showing"],
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}

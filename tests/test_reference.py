@@ -15,6 +15,7 @@ import cowstate
 import cowstate.positions
 import cowstate.testing
 import cowstate.testing.schedules
+import cowstate.testing.tasks
 from cowstate import Store, aio, errors
 from cowstate.cli import main
 from tests.within import WITHIN
@@ -97,7 +98,10 @@ def test_the_store_is_no_thread_and_no_condition() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [cowstate, aio, cowstate.testing, cowstate.testing.schedules, cowstate.positions],
+    [
+        *(cowstate, aio, cowstate.positions),
+        *(cowstate.testing, cowstate.testing.schedules, cowstate.testing.tasks),
+    ],
     ids=lambda m: m.__name__,
 )
 def test_every_name_that_a_module_exports_is_in_the_reference(module: Any) -> None:

@@ -65,7 +65,7 @@ def asleep(settings: Settings) -> Wakes:
     size = _FEEDS // (_FEWER if settings.quick else 1)
     store = _store(size)
     ready = threading.Barrier(size + 1)
-    woken = threading.Event()
+    woken = [threading.Event() for _ in range(size)]
     told: list[tuple[int, int]] = []
 
     def follow(key: int) -> None:
@@ -75,7 +75,7 @@ def asleep(settings: Settings) -> Wakes:
             while True:
                 feed.get()
                 told.append((key, perf_counter_ns()))
-                woken.set()
+                woken[key].set()
         except ClosedError:
             return
 
@@ -84,19 +84,24 @@ def asleep(settings: Settings) -> Wakes:
     for thread in threads:
         thread.start()
     ready.wait()
+
+    def until_all_sleep() -> None:
+        while store.statistics().waiting < size:
+            sleep(0.0005)
+
+    until_all_sleep()
     rng = random.Random(settings.seed)
     found = Wakes([], [], True)
     for _ in range(settings.repeats * (10 if settings.quick else 15)):
-        while store.statistics().waiting < size:
-            sleep(0.0005)  # until all sleep again
         key = rng.randrange(size)
         told.clear()
-        woken.clear()
+        woken[key].clear()
         began = perf_counter_ns()
         store.update(key, add_one)
         took = perf_counter_ns() - began
-        woken.wait()
-        found.awake.append((told[0][1] - began) / 1e6)
+        woken[key].wait()
+        until_all_sleep()  # then whoever woke has told
+        found.awake.append((dict(told)[key] - began) / 1e6)
         found.paid.append(took / 1e6)
         found = found._replace(right=found.right and [who for who, _ in told] == [key])
     for feed in feeds:

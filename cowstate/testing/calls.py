@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import AsyncIterator, ItemsView, Iterator, KeysView, ValuesView
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -10,11 +10,15 @@ from ..errors import ArgumentTypeError
 from ..records import Record
 from ..showing import begun, cut, shown
 
-__all__ = ["Call", "Raised", "agree", "kept"]
+__all__ = ["Call", "NotKeptError", "Raised", "agree", "kept"]
 
 _ATOMS: Final = frozenset([int, str, type(None), bool, float, bytes])
 _DEPTH: Final = 12
 _SHOWN: Final = 60
+
+
+class NotKeptError(ArgumentTypeError):
+    """Something cannot be recorded: an argument, a result, or the whole call."""
 
 
 class Raised(Record):
@@ -37,7 +41,11 @@ class Raised(Record):
         >>> Raised.of(KeyError("a"))
         raises KeyError: 'a'
         """
-        said = cut(str(error), 100)
+        try:
+            said = cut(str(error), 100)
+        except Exception:
+            # What came of the call is the error, not what its text raises.
+            said = ""
         return cls(type(error), f"{type(error).__name__}: {said}" if said else "")
 
     def __repr__(self) -> str:
@@ -75,9 +83,9 @@ class Call(Record):
     def __str__(self) -> str:
         args = ", ".join(shown(arg, _SHOWN) for arg in self.args)
         called = f"{begun(self.operation, 40)}({cut(args, 2 * _SHOWN)})"
-        if self.ended is None:
-            return f"{called} has not returned"
-        return f"{called} -> {shown(self.result, _SHOWN)}"
+        came = "has not returned" if self.ended is None else f"-> {shown(self.result, _SHOWN)}"
+        # A repr may be of several lines, and so may what an error says.
+        return " ".join(f"{called} {came}".splitlines())
 
 
 def agree(expected: object, result: object) -> bool:
@@ -94,19 +102,20 @@ def kept(value: Any, what: str, depth: int = _DEPTH) -> Any:
     into lists. All else is taken as it is.
 
     Raises:
-        ArgumentTypeError: it is an iterator or a coroutine, of which nothing is known yet.
+        NotKeptError: it is an iterator or a coroutine, of which nothing is known yet.
     """
     kind = type(value)
     if kind in _ATOMS or not depth:
         return value
+    # First a copy in one call into C: other threads may change it while one walks over it.
     if kind in (list, tuple, set, frozenset):
-        return kind([kept(each, what, depth - 1) for each in value])
+        return kind([kept(each, what, depth - 1) for each in tuple(value)])
     if kind is dict:
-        return {key: kept(each, what, depth - 1) for key, each in value.items()}
+        return {key: kept(each, what, depth - 1) for key, each in value.copy().items()}
     if isinstance(value, KeysView | ValuesView | ItemsView):
-        return [kept(each, what, depth - 1) for each in value]
-    if isinstance(value, Iterator) or isawaitable(value):
-        raise ArgumentTypeError(
+        return [kept(each, what, depth - 1) for each in tuple(value)]
+    if isinstance(value, Iterator | AsyncIterator) or isawaitable(value):
+        raise NotKeptError(
             f"{what} is of type {kind.__name__}, of which nobody knows yet what comes out of it: "
             "record a function that makes a list of it, or awaits it"
         )

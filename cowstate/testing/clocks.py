@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from ..errors import ArgumentTypeError, ArgumentValueError
@@ -16,6 +17,9 @@ class ManualClock:
     Called, it returns the time in seconds, which moves only by `advance`, and never back.
     Thread-safe.
 
+    Raises:
+        ArgumentTypeError, ArgumentValueError: *start* is no number, or not finite.
+
     >>> from cowstate import History, Store
     >>> clock = ManualClock()
     >>> store = Store({"a": 1}, history=History(seconds=60, clock=clock))
@@ -26,8 +30,9 @@ class ManualClock:
     """
 
     def __init__(self, start: float = 0.0) -> None:
-        self._now = float(_number("start", start))
-        self._lock = threading.Lock()
+        self._now = _seconds("start", start)
+        # Reentrant, for a signal handler or a finalizer that comes in between may set it on, too.
+        self._lock = threading.RLock()
 
     def __call__(self) -> float:
         """Return the time.
@@ -41,23 +46,31 @@ class ManualClock:
         """Set it on by *seconds*, and return what it shows then.
 
         Raises:
-            ArgumentValueError: they are negative, or no number.
+            ArgumentValueError: they are negative, or not finite.
+            ArgumentTypeError: they are no number.
 
         >>> clock = ManualClock(100)
         >>> clock.advance(0.5)
         100.5
         """
-        if not _number("seconds", seconds) >= 0:
-            raise ArgumentValueError(f"a clock does not go back by {-seconds:g} s")
+        step = _seconds("seconds", seconds)
+        if step < 0:
+            raise ArgumentValueError(f"a clock does not go back by {-step:g} s")
         with self._lock:
-            self._now += seconds
+            self._now += step
             return self._now
 
     def __repr__(self) -> str:
         return f"<ManualClock at {self._now:g} s>"
 
 
-def _number(name: str, value: object) -> float:
+def _seconds(name: str, value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(value)}")
-    return value
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise ArgumentValueError(f"{name} must be a finite number of seconds, not {shown(value)}")
+    return seconds

@@ -6,6 +6,7 @@ They have the base and the manners of the library's own: see `cowstate.errors`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..errors import CowstateError
 
@@ -64,7 +65,7 @@ class ScenarioError(CowstateError, AssertionError):
     """
 
     def __init__(
-        self, scenario: object, error: BaseException, schedule: object, trace: object
+        self, scenario: object, error: BaseException, schedule: Any, trace: object
     ) -> None:
         self.scenario = scenario
         self.error = error
@@ -72,7 +73,8 @@ class ScenarioError(CowstateError, AssertionError):
         self.trace = trace
         # Whole: it is there to be read, and to be pasted.
         told = f"{type(error).__name__}: {error}\n\n{scenario}\n\n{trace}"
-        again = f"scenario = {scenario!r}\nreplay(scenario.program(make, model), {schedule})"
+        program = "program = scenario.program(make, model)"
+        again = f"scenario = {scenario!r}\n{program}\n{schedule.how}"
         self.args = (f"{told}\n\nTo run it again:\n{again}",)
 
 

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
 
+from .counters import Barrier
 from .primitives import Condition, Primitive
-from .queues import Queue
+from .queues import PriorityQueue, Queue
 
 __all__ = [
     "CONTAINERS",
@@ -53,16 +54,23 @@ ITEMS_AT_MOST: Final = 64
 
 
 def places_of(primitive: Primitive) -> tuple[Hashable, ...]:
-    """Return the places that every use of *primitive* counts as a write of."""
-    inner: Any = None
-    if isinstance(primitive, Condition):
-        inner = primitive.lock
-    elif isinstance(primitive, Queue):
-        inner = primitive.mutex
-    places = [("primitive", id(primitive))]
-    if inner is not None:
-        places.append(("primitive", id(inner)))
-    return tuple(places)
+    """Return the places that every use of *primitive* counts as a write of.
+
+    Raises:
+        NotUnderstoodError: a use of it runs code of somebody's: a lock, an action, a comparison.
+    """
+    own = ("primitive", id(primitive))
+    match primitive:
+        case Barrier() | PriorityQueue():
+            raise NotUnderstoodError
+        case Condition(lock=Primitive() as lock):
+            return own, ("primitive", id(lock))
+        case Condition():
+            raise NotUnderstoodError
+        case Queue(mutex=mutex, queue=items):
+            return own, ("primitive", id(mutex)), ("items", id(items))
+        case _:
+            return (own,)
 
 
 def is_plain(value: Any) -> bool:

@@ -19,7 +19,7 @@ from ..errors import ArgumentTypeError, ArgumentValueError
 from ..showing import begun, shown
 from .calls import Call, agree
 from .errors import NotLinearizableError, UndecidedError
-from .models import WAITS, Model, check_state, stepped
+from .models import WAITS, Model, check_state, checked, stepped
 from .timelines import timeline
 
 __all__ = ["Linearization", "check_linearizable"]
@@ -90,8 +90,7 @@ def check_linearizable(
         3  c          []     read() -> 2
         !  a             []  read() -> 1
     """
-    if not isinstance(model, Model):
-        raise ArgumentTypeError(f"a model must be a cowstate.testing.Model, not {shown(model)}")
+    checked(model)
     _check_bound(most_steps)
     budget = _Budget(most_steps)
     placed: list[tuple[int, Call]] = []
@@ -115,6 +114,11 @@ def _check_bound(most_steps: object) -> None:
 
 def _parts(calls: Iterable[Call], model: Model[Any]) -> list[tuple[Hashable, list[Call]]]:
     """The calls by the part of the object that they are about; all in one if that is not known."""
+    if not isinstance(calls, Iterable):
+        raise ArgumentTypeError(
+            "calls must be a collection of cowstate.testing.Call objects, as a recorder's "
+            f"`calls()` returns them, not {shown(calls)}"
+        )
     all_ = list(calls)
     for call in all_:
         if not isinstance(call, Call):
@@ -130,7 +134,12 @@ def _parts(calls: Iterable[Call], model: Model[Any]) -> list[tuple[Hashable, lis
         key = model.key(call.operation, call.args)
         if key is None:
             return [(None, all_)]
-        parts.setdefault(key, []).append(call)
+        try:
+            parts.setdefault(key, []).append(call)
+        except TypeError as error:
+            raise ArgumentTypeError(
+                f"the model's key of {call} must be hashable, and {shown(key)} is not"
+            ) from error
     return list(parts.items())
 
 
@@ -353,6 +362,7 @@ def _refuted(search: _Search, key: Hashable) -> NotLinearizableError:
         might = "there it would have had to wait" if all_ else "nobody knows what would fit"
     about = "" if key is None else f", of what concerns {shown(key, 80)}"
     problem = f"{misfit} by {begun(misfit.client, 20)} fits nowhere{about}; {might}"
+    problem = " ".join(problem.splitlines())
     text = timeline(told, {number: place for place, number in enumerate(order, 1)}, number)
     return NotLinearizableError(list(told.values()), misfit, fitting, explained, key, problem, text)
 

@@ -61,6 +61,10 @@ def writes(**arguments: SearchStrategy[Any]) -> Callable[[F], F]:
     Args:
         arguments: a strategy for each argument.
 
+    Raises:
+        ArgumentTypeError: an argument is called ``way``, ``target`` or ``targets``, which mean
+            something else to the machine and to hypothesis.
+
     >>> from hypothesis import strategies as st
     >>> class Counters(StoreMachine):
     ...     initial = {"a": 0}
@@ -68,6 +72,9 @@ def writes(**arguments: SearchStrategy[Any]) -> Callable[[F], F]:
     ...     def count(self, records, by):
     ...         records["a"] += by
     """
+    for name in ("way", "target", "targets"):
+        if name in arguments:
+            raise ArgumentTypeError(f"an argument of a step cannot be called {name}: rename it")
 
     def decorate(fn: F) -> F:
         def run(self: StoreMachine, way: str, **given: Any) -> None:

@@ -12,7 +12,7 @@ from ..records import Record
 from ..showing import shown
 from .calls import Raised, kept
 
-__all__ = ["WAITS", "Model", "check_state", "stepped"]
+__all__ = ["WAITS", "Model", "check_state", "checked", "stepped"]
 
 S = TypeVar("S")
 
@@ -147,6 +147,13 @@ def stepped(model: Model[S], state: S, operation: str, args: tuple[Any, ...]) ->
             "(state, result): does it know that operation?"
         )
     return found
+
+
+def checked(model: object) -> Model[Any]:
+    """Return *model*; raise `ArgumentTypeError` if it is none."""
+    if not isinstance(model, Model):
+        raise ArgumentTypeError(f"a model must be a cowstate.testing.Model, not {shown(model)}")
+    return model
 
 
 def check_state(state: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -30,7 +30,7 @@ from .known import (
     places_of,
 )
 from .primitives import Condition, Guard, Primitive
-from .queues import PriorityQueue, Queue, SimpleQueue
+from .queues import Queue, SimpleQueue
 
 __all__ = ["Touched"]
 
@@ -90,7 +90,7 @@ class Touched:
     def __init__(self, files: frozenset[str]) -> None:
         self._files = files
         self.reads: set[Hashable] = set()
-        self.writes: set[Hashable] = set()
+        self.writes: set[Any] = set()
         self.callees: set[CodeType] = set()
         self.kinds: dict[int, str] = {}
 
@@ -103,13 +103,14 @@ class Touched:
 
     def put_attribute(self, owner: Any, name: str) -> None:
         """Count a store to an attribute, or its deletion."""
-        if isinstance(owner, Unknown):
-            if not owner.fresh:
-                raise NotUnderstoodError
-            return
+        # One of two underscores has another name in the class, or changes what all others mean.
+        if isinstance(owner, Unknown) or name.startswith("__"):
+            raise NotUnderstoodError
         if isinstance(owner, ModuleType):
             self.writes.add(("name", name))
             return
+        if isinstance(owner, Primitive):
+            self.writes.update(places_of(owner))
         if isinstance(owner, type):
             if type(owner) is not type:
                 raise NotUnderstoodError
@@ -121,7 +122,7 @@ class Touched:
             if hook and not isinstance(found, MemberDescriptorType):
                 raise NotUnderstoodError
         self._note(owner)
-        self.writes.add(("attribute", id(owner), name))
+        self.writes.update(_places_of_attribute(owner, name))
 
     def put_item(self, holder: Any, index: Any) -> None:
         """Count a store to an item, or its deletion."""
@@ -129,12 +130,12 @@ class Touched:
             raise NotUnderstoodError
         _check_keys(holder)
         self._note(holder)
-        self.writes.add(("items", id(holder)))
+        self.writes.update(_places_of_items(holder, index))
 
     def attribute(self, owner: Any, name: str) -> Any:
         """Return an attribute, as far as it is known."""
         kind = type(owner)
-        if isinstance(owner, Unknown) or (name.startswith("__") and name.endswith("__")):
+        if isinstance(owner, Unknown) or name.startswith("__"):
             raise NotUnderstoodError
         if kind in VALUES or kind in CONTAINERS:
             return Method(owner, name)
@@ -145,7 +146,12 @@ class Touched:
             return vars(owner)[name]
         if isinstance(owner, type):
             return self._of_class(owner, name)
-        if not isinstance(owner, Primitive) and in_class(kind, "__getattribute__") is not _GET:
+        if isinstance(owner, Primitive):
+            found = self._of_object(owner, name)
+            if not isinstance(found, MethodType):
+                self.reads.update(places_of(owner))
+            return found
+        if in_class(kind, "__getattribute__") is not _GET:
             raise NotUnderstoodError
         return self._of_object(owner, name)
 
@@ -161,11 +167,14 @@ class Touched:
 
     def _of_object(self, owner: Any, name: str) -> Any:
         found = in_class(type(owner), name)
-        if isinstance(found, property) and not isinstance(owner, Primitive):
+        if type(found) is property and not isinstance(owner, Primitive):
+            if in_class(type(owner), "__getattr__") is not UNKNOWN:
+                raise NotUnderstoodError
+            self._read_in_classes(type(owner), name)
             self._own(found.fget)
             return UNKNOWN
         self._note(owner)
-        self.reads.add(("attribute", id(owner), name))
+        self.reads.update(_places_of_attribute(owner, name))
         if isinstance(found, MemberDescriptorType):
             try:
                 return found.__get__(owner, type(owner))
@@ -178,11 +187,14 @@ class Touched:
             return held[name]
         if found is UNKNOWN:
             raise NotUnderstoodError
-        for kind in type(owner).__mro__:
-            self.reads.add(("attribute", id(kind), name))
-            if name in vars(kind):
-                break
+        self._read_in_classes(type(owner), name)
         return _bound(found, owner, type(owner))
+
+    def _read_in_classes(self, kind: type, name: str) -> None:
+        for each in kind.__mro__:
+            self.reads.add(("attribute", id(each), name))
+            if name in vars(each):
+                return
 
     def item(self, holder: Any, index: Any) -> Any:
         """Return an item, as far as it is known."""
@@ -195,7 +207,7 @@ class Touched:
         if type(holder) in (list, dict, deque):
             _check_keys(holder)
             self._note(holder)
-            self.reads.add(("items", id(holder)))
+            self.reads.update(_places_of_items(holder, index))
         elif type(holder) not in (tuple, str, bytes, range):
             raise NotUnderstoodError
         if isinstance(index, Unknown):
@@ -212,8 +224,12 @@ class Touched:
         if len(holder) > ITEMS_AT_MOST or not all(map(is_plain, list(holder))):
             raise NotUnderstoodError
         if type(holder) is not tuple:
-            self._note(holder)
-            self.reads.add(("items", id(holder)))
+            self.read_all(holder)
+
+    def read_all(self, holder: Any) -> None:
+        """Count a read of a built-in container as a whole."""
+        self._note(holder)
+        self.reads.update(_places_of_items(holder, UNKNOWN))
 
     def call(self, called: Any, given: Sequence[Any], named: Mapping[Any, Any]) -> Any:
         """Return what *called* returns, as far as it is known."""
@@ -245,13 +261,11 @@ class Touched:
 
     def use(self, primitive: Primitive, method: str = "acquire") -> Any:
         """Count a use of *primitive*; return what comes of it, as far as it is known."""
-        if isinstance(primitive, PriorityQueue) or method == "wait_for":
+        if method == "wait_for":
             raise NotUnderstoodError
         if not isinstance(primitive, Guard | Condition | Queue | SimpleQueue) and method not in {
             "set", "clear", "is_set", "wait",
         }:  # fmt: skip
-            raise NotUnderstoodError
-        if type(primitive).__name__ == "Barrier":
             raise NotUnderstoodError
         self.writes.update(places_of(primitive))
         return UNKNOWN if method in {"get", "get_nowait"} else PLAIN
@@ -268,7 +282,7 @@ class Touched:
             raise NotUnderstoodError
         start = in_class(kind, "__init__")
         if start is _INIT:
-            return FRESH
+            return UNKNOWN
         return self._own(start)
 
     def _call_built_in(
@@ -277,7 +291,7 @@ class Touched:
         if named:
             raise NotUnderstoodError
         if called is len and type(given[0]) in CONTAINERS:
-            self.reads.add(("items", id(given[0])))
+            self.read_all(given[0])
             return PLAIN
         if called in (isinstance, issubclass):
             one, kind = given
@@ -286,6 +300,7 @@ class Touched:
                 raise NotUnderstoodError
             if isinstance(one, Unknown) and not one.plain:
                 raise NotUnderstoodError
+            self.reads.add(("attribute", id(one), "__class__"))
             return PLAIN
         if called is id:
             return PLAIN
@@ -308,7 +323,8 @@ class Touched:
                 raise NotUnderstoodError
             self.look_at(owner)
         self._note(owner)
-        (self.writes if writes else self.reads).add(("items", id(owner)))
+        index = given[0] if kind is dict and given else UNKNOWN
+        (self.writes if writes else self.reads).update(_places_of_items(owner, index))
         if name in {"append", "appendleft", "add", "insert", "clear", "discard", "remove"}:
             return PLAIN
         return FRESH if name == "copy" else UNKNOWN
@@ -317,13 +333,33 @@ class Touched:
 def _bound(found: Any, owner: Any, kind: type) -> Any:
     if isinstance(found, FunctionType):
         return found if isinstance(owner, type) else MethodType(found, owner)
-    if isinstance(found, staticmethod):
+    if type(found) is staticmethod:
         return found.__func__
-    if isinstance(found, classmethod):
+    if type(found) is classmethod:
         return MethodType(found.__func__, kind)
     if hasattr(type(found), "__get__"):
         raise NotUnderstoodError
     return found
+
+
+def _places_of_attribute(owner: Any, name: str) -> Iterator[Hashable]:
+    yield ("attribute", id(owner), name)
+    held = getattr(owner, "__dict__", None)
+    # Objects may share one, and it may be changed as a dictionary.
+    if type(held) is dict:
+        yield ("item", id(held), name)
+
+
+def _places_of_items(holder: Any, index: Any) -> Iterator[Hashable]:
+    yield ("items", id(holder))
+    if type(holder) is not dict:
+        return
+    _check_keys(holder)
+    if "__builtins__" in holder:  # the names of a module
+        raise NotUnderstoodError
+    for key in list(holder) if isinstance(index, Unknown) else (index,):
+        if type(key) is str:
+            yield ("item", id(holder), key)
 
 
 def _check_keys(holder: Any) -> None:

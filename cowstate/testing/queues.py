@@ -163,11 +163,15 @@ class Queue(_Waits):
             self._enter()
             try:
                 self.is_shutdown = True
-                while immediate and self.queue:
-                    self._pull()
-                    self.unfinished_tasks -= self.unfinished_tasks > 0
+                if immediate:
+                    self._drop_all()
             finally:
                 self.mutex.give()
+
+        def _drop_all(self) -> None:
+            while self.queue:
+                self._pull()
+                self.unfinished_tasks -= self.unfinished_tasks > 0
 
     def qsize(self) -> int:
         """How many are there."""

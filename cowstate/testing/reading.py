@@ -138,15 +138,15 @@ class Reading:
             case ast.With(items):
                 self._enter(items)
             case ast.For(ast.Name() as target, ast.Call(ast.Name("range")) as over):
-                self._value(over)
+                self._plain(over)
                 self._store(target, PLAIN)
             case ast.Raise(ast.expr() as error, None):
-                self._value(error)
+                found = self._value(error)
+                if isinstance(found, type):
+                    self._touched.call(found, (), {})
             case ast.ExceptHandler(kind, name):
                 self._handle(kind, name)
-            case ast.FunctionDef(name=name, decorator_list=[], args=args) if not (
-                args.defaults or any(args.kw_defaults)
-            ):
+            case ast.FunctionDef(name=name, decorator_list=[]) if _runs_nothing(node):
                 self._bind(name)
             case ast.Delete([ast.Subscript() | ast.Attribute() as target]):
                 self._store(target, PLAIN)
@@ -265,8 +265,8 @@ class Reading:
                     self._plain(left, *others)
             case ast.JoinedStr(parts):
                 self._plain(*parts)
-            case ast.FormattedValue(value):
-                self._plain(value)
+            case ast.FormattedValue(value, format_spec=form):
+                self._plain(value, *(() if form is None else (form,)))
             case _:
                 raise NotUnderstoodError
         return PLAIN
@@ -283,13 +283,15 @@ class Reading:
             return
         found = self._value(node)
         if type(found) in CONTAINERS:
-            self._touched.reads.add(("items", id(found)))
+            self._touched.read_all(found)
         elif not is_plain(found):
             raise NotUnderstoodError
 
     def _moving(self, found: Any) -> Any:
-        # Amid a line the thread may hold what was there before, and not what is there now.
-        return UNKNOWN if self._view.rest else found
+        # Amid a line the thread may hold what was there before, and not what is there now; and
+        # what the line itself has changed is not there yet.
+        changed = any(place[0] != "primitive" for place in self._touched.writes)
+        return UNKNOWN if self._view.rest or changed else found
 
     def _name(self, name: str) -> Any:
         code, variables = self._view.code, self._view.variables
@@ -300,9 +302,14 @@ class Reading:
             return UNKNOWN if name in self._changed else variables.get(name, UNKNOWN)
         if name in code.co_varnames:
             return UNKNOWN if name in self._changed else variables.get(name, UNKNOWN)
+        if name.startswith("__"):  # it may have another name in a class
+            raise NotUnderstoodError
+        if name in self._view.names:
+            # Rebound by nobody whose lines are here, but by what is not understood perhaps.
+            self._touched.reads.add(("name", name))
         if name in self._rebound or name in self._stored:
             self._touched.reads.add(("name", name))
-            if self._view.rest:
+            if self._view.rest or name in self._changed:
                 return UNKNOWN
         return self._view.names.get(name, vars(builtins).get(name, UNKNOWN))
 
@@ -323,6 +330,15 @@ class Reading:
         if len(given) != len(arguments) or None in named:
             raise NotUnderstoodError
         return self._touched.call(called, given, named)
+
+
+def _runs_nothing(function: ast.FunctionDef) -> bool:
+    """Whether to define it runs nothing: no default, and no annotation but a mere name."""
+    every = function.args
+    args = [*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg]
+    notes = [function.returns, *(each.annotation for each in args if each is not None)]
+    mere = all(each is None or isinstance(each, ast.Constant | ast.Name) for each in notes)
+    return mere and not every.defaults and not any(every.kw_defaults)
 
 
 def may_take(node: ast.AST) -> bool:

@@ -99,16 +99,25 @@ class Recorder:
 
         Args:
             thing: any object, or a module.
-            operations: the names of what is recorded; None for all. What else is called on it is
-                passed on unrecorded.
+            operations: the names of what is recorded, private ones and those of other operators
+                (``__ior__``) too; None for all of the above. What else is called on it is passed
+                on unrecorded.
             client: who calls, in what is recorded; None for the name of the thread that does.
+
+        Raises:
+            ArgumentTypeError: *operations* is one name, not a collection of names.
 
         >>> seats = Recorder().wrap({"a": 1})
         >>> seats["a"], "b" in seats, len(seats)
         (1, False, 1)
         """
+        if isinstance(operations, str):
+            raise ArgumentTypeError(
+                f"operations must be a collection of names, not {shown(operations)}: put it into a "
+                "list"
+            )
         chosen = None if operations is None else frozenset(operations)
-        return _wrapped_class(type(thing))(self, thing, chosen, client)
+        return _wrapped_class(type(thing), chosen or ())(self, thing, chosen, client)
 
     def function(
         self, fn: Callable[..., Any], *, operation: str | None = None, client: str | None = None
@@ -222,9 +231,8 @@ class _Wrapped:
 
     def __getattr__(self, name: str) -> Any:
         thing, chosen = self.__thing, self.__operations
-        if (name.startswith("_") and name not in _OPERATORS) or (
-            chosen is not None and name not in chosen
-        ):
+        passed_by = name.startswith("_") and name not in _OPERATORS
+        if passed_by if chosen is None else name not in chosen:
             return getattr(thing, name)
         is_method = self.__methods.get(name)
         if is_method is None:
@@ -259,8 +267,11 @@ def _is_method(thing: Any, name: str) -> bool:
     return found is None or callable(found)
 
 
-def _wrapped_class(kind: type) -> Callable[..., Any]:
-    names = {name: _operator(name) for name in _OPERATORS if hasattr(kind, name)}
+def _wrapped_class(kind: type, chosen: Collection[str]) -> Callable[..., Any]:
+    special = [name for name in chosen if name.startswith("__") and name.endswith("__")]
+    # Not by hasattr, which finds what is the metaclass's: __call__, of every class.
+    found = {name for each in kind.__mro__ for name in vars(each)}
+    names = {name: _operator(name) for name in (*_OPERATORS, *special) if name in found}
     # With __getitem__ and no __iter__, Python would take it for a sequence.
     return type(
         f"Recorded{kind.__name__}", (_Wrapped,), {"__slots__": (), "__iter__": None, **names}

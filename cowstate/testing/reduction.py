@@ -45,7 +45,11 @@ from .workers import Worker
 
 __all__ = ["Reduction"]
 
-_HERE: Final = __file__.removesuffix("reduction.py")
+# What runs the threads, and does nothing after them. The rest of this package may: a recorder does.
+_RUNNERS: Final = frozenset(
+    __file__.removesuffix("reduction.py") + name
+    for name in ("scheduler.py", "workers.py", "threads.py")
+)
 
 
 class Reduction:
@@ -80,9 +84,12 @@ class Reduction:
 
     def of_use(self, primitive: object) -> Footprint:
         """Return what a use of *primitive* touches."""
-        if isinstance(primitive, Primitive):
+        if not isinstance(primitive, Primitive):
+            return ANYTHING
+        try:
             return NOTHING.writing(*places_of(primitive))
-        return ANYTHING
+        except NotUnderstoodError:
+            return ANYTHING
 
     def position(self, worker: Worker) -> str:
         """Return where *worker* stands, in words."""
@@ -196,7 +203,7 @@ class Reduction:
         """Refuse what may return, within the step, to code that is not stepped through."""
         code = frame.f_code
         caller = frame.f_back
-        while caller is not None and not caller.f_code.co_filename.startswith(_HERE):
+        while caller is not None and caller.f_code.co_filename not in _RUNNERS:
             if caller.f_code.co_filename != threading.__file__:
                 view = View(caller.f_code, caller.f_locals, caller.f_globals, False)
                 scope = self._scope(view)

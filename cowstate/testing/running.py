@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from ..errors import ArgumentTypeError, ArgumentValueError
@@ -58,8 +59,10 @@ def run_threads(
 
     Raises:
         HangError: not all have ended in time. It shows where each of them stands, the one that has
-            the lock with the one that waits for it. They are daemon threads, and go on.
-        ArgumentTypeError: something is not a function.
+            the lock with the one that waits for it. They are daemon threads, and go on. If others
+            raised, and may be why, the first one's error is its cause, and all are notes on it.
+        ArgumentTypeError: something is not a function, or a coroutine function, or no number.
+        ArgumentValueError: *timeout* or *switch_interval* is not above 0.
 
     >>> run_threads(lambda: 1, lambda: 2)
     [1, 2]
@@ -67,8 +70,14 @@ def run_threads(
     for fn in functions:
         if not callable(fn):
             raise ArgumentTypeError(f"run_threads needs functions, not {shown(fn)}")
-    if not timeout > 0:
-        raise ArgumentValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        if inspect.iscoroutinefunction(fn):
+            raise ArgumentTypeError(
+                f"{shown(fn)} is a coroutine function, of which a thread would run nothing; give a "
+                "function that runs it, `lambda: asyncio.run(...)`"
+            )
+    _check_seconds("timeout", timeout)
+    if switch_interval is not None:
+        _check_seconds("switch_interval", switch_interval)
     if not functions:
         return []
     start = threading.Barrier(len(functions))
@@ -81,12 +90,21 @@ def run_threads(
             start.abort()
             raise
         hanging = _join_all(runners, time.monotonic() + timeout)
-    if hanging:
-        raise _hang(hanging, timeout)
     errors = [(runner, runner.error) for runner in runners if runner.error is not None]
+    if hanging:
+        hang = _hang(hanging, timeout)
+        _note(hang, [_told(runner, error) for runner, error in errors])
+        raise hang from (errors[0][1] if errors else None)
     if errors:
         raise _noted(errors)
     return [runner.result for runner in runners]
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(value)}")
+    if not value > 0:
+        raise ArgumentValueError(f"{name} must be a number of seconds above 0, not {value}")
 
 
 @contextmanager
@@ -128,9 +146,24 @@ def _hang(hanging: Sequence[_Runner], timeout: float) -> HangError:
 
 def _noted(errors: Sequence[tuple[_Runner, BaseException]]) -> BaseException:
     (first, error), *others = errors
-    error.add_note(f"in {first.thread.name}")
-    for runner, other in others:
-        text = "".join(traceback.format_exception(other)).rstrip()
-        told = ", the same" if other is error else f":\n{text}"
-        error.add_note(f"and in {runner.thread.name}{told}")
+
+    others_told = [
+        f"and in {runner.thread.name}, the same"
+        if other is error
+        else f"and {_told(runner, other)}"
+        for runner, other in others
+    ]
+    _note(error, [f"in {first.thread.name}", *others_told])
     return error
+
+
+def _told(runner: _Runner, error: BaseException) -> str:
+    text = "".join(traceback.format_exception(error)).rstrip()
+    return f"in {runner.thread.name}:\n{text}"
+
+
+def _note(error: BaseException, notes: Sequence[str]) -> None:
+    # One whose class is frozen takes no notes, and is worth more than they are.
+    for note in notes:
+        with suppress(Exception):
+            error.add_note(note)

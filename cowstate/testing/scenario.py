@@ -8,6 +8,7 @@ thread calls which with what; `explore` runs that in every schedule within a bou
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias
@@ -15,9 +16,10 @@ from typing import Any, NamedTuple, TypeAlias
 from ..errors import ArgumentTypeError, ArgumentValueError, MissingExtraError, ScheduleError
 from ..records import Record
 from ..showing import shown
-from .errors import ScenarioError
+from .calls import NotKeptError
+from .errors import ScenarioError, UndecidedError
 from .linearizability import check_linearizable
-from .models import Model
+from .models import Model, checked
 from .recorder import Recorder
 from .schedules import Granularity, Program, explore
 
@@ -55,16 +57,23 @@ class Scenario(Record):
     def program(self, make: Callable[[], Any], model: Model[Any] | None = None) -> Program:
         """Return the program for `explore` and `replay`, whose check is that of linearizability.
 
+        Explore it with ``reduction=False``, for the check looks at which call was over before which
+        began, and that is nothing to the reduction.
+
         Args:
             make: makes the object that is called.
             model: what it does if one client uses it; None for what it itself does then.
+
+        Raises:
+            ArgumentTypeError: *model* is none. When run: of a call nothing can be recorded, for it
+                is a coroutine function's, or returns an iterator.
 
         >>> from cowstate.testing.schedules import explore
         >>> scenario = Scenario(before=(), threads=((("append", (1,)),), (("pop", ()),)))
         >>> explore(scenario.program(list), modules=["cowstate.committer"]).schedules
         2
         """
-        expected = Model.sequential(make) if model is None else model
+        expected = Model.sequential(make) if model is None else checked(model)
 
         def program() -> tuple[list[Callable[[], None]], Callable[[], None]]:
             recorder = Recorder()
@@ -100,17 +109,25 @@ def _listed(args: tuple[Any, ...]) -> str:
 
 
 def _caller(name: str, steps: Sequence[Step], recorder: Recorder, thing: Any) -> Callable[[], None]:
-    recorded = recorder.wrap(thing, client=name)
+    recorded = recorder.wrap(thing, operations={called for called, _ in steps}, client=name)
 
     def call() -> None:
         for operation, args in steps:
             try:
                 found = getattr(recorded, operation)
-                if callable(found):
-                    found(*args)
+                result = found(*args) if callable(found) else found
+            except NotKeptError:
+                # Else whatever it does would pass, as one that has not returned.
+                raise
             except Exception:
                 # It is recorded, as what came of the call.
                 continue
+            if inspect.iscoroutine(result):
+                result.close()
+                raise NotKeptError(
+                    f"{operation} is a coroutine function, which threads cannot call: name a "
+                    "method of your own that runs it, `asyncio.run(...)`"
+                )
 
     call.__name__ = name
     return call
@@ -151,6 +168,7 @@ def scenarios(
     >>> find(scenarios({"add": [st.integers(0, 9)]}), lambda scenario: True)
     Scenario(before=(), threads=((('add', (0,)),), (('add', (0,)),)))
     """
+    _check_mapping(operations)
     _check_number("threads", threads, 2)
     _check_number("calls", calls, 1)
     _check_number("before", before, 0)
@@ -163,6 +181,14 @@ def scenarios(
         before=st.lists(step, max_size=before).map(tuple),
         threads=st.lists(thread, min_size=2, max_size=threads).map(tuple),
     )
+
+
+def _check_mapping(operations: object) -> None:
+    if not isinstance(operations, Mapping):
+        raise ArgumentTypeError(
+            "operations must be a mapping from names of methods to lists of strategies, one for "
+            f"each argument, not {shown(operations)}"
+        )
 
 
 def _check_number(name: str, number: object, least: int) -> None:
@@ -201,10 +227,11 @@ def explore_object(
     (see `check_linearizable`), or if its threads wait for each other for ever. An error that a call
     raises is what came of it, and must be what the model says.
 
-    Programs and their schedules are the same each time if hypothesis is derandomized, and differ
-    from run to run if it is not, as its profile says. What fails is made as small as it can be.
-    Costs *examples* times what `explore` costs, and again about as much where something fails. The
-    object must do the same in the same schedule, as for `explore`.
+    Schedules that come to the same state are all run, for they differ in which call was over before
+    which began. Programs and their schedules are the same each time if hypothesis is derandomized,
+    and differ from run to run if it is not, as its profile says. What fails is made as small as it
+    can be. Costs *examples* times what `explore` costs, and again about as much where something
+    fails. The object must do the same in the same schedule, as for `explore`.
 
     Args:
         make: makes a new object for each schedule: its class, often.
@@ -225,7 +252,10 @@ def explore_object(
     Raises:
         ScenarioError: a program fails. It shows the program, its calls over time, what ran line by
             line, and how to run it again.
-        ArgumentTypeError: an operation is none of the object's, or an argument has no strategy.
+        ArgumentTypeError: an operation is none of the object's, or an argument has no strategy, or
+            of an operation nothing can be recorded: it is a coroutine function, or returns an
+            iterator; *model* is none.
+        UndecidedError: see `check_linearizable`.
         ArgumentValueError: without *modules*: the object's class is not made of Python lines.
         NondeterminismError, UnscheduledError: see `explore`.
 
@@ -237,6 +267,12 @@ def explore_object(
     >>> tally.scenarios
     5
     """
+    if not callable(make):
+        raise ArgumentTypeError(f"a function that makes the object is needed, not {shown(make)}")
+    _check_number("examples", examples, 1)
+    _check_mapping(operations)
+    if model is not None:
+        checked(model)
     _check_operations(make(), operations)
     territory = list(_home_of(make(), operations) if modules is None else modules)
     ran = _Ran()
@@ -261,6 +297,8 @@ def explore_object(
                 preemptions=preemptions,
                 max_schedules=max_schedules,
                 every=every,
+                # It leaves out what differs in time alone: which call was over before which began.
+                reduction=False,
             )
         except ScheduleError as failure:
             ran.failed = (scenario, failure)
@@ -273,8 +311,20 @@ def explore_object(
         # Hypothesis ends with the smallest.
         assert ran.failed is not None
         scenario, failure = ran.failed
-        raise ScenarioError(scenario, failure.error, failure.schedule, failure.trace) from None
+        if isinstance(failure.error, NotKeptError | UndecidedError):
+            # No verdict on the object.
+            raise failure.error from None
+        # By names, so that it can be pasted, and pickled by whoever collects the tests' errors.
+        schedule: Any = failure.schedule
+        schedule = schedule._replace(modules=tuple(map(_named, schedule.modules)))
+        raise ScenarioError(scenario, failure.error, schedule, failure.trace) from None
     return ScenarioTally(ran.scenarios, ran.schedules, ran.complete)
+
+
+def _named(module: str | ModuleType) -> str | ModuleType:
+    if isinstance(module, str) or sys.modules.get(module.__name__) is not module:
+        return module
+    return module.__name__
 
 
 class _Ran:

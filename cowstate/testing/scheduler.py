@@ -142,20 +142,23 @@ class Scheduler:
         """Let the threads run, each as far as it can, until ``ready()``; False if it never is."""
         self._driven = True
         try:
-            while not ready():
-                if not any(self._can_go_on(worker, False) for worker in self._running):
-                    if timed:
-                        return False
-                    raise DeadlockError(
-                        f"outside the threads of the program, nobody is left to give back {awaited}"
-                    )
-                self._choose_next(None)
-                self._await_end()
-                self.current = None
-                if self.failure is not None:
-                    raise self.failure
+            return self._drive_on(ready, timed, awaited)
         finally:
             self._driven = False
+
+    def _drive_on(self, ready: Callable[[], bool], timed: bool, awaited: str) -> bool:
+        while not ready():
+            if not any(self._can_go_on(worker, False) for worker in self._running):
+                if timed:
+                    return False
+                raise DeadlockError(
+                    f"outside the threads of the program, nobody is left to give back {awaited}"
+                )
+            self._choose_next(None)
+            self._await_end()
+            self.current = None
+            if self.failure is not None:
+                raise self.failure
         return True
 
     def _await_end(self) -> None:

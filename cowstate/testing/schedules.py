@@ -77,7 +77,11 @@ class Schedule(NamedTuple):
 
     @property
     def how(self) -> str:
-        """The call that runs it again."""
+        """The call that runs it again.
+
+        >>> Schedule(((0, 0), (3, 1)), ("app.jobs",), text="A3 B").how
+        "replay(program, 'A3 B', modules=['app.jobs'])"
+        """
         if not self.text:
             return f"replay(program, {self!r})"
         names = [each if isinstance(each, str) else each.__name__ for each in self.modules]
@@ -160,6 +164,7 @@ def explore(
             a point, for an instruction is told apart from its line by nothing.
 
     Raises:
+        ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
         ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
         NondeterminismError: the same schedule took another path than before.
         UnscheduledError: a thread waits for something unknown to the search, or never ends.
@@ -223,6 +228,7 @@ def sample(
         timeouts: see there.
 
     Raises:
+        ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
         ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
         NondeterminismError: the same schedule took another path than before.
         UnscheduledError: a thread waits for something unknown to the search, or never ends.

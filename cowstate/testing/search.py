@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import inspect
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
+from ..errors import ArgumentTypeError
+from ..showing import shown
 from .plans import Plan
 from .points import Territory
 from .scheduler import Scheduler
@@ -77,7 +80,7 @@ class Runner:
             scheduler.begin(plan)
             self._renew()
             with scheduler.trace.elsewhere():
-                threads, check = self._program()
+                threads, check = _checked(self._program())
             scheduler.run(list(zip(_names(threads), threads, strict=True)))
             if scheduler.aborting or not scheduler.trace.cold:
                 return check
@@ -121,6 +124,32 @@ def search(runner: Runner, plans: Plans, max_schedules: int | None) -> Found:
         outcomes[outcome] += 1
         plans.add(runner.scheduler)
     return Found(schedules, dict(outcomes), True)
+
+
+def _checked(made: Any) -> tuple[Sequence[Callable[[], object]], Callable[[], Hashable] | None]:
+    """Refuse what is no program, or would pass since to call its functions runs nothing."""
+    match made:
+        case (Sequence() as threads, check):
+            pass
+        case _:
+            raise ArgumentTypeError(
+                "a program returns the functions of its threads and a check, as in "
+                f"`return [add, add], check`, or None for no check, not {shown(made)}"
+            )
+    for each in (*threads, *(() if check is None else (check,))):
+        if not callable(each):
+            raise ArgumentTypeError(f"a program returns functions, not {shown(each)}")
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            raise ArgumentTypeError(
+                f"to call {shown(each)} runs nothing, for it is a coroutine function; explore "
+                "tasks with cowstate.testing.tasks.explore_tasks"
+            )
+        if inspect.isgeneratorfunction(each):
+            raise ArgumentTypeError(
+                f"to call {shown(each)} runs nothing, for it is a generator function; return a "
+                "function that goes through what it yields"
+            )
+    return threads, check
 
 
 def _names(threads: Sequence[Callable[[], object]]) -> list[str]:

@@ -7,7 +7,7 @@ import concurrent.futures.thread
 import queue
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import get_ident
@@ -133,12 +133,15 @@ def known_to(scheduler: Scheduler, modules: Sequence[ModuleType]) -> Generator[C
         bound.append((_thread, name, real, standing_in(real, make)))
     adoption = Adoption(scheduler, looked_into, {id(real): ours for _, _, real, ours in bound})
     try:
-        for module, name, _, ours in bound:
-            setattr(module, name, ours)
+        _set_all((module, name, ours) for module, name, _, ours in bound)
         adoption.begin()
         with threads_known_to(scheduler):
             yield adoption.renew
     finally:
         adoption.end()
-        for module, name, real, _ in bound:
-            setattr(module, name, real)
+        _set_all((module, name, real) for module, name, real, _ in bound)
+
+
+def _set_all(names: Iterable[tuple[ModuleType, str, Any]]) -> None:
+    for module, name, value in names:
+        setattr(module, name, value)

@@ -27,7 +27,7 @@ R = TypeVar("R")
 _APART: Final = 10
 
 
-def records(kind: type[R], **fields: SearchStrategy[Any]) -> SearchStrategy[R]:
+def records(kind: type[R], /, **fields: SearchStrategy[Any]) -> SearchStrategy[R]:
     """Return a strategy for records of a class: a `Record`, a data class, a named tuple, attrs.
 
     Args:

@@ -50,7 +50,11 @@ class TaskSchedule(NamedTuple):
 
     @property
     def how(self) -> str:
-        """The call that runs it again."""
+        """The call that runs it again.
+
+        >>> TaskSchedule("A2 B").how
+        "replay_tasks(program, 'A2 B')"
+        """
         return f"replay_tasks(program, {self.text!r})"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Thread, get_ident
@@ -114,13 +114,16 @@ def threads_known_to(scheduler: Scheduler) -> Generator[None]:
         return not life.over
 
     try:
-        for ours in (start, join, is_alive):
-            setattr(Thread, ours.__name__, ours)
+        _set_methods({"start": start, "join": join, "is_alive": is_alive})
         with _pools_in_order(scheduler):
             yield
     finally:
-        for name, theirs in real.items():
-            setattr(Thread, name, theirs)
+        _set_methods(real)
+
+
+def _set_methods(methods: Mapping[str, Callable[..., Any]]) -> None:
+    for name, method in methods.items():
+        setattr(Thread, name, method)
 
 
 def start_new(

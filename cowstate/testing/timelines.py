@@ -28,6 +28,10 @@ def timeline(calls: Mapping[int, Call], places: Mapping[int, int], misfit: int) 
     return "\n".join(_lines(drawn, left_out, places, misfit))
 
 
+def _client(call: Call) -> str:
+    return begun(" ".join(call.client.splitlines()), 20)
+
+
 def _when(call: Call) -> tuple[bool, int]:
     return call.ended is None, call.ended or 0
 
@@ -39,7 +43,7 @@ def _lines(
     ends = [(_when(call), 1, number) for number, call in calls.items()]
     moments = sorted(begins + ends)
     columns = {(kind, number): place for place, (_, kind, number) in enumerate(moments)}
-    wide = max(len("client"), *(len(begun(call.client, 20)) for call in calls.values()))
+    wide = max(len("client"), *(len(_client(call)) for call in calls.values()))
     yield f"order{_GAP}{'client':<{wide}}{_GAP}time -->"
     if left_out:
         yield f"{'...':>5}{_GAP}{left_out} calls before these"
@@ -47,5 +51,5 @@ def _lines(
         first, final = columns[0, number], columns[1, number]
         bar = " " * first + "[" + "=" * (final - first - 1) + (">" if call.ended is None else "]")
         place = f"{places.get(number, '')}{'!' if number == misfit else ''}"
-        client = f"{begun(call.client, 20):<{wide}}"
+        client = f"{_client(call):<{wide}}"
         yield f"{place:>5}{_GAP}{client}{_GAP}{bar:<{len(moments)}}{_GAP}{call}"

@@ -91,7 +91,7 @@ class Witness(Watcher):
     def _between(self, late: int, place: Hashable) -> tuple[_Access, _Access] | None:
         """The latest read of *place* by the thread of that step, and another's write since."""
         thread = self._seen[late].thread
-        if isinstance(place, tuple) and place[0] in ("primitive", "end"):
+        if isinstance(place, tuple) and place[0] in ("primitive", "end", "item"):
             return None
         write = None
         for access in reversed(self._seen[:late]):

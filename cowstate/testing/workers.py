@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from types import FrameType
 from typing import Final
 
@@ -54,8 +55,9 @@ class Worker:
         self.ident = -1
         self._perform = perform
         self._trace = trace
-        self._baton = threading.Lock()
-        self._baton.acquire()
+        # Not a lock: on a free-threaded build who waits for one spins before it sleeps, and on a
+        # busy machine gives its turn away each time.
+        self._baton: SimpleQueue[None] = SimpleQueue()
         self.begin("", None)
         self._thread = threading.Thread(
             target=self._work, name=f"cowstate-schedule-{number}", daemon=True
@@ -76,11 +78,11 @@ class Worker:
 
     def go(self) -> None:
         """Give it the baton."""
-        self._baton.release()
+        self._baton.put(None)
 
     def park(self) -> None:
         """Wait for the baton; called by the thread itself, which has handed it on."""
-        self._baton.acquire()
+        self._baton.get()
 
     def close(self, patience: float) -> None:
         """End the thread; it must be parked, or lost, which is given *patience* seconds."""

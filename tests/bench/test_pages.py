@@ -32,9 +32,12 @@ def test_an_update_takes_what_the_readme_says() -> None:
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     said = re.search(r"takes ([\d,]+) instructions, or ([\d,]+) with the extra", text)
     assert said
-    tree, c_map = map(number, said.groups())
-    assert tree == near(COUNTED["update/tree"].path)
-    assert c_map == near(COUNTED["update/immutables"].path)
+    plain, fast = map(number, said.groups())
+    assert plain == near(COUNTED["update/dict+tree"].path)  # what "auto" takes
+    assert fast == near(COUNTED["update/dict+immutables"].path)
+    in_place = re.search(r"a change in place under a lock takes ([\d,]+) \(CPython 3.11;", text)
+    assert in_place
+    assert number(in_place[1]) == near(COUNTED["update by the twin"].baseline)
 
 
 def test_a_changed_copy_of_a_dataclass_takes_as_many_instructions_as_the_page_says() -> None:

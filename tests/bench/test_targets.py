@@ -75,6 +75,56 @@ def test_the_table_of_the_issue_is_all_there() -> None:
         assert (target.sides is None) is (target.measure is not None)
 
 
+# Each demand on a write, a reader and a scale, and its bound.
+DEMANDED = {
+    "update over the C map, by hand-written, in instructions": 1.45,
+    "update, by update in place, in instructions": 1.65,
+    "update on a plain install, by the first core's, in instructions": 0.30,
+    "set, by hand-written": 1.7,
+    "snapshot()[key], by hand-written": 1.4,
+    "update with 2 indexes and 3 totals that do not move, over immutables, by hand-written": 2.4,
+    "ten in a block, by ten updates of the first core, in instructions": 0.42,
+    "ten by transact, by ten updates of the first core, in instructions": 0.42,
+    "ten by update_all, by ten updates of the first core, in instructions": 0.32,
+    "draft of one, by the first core's, in instructions": 0.45,
+    "draft of ten, by the first core's, in instructions": 0.65,
+    "delivery of 1,000, by nimbuskv's": 1,
+    "update beside 10,000 subscribers of other keys, by none": 1.2,
+    "the right one of 1,000 sleeping feeds is awake, ms": 0.15,
+    "what the writer pays for that, ms": 0.05,
+    "a task wakes, by call_soon_threadsafe and a future": 4,
+    "on_order_update, by the locked manager's": 1.8,
+    "worst of 20,000 writes at 1,000,000, collector on, ms": 10,
+}
+AT_LEAST = {
+    f"{kind} by two threads, by those of one{where}": 1.8
+    for kind in ("reads", "snapshots")
+    for where in ("", " beside a writer")
+}
+
+
+def test_no_bound_is_looser_than_it_was_demanded() -> None:
+    found = {target.what: target for target in targets(Settings())}
+    for what, bound in DEMANDED.items():
+        assert (found[what].bound, found[what].at_least) == (bound, False), what
+    for what, bound in AT_LEAST.items():
+        assert (found[what].bound, found[what].at_least) == (bound, True), what
+    for what, target in found.items():
+        if "nimbuskv" in what or "atomix" in what:
+            assert (target.bound, target.at_least) == (1, False), what
+    for peer, least in (("nimbuskv", 19), ("atomix", 17)):
+        assert sum(peer in what for what in found) >= least
+
+
+def test_an_update_beside_what_is_derived_is_compared_with_a_bare_one_of_the_same_map() -> None:
+    compared = [each.sides for each in targets(Settings()) if "2 indexes and 3 totals" in each.what]
+    assert compared == [
+        (Part("update_derived", f"cowstate/{maps}", 1_000), Part("update", by_hand, 1_000))
+        for maps in ("immutables", "tree")
+        for by_hand in [f"reference+lock/{maps}"]
+    ]
+
+
 def test_without_a_gil_two_readers_are_measured_and_with_one_the_target_is_skipped() -> None:
     demanded = [target for target in targets(QUICK) if "by two threads" in target.what]
     assert len(demanded) == 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,8 @@ from cowstate.errors import ScheduleError
 from cowstate.testing import Model, NotLinearizableError, Scenario
 from cowstate.testing.schedules import explore
 
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/explanation/bug-hunt.md").read_text(encoding="utf-8")
 RELEASES = {
     "blinker": "1.9.0",
     "boltons": "26.2.0",
@@ -44,7 +47,7 @@ def told(
     """What the calls of *scenario* are told in an order of its threads that breaks it; sorted."""
     pinned(module)
     with pytest.raises(ScheduleError) as caught:
-        explore(scenario.program(make, model), modules=[module])
+        explore(scenario.program(make, model), modules=[module], reduction=False)
     error = caught.value.error
     assert isinstance(error, NotLinearizableError), error
     return sorted(str(call) for call in error.calls)
@@ -53,6 +56,6 @@ def told(
 def passes(scenario: Scenario, make: Callable[[], Any], module: str) -> None:
     """Run every order of *scenario* within the bound; there must be more than two."""
     pinned(module)
-    found = explore(scenario.program(make), modules=[module])
+    found = explore(scenario.program(make), modules=[module], reduction=False)
     assert found.complete
     assert found.schedules > 2

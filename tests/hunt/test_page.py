@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hunt.pinned import RELEASES
+from tests.hunt.pinned import PAGE, RELEASES, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs/explanation/bug-hunt.md").read_text(encoding="utf-8")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -46,6 +48,8 @@ def test_a_history_goes_by_it() -> None:
     [
         (-1, ArgumentValueError),
         (float("nan"), ArgumentValueError),
+        (float("inf"), ArgumentValueError),
+        (10**400, ArgumentValueError),
         ("1", ArgumentTypeError),
         (True, ArgumentTypeError),
     ],
@@ -56,3 +60,36 @@ def test_a_slip_is_refused_and_changes_nothing(seconds: Any, error: type[Excepti
         clock.advance(seconds)
     assert clock() == 5
     assert repr(clock) == "<ManualClock at 5 s>"
+
+
+@pytest.mark.parametrize("start", [float("nan"), float("inf"), -(10**400)])
+def test_it_starts_at_some_time(start: Any) -> None:
+    with pytest.raises(ArgumentValueError, match="start must be a finite number of seconds"):
+        ManualClock(start)
+
+
+def test_it_is_set_on_in_the_midst_of_being_set_on() -> None:
+    """As by a signal handler or a finalizer, which come up between two lines."""
+
+    def set_on(at: int) -> tuple[float, bool]:
+        clock, left = ManualClock(), at
+
+        def trace(frame: FrameType, event: str, arg: object) -> Any:
+            nonlocal left
+            if frame.f_code is not ManualClock.advance.__code__:
+                return None
+            if event == "line":
+                left -= 1
+                if left == 0:
+                    clock.advance(10)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            clock.advance(1)
+        finally:
+            sys.settrace(None)
+        return clock(), left <= 0
+
+    for at in range(1, 5):
+        assert run_threads(lambda at=at: set_on(at), timeout=20) == [(11, True)]

@@ -15,6 +15,7 @@ from cowstate.testing import (
     Model,
     NotLinearizableError,
     Raised,
+    Recorder,
     UndecidedError,
     check_linearizable,
     histories,
@@ -282,10 +283,18 @@ def test_what_a_model_raises_comes_through() -> None:
         check_linearizable(one_after_the_other(("fly", (), None)), Model(0, register))
 
 
+def list_of(operation: str, args: Any) -> Any:
+    """A key that cannot be one."""
+    return list(args)
+
+
 @pytest.mark.parametrize(
     ("calls", "model", "options", "error"),
     [
         ([("read", ())], Model(0, register), {}, ArgumentTypeError),
+        (Recorder(), Model(0, register), {}, ArgumentTypeError),
+        (None, Model(0, register), {}, ArgumentTypeError),
+        ([Call("a", "read", (), 1, 2, 0)], Model(0, register, list_of), {}, ArgumentTypeError),
         ([], register, {}, ArgumentTypeError),
         ([], Model(0, register), {"most_steps": 0}, ArgumentValueError),
         ([], Model(0, register), {"most_steps": 1.5}, ArgumentTypeError),

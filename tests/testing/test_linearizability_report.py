@@ -90,6 +90,28 @@ def test_however_large_what_was_called_with_a_line_is_of_bounded_length() -> Non
     assert max(map(len, str(error).splitlines())) < 600
 
 
+class Tall:
+    """Is shown in several lines, as an array is."""
+
+    def __repr__(self) -> str:
+        return "[1\n 2]"
+
+
+def test_whatever_was_called_with_or_said_a_call_is_one_line() -> None:
+    calls = [
+        Call("a\nb", "write", (Tall(),), 0, 1),
+        Call("b", "read", (), 2, 3, Raised.of(ValueError("no\nnever"))),
+    ]
+    model = Model(0, lambda state, operation, args: (state, None if args else Tall()))
+    said, head, *lines = str(refuted(calls, model)).splitlines()
+    assert "could have returned [1  2] or" in said
+    assert head.startswith("order")
+    assert [line.partition("]  ")[2].strip() for line in lines] == [
+        "write([1  2]) -> None",
+        "read() -> raises ValueError: no never",
+    ]
+
+
 def test_it_can_be_pickled() -> None:
     error = refuted(STALE, Model(0, register))
     again = pickle.loads(pickle.dumps(error))

@@ -209,6 +209,12 @@ def test_a_machine_may_take_some_ways_only() -> None:
     assert taken == {"draft"}
 
 
+@pytest.mark.parametrize("name", ["way", "target", "targets"])
+def test_an_argument_that_would_mean_something_else_is_refused(name: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"cannot be called {name}: rename it"):
+        writes(**{name: names})
+
+
 def test_a_machine_without_a_store_is_refused() -> None:
     class Nothing(StoreMachine):
         def make_store(self, records: dict[Any, Any]) -> Any:

@@ -91,6 +91,53 @@ def test_only_what_is_named_is_recorded() -> None:
     assert len(recorder.calls()) == 1
 
 
+def test_what_is_named_is_recorded_private_or_an_operator_too() -> None:
+    class Private(Till):
+        def __iter__(self) -> Any:
+            return [*self.coins]
+
+    recorder = Recorder()
+    till = recorder.wrap(Private(), operations=["_open", "__iter__", "__len__"], client="me")
+    assert (till._open(), type(till).__iter__(till), len(till), till[0]) == ("open", [1, 2], 2, 1)
+    assert told(recorder) == ["_open() -> 'open'", "__iter__() -> [1, 2]", "__len__() -> 2"]
+    with pytest.raises(ArgumentTypeError, match="a collection of names, not 'pay'"):
+        recorder.wrap(Till(), operations="pay")
+
+
+def test_it_can_be_called_if_what_it_stands_for_can() -> None:
+    assert callable(Recorder().wrap(Till()))
+    assert not callable(Recorder().wrap([]))
+
+
+def test_what_another_thread_changes_meanwhile_is_recorded_all_the_same() -> None:
+    seats: dict[int, int] = {}
+    names: set[int] = set()
+    looks = [
+        Recorder().function(look, operation="look")
+        for look in (lambda: seats, lambda: names, seats.values)
+    ]
+    over = threading.Event()
+
+    def change() -> None:
+        n = 0
+        while not over.is_set():
+            n += 1
+            seats[n % 1000] = n
+            names.add(n % 1000)
+            seats.pop(n * 7 % 1000, None)
+            names.discard(n * 7 % 1000)
+
+    def look() -> None:
+        try:
+            for _ in range(300):
+                for each in looks:
+                    each()
+        finally:
+            over.set()
+
+    run_threads(change, look, switch_interval=1e-6)
+
+
 def test_an_error_is_recorded_and_raised() -> None:
     recorder = Recorder()
     till = recorder.wrap(Till())
@@ -99,6 +146,20 @@ def test_an_error_is_recorded_and_raised() -> None:
     (call,) = recorder.calls()
     assert call.result == Raised(IndexError, "IndexError: list index out of range")
     assert call.ended == 1
+
+
+def test_an_error_that_cannot_say_anything_is_recorded_and_raised() -> None:
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("in __str__")
+
+    def fail() -> None:
+        raise SilentError
+
+    recorder = Recorder()
+    with pytest.raises(SilentError):
+        recorder.function(fail)()
+    assert told(recorder) == ["fail() -> raises SilentError"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TimeoutError()])
@@ -139,6 +200,12 @@ def test_of_what_is_not_there_yet_nothing_can_be_recorded() -> None:
         till.each()
     with pytest.raises(ArgumentTypeError, match="an argument of pay"):
         till.pay(iter([]))
+
+    async def one_by_one() -> Any:
+        yield 1
+
+    with pytest.raises(ArgumentTypeError, match="of type async_generator"):
+        Recorder().function(one_by_one)()
     # The one has been called, and nobody knows what came of it; the other has not.
     assert told(recorder) == ["each() has not returned"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -114,6 +115,23 @@ def test_threads_that_wait_for_each_other_are_shown_with_where_they_stand() -> N
     assert isinstance(error, TimeoutError)
 
 
+def test_the_error_of_one_for_whom_another_waits_for_ever_is_told() -> None:
+    given = threading.Event()
+
+    def waits() -> None:
+        given.wait(60)
+
+    with pytest.raises(HangError) as caught:
+        run_threads(waits, raising(KeyError("why")), timeout=0.2)
+    given.set()
+    hang = caught.value
+    assert hang.hanging == ("waits-1",)
+    assert isinstance(hang.__cause__, KeyError)
+    (note,) = hang.__notes__
+    assert note.startswith("in fails-2:\nTraceback")
+    assert note.endswith("KeyError: 'why'")
+
+
 def test_turns_are_as_short_as_is_asked_for_and_as_before_then() -> None:
     before = sys.getswitchinterval()
     assert run_threads(sys.getswitchinterval, switch_interval=1e-4) == [pytest.approx(1e-4)]
@@ -143,11 +161,31 @@ def test_where_a_thread_cannot_be_started_those_that_were_do_not_wait_for_ever(
     assert ran == []
 
 
+def test_an_error_that_takes_no_notes_comes_all_the_same() -> None:
+    @dataclass(frozen=True)
+    class FrozenError(Exception):
+        n: int
+
+    error = FrozenError(1)
+    with pytest.raises(FrozenError) as caught:
+        run_threads(raising(error), raising(KeyError()))
+    assert caught.value is error
+
+
+async def tasked() -> None:
+    """Would not be run by a thread."""
+
+
 @pytest.mark.parametrize(
     ("functions", "options", "error"),
     [
         ([3], {}, ArgumentTypeError),
+        ([tasked], {}, ArgumentTypeError),
         ([print], {"timeout": 0}, ArgumentValueError),
+        ([print], {"timeout": "5"}, ArgumentTypeError),
+        ([print], {"timeout": None}, ArgumentTypeError),
+        ([print], {"switch_interval": 0}, ArgumentValueError),
+        ([print], {"switch_interval": "1"}, ArgumentTypeError),
         ([print], {"timeout": float("nan")}, ArgumentValueError),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from queue import LifoQueue, SimpleQueue
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
+import cowstate.testing.scenario as generated
 from cowstate import ArgumentTypeError, ArgumentValueError, DeadlockError
 from cowstate.testing import (
     Model,
     NotLinearizableError,
     Scenario,
     ScenarioError,
+    UndecidedError,
     explore_object,
     scenarios,
 )
@@ -65,9 +68,25 @@ def test_what_is_shown_can_be_run_again() -> None:
     assert again.steps == error.trace.steps
     # And pasted: all of it is in the text.
     text = str(error)
-    for part in (error.error, error.scenario, error.trace, error.schedule):
+    for part in (error.error, error.scenario, error.trace, error.schedule.how):
         assert str(part) in text
     assert eval(repr(error.scenario), {"Scenario": Scenario}) == error.scenario
+    _, _, pasted = text.partition("To run it again:\n")
+    scenario, program, again = pasted.splitlines()
+    names: dict[str, Any] = {"Scenario": Scenario, "replay": replay, "make": Counter, "model": None}
+    exec(f"{scenario}\n{program}\ntrace = {again}", names)
+    assert str(names["trace"].error) == str(error.error)
+
+
+def test_what_was_found_where_modules_were_given_themselves_is_told_and_pickled() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        exploring(Counter, modules=[planted])
+    error = caught.value
+    assert str(error).endswith(", modules=['tests.testing.planted'])")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert again.schedule == error.schedule
+    assert again.scenario == error.scenario
 
 
 def test_the_smallest_program_that_loses_an_update_is_two_calls() -> None:
@@ -140,6 +159,9 @@ def test_a_scenario_is_told_line_by_line() -> None:
     [
         ({"ad": []}, {}, ArgumentTypeError, "has no operation 'ad'"),
         ({"add": [3]}, {}, ArgumentTypeError, r"a hypothesis strategy for each argument.*st\.just"),
+        (["add"], {}, ArgumentTypeError, "operations must be a mapping"),
+        ({"add": []}, {"examples": 0}, ArgumentValueError, "examples must be at least 1"),
+        ({"add": []}, {"model": print}, ArgumentTypeError, r"must be a cowstate\.testing\.Model"),
         ({"add": st.integers()}, {}, ArgumentTypeError, "a list with a hypothesis strategy"),
         ({}, {}, ArgumentValueError, "at least one operation"),
         ({"add": []}, {"threads": 1}, ArgumentValueError, "threads must be at least 2"),
@@ -153,6 +175,68 @@ def test_a_slip_is_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         explore_object(Counter, operations, modules=[planted], **options)
+
+
+class Odd(Counter):
+    """Its operations are not what an ordinary method is."""
+
+    def _add(self) -> int:
+        return super().add()
+
+    def __iadd__(self, n: int) -> int:  # type: ignore[misc]
+        return super().add()
+
+    def __next__(self) -> int:
+        return super().add()
+
+    def each(self) -> Any:
+        yield super().add()
+
+    def one(self) -> Any:
+        return iter([super().add()])
+
+    async def task(self) -> int:
+        return super().add()
+
+    async def tasks(self) -> Any:
+        yield super().add()
+
+
+@pytest.mark.parametrize(
+    ("name", "args"), [("_add", []), ("__iadd__", [st.just(1)]), ("__next__", [])]
+)
+def test_a_private_operation_and_an_operator_are_judged_as_any(name: str, args: Any) -> None:
+    with pytest.raises(ScenarioError):
+        explore_object(Odd, {name: args}, modules=[planted], before=0, calls=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("each", "of type generator"),
+        ("one", "of type list_iterator"),
+        ("task", "task is a coroutine function, which threads cannot call"),
+        ("tasks", "of type async_generator"),
+    ],
+)
+def test_an_operation_of_which_nothing_can_be_recorded_is_refused(name: str, said: str) -> None:
+    """Not passed, as one that has never returned and so may have done anything."""
+    with pytest.raises(ArgumentTypeError, match=said):
+        explore_object(Odd, {name: []}, modules=[planted])
+
+
+def test_what_is_not_decided_is_no_failure_of_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = generated.check_linearizable
+    monkeypatch.setattr(
+        generated, "check_linearizable", lambda calls, model: check(calls, model, most_steps=1)
+    )
+    with pytest.raises(UndecidedError):
+        exploring(LockedCounter)
+
+
+def test_what_makes_no_object_is_refused() -> None:
+    with pytest.raises(ArgumentTypeError, match="a function that makes the object"):
+        explore_object(Counter(), Counter.operations)  # type: ignore[arg-type]
 
 
 def test_an_object_without_lines_is_refused() -> None:

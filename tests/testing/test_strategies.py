@@ -62,6 +62,14 @@ def test_records_of_any_kind_are_made_and_differ(kind: Any) -> None:
     assert getattr(fixed, name) == 7
 
 
+class Sort(Record):
+    kind: int
+
+
+def test_a_field_may_have_any_name() -> None:
+    assert find(records(Sort, kind=st.just(3)), lambda sort: True, settings=QUICK) == Sort(3)
+
+
 def test_a_field_that_a_record_does_not_have_is_refused() -> None:
     with pytest.raises(ArgumentTypeError, match="Slot has no field 'prize'; it has 'price'"):
         records(Slot, prize=numbers)

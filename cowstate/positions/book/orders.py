@@ -24,7 +24,7 @@ from ..errors import (
 )
 from .ids import sequence_in
 from .model import EXACT, FORGOTTEN, TAIL, Fill, OrderStatus, OrderUpdate, Side, check_amount
-from .slots import InventorySlot, Order, by_sequence, forgotten_as
+from .slots import ForgottenOrder, InventorySlot, Order, by_sequence, forgotten_as
 
 __all__ = [
     "adjust_position",
@@ -234,16 +234,26 @@ def _arranged(
         # What is alive can still grow, and what has just grown must be seen by `fills_of`.
         if order.status.terminal and order is not joined:
             retired = max(retired, order.sequence)
-            # What was refused never was, so no trade of it can come; many of these in a row must
-            # not push out what was filled.
-            if order.status is not OrderStatus.REJECTED or order.order_id is not None:
-                forgotten = (*forgotten[1 - FORGOTTEN :], forgotten_as(order))
+            forgotten = _kept((*forgotten, forgotten_as(order)))
             del tail[index]
         else:
             index += 1
     return InventorySlot(
         slot.price, position, cash, working, tuple(tail), last_sequence, retired, forgotten
     )
+
+
+def _kept(forgotten: tuple[ForgottenOrder, ...]) -> tuple[ForgottenOrder, ...]:
+    """Return the last of *forgotten*; where one must go, first one that surely never was.
+
+    A venue that refuses is asked again and again: that must not push out what was filled.
+    """
+    if len(forgotten) <= FORGOTTEN:
+        return forgotten
+    for place, order in enumerate(forgotten):
+        if order.order_id is None and not order.filled:
+            return forgotten[:place] + forgotten[place + 1 :]
+    return forgotten[1:]
 
 
 def open_order(

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
-from cowstate import ArgumentValueError, Store
+from cowstate import ArgumentValueError, Commit, Store
 
 from ..book.account import Account
 from ..book.learnt import FillLog
@@ -76,11 +76,14 @@ class PassRunner:
         self._fills = FillLog(keep_ms(exchange.promises), time_ms)
         # Of a dry run: the account that it would have written.
         self._imagined: Account | None = None
-        followed = self._store.subscribe(self._fills.record)
+        # What is called holds nothing but weakly: a finalizer keeps what it calls until it does,
+        # and the clock, or a subscriber of the store, may well hold the reconciler.
+        followed = self._store.subscribe(partial(_note_fills, weakref.ref(self._fills)))
         weakref.finalize(self, followed.close)
         self.memory = self._begin()
         if not policy.dry_run:
-            kept = breaker.on_change(partial(_keep_breaker, self._store, self._symbol))
+            store = weakref.ref(self._store)
+            kept = breaker.on_change(partial(_keep_breaker, store, self._symbol))
             weakref.finalize(self, kept.close)
 
     def account(self) -> Account:
@@ -278,9 +281,16 @@ class PassRunner:
         )
 
 
+def _note_fills(kept: weakref.ref[FillLog], commit: Commit[str, InventorySlot, Account]) -> None:
+    fills = kept()
+    if fills is not None:
+        fills.record(commit)
+
+
 def _keep_breaker(
-    store: Store[str, InventorySlot], symbol: str, changed: str, state: BreakerState
+    kept: weakref.ref[Store[str, InventorySlot]], symbol: str, changed: str, state: BreakerState
 ) -> None:
     """Have the state of the breaker saved with the rest."""
-    if changed == symbol and store.snapshot().meta.breaker != state:
+    store = kept()
+    if store is not None and changed == symbol and store.snapshot().meta.breaker != state:
         store.update_meta(lambda account: account.replace(breaker=state))

@@ -311,7 +311,8 @@ def test_orders_that_were_refused_push_nothing_out_of_what_is_kept():
     for sequence in range(2, TAIL + FORGOTTEN + 9):
         refused = update(sequence, OrderStatus.REJECTED).replace(order_id=None)
         slot = apply_order_update(slot, refused)
-    assert [order.filled for order in slot.forgotten] == [1]
+    assert slot.forgotten[0].filled == 1
+    assert len(slot.forgotten) == FORGOTTEN
 
 
 def test_what_is_kept_of_a_forgotten_order_is_signed_and_can_be_dropped():

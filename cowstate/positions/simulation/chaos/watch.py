@@ -49,6 +49,11 @@ class Watch:
         venue: the venue, which knows what is so and what is under way.
         prefix: what the client ids of our orders begin with.
         result: where it is counted.
+
+    Attributes:
+        inside: whether a pass is being made, and asks nobody just now.
+        opened_ms: since when the two sides differ, by the ends of passes; None where they do not,
+            or where trading is halted.
     """
 
     def __init__(self, venue: Venue, prefix: str, result: WorldResult) -> None:
@@ -71,6 +76,7 @@ class Watch:
         self._began: list[tuple[Gap, Decimal]] = []
         self._last: tuple[Gap, Decimal] = (Gap(), _ZERO)
         self._off_for = 0
+        self.opened_ms: int | None = None
         self._same: tuple[Decimal, int, int] = (_ZERO, 0, venue.now_ms)
         self._large_for = 0
         self._large_since = venue.now_ms
@@ -254,7 +260,9 @@ class Watch:
             result.heals.append(self._off_for)
         if gap.closed or life.halted():
             # What is halted is for people to heal.
-            self._off_for = 0
+            self._off_for, self.opened_ms = 0, None
+        elif self.opened_ms is None:
+            self.opened_ms = now
         self._judge_halt(life, [*self._began, (gap, size), *self._taken_away(life, size)])
         if self._venue.log is not None:
             why = f" ({said.why})" if said.why else ""

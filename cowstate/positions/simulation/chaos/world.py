@@ -118,6 +118,7 @@ class _World:
         active = spec.interval_ms * spec.active_passes
         # What happened last is seen by nobody before the venue shows it; then the passes count.
         after = settling_ms(faults) + spec.interval_ms * (AFTER_PASSES + 1)
+        self._after_ms = after
         self.end_ms = START_MS + active + after
         number = number_of(spec.seed, spec.name)
         self.script: Script = script_of(number, faults, active, after)
@@ -152,6 +153,12 @@ class _World:
             clock.call_at(START_MS + _SAVE_MS, self._save)
         self._start(self.saves[0][1])
         clock.run_until(self.end_ms)
+        # What opened in the last passes has as long to heal as what was there before.
+        latest_ms = self.end_ms + self._after_ms
+        while (opened_ms := self.watch.opened_ms) is not None:
+            clock.run_until(min(opened_ms + self._after_ms, latest_ms))
+            if self.watch.opened_ms == opened_ms or clock.now_ms >= latest_ms:
+                break
         self.watch.ends()
         self.watch.follow(None, None)
         self.result.events = self.venue.events

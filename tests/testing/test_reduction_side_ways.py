@@ -1,0 +1,162 @@
+"""The reduction loses nothing where objects are reached, or changed, by a side way."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import NamedTuple
+
+import pytest
+
+from cowstate.testing.schedules import explore
+from tests.testing.test_schedules_complete import module_of
+
+HEAD = """
+import queue
+import threading
+from tests.testing import beside
+class Shared:
+    def __init__(self):
+        self.x = self.y = self.z = 0
+    @property
+    def seen(self):
+        return 7
+    @beside.Lazy
+    def lazy(self):
+        return 1
+class Falling(beside.Falling):
+    @property
+    def failing(self):
+        raise AttributeError("failing")
+class Made: pass
+class Private(Shared):
+    def put(self, n):
+        self.__v = n
+        self.__v = n * 10
+class Below: pass
+class One(Below): v = 1
+class Two(Below): v = 2
+class Child(One): pass
+SEEN = vars(Shared)["seen"]
+NAME = 1
+G = None
+log = []
+def tell(value):
+    log.append(value)
+def one(self): log.append(1)
+def two(self): log.append(2)
+"""
+
+
+class Pair(NamedTuple):
+    """Two threads, and how what they share is made."""
+
+    setup: list[str]
+    left: list[str]
+    right: list[str]
+    head: str = ""
+
+
+READS_X = ["tell(other.x)", "other.x = 5", "tell(other.x)", "other.x = 7"]
+PAIRS = {
+    "an attribute that the line itself has changed": Pair(
+        [],
+        ["s.other = other; s.other.x = 1", "s.other = s", "s.other = other; s.other.x = 3"],
+        READS_X,
+    ),
+    "an item that the line itself has changed": Pair(
+        [],
+        ["box[0] = other; box[0].x = 1", "box[0] = s", "box[0] = other; box[0].x = 3"],
+        READS_X,
+    ),
+    "a name that the line itself has changed": Pair(
+        [], ["global G; G = other; G.x = 1", "G = s", "G = other; G.x = 3"], READS_X
+    ),
+    "two objects with one dictionary": Pair(
+        ["s.__dict__ = other.__dict__"],
+        ["n = s.x", "s.x = n + 1"] * 2,
+        ["n = other.x", "other.x = n + 1"] * 2,
+    ),
+    "the dictionary of an object": Pair(
+        ["held = vars(s)"],
+        ["n = held['x']", "held['x'] = n + 1"] * 2,
+        ["n = s.x", "s.x = n + 1"] * 2,
+    ),
+    "the names of a module": Pair(
+        ["names = globals()"], ["tell(NAME)"] * 3, [f"names['NAME'] = {n}" for n in (2, 3, 4)]
+    ),
+    "a name that is rebound where nobody sees it": Pair(
+        [], ["tell(NAME)"] * 3, [f"setattr(HERE, 'NAME', {n})" for n in (2, 3, 4)]
+    ),
+    "the items of a queue": Pair(
+        [], ["n = len(q.queue)", "q.queue.append(n)"] * 2, ["n = q.qsize()", "q.put(n)"] * 2
+    ),
+    "the tasks of a queue": Pair(
+        [], ["tell(q.unfinished_tasks)"] * 3, ["q.put(1)", "q.get()", "q.task_done()", "q.put(2)"]
+    ),
+    "the width of a format": Pair(
+        [], ["tell(f'{1:{s.x}}')"] * 3, [f"s.x = {n}" for n in (1, 2, 3, 4)]
+    ),
+    "a property that is exchanged": Pair(
+        [], ["tell(s.seen)"] * 3, ["Shared.seen = 5", "Shared.seen = SEEN", "Shared.seen = 6"]
+    ),
+    "how objects of a class begin": Pair(
+        ["Made.__init__ = one"],
+        ["Made()"] * 3,
+        ["Made.__init__ = two", "Made.__init__ = one", "Made.__init__ = two"],
+    ),
+    "what a class is made of": Pair(
+        ["Child.__bases__ = (One,)", "child = Child()"],
+        ["tell(child.v)"] * 3,
+        ["Child.__bases__ = (Two,)", "Child.__bases__ = (One,)", "Child.__bases__ = (Two,)"],
+    ),
+    "a private attribute": Pair(
+        ["p = Private(); p._Private__v = 0"],
+        ["p.put(1)"],
+        ["tell(p._Private__v)", "p._Private__v = 5", "tell(p._Private__v)", "p._Private__v = 7"],
+    ),
+    "an object of somebody's with a hook": Pair(
+        [], ["beside.Hooked().k = 1", "s.y = 1", "beside.Hooked().k = 2"], READS_X
+    ),
+    "an error that runs code to be made": Pair(
+        [], ["try:", "    raise beside.Error", "except beside.Error:", "    s.y = 1"] * 2, READS_X
+    ),
+    "an object that runs code to be unpacked": Pair([], ["a, b = beside.Pair()"] * 2, READS_X),
+    "a condition on somebody's own lock": Pair(
+        ["c = threading.Condition(beside.Lock())"],
+        ["with c:", "    c.notify()", "c.notify()"],
+        READS_X,
+    ),
+    "a property of somebody's own kind": Pair(
+        [], ["other.lazy"] * 3, ["tell(other.z)", "other.x = 5", "tell(other.z)", "other.x = 7"]
+    ),
+    "what is asked when a property fails": Pair(
+        ["f = Falling()"],
+        ["f.failing"] * 2,
+        ["tell(f.x)", "f.x = 5", "tell(f.x)", "f.x = 7"],
+    ),
+}
+
+
+def module_with(pair: Pair) -> ModuleType:
+    made = ["s, other, q, box = Shared(), Shared(), queue.Queue(), [None]", "log.clear()"]
+    text = HEAD + pair.head + "def program():\n"
+    made += ["beside.target = other", *pair.setup]
+    text += "".join(f"    {line}\n" for line in made)
+    for name, body in (("left", pair.left), ("right", pair.right)):
+        text += f"    def {name}():\n" + "".join(f"        {line}\n" for line in body)
+    text += "    check = lambda: (tuple(log), s.x, other.x, other.z, tuple(q.queue))\n"
+    return module_of(text + "    return [left, right], check\n")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_is_reached_by_a_side_way_is_reached_all_the_same(name: str) -> None:
+    module = module_with(PAIRS[name])
+    vars(module)["HERE"] = module
+    plain, reduced = (
+        explore(module.program, modules=[module], preemptions=None, reduction=reduction)
+        for reduction in (False, True)
+    )
+    assert plain.complete
+    assert reduced.complete
+    assert len(plain.outcomes) > 1
+    assert set(reduced.outcomes) == set(plain.outcomes)
