@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "show", "show the records in one, now or as they were", journal.show)
     _add(commands, "diff", "show what differs between two versions in one", journal.diff)
     _add(commands, "verify", "recompute one from its log", journal.verify)
+    _add(commands, "watch", "show one while somebody writes it", journal.watch)
     _add(commands, "export", "print one as lines of JSON", journal.export)
     _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
     _add(commands, "chaos", "judge reconcilers in worlds where all goes wrong", chaos_command)

@@ -1,13 +1,18 @@
-"""The commands ``cowstate log``, ``show``, ``diff``, ``verify``, ``export``: to look at a file."""
+"""The commands ``cowstate log``, ``show``, ``diff``, ``verify``, ``export``, ``watch``: to look."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from itertools import islice
+from math import nan
+from time import sleep
+from typing import Any, TypeAlias
 
 from cowstate.errors import ArgumentValueError, CompactedError
 from cowstate.showing import shown
@@ -17,8 +22,9 @@ from .history import seconds_of
 from .log import Encoded
 from .reading import Committed, Reader, as_text
 from .verifying import faults_of
+from .watching import drawn, looks
 
-__all__ = ["diff", "export", "log", "show", "verify"]
+__all__ = ["diff", "export", "log", "show", "verify", "watch"]
 
 _EPILOG = """\
 The file is only read, whoever writes it meanwhile. Keys and records are printed
@@ -31,14 +37,14 @@ read the output to its end.
 """
 
 
+Options: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
+
+
 class _Command:
     """One of them."""
 
     def __init__(
-        self,
-        what: str,
-        run: Callable[[Reader, argparse.Namespace], int],
-        *options: tuple[tuple[str, ...], dict[str, Any]],
+        self, what: str, run: Callable[[argparse.Namespace], int], *options: Options
     ) -> None:
         self._what = what
         self._run = run
@@ -58,15 +64,26 @@ class _Command:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it; return the exit status."""
-        reader = Reader(args.file)
         try:
-            return self._run(reader, args)
+            return self._run(args)
         except sqlite3.Error as error:
             raise JournalFileError(args.file, f"cannot be read to its end: {error}") from error
+
+
+def _of_one_moment(
+    look: Callable[[Reader, argparse.Namespace], int],
+) -> Callable[[argparse.Namespace], int]:
+    def run(args: argparse.Namespace) -> int:
+        reader = Reader(args.file)
+        try:
+            return look(reader, args)
         finally:
             reader.close()
 
+    return run
 
+
+@_of_one_moment
 def _log(reader: Reader, args: argparse.Namespace) -> int:
     oldest, newest = reader.reach()
     after = oldest if args.last is None else max(oldest, newest - args.last)
@@ -96,6 +113,7 @@ def _commit_of(reader: Reader, commit: Committed) -> dict[str, Any]:
     return made
 
 
+@_of_one_moment
 def _show(reader: Reader, args: argparse.Namespace) -> int:
     version = _version_of(reader, args)
     records = _records_at(reader, version)
@@ -118,6 +136,7 @@ def _show(reader: Reader, args: argparse.Namespace) -> int:
     return 0
 
 
+@_of_one_moment
 def _diff(reader: Reader, args: argparse.Namespace) -> int:
     older, newer = (_known(reader, version) for version in (args.older, args.newer))
     before, after = dict(_records_at(reader, older)), dict(_records_at(reader, newer))
@@ -132,6 +151,7 @@ def _diff(reader: Reader, args: argparse.Namespace) -> int:
     return 0
 
 
+@_of_one_moment
 def _verify(reader: Reader, args: argparse.Namespace) -> int:
     faults: list[str] = []
     try:
@@ -150,6 +170,7 @@ def _verify(reader: Reader, args: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
+@_of_one_moment
 def _export(reader: Reader, args: argparse.Namespace) -> int:
     version = _version_of(reader, args)
     meta = _meta_at(reader, version)
@@ -158,6 +179,26 @@ def _export(reader: Reader, args: argparse.Namespace) -> int:
         {"key": _plain(key), "record": _plain(value)} for key, value in _records_at(reader, version)
     )
     return 0
+
+
+def _watch(args: argparse.Namespace) -> int:
+    try:
+        _follow(args)
+    except KeyboardInterrupt:
+        pass  # which is how one ends it
+    return 0
+
+
+def _follow(args: argparse.Namespace) -> None:
+    found = looks(args.file, args.total or (), partial(sleep, args.every))
+    for number, look in enumerate(islice(found, args.count)):
+        if args.json:
+            text = json.dumps(look._asdict())
+        elif sys.stdout.isatty():
+            text = drawn(look, number > 0)
+        else:
+            text = "  ".join(drawn(look, False).splitlines())
+        print(text, flush=True)
 
 
 # What was
@@ -270,6 +311,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = nan
+    if not 0.001 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pause; write seconds, such as 0.5")
+    return seconds
+
+
 _AT = ("--at",), {"type": int, "metavar": "VERSION", "help": "as of a version"}
 _AS_OF = ("--as-of",), {"type": _moment, "metavar": "TIME", "help": "as of a time; UTC if without"}
 _LAST = ("--last",), {"type": _count, "metavar": "COUNT", "help": "the last ones only"}
@@ -283,4 +334,11 @@ diff = _Command(
     (("newer",), {"type": int, "metavar": "B", "help": "another one"}),
 )
 verify = _Command("Recompute a store from its log, and say what is not as it should be.", _verify)
+watch = _Command(
+    "Show the version, the records, the rate and the lag of a store, while somebody writes it.",
+    _watch,
+    (("--total",), {"action": "append", "metavar": "FIELD", "help": "sum up a field; repeatable"}),
+    (("--every",), {"type": _seconds, "default": 0.5, "metavar": "SECONDS", "help": "how often"}),
+    (("--count",), {"type": _count, "metavar": "COUNT", "help": "end after so many versions"}),
+)
 export = _Command("Print a store as JSON, a line for each record.", _export, _AT, _AS_OF)

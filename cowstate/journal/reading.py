@@ -166,6 +166,11 @@ class Reader:
         """Yield each record, with its key before it and the version that it is of after it."""
         yield from self._connection.execute("SELECT key, value, version FROM records")
 
+    def count(self) -> int:
+        """Return how many records there are."""
+        [(count,)] = self._connection.execute("SELECT count(*) FROM records")
+        return int(count)
+
     def meta(self) -> Encoded | None:
         """Return the meta value."""
         found: Encoded | None = only(self.path, self._connection.execute("SELECT value FROM meta"))

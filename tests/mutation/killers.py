@@ -68,6 +68,7 @@ NEAR = {
     "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/verifying.py": ["journal/test_looking"],
+    "cowstate/journal/watching.py": ["journal/test_watching"],
     "cowstate/keys.py": ["test_writestore", "test_store"],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
