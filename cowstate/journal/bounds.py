@@ -100,6 +100,10 @@ class Trimming:
             return 0
         return sum(do(statement, (last,)).rowcount for statement in tables.DROP)
 
+    def forget(self) -> None:
+        """Ask the log what it takes: somebody else is about to shorten it."""
+        self._size = None
+
     def committed(self) -> None:
         """Note that the transaction was committed."""
         self._size = self._within if self._bounds.bytes is not None else None

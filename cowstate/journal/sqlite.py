@@ -278,6 +278,8 @@ class SqliteLog:
         """Let go of the rows up to version *upto*, at most *most*; return whether more are left."""
         do = self._connection.execute
         last = min(upto, self.oldest() + most)
+        if self._trimming is not None:
+            self._trimming.forget()
         try:
             self._begin()
             self._ensure_mine()

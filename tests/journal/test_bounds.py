@@ -135,6 +135,16 @@ def test_what_could_not_be_written_lets_nothing_go(tmp_path: Path) -> None:
     assert main(["verify", str(path)]) == 0
 
 
+def test_what_was_let_go_by_hand_counts_no_more(tmp_path: Path) -> None:
+    with opened(tmp_path / "slots.db", bounds=Bounds(bytes=600)) as store:
+        for n in range(8):
+            store.set("a", Slot(n))
+        assert store.journal.compact(versions=2) == 6
+        for n in range(5):
+            store.set("a", Slot(n))
+        assert store.journal.oldest == 6
+
+
 def test_what_is_no_bound_is_refused(tmp_path: Path) -> None:
     for wrong in ({"versions": 0}, {"bytes": -1}, {"seconds": 0}, {"seconds": float("nan")}):
         with pytest.raises(ArgumentValueError):
