@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from time import time
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from .reading import Reader, as_text
 
 __all__ = ["Look", "drawn", "looks"]
+
+
+MOST: Final = 1_000
+"""Of how many digits before or after the point a number is left out of a total."""
+
+EXACTLY: Final = Context(prec=4 * MOST)
 
 
 class Look(NamedTuple):
@@ -91,8 +97,8 @@ def _look(reader: Reader, fields: Sequence[str], rate: float, now: float) -> Loo
 
 def _add(totals: dict[str, Decimal], record: Any) -> None:
     if isinstance(record, dict):
-        for name in totals:
-            totals[name] += _number(record.get(name))
+        for name, total in totals.items():
+            totals[name] = EXACTLY.add(total, _number(record.get(name)))
 
 
 def _number(value: Any) -> Decimal:
@@ -102,7 +108,7 @@ def _number(value: Any) -> Decimal:
         number = Decimal(str(value))  # a Decimal is written as a text
     except InvalidOperation:
         return Decimal(0)
-    return number if number.is_finite() else Decimal(0)
+    return number if number.is_finite() and abs(number.adjusted()) < MOST else Decimal(0)
 
 
 def drawn(look: Look, again: bool) -> str:

@@ -57,6 +57,17 @@ def test_each_version_that_is_there_is_told_once(form: str, tmp_path: Path) -> N
     assert all(look.oldest == 0 for look in told)
 
 
+def test_totals_are_exact_and_leave_out_what_is_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "held.db"
+    amounts = ["1e30", "1e-30", "-1", "NaN", "Infinity", "1e999999", "1e-999999"]
+    with open_store(path, key=str, record=Held) as store:
+        store.replace_all({each: Held(Decimal(each), 1) for each in amounts[:3]})
+        store.transact(lambda tx: tx.update({each: Held(Decimal(each), 1) for each in amounts[3:]}))
+    found = next(looks(str(path), ["amount", "owner"], bool))
+    assert found.totals["amount"] == "9" * 30 + "." + "0" * 29 + "1"
+    assert found.totals["owner"] == str(7 * 10**9)
+
+
 def test_a_file_that_goes_away_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "slots.db"
     opened(path).close()
