@@ -10,7 +10,16 @@ from typing import Any, Final
 from . import tables
 from .errors import JournalClosedError, JournalError, JournalFileError
 
-__all__ = ["LACKS", "Closed", "Place", "is_new", "keep_for_ever", "not_opened", "only"]
+__all__ = [
+    "LACKS",
+    "Closed",
+    "Place",
+    "ensure_not_inherited",
+    "is_new",
+    "keep_for_ever",
+    "not_opened",
+    "only",
+]
 
 GONE: Final = (
     "was deleted or replaced while it was open; nothing that is written now would be found. What "
@@ -20,6 +29,12 @@ GONE: Final = (
 
 LACKS: Final = (
     "lacks a row that the file of every store has, so somebody else wrote it; go back to a copy"
+)
+
+
+INHERITED: Final = (
+    "was open in the process that this one was forked from, so SQLite cannot use it here; what is "
+    "in memory can be read. Start a process of its own for it: multiprocessing's 'spawn', say"
 )
 
 
@@ -117,10 +132,24 @@ class Closed:
         """Do nothing more."""
 
 
-def keep_for_ever(connection: Any) -> None:
+_inherited: set[str] = set()
+
+
+def ensure_not_inherited(path: str) -> None:
+    """Raise `JournalFileError` if *path* was open in the process that this one was forked from.
+
+    SQLite knows in the child of locks that only the parent has. What is opened here would take
+    them for its own, and be read while it is written.
+    """
+    if os.path.realpath(path) in _inherited:
+        raise JournalFileError(path, INHERITED)
+
+
+def keep_for_ever(connection: Any, path: str) -> None:
     """Never let *connection* be closed, not even at the end: it is the parent's of a fork.
 
     To close it makes SQLite take back what was open, and try to put its log away, in memory and
     files that are the parent's. A reference that nobody has is never given back.
     """
+    _inherited.add(path)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

@@ -16,7 +16,7 @@ from cowstate.showing import cut, shown
 from . import tables
 from .errors import JournalFileError
 from .log import Encoded
-from .place import only
+from .place import ensure_not_inherited, only
 
 __all__ = ["Changed", "Committed", "Reader", "Reach", "as_text"]
 
@@ -93,6 +93,7 @@ class Reader:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        ensure_not_inherited(path)
         try:
             self._connection = sqlite3.connect(_uri(path), uri=True, isolation_level=None)
         except (sqlite3.Error, ValueError) as error:

@@ -13,7 +13,16 @@ from .bounds import Bounds, Trimming
 from .claim import Claim, here
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
 from .log import Encoded, Outcome, Row, Standing
-from .place import LACKS, Closed, Place, is_new, keep_for_ever, not_opened, only
+from .place import (
+    LACKS,
+    Closed,
+    Place,
+    ensure_not_inherited,
+    is_new,
+    keep_for_ever,
+    not_opened,
+    only,
+)
 
 __all__ = ["Form", "SqliteLog", "Sync"]
 
@@ -67,6 +76,7 @@ class SqliteLog:
         bounds: Bounds | None = None,
     ) -> None:
         self.path = os.path.realpath(path)
+        ensure_not_inherited(self.path)
         self._who = here()
         self._connection: Any = None
         # Whether a COMMIT was begun and not answered, and the last version of one that was.
@@ -328,7 +338,8 @@ class SqliteLog:
 
     def abandon(self) -> None:
         """Forget the file without a touch: it belongs to the parent of a fork."""
-        keep_for_ever(self._connection)
+        if not isinstance(self._connection, Closed):
+            keep_for_ever(self._connection, self.path)
         self._connection = Closed(self.path)
         self._claim.release()
 

@@ -179,7 +179,7 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
       on disk. It is true when the write has returned.
     - A write inside a write to any other store is refused, and so is `cowstate.transaction` over
       several: nothing makes two files change as one.
-    - In the child of a fork it only reads.
+    - In the child of a fork it only reads, and only what is in memory.
 
     With ``sync="interval"`` it is the other way round: writes are published at once, as of any
     store, and the disk follows. They may then be inside writes to other stores, too.

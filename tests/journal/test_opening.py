@@ -214,7 +214,10 @@ def test_in_the_child_of_a_fork_it_only_reads(tmp_path: Path) -> None:
             try:
                 with pytest.raises(JournalClosedError, match="forked from"):
                     store.set("a", Slot(2))
-                assert store.snapshot()["a"] == Slot(1)
+                assert store.snapshot()["a"] == store.at(1)["a"] == Slot(1)
+                for opens in (lambda: store.journal.oldest, lambda: opened(path)):
+                    with pytest.raises(JournalFileError, match="this one was forked from"):
+                        opens()
                 store.close()
                 status = 0
             finally:
