@@ -22,6 +22,8 @@ from .writelock import is_writing
 
 if TYPE_CHECKING:  # whoever has a loop has imported it; nobody else needs to
     from asyncio import AbstractEventLoop
+else:  # something, for who looks the annotations of `subscribe` up
+    AbstractEventLoop = Any
 
 __all__ = ["BOUND", "Delivery", "Via", "debts", "put_off", "settle"]
 
@@ -58,7 +60,7 @@ class _Token:
 Running: TypeAlias = "dict[int, ref[_Token]]"
 """The claim of the store's thread: it is good for as long as that thread holds its token."""
 
-Via: TypeAlias = 'Literal["writer", "thread"] | AbstractEventLoop'
+Via: TypeAlias = Literal["writer", "thread"] | AbstractEventLoop
 """Who calls a subscriber."""
 
 _log = logging.getLogger("cowstate")

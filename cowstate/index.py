@@ -32,7 +32,6 @@ Values: TypeAlias = Sequence[Any]
 _FIXED_BYTES: Final = 360
 """Of the entries of a version, however many move: the map itself, the tuple of all indexes."""
 
-
 _LEAF: Final = 32
 """About how many values stand together, so that two of them that are written are one path."""
 

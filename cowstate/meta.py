@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
     from typing import TypeVar
 
-__all__ = ["M", "WithMeta"]
+__all__ = ["M", "WithMeta", "with_default"]
 
 if TYPE_CHECKING or sys.version_info >= (3, 13):
     M = TypeVar("M", default=Any)

@@ -23,7 +23,6 @@ class CowstateError(Exception):
     """Base of every error that this package raises on purpose. Its message is of bounded length."""
 
     def __init__(self, *message: object) -> None:
-        # At most 600 characters, whatever went into it.
         super().__init__(*[message_of(each) if isinstance(each, str) else each for each in message])
 
     def __str__(self) -> str:

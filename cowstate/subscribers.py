@@ -23,7 +23,7 @@ __all__ = ["OnError", "Subscription"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-OnError: TypeAlias = 'Literal["log", "stop"] | Callable[[Exception, Commit[Any, Any]], object]'
+OnError: TypeAlias = Literal["log", "stop"] | Callable[[Exception, Commit[Any, Any]], object]
 """What becomes of an exception out of a callback: logged, logged and the subscription closed,
 or handed to ``handler(error, commit)``."""
 
@@ -161,10 +161,14 @@ class Subscription(Scoped, WithMeta, Generic[K, V, M]):
         """
         if self._seen < 0:
             since = self.fix(current.version)
-            if self._initial:
-                commit = beginning(current)
-            else:
+            if not self._initial:
                 self._seen = since
+            elif current.version < since:
+                # It was fixed by who admits it, later than the look at what is current. That hand
+                # has it given what is there, and nothing from before it is owed.
+                return None
+            else:
+                commit = beginning(current)
         version = commit.after.version
         if self._seen >= version:
             return None

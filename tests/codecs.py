@@ -137,7 +137,7 @@ def attempt(do: Callable[[], Any], *allowed: type[CowstateError]) -> Any:
 
 
 def checked(error: CowstateError) -> CowstateError:
-    assert len(str(error)) < 700
+    assert len(str(error)) <= 600
     return error
 
 

@@ -7,7 +7,8 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from types import FunctionType
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -158,6 +159,25 @@ def test_annotations_can_be_looked_up() -> None:
     returned = get_type_hints(Store.snapshot)["return"]
     assert (get_origin(returned), get_args(returned)[2]) == (Snapshot, M)
     assert get_type_hints(Commit)["after"].__origin__ is Snapshot
+
+
+PUBLIC = [getattr(module, name) for module in (cowstate, aio) for name in module.__all__]
+METHODS = {
+    f"{cls.__name__}.{name}": getattr(cls, name)
+    for cls in PUBLIC
+    if isinstance(cls, type)
+    for name in (*(name for name in dir(cls) if not name.startswith("_")), "__init__")
+    if isinstance(getattr(cls, name), FunctionType)
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_no_method_is_annotated_with_what_only_type_checkers_know(method: FunctionType) -> None:
+    assert get_type_hints(method).keys() == method.__annotations__.keys()
+
+
+def test_a_subscriber_may_be_called_by_one_of_two_names_or_by_a_loop() -> None:
+    assert get_args(get_type_hints(Store.subscribe)["via"]) == (Literal["writer", "thread"], Any)
 
 
 class Holder(msgspec.Struct):

@@ -28,7 +28,7 @@ from .rivals import (
     Reference,
     Rival,
 )
-from .variant import UPDATE, Variant
+from .variant import UPDATE, Copying, Variant, WithGet
 
 __all__ = ["DATACLASSES", "DEEPCOPY", "peers"]
 
@@ -56,12 +56,11 @@ class _Rival(Variant):
         return self._make(records_of(self.size))
 
 
-class _CopiedToRead(_Rival):
-    def do_read(self) -> Operation:
-        return self._do("for key in keys: get(key)", per=10, get=self.store.get)
+class _CopiedToRead(WithGet, _Rival):
+    """A snapshot would copy the whole dict, to read one record of it."""
 
 
-class _Dataclasses(Variant):
+class _Dataclasses(WithGet):
     name = DATACLASSES
     note = "no versions or checks"
     change = staticmethod(replace_with_one_more)
@@ -69,31 +68,14 @@ class _Dataclasses(Variant):
     def fresh(self) -> ReplacedDict:
         return ReplacedDict(FrozenLevel.several(self.size))
 
-    def do_read(self) -> Operation:
-        return self._do("for key in keys: get(key)", per=10, get=self.store.get)
 
-
-class _Deepcopy(Variant):
+class _Deepcopy(Copying):
     name = DEEPCOPY
     note = "no versions or checks; a change that fails may be half done"
     change = staticmethod(add_one_in_place)
 
     def fresh(self) -> LockedDict:
         return LockedDict(PlainLevel.several(self.size))
-
-    def do_read(self) -> Operation:
-        return self._do("for key in keys: get(key)", per=10, get=self.store.get)
-
-    def do_conditional(self) -> Operation:
-        return self._do(
-            "for key in keys:\n"
-            "    old, new = get(key), get(key)\n"
-            "    compare_and_set(key, old, change(new))",
-            per=10,
-            note="by value: what changed and changed back counts as unchanged",
-            get=self.store.get,
-            compare_and_set=self.store.compare_and_set,
-        )
 
     def do_diff(self) -> Operation:
         return self._do(

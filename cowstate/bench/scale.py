@@ -19,6 +19,7 @@ from .collector import collector_off, frozen
 from .levels import Level, add_one
 from .measure import Figure, Operation, Ratio, Settings, quantile, time_all
 from .mixed import bytes_per_version
+from .variant import ignore
 
 __all__ = [
     "GROWING",
@@ -218,14 +219,10 @@ def run_followers(size: int, settings: Settings) -> list[Figure]:
 
 
 _FOLLOWERS: dict[str, Callable[[AnyStore, int], Any]] = {
-    "subscribers of other keys": lambda store, key: store.subscribe(_ignore, keys=[key]),
+    "subscribers of other keys": lambda store, key: store.subscribe(ignore, keys=[key]),
     "feeds of other keys": lambda store, key: store.feed(keys=[key]),
     "feeds of everything": lambda store, _: store.feed(),
 }
-
-
-def _ignore(_: object) -> None:
-    pass
 
 
 # The writes of many threads.

@@ -18,7 +18,17 @@ from cowstate.maps import map_kind
 from .levels import add_one, ten_keys
 from .measure import Operation
 
-__all__ = ["DEFAULT", "LOCKED", "UPDATE", "WORKLOADS", "Variant", "WithChanges", "ignore"]
+__all__ = [
+    "DEFAULT",
+    "LOCKED",
+    "UPDATE",
+    "WORKLOADS",
+    "Copying",
+    "Variant",
+    "WithChanges",
+    "WithGet",
+    "ignore",
+]
 
 DEFAULT = f"cowstate/{map_kind('auto').name}"
 """The store as it is without any choice."""
@@ -193,6 +203,30 @@ class Variant:
     def do_build(self) -> Operation:
         """Make a store of all records."""
         return Operation("fresh()", {"fresh": self.fresh}, note=self.note)
+
+
+class WithGet(Variant):
+    """One whose snapshots are copies: to read one record, it is asked for that record."""
+
+    def do_read(self) -> Operation:
+        """Read one record."""
+        return self._do("for key in keys: get(key)", per=10, get=self.store.get)
+
+
+class Copying(WithGet):
+    """One that changes records in place and gives out copies, which only compare by value."""
+
+    def do_conditional(self) -> Operation:
+        """Change one record if it still equals what was read; a second copy is what is changed."""
+        return self._do(
+            "for key in keys:\n"
+            "    old, new = get(key), get(key)\n"
+            "    compare_and_set(key, old, change(new))",
+            per=10,
+            note="by value: what changed and changed back counts as unchanged",
+            get=self.store.get,
+            compare_and_set=self.store.compare_and_set,
+        )
 
 
 class WithChanges(Variant):

@@ -23,7 +23,7 @@ from .levels import (
 from .locked import LockedStore
 from .measure import Operation, Settings
 from .peers import peers
-from .variant import DEFAULT, LOCKED, UPDATE, WORKLOADS, Variant, WithChanges
+from .variant import DEFAULT, LOCKED, UPDATE, WORKLOADS, Copying, Variant, WithChanges
 
 __all__ = ["DEFAULT", "LOCKED", "WORKLOADS", "Variant", "chosen", "variants"]
 
@@ -107,7 +107,7 @@ class _Cowstate(WithChanges):
         )
 
 
-class _Locked(WithChanges):
+class _Locked(Copying, WithChanges):
     name = LOCKED
     change = staticmethod(add_one_in_place)
     indexed_change = staticmethod(set_order_id_in_place)
@@ -120,20 +120,6 @@ class _Locked(WithChanges):
             mutable_records(self.size),
             indexes={"order_id": Index(_ORDER_ID, unique=True)},
             totals={"quantity": _QUANTITY},
-        )
-
-    def do_read(self) -> Operation:
-        return self._do("for key in keys: get(key)", per=10, get=self.store.get)
-
-    def do_conditional(self) -> Operation:
-        return self._do(
-            "for key in keys:\n"
-            "    old, new = get(key), get(key)\n"
-            "    compare_and_set(key, old, change(new))",
-            per=10,
-            note="by value: what changed and changed back counts as unchanged",
-            get=self.store.get,
-            compare_and_set=self.store.compare_and_set,
         )
 
     def do_diff(self) -> Operation:

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import ArgumentTypeError, ArgumentValueError
 from ..showing import begun, shown
+from .bounds import check_bound
 from .calls import Call, agree
 from .errors import NotLinearizableError, UndecidedError
 from .models import WAITS, Model, check_state, checked, stepped
@@ -91,7 +92,7 @@ def check_linearizable(
         !  a             []  read() -> 1
     """
     checked(model)
-    _check_bound(most_steps)
+    check_bound("most_steps", most_steps, 1)
     budget = _Budget(most_steps)
     placed: list[tuple[int, Call]] = []
     for key, part in _parts(calls, model):
@@ -103,13 +104,6 @@ def check_linearizable(
     # Each call took effect just before the return that needed it; parts are independent.
     placed.sort(key=lambda pair: pair[0])
     return Linearization(tuple(call for _, call in placed), budget.spent)
-
-
-def _check_bound(most_steps: object) -> None:
-    if not isinstance(most_steps, int) or isinstance(most_steps, bool):
-        raise ArgumentTypeError(f"most_steps must be a whole number, not {shown(most_steps)}")
-    if most_steps < 1:
-        raise ArgumentValueError(f"most_steps must be at least 1, not {most_steps}")
 
 
 def _parts(calls: Iterable[Call], model: Model[Any]) -> list[tuple[Hashable, list[Call]]]:

@@ -6,10 +6,11 @@ import asyncio
 import linecache
 from asyncio import BaseEventLoop, Handle, Task, TimerHandle
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Executor
 from contextvars import Context
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, TypeVarTuple
 
 from ..errors import DeadlockError, UnscheduledError
 
@@ -18,6 +19,7 @@ __all__ = ["Choose", "TaskLoop", "position_of"]
 _STEPS_AT_MOST: Final = 20_000
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 Choose: TypeAlias = Callable[[Sequence[int]], int]
 """Says which task goes on, given the numbers of those that can, in the order of asyncio's loop."""
@@ -59,42 +61,49 @@ class TaskLoop(BaseEventLoop):
         """Return the time on a clock that stands still while anybody can go on."""
         return self._now
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Any, *args: Any, context: Context | None = None
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> Handle:
         """Have *callback* called."""
         handle = Handle(callback, args, self, context)
         self._soon.append((handle, callback))
         return handle
 
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> TimerHandle:
         """Have *callback* called when nobody can go on and nothing is due before."""
         handle = TimerHandle(when, callback, args, self, context)
         heappush(self._later, (when, next(self._order), handle))
         return handle
 
-    def call_soon_threadsafe(  # type: ignore[override]
+    def call_soon_threadsafe(
         self,
-        callback: Any,  # noqa: ARG002
-        *args: Any,  # noqa: ARG002
+        callback: Callable[[*Ts], object],  # noqa: ARG002
+        *args: *Ts,  # noqa: ARG002
         context: Context | None = None,  # noqa: ARG002
-    ) -> Handle:
+    ) -> NoReturn:
         """Refuse: other threads know no schedule."""
         raise UnscheduledError(
             "the program calls into its event loop from another thread, or runs something in an "
             "executor; in an exploration of tasks there is nothing but tasks"
         )
 
-    def run_in_executor(  # type: ignore[override]
+    def run_in_executor(
         self,
-        executor: Any,  # noqa: ARG002
-        func: Any,
-        *args: Any,  # noqa: ARG002
-    ) -> Any:
+        executor: Executor | None,  # noqa: ARG002
+        func: Callable[[*Ts], object],
+        *args: *Ts,
+    ) -> NoReturn:
         """Refuse: see `call_soon_threadsafe`."""
-        self.call_soon_threadsafe(func)
+        self.call_soon_threadsafe(func, *args)
 
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         pass

@@ -290,10 +290,10 @@ class Touched:
     ) -> Any:
         if named:
             raise NotUnderstoodError
-        if called is len and type(given[0]) in CONTAINERS:
+        if called is len and len(given) == 1 and type(given[0]) in CONTAINERS:
             self.read_all(given[0])
             return PLAIN
-        if called in (isinstance, issubclass):
+        if called in (isinstance, issubclass) and len(given) == 2:
             one, kind = given
             # An object that says that it is of another class runs code to say so.
             if type(kind) is not type or in_class(type(one), "__class__") is not _CLASS:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 from ..errors import ArgumentTypeError
+from .points import listed
 from .schedules import explore, sample
 
 __all__ = ["pytest_configure", "pytest_pyfunc_call"]
@@ -39,7 +40,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     asked = inspect.signature(pyfuncitem.obj).parameters
     given = {name: value for name, value in pyfuncitem.funcargs.items() if name in asked}
     options = dict(marker.kwargs)
-    modules = marker.args[0] if marker.args else options.pop("modules", ())
+    modules = listed(marker.args[0] if marker.args else options.pop("modules", ()))
     samples = options.pop("samples", None)
     own: ModuleType = sys.modules[pyfuncitem.function.__module__]
     named = [*modules, *(() if own in modules or own.__name__ in modules else (own,))]

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType, ModuleType
 
 from ..errors import ArgumentTypeError, ArgumentValueError
+from ..showing import shown
 
-__all__ = ["CodePoints", "Territory"]
+__all__ = ["CodePoints", "Territory", "listed"]
 
 _LOCAL_PREFIXES = ("LOAD_FAST", "STORE_FAST", "DELETE_FAST", "JUMP_", "RETURN_")
 # fmt: off
@@ -87,6 +88,19 @@ def _shared_instructions(
             before = name
 
 
+def listed(modules: Iterable[str | ModuleType]) -> tuple[str | ModuleType, ...]:
+    """Return *modules* as a tuple; a single one, or its name, is refused.
+
+    Raises:
+        ArgumentTypeError: else a name would be taken letter by letter.
+    """
+    if isinstance(modules, str | ModuleType):
+        raise ArgumentTypeError(
+            f"modules must be a list of modules; for one write [{shown(modules)}]"
+        )
+    return tuple(modules)
+
+
 class Territory:
     """The modules whose lines are switch points.
 
@@ -99,11 +113,7 @@ class Territory:
     """
 
     def __init__(self, modules: Iterable[str | ModuleType]) -> None:
-        if isinstance(modules, str | ModuleType):
-            raise ArgumentTypeError(
-                f"modules must be a list of modules; for one write [{modules!r}]"
-            )
-        self.given = tuple(modules)
+        self.given = listed(modules)
         self.modules = tuple(_module(module) for module in self.given)
         if not self.modules:
             raise ArgumentValueError("name at least one module whose lines are switch points")
@@ -131,7 +141,7 @@ def _module(given: object) -> ModuleType:
         return given
     if isinstance(given, str):
         return importlib.import_module(given)
-    raise ArgumentTypeError(f"a module, or the name of one, is needed, not {given!r}")
+    raise ArgumentTypeError(f"a module, or the name of one, is needed, not {shown(given)}")
 
 
 def _file(module: ModuleType) -> str:

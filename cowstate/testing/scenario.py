@@ -16,10 +16,12 @@ from typing import Any, NamedTuple, TypeAlias
 from ..errors import ArgumentTypeError, ArgumentValueError, MissingExtraError, ScheduleError
 from ..records import Record
 from ..showing import shown
+from .bounds import check_bound
 from .calls import NotKeptError
 from .errors import ScenarioError, UndecidedError
 from .linearizability import check_linearizable
 from .models import Model, checked
+from .points import listed
 from .recorder import Recorder
 from .schedules import Granularity, Program, explore
 
@@ -169,9 +171,9 @@ def scenarios(
     Scenario(before=(), threads=((('add', (0,)),), (('add', (0,)),)))
     """
     _check_mapping(operations)
-    _check_number("threads", threads, 2)
-    _check_number("calls", calls, 1)
-    _check_number("before", before, 0)
+    check_bound("threads", threads, 2)
+    check_bound("calls", calls, 1)
+    check_bound("before", before, 0)
     if not operations:
         raise ArgumentValueError("name at least one operation that threads may call")
     step = st.one_of([_step(name, args) for name, args in operations.items()])
@@ -189,13 +191,6 @@ def _check_mapping(operations: object) -> None:
             "operations must be a mapping from names of methods to lists of strategies, one for "
             f"each argument, not {shown(operations)}"
         )
-
-
-def _check_number(name: str, number: object, least: int) -> None:
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise ArgumentTypeError(f"{name} must be a whole number, not {shown(number)}")
-    if number < least:
-        raise ArgumentValueError(f"{name} must be at least {least}, not {number}")
 
 
 def _step(name: str, args: Sequence[SearchStrategy[Any]]) -> SearchStrategy[Any]:
@@ -269,12 +264,12 @@ def explore_object(
     """
     if not callable(make):
         raise ArgumentTypeError(f"a function that makes the object is needed, not {shown(make)}")
-    _check_number("examples", examples, 1)
+    check_bound("examples", examples, 1)
     _check_mapping(operations)
     if model is not None:
         checked(model)
     _check_operations(make(), operations)
-    territory = list(_home_of(make(), operations) if modules is None else modules)
+    territory = listed(_home_of(make(), operations) if modules is None else modules)
     ran = _Ran()
     every_check: Any = HealthCheck
 

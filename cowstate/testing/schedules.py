@@ -20,6 +20,7 @@ from ..errors import (
     ScheduleError,
 )
 from ..showing import shown
+from .bounds import check_bound, check_bound_or_none
 from .plans import Plan
 from .points import Territory
 from .reduction import Reduction
@@ -165,9 +166,11 @@ def explore(
 
     Raises:
         ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
-        ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
+        ScheduleError: a schedule fails: an exception, a failed check, a deadlock; or, with an
+            UnscheduledError as its error, a thread waits for something unknown to the search, or
+            never ends.
         NondeterminismError: the same schedule took another path than before.
-        UnscheduledError: a thread waits for something unknown to the search, or never ends.
+        UnscheduledError: a thread of a program that is being explored calls this.
 
     >>> from cowstate import Store
     >>> def program():
@@ -180,8 +183,8 @@ def explore(
     (True, [2])
     """
     _check_every(every)
-    _check_bound("preemptions", preemptions, 0)
-    _check_bound("max_schedules", max_schedules, 1)
+    check_bound_or_none("preemptions", preemptions, 0)
+    check_bound_or_none("max_schedules", max_schedules, 1)
     territory = Territory(modules)
     instructions = every == "instruction"
     scheduler = Scheduler(
@@ -229,9 +232,11 @@ def sample(
 
     Raises:
         ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
-        ScheduleError: a schedule fails: an exception, a failed check, a deadlock.
+        ScheduleError: a schedule fails: an exception, a failed check, a deadlock; or, with an
+            UnscheduledError as its error, a thread waits for something unknown to the search, or
+            never ends.
         NondeterminismError: the same schedule took another path than before.
-        UnscheduledError: a thread waits for something unknown to the search, or never ends.
+        UnscheduledError: a thread of a program that is being explored calls this.
 
     >>> from cowstate import Store
     >>> def program():
@@ -243,8 +248,8 @@ def sample(
     {5: 20}
     """
     _check_every(every)
-    _check_bound("schedules", schedules, 1)
-    _check_bound("depth", depth, 1)
+    check_bound("schedules", schedules, 1)
+    check_bound_or_none("depth", depth, 1)
     if not isinstance(seed, int):
         raise ArgumentTypeError(f"seed must be a whole number, not {shown(seed)}")
     territory = Territory(modules)
@@ -364,12 +369,3 @@ def _told(
 def _check_every(every: object) -> None:
     if every not in ("line", "instruction"):
         raise ArgumentValueError(f"every must be 'line' or 'instruction', not {shown(every)}")
-
-
-def _check_bound(name: str, value: object, least: int) -> None:
-    if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ArgumentTypeError(f"{name} must be a whole number or None, not {value!r}")
-    if value < least:
-        raise ArgumentValueError(f"{name} must be at least {least}, not {value}")

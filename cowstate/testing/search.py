@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from ..errors import ArgumentTypeError
+from ..errors import ArgumentTypeError, UnscheduledError
 from ..showing import shown
 from .plans import Plan
 from .points import Territory
 from .scheduler import Scheduler
 from .standins import known_to
+from .tracing import Tracer
 
 __all__ = ["Found", "Frontier", "Plans", "Program", "Runner", "ready", "search"]
 
@@ -89,7 +91,16 @@ class Runner:
 
 @contextmanager
 def ready(program: Program, scheduler: Scheduler, territory: Territory) -> Generator[Runner]:
-    """Have all ready for *program* to be run, and leave nothing behind."""
+    """Have all ready for *program* to be run, and leave nothing behind.
+
+    Raises:
+        UnscheduledError: a thread of a program that is being explored asks for it.
+    """
+    if isinstance(sys.gettrace(), Tracer):
+        raise UnscheduledError(
+            "a thread of a program that is being explored explores one itself, whose threads the "
+            "outer search cannot run; explore it by itself"
+        )
     # A collection in the midst of a thread would run finalizers there, at a place that differs
     # from run to run.
     collecting = gc.isenabled()

@@ -21,6 +21,7 @@ from ..errors import (
     UnscheduledError,
 )
 from ..showing import shown
+from .bounds import check_bound_or_none
 from .loops import TaskLoop, position_of
 from .schedules import Exploration
 from .texts import plan_of, text_of
@@ -78,9 +79,10 @@ def explore_tasks(
         max_schedules: give up after so many; see `Exploration.complete`.
 
     Raises:
-        ScheduleError: a schedule fails. Its ``schedule`` is for `replay_tasks`.
+        ArgumentTypeError, ArgumentValueError: a bound is no whole number, or too small.
+        ScheduleError: a schedule fails. Its ``schedule`` is for `replay_tasks`. Its ``error`` is an
+            UnscheduledError if the program runs threads, or never ends.
         NondeterminismError: the same schedule took another path than before.
-        UnscheduledError: the program runs threads, or never ends.
 
     >>> def program():
     ...     seen = []
@@ -92,6 +94,8 @@ def explore_tasks(
     >>> sorted(explore_tasks(program).outcomes)
     [(0, 0), (0, 1)]
     """
+    check_bound_or_none("reorderings", reorderings, 0)
+    check_bound_or_none("max_schedules", max_schedules, 1)
     outcomes: Counter[Hashable] = Counter()
     schedules = 0
     for turns in (frontier := _Orders(reorderings)):

@@ -56,10 +56,10 @@ def _pools_in_order(scheduler: Scheduler) -> Generator[None]:
             vars(self)["_threads"] = _InOrder()
 
     try:
-        ThreadPoolExecutor.__init__ = make  # type: ignore[method-assign]
+        _set_methods(ThreadPoolExecutor, {"__init__": make})
         yield
     finally:
-        ThreadPoolExecutor.__init__ = real  # type: ignore[method-assign]
+        _set_methods(ThreadPoolExecutor, {"__init__": real})
 
 
 @contextmanager
@@ -114,16 +114,16 @@ def threads_known_to(scheduler: Scheduler) -> Generator[None]:
         return not life.over
 
     try:
-        _set_methods({"start": start, "join": join, "is_alive": is_alive})
+        _set_methods(Thread, {"start": start, "join": join, "is_alive": is_alive})
         with _pools_in_order(scheduler):
             yield
     finally:
-        _set_methods(real)
+        _set_methods(Thread, real)
 
 
-def _set_methods(methods: Mapping[str, Callable[..., Any]]) -> None:
+def _set_methods(kind: type, methods: Mapping[str, Callable[..., Any]]) -> None:
     for name, method in methods.items():
-        setattr(Thread, name, method)
+        setattr(kind, name, method)
 
 
 def start_new(
@@ -148,7 +148,7 @@ def timer(scheduler: Scheduler, *args: Any, **kwargs: Any) -> threading.Timer:
 @contextmanager
 def _as_current(thread: Thread) -> Generator[None]:
     ident = get_ident()
-    active = threading._active  # type: ignore[attr-defined]
+    active = vars(threading)["_active"]
     before = active[ident]
     active[ident] = thread
     vars(thread)["_ident"] = ident

@@ -78,7 +78,7 @@ def test_a_follower_is_told_of_what_its_name_says(
     name: str, follow: Callable[[scale.AnyStore, int], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[object] = []
-    monkeypatch.setattr(scale, "_ignore", told.append)
+    monkeypatch.setattr(scale, "ignore", told.append)
     store: scale.AnyStore = Store({0: Level(0), 7: Level(7)})
     follower = follow(store, 7)
     for key in (0, 7):

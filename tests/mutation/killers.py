@@ -45,7 +45,7 @@ NEAR = {
         *("test_groups_raise", *INITIAL, *SUBSCRIBERS, "test_delivery", "test_serving"),
     ],
     "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
-    "cowstate/immutability.py": ["test_records"],
+    "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": ["test_meta", *INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
     "cowstate/journal/behind.py": ["journal/test_behind"],
@@ -69,9 +69,9 @@ NEAR = {
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/verifying.py": ["journal/test_looking"],
     "cowstate/journal/watching.py": ["journal/test_watching"],
-    "cowstate/keys.py": ["test_writestore", "test_store"],
+    "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
-    "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock"],
+    "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock", "test_inside_writes"],
     "cowstate/lookups.py": [
         *("test_totals_asked", "test_ranges_of_drafts", "test_draft", "test_transactions"),
     ],
@@ -95,7 +95,7 @@ NEAR = {
     "cowstate/snapshot.py": [
         *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
     ],
-    "cowstate/store.py": ["test_deferral", "test_blocks", "test_readstore"],
+    "cowstate/store.py": ["test_awkward_keys", "test_deferral", "test_blocks", "test_readstore"],
     "cowstate/subscribers.py": [
         *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),
         "test_serving",
@@ -115,7 +115,9 @@ NEAR = {
         "test_ranges",
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
-    "cowstate/writelock.py": ["test_transactions", "test_blocks", "test_process"],
+    "cowstate/writelock.py": [
+        *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
+    ],
     "cowstate/testing/__init__.py": ["testing/test_plain_install"],
     "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
     "cowstate/testing/errors.py": [
@@ -147,6 +149,7 @@ NEAR = {
     **{
         f"cowstate/positions/reconcile/{module}.py": [
             "positions/reconcile/test_reconciler",
+            "positions/reconcile/test_reconciler_position",
             "positions/reconcile/test_restart",
             "positions/reconcile/test_races",
             "positions/reconcile/test_harm",
@@ -158,6 +161,7 @@ NEAR = {
         "positions/reconcile/test_reconciler",
     ],
     "cowstate/positions/reconcile/reconciler.py": [
+        "positions/reconcile/test_reconciler_position",
         "positions/reconcile/test_reconciler_loop",
         "positions/reconcile/test_restart",
     ],
@@ -210,6 +214,7 @@ NEAR |= {
     f"cowstate/testing/{module}.py": [*(f"testing/test_{name}" for name in named), *_EXPLORING]
     for module, named in {
         "adoption": ["threads"],
+        "bounds": ["sampling", "tasks"],
         "counters": ["primitives"],
         "footprints": ["reduction"],
         "known": ["reduction", "reduction_side_ways"],
@@ -250,6 +255,7 @@ POSITIONS = [
     "positions/trading/test_manager",
     "positions/trading/test_restoring",
     "positions/reconcile/test_reconciler",
+    "positions/reconcile/test_reconciler_position",
     "positions/reconcile/test_restart",
     "positions/book/test_user_stream",
     "positions/book/test_sync",

@@ -51,7 +51,15 @@ def exhaust(
     modules: Iterable[str | ModuleType] = (),
     **options: Any,
 ) -> Exploration:
-    result = explore(program, modules=[*SHARED, *modules], preemptions=preemptions, **options)
+    # The plain search: the lines of a store call much that is not named, so that hardly anything
+    # is known to commute, and to look for it costs more than it saves.
+    result = explore(
+        program,
+        modules=[*SHARED, *modules],
+        preemptions=preemptions,
+        reduction=False,
+        **options,
+    )
     assert result.complete
     print(f"{result.schedules} schedules, outcomes {result.outcomes}")
     return result

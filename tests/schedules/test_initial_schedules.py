@@ -33,7 +33,8 @@ def exhaust(program: Program, preemptions: int = 1) -> Exploration:
 
 
 def exhaust_meeting(program: Program, preemptions: int = 2) -> Exploration:
-    result = explore(program, modules=[*MEETING, sys.modules[__name__]], preemptions=preemptions)
+    modules = [*MEETING, sys.modules[__name__]]
+    result = explore(program, modules=modules, preemptions=preemptions, reduction=False)
     assert result.complete
     print(f"{result.schedules} schedules, outcomes {result.outcomes}")
     return result
@@ -98,6 +99,30 @@ def subscribe_beside_two_writers() -> Any:
         store.update("n", bump)
 
     return [subscriber, writer, writer], lambda: copy.check(store)
+
+
+def subscribe_beside_a_writer_whose_commit_leads_to_another() -> Any:
+    store, copy = Explored({"n": 0}), Copy()
+    handles: list[Subscription[str, int]] = []
+
+    def once(commit: Commit[str, int]) -> None:
+        if commit.version == 1:
+            store.update("n", bump)
+
+    store.subscribe(once)
+
+    def subscriber() -> None:
+        handles.append(store.subscribe(copy.apply, initial=True))
+
+    def writer() -> None:
+        store.update("n", bump)
+
+    def check() -> int:
+        begun = copy.check(store)
+        assert begun >= handles[0].since, f"given what was there at {begun}"
+        return begun
+
+    return [subscriber, writer], check
 
 
 def two_subscribe_beside_a_writer() -> Any:
@@ -204,6 +229,12 @@ def test_so_it_does_by_the_store_s_thread() -> None:
 
 def test_so_it_does_beside_two_writers() -> None:
     assert set(exhaust(subscribe_beside_two_writers).outcomes) == {0, 1, 2}
+
+
+def test_it_begins_no_earlier_than_it_says() -> None:
+    # Whoever delivers finds it before it has begun, and goes on when it has, later.
+    program = subscribe_beside_a_writer_whose_commit_leads_to_another
+    assert set(exhaust_meeting(program).outcomes) == {0, 1, 2}
 
 
 def test_so_do_two_at_once() -> None:

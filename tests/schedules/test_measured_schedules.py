@@ -102,5 +102,10 @@ class NotedAfterTheLock(Explored):
 
 def test_counting_outside_of_the_lock_would_be_noticed() -> None:
     with pytest.raises(ScheduleError) as caught:
-        explore(two_writers(NotedAfterTheLock), modules=[sys.modules[__name__]], preemptions=2)
+        explore(
+            two_writers(NotedAfterTheLock),
+            modules=[sys.modules[__name__]],
+            preemptions=2,
+            reduction=False,
+        )
     assert isinstance(caught.value.error, AssertionError)

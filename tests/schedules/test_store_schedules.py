@@ -80,7 +80,7 @@ TWINS = [
 
 
 def explore_twin(program: Program, **options: Any) -> Exploration:
-    return explore(program, modules=[twins], preemptions=2, **options)
+    return explore(program, modules=[twins], preemptions=2, reduction=False, **options)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,13 @@ class TestInAClass:
     result.stdout.fnmatch_lines(["*sample(seed=3, depth=None)*"])
 
 
+@pytest.mark.parametrize("modules", ['"json.decoder"', 'modules="json.decoder"', "threading"])
+def test_a_module_that_is_not_in_a_list_is_refused(run: object, modules: str) -> None:
+    result = run(f"@pytest.mark.schedules({modules})" + RIGHT.replace("@pytest.mark.schedules", ""))  # type: ignore[operator]
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ArgumentTypeError: modules must be a list*for one write [[]*"])
+
+
 def test_a_marked_test_that_returns_no_program_is_told_what_to_do(run: object) -> None:
     result = run("""
 @pytest.mark.schedules

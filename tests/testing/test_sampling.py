@@ -108,7 +108,11 @@ def test_a_right_program_passes_and_a_deadlock_is_found() -> None:
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ArgumentValueError, match="schedules"):
         sample(logged(1), modules=HERE, schedules=0)
+    with pytest.raises(ArgumentTypeError, match="schedules must be a whole number, not None"):
+        sample(logged(1), modules=HERE, schedules=None)  # type: ignore[arg-type]
     with pytest.raises(ArgumentValueError, match="depth"):
         sample(logged(1), modules=HERE, depth=0)
     with pytest.raises(ArgumentTypeError, match="seed"):
         sample(logged(1), modules=HERE, seed="x")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match="for one write"):
+        sample(logged(1), modules=__name__)

@@ -234,6 +234,12 @@ def test_what_is_not_decided_is_no_failure_of_the_object(monkeypatch: pytest.Mon
         exploring(LockedCounter)
 
 
+@pytest.mark.parametrize("modules", [planted.__name__, planted])
+def test_a_module_that_is_not_in_a_list_is_refused(modules: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match="for one write"):
+        explore_object(Counter, {"add": []}, modules=modules)
+
+
 def test_what_makes_no_object_is_refused() -> None:
     with pytest.raises(ArgumentTypeError, match="a function that makes the object"):
         explore_object(Counter(), Counter.operations)  # type: ignore[arg-type]

@@ -185,6 +185,15 @@ def test_threads_that_take_no_part_make_real_locks_meanwhile() -> None:
     assert set(kinds) == {type(threading.Lock())}
 
 
+@pytest.mark.parametrize("every", ["line", "instruction"])
+def test_a_thread_of_a_program_that_explores_another_is_refused(every: Any) -> None:
+    def program() -> Any:
+        return [lambda: exploring(fails_its_check)], None
+
+    with pytest.raises(ScheduleError, match=r"UnscheduledError.*explore it by itself"):
+        exploring(program, every=every)
+
+
 def test_clean_ups_run_in_the_threads_that_a_failure_ends() -> None:
     cleaned: list[str] = []
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cowstate.errors import (
+    ArgumentTypeError,
     ArgumentValueError,
     DeadlockError,
     NondeterminismError,
@@ -190,3 +191,11 @@ def test_what_a_task_raises_is_the_failure_and_threads_are_refused() -> None:
 def test_given_up_early_it_says_so() -> None:
     result = explore_tasks(adding(locked=True), max_schedules=1)
     assert (result.schedules, result.complete) == (1, False)
+
+
+@pytest.mark.parametrize("bound", ["reorderings", "max_schedules"])
+def test_bad_bounds_are_named(bound: str) -> None:
+    with pytest.raises(ArgumentValueError, match=f"{bound} must be at least"):
+        explore_tasks(adding(locked=True), **{bound: -1})
+    with pytest.raises(ArgumentTypeError, match=f"{bound} must be a whole number or None"):
+        explore_tasks(adding(locked=True), **{bound: 1.5})

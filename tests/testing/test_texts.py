@@ -119,5 +119,7 @@ def test_what_is_no_schedule_is_refused(wrong: str) -> None:
 def test_a_text_needs_the_modules() -> None:
     with pytest.raises(ArgumentTypeError, match="name the modules"):
         replay(adding("add"), "A3 B")
+    with pytest.raises(ArgumentTypeError, match="for one write"):
+        replay(adding("add"), "A3 B", modules=__name__)
     with pytest.raises(ArgumentTypeError, match="a Schedule or its text"):
         replay(adding("add"), 3)  # type: ignore[arg-type]

@@ -29,7 +29,6 @@ NONE: Final = "-"
 
 INSTALLS: Final = {PLAIN: "plain", FAST: "`fast`"}
 
-
 _LEAST = 2
 """Columns: what is measured, and one that has measured it."""
 
@@ -76,12 +75,11 @@ def pythons(runs: Runs) -> list[str]:
     return [python_of(run) for run in runs.surveys.values()]
 
 
-def both(figure: Figure | None, times: float = 1.0) -> str:
-    """The least and, in brackets, the median."""
+def both(figure: Figure | None) -> str:
+    """Return the least and, in brackets, the median."""
     if figure is None:
         return NONE
-    least, median = figure.least * times, figure.median * times
-    return f"{amount(least, figure.unit)} ({amount(median, figure.unit)})"
+    return f"{amount(figure.least, figure.unit)} ({amount(figure.median, figure.unit)})"
 
 
 def least(figure: Figure | None) -> str:

@@ -154,7 +154,10 @@ class Asker:
         self._requests, self._errors = 0, []
         look = self._position(promises)
         if look is None:
-            return heard.replace(requests=heard.requests + self._requests)
+            return heard.replace(
+                requests=heard.requests + self._requests,
+                errors=(*heard.errors, *self._errors),
+            )
         self._wait_for_trades(promises)
         read = self._trades(ledger)
         if read.reading is None:

@@ -258,7 +258,7 @@ class _Run:
         return self.clock.now_ms
 
     def _pause(self, seconds: float) -> None:
-        self.clock.wait_until(self._now() + int(seconds * 1_000))
+        self.clock.wait_until(self._now() + round(seconds * 1_000))
 
     def start(self) -> None:
         """Connect the streams, have a first look taken, and set the first timer."""

@@ -193,8 +193,8 @@ class PositionManager:
     def restore_from_exchange_position(self, total: Decimal, last_price: Decimal) -> None:
         """Spread a position of which nothing is known but its *total* over free, empty slots.
 
-        Then nothing is unattributed.
-        See `plan_restore` for how, and what it raises. Realized profit stays what it was.
+        Then nothing is unattributed. See `plan_restore` for how, and what it raises. Realized
+        profit stays what it was.
         """
 
         def restore(draft: SlotsDraft) -> None:

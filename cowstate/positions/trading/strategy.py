@@ -47,7 +47,7 @@ class GridStrategy:
         self._permit = permit
 
     def step(self, last_price: Decimal) -> int:
-        """Send what *last_price* asks for, wait for the answers, and return how many it was.
+        """Send what *last_price* asks for, wait for the answers, and return how many were sent.
 
         Nothing is sent while that is not permitted; where the position is to be closed, what does
         that. Cancellations go first. An order without an answer stays PENDING, and so does one
@@ -79,7 +79,7 @@ class GridStrategy:
             taking = permit.flatten
             requests = [order_request(action, self._symbol, not taking) for action in places]
             self._learn(places, lambda: self._exchange.create_orders(requests))
-        return len(actions)
+        return len(cancels) + len(places)
 
     def _learn(self, actions: Sequence[OrderAction], request: Callable[[], _Answers]) -> None:
         answers: _Answers

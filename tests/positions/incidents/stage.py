@@ -27,7 +27,7 @@ from cowstate.positions.simulation.chaos.venue import ENDPOINTS, Venue
 from cowstate.positions.simulation.chaos.watch import Watch
 from cowstate.positions.trading.strategy import action_result, order_request
 
-__all__ = ["ASIDE", "LOT", "Stage"]
+__all__ = ["ASIDE", "LOT", "Adapter", "Stage"]
 
 LOT = Decimal("0.05")
 ASIDE = Decimal(5_000)
@@ -56,6 +56,16 @@ class Directed(Venue):
 
     def travel(self) -> int:
         return self.faults.latency
+
+
+class Adapter:
+    """What stands between a rule and the endpoints: it passes on what a scene does not change."""
+
+    def __init__(self, exchange: ChaosExchange) -> None:
+        self.exchange: Any = exchange
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.exchange, name)
 
 
 class Stage:

@@ -14,7 +14,7 @@ from cowstate.positions.book.reports import TradeKind
 from cowstate.positions.simulation.chaos.original import OriginalLife
 from cowstate.positions.simulation.chaos.rules import Claim, PresentLife
 from tests.positions.incidents import wrong
-from tests.positions.incidents.stage import LOT, Stage
+from tests.positions.incidents.stage import LOT, Adapter, Stage
 from tests.positions.simulation.chaos.twins import TriesTheSameFactForEver
 
 
@@ -127,14 +127,8 @@ def test_funding_is_not_booked_as_a_fill() -> None:
     assert paid_for_holding(wrong.BooksEveryEntry).total() == 8
 
 
-class BooksFundingAsATrade:
+class BooksFundingAsATrade(Adapter):
     """An adapter that reads what a payment was for, the whole position, as a quantity traded."""
-
-    def __init__(self, exchange: Any) -> None:
-        self.exchange = exchange
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.exchange, name)
 
     def fetch_my_trades(self, *arguments: Any) -> Any:
         listed = self.exchange.fetch_my_trades(*arguments)

@@ -13,7 +13,7 @@ from cowstate.positions.simulation.chaos.oracle import Judgement
 from cowstate.positions.simulation.chaos.original import OriginalLife
 from cowstate.positions.simulation.chaos.rules import PresentLife
 from tests.positions.incidents import wrong
-from tests.positions.incidents.stage import LOT, Stage
+from tests.positions.incidents.stage import LOT, Adapter, Stage
 
 
 def filled_before_it_was_ever_listed(rule: Any) -> Stage:
@@ -90,15 +90,8 @@ def test_an_order_does_not_go_back_from_canceled_to_open() -> None:
     assert back.slot().slot_status is SlotStatus.LOCKED
 
 
-class SaysThatNothingWasFilled:
+class SaysThatNothingWasFilled(Adapter):
     """A venue whose answers about an order that was cancelled know of no fill."""
-
-    def __init__(self, exchange: Any) -> None:
-        self.exchange = exchange
-        self._venue = exchange._venue
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.exchange, name)
 
     def fetch_order(self, *arguments: Any, **options: Any) -> Any:
         order = self.exchange.fetch_order(*arguments, **options)

@@ -11,7 +11,7 @@ from cowstate.positions import Listing
 from cowstate.positions.errors import ExchangeError
 from cowstate.positions.simulation.chaos.oracle import HaltVerdict
 from cowstate.positions.simulation.chaos.rules import Claim, PresentLife
-from tests.positions.incidents.stage import Stage
+from tests.positions.incidents.stage import Adapter, Stage
 from tests.positions.simulation.chaos import twins
 
 
@@ -91,15 +91,10 @@ def test_without_trades_an_order_that_is_not_found_is_in_doubt() -> None:
     assert stage.did_no_harm()
 
 
-class CutsItsTrades:
+class CutsItsTrades(Adapter):
     """A venue that lists half of our trades, not saying where that goes on, and no orders."""
 
-    def __init__(self, exchange: Any) -> None:
-        self.exchange = exchange
-        self.cuts = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.exchange, name)
+    cuts = False
 
     def fetch_my_trades(self, *arguments: Any) -> Any:
         listed = self.exchange.fetch_my_trades(*arguments)

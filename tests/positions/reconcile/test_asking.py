@@ -94,11 +94,16 @@ class Venue:
         self.paused.append(seconds)
         self.now += round(seconds * 1_000)
 
+    def asker(self) -> Asker:
+        return Asker(self, CONFIG, POLICY, lambda: self.now, self.pause)  # type: ignore[arg-type]
+
     def ask(self, ledger: Ledger = Ledger(), patiently: bool = False) -> Heard:  # noqa: B008
-        asker = Asker(self, CONFIG, POLICY, lambda: self.now, self.pause)  # type: ignore[arg-type]
-        return asker.ask(
+        return self.asker().ask(
             self.manager.snapshot, ledger, Findings(), self.promises, patiently=patiently
         )
+
+    def ask_again(self, heard: Heard) -> Heard:
+        return self.asker().ask_again(heard, Ledger(), self.promises)
 
 
 def test_the_position_comes_first_and_the_trades_come_last() -> None:
@@ -222,3 +227,30 @@ def test_who_is_patient_waits_until_the_trades_have_come_up_to_the_look(
     venue.promises = VenuePromises.exact(trades_lag_ms=2_000)
     venue.ask(patiently=patiently)
     assert venue.paused == paused
+
+
+def test_another_look_adds_its_position_and_the_trades_after_it_and_leaves_the_rest() -> None:
+    venue = Venue()
+    venue.trades = [trade(1, 7)]
+    heard = venue.ask()
+    venue.calls.clear()
+    venue.trades = [trade(2, 7)]
+    again = venue.ask_again(heard)
+    assert venue.calls == ["positions", "trades 0 None"]
+    assert again.looks[:-1] == heard.looks
+    assert again.looks[-1].sent_ms == heard.orders.now_ms
+    assert [each.trade_id for each in again.read.trades] == [1, 2]
+    assert again.requests == heard.requests + 2
+    assert (again.orders, again.answered, again.errors) == (heard.orders, heard.answered, ())
+
+
+def test_what_another_look_is_refused_is_told() -> None:
+    venue = Venue()
+    heard = venue.ask()
+    venue.fails["trades"] = [NetworkError("lost")] * 3
+    again = venue.ask_again(heard)
+    assert (len(again.looks), again.read, again.errors) == (2, heard.read, ("trades: lost",))
+    venue.fails["positions"] = [NetworkError("lost")] * 3
+    again = venue.ask_again(heard)
+    assert (again.looks, again.errors) == (heard.looks, ("positions: lost",))
+    assert again.requests == heard.requests + 3

@@ -13,7 +13,8 @@ from cowstate.positions import (
     ReconcilePolicy,
     VerdictKind,
 )
-from tests.positions.reconcile.desk import Desk, Mute, kinds
+from cowstate.positions.book.remembered import Sighting
+from tests.positions.reconcile.desk import START, Desk, Mute, kinds
 
 
 def saved_by(desk: Desk) -> object:
@@ -136,6 +137,8 @@ def test_an_answer_from_before_a_fresh_start_can_be_judged() -> None:
 @pytest.mark.parametrize("name", ["agreed_ms", "sightings", "divergences"])
 def test_what_was_seen_is_saved(name: str) -> None:
     desk = Desk.holding("0.5")
+    seen = (Sighting("hidden_ms", 5, 1, START),)
+    desk.manager.store.update_meta(lambda account: account.replace(sightings=seen))
     desk.drift("0.5")
     desk.later()
     desk.drift("-0.5")
@@ -145,3 +148,4 @@ def test_what_was_seen_is_saved(name: str) -> None:
     assert getattr(desk.manager.snapshot().meta, name) == getattr(account, name)
     assert account.divergences
     assert account.agreed_ms
+    assert account.sightings == seen

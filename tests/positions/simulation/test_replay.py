@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cowstate import CowstateError
 from cowstate.positions import (
     Faults,
+    Reconciler,
     Side,
     Trade,
     parse_client_oid,
@@ -189,6 +190,26 @@ def test_what_only_the_reconciler_learns_is_acted_upon_without_a_move_of_the_pri
     world = run(quotes(*prices, buyer_is_maker=True), deaf)
     assert Side.SELL in {order.side for order in world.exchange.audit().orders}
     assert world.report.agrees
+
+
+def test_a_pass_waits_to_the_millisecond():
+    waited = []
+
+    class Waiting(Reconciler):
+        def __init__(self, manager, exchange, **options):
+            super().__init__(manager, exchange, **options)
+            self.now, self.waits = options["time_ms"], options["pause"]
+
+        def reconcile(self):
+            if not waited:
+                began = self.now()
+                # As a float, a thousand times this is a little less than 1,001.
+                self.waits(1_001 / 1_000)
+                waited.append(self.now() - began)
+            return super().reconcile()
+
+    run(synthetic_tape(seed=1, count=50), options(), Reconciler=Waiting)
+    assert waited == [1_001]
 
 
 # What a user may get wrong

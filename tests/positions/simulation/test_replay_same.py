@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.positions.seeds import printed_under_hash_seeds
 
 # More slots than a small map keeps in order, and queries for many of them in each pass.
 TOLD = """
@@ -39,15 +34,4 @@ print(report.replace(wall_seconds=0.0), asked)
 
 @pytest.mark.parametrize("seed", ["1", "7"])
 def test_the_report_is_the_same_to_the_last_query(seed: str) -> None:
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", TOLD, seed],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hash_seed in ("0", "1", "2", "77")
-    }
-    assert len(told) == 1
+    assert len(printed_under_hash_seeds(TOLD, seed)) == 1

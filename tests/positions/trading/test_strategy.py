@@ -12,6 +12,7 @@ from cowstate import CowstateError
 from cowstate.positions import (
     GridConfig,
     OrderStatus,
+    OrderUpdate,
     PaperExchange,
     PositionManager,
     SlotStatus,
@@ -97,6 +98,28 @@ def test_cancellations_go_before_new_orders(desk):
     assert desk.strategy.step(HIGHER) == 6
     assert [kind for kind, _ in desk.exchange.calls] == ["create", "cancel", "create"]
     assert len(desk.exchange.audit().open_orders) == 3
+
+
+def test_what_was_given_up_while_cancellations_went_is_not_sent_and_not_counted(desk):
+    desk.strategy.step(TOP)
+    refused = []
+
+    def meanwhile(answers):
+        desk.exchange.answer = lambda later: later
+        orders = [slot.working for slot in desk.manager.snapshot().values() if slot.working]
+        order = next(order for order in orders if order.status is OrderStatus.PENDING)
+        refused.append(order.client_oid)
+        desk.manager.on_order_update(
+            OrderUpdate("BTCUSDT", order.client_oid, None, order.side, order.price,
+                        order.quantity, OrderStatus.REJECTED)
+        )  # fmt: skip
+        return answers
+
+    desk.exchange.answer = meanwhile
+    assert desk.strategy.step(HIGHER) == 5
+    (kind, sent), (name,) = desk.exchange.calls[-1], refused
+    assert (kind, len(sent)) == ("create", 2)
+    assert name not in sent
 
 
 def test_an_order_through_the_market_is_refused_as_post_only_and_planned_again(desk):
