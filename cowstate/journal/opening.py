@@ -14,6 +14,7 @@ from cowstate.encoding import Hook
 from cowstate.errors import ArgumentTypeError, ArgumentValueError, CodecError
 from cowstate.immutability import Immutability
 from cowstate.invariants import Invariant
+from cowstate.meta import M
 from cowstate.meter import Meter
 from cowstate.sameness import Sameness
 from cowstate.showing import shown
@@ -46,6 +47,35 @@ def open_store(
     *,
     key: type[K],
     record: type[V],
+    meta: type[M],
+    indexes: Indexes[V] | None = None,
+    aggregates: Aggregates[V] | None = None,
+    invariants: Mapping[str, Invariant] | None = None,
+    sync: Sync = "full",
+    interval: float = 0.1,
+    form: Form = "json",
+    bounds: Bounds | None = None,
+    schema: int = 0,
+    migrate: Migrations | None = None,
+    enc_hook: Hook | None = None,
+    dec_hook: Hook | None = None,
+    history: History | None = None,
+    maps: str = "auto",
+    immutability: Immutability = "type",
+    allow_none: bool = False,
+    same: Sameness = "identity",
+    lock_timeout: float | None = None,
+    deferred_refcount: bool | None = None,
+    meter: Meter | None = None,
+) -> JournaledStore[K, V, M | None]: ...
+
+
+@overload
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    key: type[K],
+    record: type[V],
     meta: Any = None,
     indexes: Indexes[V] | None = None,
     aggregates: Aggregates[V] | None = None,
@@ -66,7 +96,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
-) -> JournaledStore[K, V]: ...
+) -> JournaledStore[K, V, Any]: ...
 
 
 # Of a union no type checker infers what it is a type of: who opens one says which.
@@ -96,7 +126,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
-) -> JournaledStore[Any, Any]: ...
+) -> JournaledStore[Any, Any, Any]: ...
 
 
 def open_store(
@@ -125,7 +155,8 @@ def open_store(
             open, and ``-writer``, which is empty.
         key: the type of the keys, for `Codec`.
         record: the type of the records; for several ``A | B``, each with ``tag=True``.
-        meta: the type of the meta value. It is None until it is set.
+        meta: the type of the meta value, which is None until it is set: the third parameter of the
+            store's type is that, or None.
         sync: ``"full"``: a write that has returned is on disk. ``"normal"``: it is with the
             operating system: a crash of the process loses nothing, one of the machine the last
             moments, and leaves the file whole. ``"interval"``: it is in memory, at once, as in any

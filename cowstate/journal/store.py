@@ -19,6 +19,7 @@ from cowstate.errors import (
     CowstateError,
 )
 from cowstate.feeds import Feed, FeedMode
+from cowstate.meta import M
 from cowstate.meter import Figures
 from cowstate.showing import shown
 from cowstate.snapshot import Snapshot
@@ -164,7 +165,7 @@ class Journal(Generic[K, V]):
         return f"<Journal {self.path}, sync={self.sync!r}{', closed' if self.closed else ''}>"
 
 
-class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
+class JournaledStore(Store[K, V, M], Generic[K, V, M], sealed=True):
     """A `Store` whose versions are in a file: a write that has returned is on disk.
 
     Made by `open_store`. It is used as any other, by any number of threads; what differs is what
@@ -230,7 +231,7 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
             return BehindCommitter(*parts)
         return MeasuredBehindCommitter(*parts, figures=figures)
 
-    def at(self, version: int) -> Snapshot[K, V]:
+    def at(self, version: int) -> Snapshot[K, V, M]:
         """Return the snapshot of a *version* that is retained, or in the log.
 
         O(1) for what is in memory, else O(keys changed since).
@@ -259,9 +260,9 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
         mode: FeedMode = "every",
         *,
         keys: Iterable[K] | None = None,
-        since: int | Snapshot[K, V] | None = None,
+        since: int | Snapshot[K, V, M] | None = None,
         initial: bool = False,
-    ) -> Feed[K, V]:
+    ) -> Feed[K, V, M]:
         """Return an iterator over the commits, as of any store; *since* goes back into the log.
 
         So it yields a `Lagged` only for what is not even there any more. What is read from the log
@@ -282,7 +283,7 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
         made = super().feed(mode, keys=keys, since=since, initial=initial)
         return LoggedFeed(made.source, mode, made.keys, made.version, self._past)
 
-    def as_of(self, moment: datetime | float) -> Snapshot[K, V]:
+    def as_of(self, moment: datetime | float) -> Snapshot[K, V, M]:
         """Return the version that was current at a *moment*. Costs O(what was written since).
 
         Args:
@@ -306,7 +307,7 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
             self._journaling.flush()  # what is not in the log yet has its time there alone
         return self.at(self._past.version_at(seconds))
 
-    def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
+    def _commit_draft(self, draft: Draft[K, V, M], expected_version: int | None) -> Commit[K, V, M]:
         try:
             return super()._commit_draft(draft, expected_version)
         except UnknownOutcomeError:

@@ -67,6 +67,7 @@ NEAR = {
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
+    "cowstate/journal/turn.py": JOURNAL,
     "cowstate/journal/verifying.py": ["journal/test_looking"],
     "cowstate/journal/watching.py": ["journal/test_watching"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
