@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from inspect import signature
 from types import UnionType
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from cowstate.codec import Codec
 from cowstate.encoding import Hook
@@ -25,7 +25,7 @@ from .bounds import Bounds
 from .encoded import Encoder
 from .errors import JournalFileError
 from .log import Log
-from .migration import Migration, rewriter
+from .migration import Migration, Migrations, rewriter
 from .sqlite import Form, SqliteLog
 from .store import JournaledStore, Sync
 
@@ -36,9 +36,6 @@ V = TypeVar("V")
 
 _OPTIONS: Final = signature(Store.__init__).parameters.keys() - {"self", "records", "meta"}
 """What is handed on to the store."""
-
-Migrations: TypeAlias = Mapping[int, Callable[[Any], Any]]
-"""By the number of a schema, what makes a record of it, as data, one of the next."""
 
 
 @overload
@@ -57,6 +54,7 @@ def open_store(
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     history: History | None = None,
@@ -86,6 +84,7 @@ def open_store(
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     history: History | None = None,
@@ -116,6 +115,7 @@ def open_store(
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     history: History | None = None,
@@ -141,6 +141,7 @@ def open_store(
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     **options: Any,
@@ -173,6 +174,8 @@ def open_store(
             a record of schema 1 as data (dicts, lists, strings, numbers) and returns one of schema
             2, as data or as a record. It is called for every record, also in the log, in one
             transaction, before the store is opened; equal ones may share a call.
+        migrate_meta: likewise for the meta value, where there is one. What differs between two
+            schemas may be records, meta or both; each number needs a function in one of the two.
         enc_hook: as of `Codec`.
         dec_hook: as of `Codec`.
         options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
@@ -218,7 +221,7 @@ def open_store(
     codec: Codec[Any, Any] = Codec(
         key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
     )
-    migration = Migration(schema, migrate)
+    migration = Migration(schema, migrate, migrate_meta)
     log = SqliteLog(path, form, "normal" if sync == "normal" else "full", schema, bounds)
     try:
         if log.form != form:
@@ -231,9 +234,11 @@ def open_store(
                 dec_hook=dec_hook,
             )
         text = log.form == "json"
-        steps = migration.steps_from(log.path, log.schema)
-        if steps:
-            log.rewrite(rewriter(log.path, steps, codec, text, enc_hook), schema)
+        way = migration.way_from(log.path, log.schema)
+        if way is not None:
+            records = rewriter(log.path, way.records, codec.record, text, enc_hook)
+            metas = rewriter(log.path, way.meta, codec.meta, text, enc_hook)
+            log.rewrite(records, metas, schema)
         encoder: Encoder[Any, Any] = Encoder(codec, key, text)
         return _loaded(log, encoder, sync, options, interval)
     except BaseException:
