@@ -93,8 +93,8 @@ class Reader:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        ensure_not_inherited(path)
         try:
+            ensure_not_inherited(path)
             self._connection = sqlite3.connect(_uri(path), uri=True, isolation_level=None)
         except (sqlite3.Error, ValueError) as error:
             raise JournalFileError(path, f"cannot be read: {error}") from error
