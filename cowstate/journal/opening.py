@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Hashable, Mapping
 from inspect import signature
@@ -21,6 +20,7 @@ from cowstate.showing import shown
 from cowstate.store import Aggregates, Indexes, Store
 from cowstate.timeline import History
 
+from .arguments import ensure_path, ensure_seconds, without_collecting
 from .bounds import Bounds
 from .encoded import Encoder
 from .errors import JournalFileError
@@ -201,10 +201,7 @@ def open_store(
     ...     slots.snapshot()["50000"], slots.snapshot().version
     (Slot(quantity=3), 1)
     """
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise ArgumentTypeError(f"path must be the name of a file, not {shown(path)}")
-    if "\0" in os.fspath(path):
-        raise ArgumentValueError(f"path must be without a null character, not {shown(path)}")
+    ensure_path(path)
     unknown = sorted(options.keys() - _OPTIONS)
     if unknown:
         # Before a file is made.
@@ -214,8 +211,7 @@ def open_store(
         )
     if sync not in ("full", "normal", "interval"):
         raise ArgumentValueError(f"sync must be 'full', 'normal' or 'interval', not {shown(sync)}")
-    if not isinstance(interval, int | float) or not interval > 0:
-        raise ArgumentValueError(f"interval must be seconds above 0, not {shown(interval)}")
+    ensure_seconds("interval", interval)
     if not isinstance(bounds, Bounds | None):
         raise ArgumentTypeError(f"bounds must be Bounds(versions=...), not {shown(bounds)}")
     codec: Codec[Any, Any] = Codec(
@@ -253,14 +249,7 @@ def _loaded(
     options: Mapping[str, Any],
     interval: float,
 ) -> JournaledStore[Any, Any]:
-    # What is read is all new and stays: to collect meanwhile would look at all of it again and
-    # again, for nothing.
-    collects = gc.isenabled()
-    gc.disable()
     try:
-        return JournaledStore(log, encoder, sync, options, interval)
+        return without_collecting(lambda: JournaledStore(log, encoder, sync, options, interval))
     except CodecError as error:
         raise JournalFileError(log.path, f"holds what is not of these types: {error}") from error
-    finally:
-        if collects:
-            gc.enable()

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, assert_type
 
 from cowstate import Commit, Feed, Index, Record, Snapshot
-from cowstate.journal import Journal, JournaledStore, open_store
+from cowstate.journal import Follower, Journal, JournaledStore, follow, open_store
 
 
 class Slot(Record):
@@ -67,3 +67,15 @@ def with_meta() -> None:
         "s.db", key=str, record=One | Other, meta=Mode
     )
     assert_type(several.snapshot().meta, Mode | None)
+
+
+def followed() -> None:
+    with follow("slots.db", key=str, record=Slot) as plain:
+        assert_type(plain, Follower[str, Slot])
+        assert_type(plain.wait_for(version=1), Snapshot[str, Slot])
+        assert_type(plain.feed(since=0), Feed[str, Slot])
+    with follow("slots.db", key=str, record=Slot, meta=Mode) as seen:
+        assert_type(seen, Follower[str, Slot, Mode | None])
+        assert_type(seen.at(1).meta, Mode | None)
+        assert_type(seen.lag, float)
+        assert_type(seen.failure, Exception | None)
