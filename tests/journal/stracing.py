@@ -51,7 +51,7 @@ def traced(trace: Path, inject: str | None, arguments: list[str]) -> tuple[int, 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     return done.returncode, done.stderr
