@@ -43,6 +43,11 @@ BACK: Final = (
     "read); what is in memory can still be read. Follow it anew"
 )
 
+GAP: Final = (
+    "lacks version {} in its log, and has later ones, so somebody else changed it; cowstate verify "
+    "says what is wrong"
+)
+
 _log = logging.getLogger("cowstate")
 
 
@@ -144,7 +149,10 @@ class Chase(Generic[K, V]):
             self._leap(reader, reach)
         start = self._timeline.current
         upto = min(reach.newest, start.version + AT_ONCE)
-        for commit in self.past.replayed(reader, start, upto):
+        commits = self.past.replayed(reader, start, upto)
+        if not commits and start.version < reach.newest:
+            raise JournalFileError(self.tail.path, GAP.format(start.version + 1))
+        for commit in commits:
             if self._source.ended:
                 break
             self._publish(self._replica.take, commit)

@@ -30,6 +30,11 @@ __all__ = ["Follower"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+DROPPED: Final = (
+    "nobody holds the follower of {} any more, so nothing comes; keep it for as long as its feeds "
+    "are read"
+)
+
 CHILD: Final = (
     "{} is followed by the process that this one was forked from; this one only reads what was "
     "there. Follow it in a process of its own: multiprocessing's 'spawn', say"
@@ -49,7 +54,8 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
     ``via="thread"``. Where the writer says ``sync="normal"`` or ``"interval"``, what is read here
     is what is in the file, and that a crash of the machine could take back.
 
-    Close it, or use it in a ``with``; one that is dropped ends by itself. It ends by an error when
+    Close it, or use it in a ``with``; one that nobody holds ends by itself, and so do its feeds. It
+    ends by an error when
     the file is deleted or replaced, goes back, or is of another schema: waiting raises it then,
     feeds do, `failure` is it, and what is in memory can be read on. In the child of a fork it
     has ended.
@@ -122,6 +128,10 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
         if why is None:
             return self._chase.trouble
         return why() if self.source.is_lost() else None
+
+    def look_soon(self) -> None:
+        """Have the file looked at now, not only when it is time. For who knows of a write."""
+        self._bell.notify()
 
     def wait_for(
         self,
@@ -224,10 +234,13 @@ def _serve(
 def _serve_on(
     store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], bell: ThreadWaiter, every: float
 ) -> None:
-    while (follower := store()) is not None and not follower.closed:
+    while (follower := store()) is not None:
+        if follower.closed:
+            return
         del follower
         if not chase.step():
             bell.sleep(monotonic() + every)
+    chase.end(failing(JournalError, DROPPED.format(chase.tail.path)))
 
 
 def _checked_version(version: object) -> int:

@@ -125,7 +125,8 @@ class Reader:
             raise
 
     def begin(self) -> None:
-        """Begin a look: from here on all is of one moment."""
+        """Begin a look: from here on all is of one moment. One that was not ended is over."""
+        self.end()
         self._connection.execute("BEGIN")
         self.form = only(self.path, self._connection.execute("SELECT form FROM about"))
         self.schema = only(self.path, self._connection.execute("SELECT schema FROM about"))

@@ -45,6 +45,7 @@ class Tail:
         except BaseException:
             self._reader.close()
             raise
+        self._closed = False
         self._seen: int | None = None
         self._looked: int | None = None
 
@@ -79,9 +80,11 @@ class Tail:
             self._seen = self._looked
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file. May be called twice."""
+        self._closed = True
         self._reader.close()
 
     def abandon(self) -> None:
         """Forget the file without a touch: it belongs to the parent of a fork."""
-        self._reader.abandon()
+        if not self._closed:
+            self._reader.abandon()

@@ -9,6 +9,7 @@ GROUPS = ["test_groups", "test_groups_raise"]
 SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
+FOLLOWER = ["journal/test_follower", "journal/test_follower_ends"]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
@@ -58,12 +59,12 @@ NEAR = {
     "cowstate/journal/committer.py": JOURNAL,
     "cowstate/journal/encoded.py": ["journal/test_journaled_writes", "journal/test_opening"],
     "cowstate/journal/arguments.py": ["journal/test_opening", "journal/test_follower"],
-    "cowstate/journal/chase.py": ["journal/test_follower"],
+    "cowstate/journal/chase.py": FOLLOWER,
     "cowstate/journal/errors.py": ["journal/test_opening"],
-    "cowstate/journal/follower.py": ["journal/test_follower"],
+    "cowstate/journal/follower.py": FOLLOWER,
     "cowstate/journal/group.py": JOURNAL,
     "cowstate/journal/history.py": ["journal/test_history"],
-    "cowstate/journal/keeping_up.py": ["journal/test_follower"],
+    "cowstate/journal/keeping_up.py": FOLLOWER,
     "cowstate/journal/log.py": JOURNAL,
     "cowstate/journal/logged.py": ["journal/test_history", "journal/test_following"],
     "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
@@ -72,7 +73,7 @@ NEAR = {
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
-    "cowstate/journal/tail.py": ["journal/test_follower", "journal/test_watching"],
+    "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
     "cowstate/journal/turn.py": JOURNAL,
     "cowstate/journal/verifying.py": ["journal/test_looking"],
     "cowstate/journal/watching.py": ["journal/test_watching"],
