@@ -1,23 +1,19 @@
-"""What news from a source mean for a store: pure, from a snapshot to what has to be written."""
+"""What news from a source mean for a store: pure, from what it holds to what has to be written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from itertools import compress, repeat
+from itertools import compress
 from operator import eq, not_
 from typing import Any, Final, TypeAlias, TypeVar
 
 from ..changes import MISSING, Absent
-from ..commit import Commit
-from ..draft import Draft
-from ..errors import ArgumentTypeError, ArgumentValueError, ConflictError, UnhashableKeyError
+from ..errors import ArgumentTypeError, ArgumentValueError, UnhashableKeyError
 from ..sameness import same
 from ..showing import shown
-from ..snapshot import Snapshot
-from ..store import Store
 from .source import Changes, Listed
 
-__all__ = ["Owns", "publish", "read", "writes_of"]
+__all__ = ["Owns", "read", "writes_of"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -43,35 +39,31 @@ def read(news: Listed[K, V] | Changes[K, V], owns: Owns[K] = None) -> Listed[K, 
     return Changes(put, removed, news.revision)
 
 
-def writes_of(
-    base: Snapshot[K, V], news: Listed[K, V] | Changes[K, V], owns: Owns[K] = None
-) -> dict[K, V | Absent]:
-    """Return what has to be written over *base*, that it holds what *news* say; for no change, {}.
+def writes_of(held: Mapping[K, V], news: Listed[K, V] | Changes[K, V]) -> dict[K, V | Absent]:
+    """Return what has to be written over *held*, that it is what *news* say; for no change, {}.
 
-    What is equal to what is there is no change. Of *news* as `read` returns them. Costs O(N) for a
-    list: where nothing has changed, a comparison of two dicts and a copy of one; O(changes) for
-    changes.
+    What is equal to what is there is no change. Of *news* as `read` returns them. Costs O(changes)
+    for changes, O(N) for a list, of which *held* must be a dict: of what may be deleted by it.
     """
     if isinstance(news, Listed):
-        return _all_of(base, news.items, owns)  # type: ignore[arg-type]
-    writes: dict[K, V | Absent] = {key: MISSING for key in news.removed if key in base}
+        return _all_of(held, news.items)  # type: ignore[arg-type]
+    writes: dict[K, V | Absent] = {key: MISSING for key in news.removed if key in held}
     for key, new in news.put.items():
         writes.pop(key, None)
-        old = base.get(key, MISSING)
+        old = held.get(key, MISSING)
         if old is MISSING or not same(old, new):
             writes[key] = new
     return writes
 
 
-def _all_of(base: Snapshot[K, V], wanted: dict[K, V], owns: Owns[K]) -> dict[K, V | Absent]:
-    held = dict(base.items() if owns is None else _owned(base, owns))
-    # All of it in C, for most lists tell what is known already.
+def _all_of(held: dict[K, V], wanted: dict[K, V]) -> dict[K, V | Absent]:
+    # In C, for most lists tell what is known already.
     try:
-        if held == wanted:
+        if wanted == held:
             return {}
-        olds = map(held.get, wanted, repeat(MISSING))
-        other = list(compress(wanted, map(not_, map(eq, olds, wanted.values()))))
-    except Exception:  # records that cannot be compared, or whose comparison gives no truth
+        there = map(held.__getitem__, wanted)
+        other = list(compress(wanted, map(not_, map(eq, there, wanted.values()))))
+    except Exception:  # a key is new; or records cannot be compared, or that gives no truth
         other = list(wanted)
     writes: dict[K, V | Absent] = {}
     known = len(wanted)
@@ -79,55 +71,12 @@ def _all_of(base: Snapshot[K, V], wanted: dict[K, V], owns: Owns[K]) -> dict[K, 
         old, new = held.get(key, MISSING), wanted[key]
         if old is MISSING:
             known -= 1
-        if old is MISSING or not same(old, new):
+            writes[key] = new
+        elif not same(old, new):
             writes[key] = new
     if known < len(held):
         writes.update(dict.fromkeys(held.keys() - wanted.keys(), MISSING))
     return writes
-
-
-def _owned(base: Snapshot[K, V], owns: Callable[[K], bool]) -> Iterable[tuple[K, V]]:
-    return [(key, record) for key, record in base.items() if owns(key)]
-
-
-def publish(
-    store: Store[K, V, Any], news: Listed[K, V] | Changes[K, V], owns: Owns[K] = None
-) -> Commit[K, V] | None:
-    """Make *store* hold what *news* say, as one version; None if it does. Never waits for a source.
-
-    What to write is worked out from a snapshot, outside the lock. If somebody has written one of
-    the keys meanwhile it is worked out anew, the last time under the lock, so this ends.
-
-    Raises:
-        CowstateError: the store, or one of its invariants, refuses it; nothing was written.
-    """
-    known = read(news, owns)
-    base = store.snapshot()
-    writes = writes_of(base, known, owns)
-    if not writes:
-        return None
-    draft = store.draft(base)
-    _write(draft, writes)
-    try:
-        return draft.commit()
-    except ConflictError:
-        pass
-
-    def anew(later: Draft[K, V, Any]) -> Draft[K, V, Any]:
-        again: dict[K, V | Absent] = writes_of(later.base, known, owns)
-        _write(later, again)
-        return later
-
-    commit = store.retry(anew).result
-    return commit if commit.before is not commit.after else None
-
-
-def _write(draft: Draft[K, V, Any], writes: Mapping[K, V | Absent]) -> None:
-    for key, record in writes.items():
-        if record is MISSING:
-            del draft[key]
-        else:
-            draft[key] = record
 
 
 _NO_ITEMS: Final = "{} must be a mapping, or an iterable of (key, record) pairs, not {}"

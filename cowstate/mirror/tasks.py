@@ -18,7 +18,8 @@ from .backoff import Backoff
 from .claims import claim, release
 from .course import END, Course, Effect, List, Next, Publish, Sleep, Watch, in_words
 from .options import checked_source, checked_store, course_of, is_async
-from .plan import Owns, publish
+from .plan import Owns
+from .publisher import Publisher
 from .source import AsyncSource, Source
 from .status import MirrorStatus
 
@@ -84,6 +85,7 @@ class AsyncMirror(Generic[K, V]):
             ensure_function(owns, "owns is a function of a key")
         self._owns = owns
         self._sleep = sleep
+        self._publisher: Publisher[K, V] = Publisher(self._store, owns)
         self._awaits = is_async(source)
         self._course: Course[K, V] = course_of(resync, rewind, backoff, clock)
         self._stream: Any = None
@@ -275,7 +277,7 @@ class AsyncMirror(Generic[K, V]):
             case Publish(news):
                 # The other tasks of the loop have their turn, however much a watch tells.
                 await asyncio.sleep(0)
-                return publish(self._store, news, self._owns)
+                return self._publisher.publish(news)
             case Sleep(seconds):
                 await self._sleep(seconds)
         return None

@@ -20,7 +20,8 @@ from .claims import claim, release
 from .course import END, Course, Effect, List, Next, Publish, Sleep, Watch, in_words
 from .gate import Gate
 from .options import checked_source, checked_store, course_of
-from .plan import Owns, publish
+from .plan import Owns
+from .publisher import Publisher
 from .source import Source
 from .status import MirrorStatus
 
@@ -104,6 +105,7 @@ class Mirror(Generic[K, V]):
             ensure_function(sleep, "sleep is a function of seconds")
         self._owns = owns
         self._sleep = sleep
+        self._publisher: Publisher[K, V] = Publisher(self._store, owns)
         self._course: Course[K, V] = course_of(resync, rewind, backoff, clock)
         self._stream: Iterator[Any] = iter(())
         self._over = self._left = False
@@ -350,7 +352,7 @@ class Mirror(Generic[K, V]):
             case Next():
                 return next(self._stream, END)
             case Publish(news):
-                return publish(self._store, news, self._owns)
+                return self._publisher.publish(news)
             case Sleep(seconds):
                 if self._sleep is None:
                     self._stop.wait(seconds)

@@ -20,7 +20,12 @@ from cowstate import (
     UnhashableKeyError,
 )
 from cowstate.mirror import Changes, Listed
-from cowstate.mirror.plan import publish, read, writes_of
+from cowstate.mirror.plan import read, writes_of
+from cowstate.mirror.publisher import Publisher
+
+
+def publish(store: Any, news: Any, owns: Any = None) -> Any:
+    return Publisher(store, owns).publish(news)
 
 
 class Pod(Record):
@@ -179,6 +184,29 @@ def test_a_key_of_others_is_refused() -> None:
 
 
 def test_a_plan_changes_nothing() -> None:
-    base = Store({"a": 1, "b": 2}).snapshot()
+    base = {"a": 1, "b": 2}
     assert writes_of(base, Listed({"b": 3, "c": 4})) == {"a": MISSING, "b": 3, "c": 4}
-    assert dict(base) == {"a": 1, "b": 2}
+    assert base == {"a": 1, "b": 2}
+
+
+WRITES = st.lists(st.tuples(KEYS, st.none() | st.builds(Pod, st.integers(0, 2))), max_size=5)
+
+
+@given(st.lists(st.tuples(WRITES, RECORDS), max_size=5), SPLIT)
+def test_one_publisher_sees_what_others_write_in_between(rounds: Any, owns: Any) -> None:
+    store: Store[str, Any] = Store()
+    publisher = Publisher(store, owns)
+    for writes, wanted in rounds:
+        for key, record in writes:
+            if record is not None:
+                store.set(key, record)
+            elif key in store.snapshot():
+                store.delete(key)
+        before = store.snapshot()
+        publisher.publish(Listed(only(wanted, owns)))
+        now = store.snapshot()
+        assert only(now, owns) == only(wanted, owns)
+        assert {k: now[k] for k in now if owns and not owns(k)} == {
+            k: before[k] for k in before if owns and not owns(k)
+        }
+        assert now.version - before.version == (only(before, owns) != only(wanted, owns))
