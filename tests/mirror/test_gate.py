@@ -15,7 +15,7 @@ def test_no_wake_up_is_lost_in_any_order() -> None:
         threads = [lambda: woken.append(gate.wait()), lambda: woken.append(gate.wait()), gate.open]
         return threads, lambda: tuple(woken)
 
-    result = explore(program, modules=["cowstate.mirror.gate"], preemptions=2)
+    result = explore(program, modules=["cowstate.mirror.gate"], preemptions=1)
     assert result.complete
     assert set(result.outcomes) == {(True, True)}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
@@ -248,6 +250,51 @@ def test_in_a_forked_child_it_stands_still_and_can_be_started() -> None:
         in_child(child)
         assert mirror.status().state == "watching"
         assert dict(store.snapshot()) == {"a": 1}
+
+
+AT_THE_END = """
+import threading
+from cowstate import Store
+from cowstate.mirror import Mirror
+
+class Silent:
+    asked = threading.Event()
+
+    def list(self):
+        self.asked.set()
+        threading.Event().wait()
+
+    def watch(self, revision):
+        return iter(())
+
+mirror = Mirror(Store(), Silent(), backoff=float)
+mirror.start()
+Silent.asked.wait()
+
+def wait():
+    waiting.set()
+    while True:
+        try:
+            mirror.wait_synced()
+        except Exception:
+            print("not this", flush=True)
+
+waiting = threading.Event()
+threading.Thread(target=wait).start()
+waiting.wait()
+print("the end", flush=True)
+"""
+
+
+def test_neither_a_mirror_nor_who_waits_for_it_keeps_the_process() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("the end\n", "", 0)
 
 
 class NoSource:
