@@ -195,9 +195,16 @@ class Course(Generic[K, V]):
         if error is not None:
             self._note(error, failures)
             at_least = _retry_after(error)
-        seconds = max(_finite(self._backoff(failures), 1.0), at_least)
+        seconds = max(self._backed_off(failures), at_least)
         self._state("waiting", retry_at=self._clock() + seconds)
         yield Sleep(seconds)
+
+    def _backed_off(self, failures: int) -> float:
+        try:
+            return _finite(self._backoff(failures), 1.0)
+        except Exception as error:  # as 0.5 * 2**n does, after a thousand failures
+            _log.warning("a backoff raised; the mirror waits for a second: %s", in_words(error))
+            return 1.0
 
     def _note(self, error: Exception, failures: int) -> None:
         kind = type(error).__name__

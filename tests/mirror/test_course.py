@@ -161,6 +161,19 @@ def test_a_backoff_that_makes_no_sense_is_a_second(answer: Any) -> None:
     assert life.slept == [1]
 
 
+def test_a_backoff_that_raises_is_a_second_and_does_not_end_the_mirror(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def doubled(failures: int) -> float:
+        return 0.5 * 2 ** (failures + 1100)
+
+    life = Life([steps.cut, put("a", 1)], backoff=doubled)
+    life.run()
+    assert life.slept == [1]
+    assert dict(life.store.snapshot()) == {"a": 1}
+    assert "OverflowError" in caplog.text
+
+
 def test_a_watch_that_ends_at_once_and_tells_nothing_is_no_tight_loop() -> None:
     life = Life([steps.end, steps.end, lambda _: Changes(), steps.end])
     assert life.run().errors == ()
