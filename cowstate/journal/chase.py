@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Hashable
 from copy import copy
 from functools import partial
@@ -22,9 +21,7 @@ from cowstate.waits import Source
 from .encoded import Encoder
 from .errors import Failure, JournalError, JournalFileError
 from .history import Past
-from .place import not_opened
-from .reading import Reach, Reader
-from .tail import Tail
+from .view import Reach, Tail, View
 
 __all__ = ["OTHER", "Chase", "Replica"]
 
@@ -100,7 +97,7 @@ class Chase(Generic[K, V]):
         source: Source[K, V],
     ) -> None:
         self.tail = tail
-        self.past: Past[K, V] = Past(tail.path, schema, timeline, encoder)
+        self.past: Past[K, V] = Past(tail.view, schema, timeline, encoder)
         self._schema = schema
         self._timeline = timeline
         self._encoder = encoder
@@ -132,56 +129,56 @@ class Chase(Generic[K, V]):
         return not level
 
     def _look(self) -> bool:
-        reader = self.tail.look()
-        if reader is None:
+        view = self.tail.look()
+        if view is None:
             return True
         level = False
         try:
-            level = self._read(reader)
+            level = self._read(view)
         finally:
             self.tail.done(level)
         return level
 
-    def _read(self, reader: Reader) -> bool:
-        reach = reader.reach()
-        self._ensure_the_same(reader, reach)
+    def _read(self, view: View) -> bool:
+        reach = view.reach()
+        self._ensure_the_same(view, reach)
         if self._timeline.current.version < reach.oldest:
-            self._leap(reader, reach)
+            self._leap(view, reach)
         start = self._timeline.current
         upto = min(reach.newest, start.version + AT_ONCE)
-        commits = self.past.replayed(reader, start, upto)
+        commits = self.past.replayed(view, start, upto)
         if not commits and start.version < reach.newest:
             raise JournalFileError(self.tail.path, GAP.format(start.version + 1))
         for commit in commits:
             if self._source.ended:
                 break
             self._publish(self._replica.take, commit)
-        self.note(reader)
+        self.note(view)
         return self._timeline.current.version == reach.newest
 
-    def note(self, reader: Reader) -> None:
+    def note(self, view: View) -> None:
         """Note which commit the current version is of."""
         now = self._timeline.current.version
-        last = next(reader.commits(now - 1, now), None)
+        last = next(view.commits(now - 1, now), None)
         self._mark = None if last is None else (now, last.time, last.who)
 
-    def _ensure_the_same(self, reader: Reader, reach: Reach) -> None:
+    def _ensure_the_same(self, view: View, reach: Reach) -> None:
         """Raise if what is in the file does not follow upon what is here."""
         path, now = self.tail.path, self._timeline.current.version
-        if reader.schema != self._number:
-            raise JournalFileError(path, OTHER.format(reader.schema, self._number))
+        if view.schema != self._number:
+            raise JournalFileError(path, OTHER.format(view.schema, self._number))
         if reach.newest < now:
             raise JournalFileError(path, BACK.format(reach.newest, now))
         if self._mark is not None and now > reach.oldest:
-            found = next(reader.commits(now - 1, now), None)
+            found = next(view.commits(now - 1, now), None)
             if found is None or self._mark != (now, found.time, found.who):
                 raise JournalFileError(path, BACK.format(reach.newest, now))
 
-    def _leap(self, reader: Reader, reach: Reach) -> None:
+    def _leap(self, view: View, reach: Reach) -> None:
         """Go on from the oldest version that is left: what came before it is gone."""
         oldest, newest = reach
-        records = dict(self._encoder.records([(key, value) for key, value, _ in reader.records()]))
-        for key, old in self.past.changed_since(reader, oldest, newest).items():
+        records = dict(self._encoder.records([(key, value) for key, value, _ in view.records()]))
+        for key, old in self.past.changed_since(view, oldest, newest).items():
             if old is MISSING:
                 records.pop(key, None)
             else:
@@ -190,8 +187,8 @@ class Chase(Generic[K, V]):
         writes: dict[K, V | Absent] = {key: MISSING for key in before if key not in records}
         # What is as it was stays the very object.
         writes.update((key, new) for key, new in records.items() if before.get(key, MISSING) != new)
-        moved = reader.meta_before(oldest, newest)
-        meta = self._encoder.meta(reader.meta() if moved is None else moved[0])
+        moved = view.meta_before(oldest, newest)
+        meta = self._encoder.meta(view.meta() if moved is None else moved[0])
         if meta == before.meta:
             meta = before.meta
         self._publish(self._replica.leap, self._schema.replay(before, writes, meta, oldest))
@@ -208,7 +205,7 @@ class Chase(Generic[K, V]):
     # When it fails.
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, sqlite3.OperationalError):
+        if self.tail.passes(error):
             if self.trouble is None:
                 _log.warning("%s cannot be read for now: %s", self.tail.path, error)
             self.trouble = error
@@ -223,8 +220,9 @@ class Chase(Generic[K, V]):
         path = self.tail.path
         if isinstance(error, JournalError):
             return error
-        if isinstance(error, sqlite3.Error):
-            return not_opened(path, error)
+        refused = self.tail.refused(error)
+        if refused is not None:
+            return refused
         if isinstance(error, CodecError):
             return JournalFileError(path, f"holds what is not of these types: {error}")
         what = cut(f"{type(error).__name__}: {error}")

@@ -19,9 +19,9 @@ from cowstate.showing import shown
 
 from .errors import JournalFileError
 from .history import seconds_of
-from .log import Encoded
-from .reading import Committed, Reader, as_text
+from .reading import Reader, as_text
 from .verifying import faults_of
+from .view import Committed, Encoded
 from .watching import drawn, looks
 
 __all__ = ["diff", "export", "log", "show", "verify", "watch"]

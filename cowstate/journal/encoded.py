@@ -16,7 +16,8 @@ from cowstate.encoding import Part
 from cowstate.errors import ArgumentTypeError, CodecError
 from cowstate.showing import shown
 
-from .log import Encoded, Row
+from .log import Row
+from .view import Encoded
 
 __all__ = ["Encoder"]
 

@@ -15,15 +15,13 @@ from cowstate.schema import Schema
 from cowstate.showing import shown
 from cowstate.snapshot import Snapshot
 from cowstate.timeline import Timeline
-from cowstate.waiters import ThreadWaiter
 from cowstate.writelock import WriteLock, is_writing
 
 from .chase import Chase, Replica
 from .encoded import Encoder
 from .errors import JournalClosedError, JournalError, failing
 from .logged import LoggedStore
-from .reading import Reader
-from .tail import Tail
+from .view import Tail, View
 
 __all__ = ["Follower"]
 
@@ -84,18 +82,17 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
         chase = Chase(tail, schema, timeline, encoder, number, replica, self.source)
         self._chase = chase
         self._past = chase.past
-        self._bell = ThreadWaiter()
         # It holds what it needs of the store, and not the store: who drops that ends it.
         self._thread = Thread(
             target=_serve,
-            args=(ref(self), chase, self._bell, every),
+            args=(ref(self), chase, every),
             name=f"follower of {tail.path}",
             daemon=True,
         )
 
-    def ready(self, reader: Reader) -> None:
+    def ready(self, view: View) -> None:
         """Note what the look found that it was made from, all of it. By who makes it."""
-        self._chase.note(reader)
+        self._chase.note(view)
         self._chase.synced = True
 
     def start(self) -> None:
@@ -134,7 +131,7 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
 
     def look_soon(self) -> None:
         """Have the file looked at now, not only when it is time. For who knows of a write."""
-        self._bell.notify()
+        self._chase.tail.wake()
 
     def wait_for(
         self,
@@ -188,7 +185,7 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
         """
         text = f"the follower of {self.path} was closed; follow the file again"
         self._chase.end(failing(JournalClosedError, text))
-        self._bell.notify()
+        self._chase.tail.wake()
         if self._thread is not current_thread() and self._thread.is_alive() and not is_writing():
             self._thread.join()
 
@@ -205,7 +202,7 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
 
     def _end_waits(self) -> None:
         super()._end_waits()
-        self._bell.notify()
+        self._chase.tail.wake()
         if self._thread is not current_thread() and self._thread.is_alive():
             self._thread.join(FAREWELL)  # it lets go of the file while there is an interpreter
 
@@ -220,12 +217,10 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
         return f"<Follower of {self.path} version={now.version} records={len(now)}{state}>"
 
 
-def _serve(
-    store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], bell: ThreadWaiter, every: float
-) -> None:
+def _serve(store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], every: float) -> None:
     """Look again and again, until the store is closed, or gone."""
     try:
-        _serve_on(store, chase, bell, every)
+        _serve_on(store, chase, every)
     except BaseException as error:
         # Sent by another thread. Who waits is not to wait for ever.
         what = f"{chase.tail.path} is not followed any more, for its thread was struck"
@@ -236,15 +231,13 @@ def _serve(
         chase.tail.close()
 
 
-def _serve_on(
-    store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], bell: ThreadWaiter, every: float
-) -> None:
+def _serve_on(store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], every: float) -> None:
     while (follower := store()) is not None:
         if follower.closed:
             return
         del follower
         if not chase.step():
-            bell.sleep(monotonic() + every)
+            chase.tail.sleep(every)
     chase.end(failing(JournalError, DROPPED.format(chase.tail.path)))
 
 

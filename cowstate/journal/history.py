@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 from math import isnan, nan
 from typing import Generic, TypeVar
@@ -16,7 +16,7 @@ from cowstate.snapshot import Snapshot
 from cowstate.timeline import Timeline
 
 from .encoded import Encoder
-from .reading import Reader
+from .view import View
 
 __all__ = ["Past", "seconds_of"]
 
@@ -33,9 +33,13 @@ class Past(Generic[K, V]):
     """
 
     def __init__(
-        self, path: str, schema: Schema[K, V], durable: Timeline[K, V], encoder: Encoder[K, V]
+        self,
+        view: Callable[[], View],
+        schema: Schema[K, V],
+        durable: Timeline[K, V],
+        encoder: Encoder[K, V],
     ) -> None:
-        self._path = path
+        self._view = view
         self._schema = schema
         self._durable = durable
         self._encoder = encoder
@@ -44,34 +48,34 @@ class Past(Generic[K, V]):
         """Return the snapshot of *version*. O(keys changed since)."""
         # Before the look, which then finds at least this in the log.
         current = self._durable.current
-        reader = Reader(self._path)
+        view = self._view()
         try:
-            oldest = reader.reach().oldest
+            oldest = view.reach().oldest
             if not oldest <= version <= current.version:
                 raise CompactedError(version, oldest)
-            writes = self.changed_since(reader, version, current.version)
-            moved = reader.meta_before(version, current.version)
+            writes = self.changed_since(view, version, current.version)
+            moved = view.meta_before(version, current.version)
         finally:
-            reader.close()
+            view.close()
         meta = current.meta if moved is None else self._encoder.meta(moved[0])
         return self._schema.replay(current, writes, meta, version).after
 
-    def changed_since(self, reader: Reader, version: int, upto: int) -> dict[K, V | Absent]:
+    def changed_since(self, view: View, version: int, upto: int) -> dict[K, V | Absent]:
         """Return what each key held in *version* that was changed since, *upto* another one."""
         key, record = self._encoder.codec.key, self._encoder.codec.record
         return {
             key.decode(name): MISSING if old is None else record.decode(old)
-            for name, old in reader.before(version, upto)
+            for name, old in view.before(version, upto)
         }
 
     def commits(self, start: Snapshot[K, V], most: int) -> list[Commit[K, V]]:
         """Return the commits that follow *start*, at most *most*, as far as the log has them."""
-        reader = Reader(self._path)
+        view = self._view()
         try:
             upto = min(start.version + most, self._durable.current.version)
-            return self.replayed(reader, start, upto)
+            return self.replayed(view, start, upto)
         finally:
-            reader.close()
+            view.close()
 
     def between(self, start: Snapshot[K, V], end: Snapshot[K, V]) -> Commit[K, V]:
         """Return what leads from *start* to *end*, a later version, as one commit."""
@@ -79,16 +83,16 @@ class Past(Generic[K, V]):
         replayed = self._schema.replay(start, writes, end.meta, end.version)
         return Commit(start, end, {key: (old, new) for key, (old, new) in replayed.changes.items()})
 
-    def replayed(self, reader: Reader, start: Snapshot[K, V], upto: int) -> list[Commit[K, V]]:
+    def replayed(self, view: View, start: Snapshot[K, V], upto: int) -> list[Commit[K, V]]:
         """Return the commits that follow *start* up to a version, as far as the log has them."""
         key, record = self._encoder.codec.key, self._encoder.codec.record
         made: list[Commit[K, V]] = []
-        for row in reader.commits(start.version, upto):
+        for row in view.commits(start.version, upto):
             if row.version != start.version + 1:
                 break  # the log does not go back so far any more
             writes: dict[K, V | Absent] = {
                 key.decode(name): MISSING if new is None else record.decode(new)
-                for name, _, new in reader.changes(row.version)
+                for name, _, new in view.changes(row.version)
             }
             meta = start.meta if row.new_meta is None else self._encoder.meta(row.new_meta)
             made.append(self._schema.replay(start, writes, meta, row.version))
@@ -98,31 +102,31 @@ class Past(Generic[K, V]):
     def version_at(self, seconds: float) -> int:
         """Return the version that was current then, in seconds since 1970."""
         current = self._durable.current.version
-        reader = Reader(self._path)
+        view = self._view()
         try:
-            found, oldest = reader.version_at(seconds), reader.reach().oldest
+            found, oldest = view.version_at(seconds), view.reach().oldest
         finally:
-            reader.close()
+            view.close()
         if found is None:
             raise CompactedError(oldest - 1, oldest)
         return min(found, current)
 
     def version_before(self, seconds: float) -> int:
         """Return the version that was current then, or the oldest that there is."""
-        reader = Reader(self._path)
+        view = self._view()
         try:
-            found = reader.version_at(seconds)
-            return reader.reach().oldest if found is None else found
+            found = view.version_at(seconds)
+            return view.reach().oldest if found is None else found
         finally:
-            reader.close()
+            view.close()
 
     def oldest(self) -> int:
         """Return the oldest version that there is."""
-        reader = Reader(self._path)
+        view = self._view()
         try:
-            return reader.reach().oldest
+            return view.reach().oldest
         finally:
-            reader.close()
+            view.close()
 
 
 def seconds_of(moment: datetime | float) -> float:

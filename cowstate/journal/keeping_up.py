@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Hashable
 from types import UnionType
 from typing import Any, TypeVar, overload
@@ -27,9 +26,8 @@ from .encoded import Encoder
 from .errors import JournalFileError
 from .follower import Follower
 from .migration import Migration
-from .place import not_opened
-from .reading import Reader
-from .tail import Tail
+from .tail import FileTail
+from .view import Tail, View
 
 __all__ = ["follow"]
 
@@ -147,13 +145,13 @@ def follow(
     ring: Ring[Any] = Ring(max(bounds.versions, BACKLOG))
     # What is in the file was looked at when it was written.
     rules: Schema[Any, Any] = Schema(kind, indexes, aggregates, None, ring, "trusted", True)
-    tail = Tail(os.fspath(path))
+    tail: Tail = FileTail(os.fspath(path))
     try:
-        reader = tail.look()
-        assert reader is not None  # the first look finds something
-        if reader.schema != number:
-            raise JournalFileError(tail.path, OTHER.format(reader.schema, number))
-        text = reader.form == "json"
+        view = tail.look()
+        assert view is not None  # the first look finds something
+        if view.schema != number:
+            raise JournalFileError(tail.path, OTHER.format(view.schema, number))
+        text = view.form == "json"
         codec: Codec[Any, Any] = Codec(
             key=key,
             record=record,
@@ -162,13 +160,13 @@ def follow(
             dec_hook=dec_hook,
         )
         encoder: Encoder[Any, Any] = Encoder(codec, key, text)
-        first = without_collecting(lambda: _first(reader, encoder, rules))
+        first = without_collecting(lambda: _first(tail, view, encoder, rules))
         defers = deferral(None, rules.trunk_of)
         timeline = Timeline(bounds, ring, first, rules.size_of, defers)
         made: Follower[Any, Any, Any] = Follower(tail, encoder, rules, timeline, number, every)
         if defers is not None:
             defers.of(made)
-        made.ready(reader)
+        made.ready(view)
         tail.done()
     except BaseException:
         tail.close()
@@ -177,12 +175,15 @@ def follow(
     return made
 
 
-def _first(reader: Reader, encoder: Encoder[K, V], rules: Schema[K, V]) -> Snapshot[K, V]:
+def _first(tail: Tail, view: View, encoder: Encoder[K, V], rules: Schema[K, V]) -> Snapshot[K, V]:
     """Return what is there."""
     try:
-        records = dict(encoder.records([(key, value) for key, value, _ in reader.records()]))
-        return rules.first(records, encoder.meta(reader.meta()), reader.reach().newest)
+        records = dict(encoder.records([(key, value) for key, value, _ in view.records()]))
+        return rules.first(records, encoder.meta(view.meta()), view.reach().newest)
     except CodecError as error:
-        raise JournalFileError(reader.path, f"holds what is not of these types: {error}") from error
-    except sqlite3.Error as error:
-        raise not_opened(reader.path, error) from error
+        raise JournalFileError(view.path, f"holds what is not of these types: {error}") from error
+    except Exception as error:
+        refused = tail.refused(error)
+        if refused is None:
+            raise
+        raise refused from error

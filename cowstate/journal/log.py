@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from .errors import JournalError
+from .view import Encoded, Form, View
 
-__all__ = ["Encoded", "Log", "Outcome", "Row", "Standing"]
+__all__ = ["Log", "Outcome", "Rewritten", "Row", "Standing"]
 
-Encoded: TypeAlias = str | bytes
-"""A value as it stands in a table: JSON as text, msgpack as bytes."""
+Rewritten: TypeAlias = Callable[[Encoded], Encoded]
+"""What an encoded value of an older schema is now."""
 
 
 class Row(NamedTuple):
@@ -62,11 +63,15 @@ class Log(Protocol):
         path: where it is, for errors.
         epoch: the number by which this one may write.
         took: how many seconds the last write took.
+        form: how values are encoded.
+        schema: the number of the schema of the records.
     """
 
     path: str
     epoch: int
     took: float
+    form: Form
+    schema: int
 
     def standing(self) -> Standing:
         """Return what it holds, but for the records."""
@@ -87,6 +92,19 @@ class Log(Protocol):
 
         The answer is final: what it says is not there cannot come to be there. If it cannot be
         given, this raises, and is to be asked again before anything else is written.
+        """
+        raise NotImplementedError
+
+    def rewrite(self, record: Rewritten, meta: Rewritten, schema: int) -> None:
+        """Rewrite every record and meta value, of now and in the log; they are of *schema* then.
+
+        One transaction: who is killed in it has changed nothing, and the next one begins anew.
+        """
+
+    def view(self) -> View:
+        """Return a look at what is there now, beside the writing; whoever asks for it closes it.
+
+        From any thread.
         """
         raise NotImplementedError
 

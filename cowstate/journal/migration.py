@@ -14,7 +14,7 @@ from cowstate.showing import shown
 from cowstate.slips import ensure_function, plain
 
 from .errors import JournalFileError
-from .log import Encoded
+from .view import Encoded
 
 __all__ = ["Migration", "Migrations", "Way", "rewriter"]
 

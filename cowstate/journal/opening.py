@@ -26,8 +26,9 @@ from .encoded import Encoder
 from .errors import JournalFileError
 from .log import Log
 from .migration import Migration, Migrations, rewriter
-from .sqlite import Form, SqliteLog
+from .sqlite import SqliteLog
 from .store import JournaledStore, Sync
+from .view import Form
 
 __all__ = ["open_store"]
 

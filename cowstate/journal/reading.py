@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -15,53 +15,12 @@ from cowstate.showing import cut, shown
 
 from . import tables
 from .errors import JournalFileError
-from .log import Encoded
 from .place import ensure_not_inherited, keep_for_ever, only
+from .view import Changed, Committed, Encoded, Reach
 
-__all__ = ["Changed", "Committed", "Reader", "Reach", "as_text"]
-
+__all__ = ["Reader", "as_text"]
 
 IMMUTABLE: Final = "&immutable=1"
-
-
-class Reach(NamedTuple):
-    """How far the log of a file goes.
-
-    Attributes:
-        oldest: the oldest version that can be gone back to.
-        newest: the version that the records are of.
-    """
-
-    oldest: int
-    newest: int
-
-
-class Committed(NamedTuple):
-    """One commit, as it stands in the log.
-
-    Attributes:
-        version: the version that it led to.
-        time: when, in seconds since 1970.
-        who: who wrote it, in words.
-        keys: how many keys it changed.
-        old_meta: the meta value before it, if it changed that.
-        new_meta: the meta value after it, if it changed that.
-    """
-
-    version: int
-    time: float
-    who: str
-    keys: int
-    old_meta: Encoded | None
-    new_meta: Encoded | None
-
-
-class Changed(NamedTuple):
-    """What one key held before, and after; None for nothing."""
-
-    key: Encoded
-    old: Encoded | None
-    new: Encoded | None
 
 
 def as_text(value: Encoded) -> str:
@@ -83,7 +42,7 @@ def as_text(value: Encoded) -> str:
 
 
 class Reader:
-    """One look at the file of a store: all that it gives is of one moment, whoever writes.
+    """One look at the file of a store, as `View` says: all is of one moment, whoever writes.
 
     Close it, or `end` it and `begin` another one, for while it is open the file grows. One thread
     at a time.

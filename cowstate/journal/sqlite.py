@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from time import perf_counter, time
 from typing import Any, Final, Literal, TypeAlias
 
@@ -12,7 +12,7 @@ from . import tables
 from .bounds import Bounds, Trimming
 from .claim import Claim, here
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
-from .log import Encoded, Outcome, Row, Standing
+from .log import Outcome, Rewritten, Row, Standing
 from .place import (
     LACKS,
     Closed,
@@ -23,13 +23,10 @@ from .place import (
     not_opened,
     only,
 )
+from .reading import Reader
+from .view import Encoded, Form
 
-__all__ = ["Form", "SqliteLog", "Sync"]
-
-Form: TypeAlias = Literal["json", "msgpack"]
-
-Rewritten: TypeAlias = Callable[[Encoded], Encoded]
-"""What an encoded value of an older schema is now."""
+__all__ = ["SqliteLog", "Sync"]
 
 Sync: TypeAlias = Literal["full", "normal"]
 
@@ -296,6 +293,10 @@ class SqliteLog:
         self._durable = durable
         self._committing = False
         return Outcome(durable)
+
+    def view(self) -> Reader:
+        """Return a look at what is in the file now, beside the writing. From any thread."""
+        return Reader(self.path)
 
     def oldest(self) -> int:
         """Return the oldest version that can be gone back to."""

@@ -210,7 +210,7 @@ class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sea
             raise JournalFileError(log.path, "has two records for one key; somebody else wrote it")
         encoder.begin(standing.time, rows, records)
         super().__init__(records, meta=encoder.meta(standing.meta), **options)
-        self._past = Past(log.path, self._schema, self._journaling.durable, encoder)
+        self._past = Past(log.view, self._schema, self._journaling.durable, encoder)
         self.journal = Journal(log, sync, self._journaling, self._past)
 
     def _new_committer(self, figures: Figures | None, *parts: Any) -> Committer[K, V]:

@@ -1,14 +1,20 @@
-"""To look at the file of a store again and again, while somebody writes it: `Tail`."""
+"""To look at the file of a store again and again, while somebody writes it: `FileTail`."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+from time import monotonic
 from typing import Final
 
+from cowstate.errors import CowstateError
+from cowstate.waiters import ThreadWaiter
+
 from .errors import JournalFileError
+from .place import not_opened
 from .reading import Reader
 
-__all__ = ["Tail"]
+__all__ = ["FileTail"]
 
 GONE: Final = (
     "was deleted or replaced while it was followed; what is in memory can still be read. Follow "
@@ -21,11 +27,11 @@ FIXED: Final = (
 )
 
 
-class Tail:
+class FileTail:
     """The file of a store, held open, to be looked at whenever somebody has written it.
 
     Between two looks it holds nobody up and keeps nothing from being cleaned up. One thread at a
-    time.
+    time; as `Tail` says.
 
     Args:
         path: the file.
@@ -45,6 +51,7 @@ class Tail:
         except BaseException:
             self._reader.close()
             raise
+        self._bell = ThreadWaiter()
         self._closed = False
         self._seen: int | None = None
         self._looked: int | None = None
@@ -78,6 +85,26 @@ class Tail:
         self._reader.end()
         if to_its_end:
             self._seen = self._looked
+
+    def view(self) -> Reader:
+        """Return a look of its own at the file. From any thread."""
+        return Reader(self.path)
+
+    def sleep(self, seconds: float) -> None:
+        """Return after *seconds*, for SQLite wakes nobody; or when woken."""
+        self._bell.sleep(monotonic() + seconds)
+
+    def wake(self) -> None:
+        """End the sleep now, or the next one. From any thread."""
+        self._bell.notify()
+
+    def passes(self, error: Exception) -> bool:
+        """Whether *error* may be gone at the next look: somebody has the file, say."""
+        return isinstance(error, sqlite3.OperationalError)
+
+    def refused(self, error: Exception) -> CowstateError | None:
+        """Return what to say of an *error* of SQLite's; None if it is none of that."""
+        return not_opened(self.path, error) if isinstance(error, sqlite3.Error) else None
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from cowstate.errors import CodecError
 
-from .log import Encoded
-from .reading import Committed, Reader, as_text
+from .reading import Reader, as_text
+from .view import Committed, Encoded
 
 __all__ = ["faults_of"]
 

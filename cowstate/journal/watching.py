@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from .reading import Reader, as_text
-from .tail import Tail
+from .tail import FileTail
 
 __all__ = ["Look", "drawn", "looks"]
 
@@ -60,7 +60,7 @@ def looks(
     Raises:
         JournalFileError: it is no file of a store, or none any more.
     """
-    tail = Tail(path)
+    tail = FileTail(path)
     try:
         yield from _looks(tail, fields, pause, clock)
     finally:
@@ -68,7 +68,7 @@ def looks(
 
 
 def _looks(
-    tail: Tail, fields: Sequence[str], pause: Callable[[], object], clock: Callable[[], float]
+    tail: FileTail, fields: Sequence[str], pause: Callable[[], object], clock: Callable[[], float]
 ) -> Iterator[Look]:
     seen, when = None, clock()
     while True:

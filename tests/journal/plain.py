@@ -12,8 +12,10 @@ from typing import Any
 from cowstate import Codec
 from cowstate.journal import JournaledStore
 from cowstate.journal.encoded import Encoder
-from cowstate.journal.log import Encoded, Outcome, Row, Standing
+from cowstate.journal.errors import JournalFileError
+from cowstate.journal.log import Outcome, Rewritten, Row, Standing
 from cowstate.journal.store import Sync
+from cowstate.journal.view import Encoded, Form, View
 
 
 class PlainLog:
@@ -28,6 +30,8 @@ class PlainLog:
     path = "memory"
     epoch = 1
     took = 0.0
+    form: Form = "json"
+    schema = 0
 
     def __init__(self, faults: Sequence[str] = ()) -> None:
         self.rows: list[Row] = []
@@ -52,6 +56,12 @@ class PlainLog:
             self.faults.pop(0)
             raise OSError("mute")
         return Outcome(max([after, *(row.version for row in self.rows)]))
+
+    def rewrite(self, record: Rewritten, meta: Rewritten, schema: int) -> None:
+        raise NotImplementedError
+
+    def view(self) -> View:
+        raise JournalFileError(self.path, "cannot be read")
 
     def oldest(self) -> int:
         return self.rows[0].version - 1 if self.rows else 0

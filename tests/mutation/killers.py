@@ -76,6 +76,7 @@ NEAR = {
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
     "cowstate/journal/turn.py": JOURNAL,
+    "cowstate/journal/view.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/verifying.py": ["journal/test_looking"],
     "cowstate/journal/watching.py": ["journal/test_watching"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
