@@ -10,7 +10,7 @@ from typing import TypeVar
 from cowstate.errors import ArgumentTypeError, ArgumentValueError
 from cowstate.showing import shown
 
-__all__ = ["ensure_path", "ensure_seconds", "without_collecting"]
+__all__ = ["ensure_nameless", "ensure_path", "ensure_seconds", "ensure_wait", "without_collecting"]
 
 R = TypeVar("R")
 
@@ -23,10 +23,27 @@ def ensure_path(path: object) -> None:
         raise ArgumentValueError(f"path must be without a null character, not {shown(path)}")
 
 
+def ensure_nameless(name: object) -> None:
+    """Raise if a file was given a *name*, which is for what is on a server."""
+    if name is not None:
+        raise ArgumentValueError(
+            f"a file holds one store, which needs no name; {shown(name)} is for one on a server, "
+            "whose URL begins with postgresql://"
+        )
+
+
 def ensure_seconds(name: str, seconds: object) -> None:
     """Raise if *seconds*, which was given as *name*, is no time."""
     if not isinstance(seconds, int | float) or not seconds > 0:
         raise ArgumentValueError(f"{name} must be seconds above 0, not {shown(seconds)}")
+
+
+def ensure_wait(seconds: object) -> None:
+    """Raise if *seconds*, which was given as ``wait``, is no time, which may be none at all."""
+    if not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ArgumentValueError(
+            f"wait must be seconds, at least 0, or None for ever, not {shown(seconds)}"
+        )
 
 
 def without_collecting(read: Callable[[], R]) -> R:

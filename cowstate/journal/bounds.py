@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from cowstate.errors import ArgumentTypeError, ArgumentValueError
 from cowstate.records import Record
 from cowstate.showing import shown
 
-from . import tables
-
-__all__ = ["Bounds", "Trimming"]
+__all__ = ["Bounds", "Statements", "Trimming"]
 
 AT_ONCE: Final = 8
 """How many versions a write lets go at the most, but for twice as many as it makes."""
@@ -62,15 +60,33 @@ class Bounds(Record):
             raise ArgumentValueError(f"seconds must be above 0, or None, not {shown(self.seconds)}")
 
 
+class Statements(NamedTuple):
+    """What is said to a database of its log.
+
+    Attributes:
+        taken: how many bytes it takes from a version on.
+        oldest: the version, time and bytes of each commit up to a version.
+        reach: the first and the last version.
+        drop: lets go of what there is up to a version.
+    """
+
+    taken: str
+    oldest: str
+    reach: str
+    drop: Sequence[str]
+
+
 class Trimming:
     """Keeps a log within its bounds. One thread at a time, as the log.
 
     Args:
         bounds: they.
+        statements: what a log is asked by, and dropped.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, statements: Statements) -> None:
         self._bounds = bounds
+        self._say = statements
         # What the log takes; None while a transaction is open, or if one failed: it is asked then.
         self._size: int | None = None
         self._within = 0
@@ -89,7 +105,7 @@ class Trimming:
             size = self._measured(do, size, newest - made)
         most = min(newest - 1, self._oldest(do) + 2 * made + AT_ONCE)
         last = None
-        for version, when, taken in do(tables.OLDEST, (most,)).fetchall():
+        for version, when, taken in do(self._say.oldest, (most,)).fetchall():
             if not self._is_beyond(newest - version, now - when, size):
                 break
             last = version
@@ -98,7 +114,7 @@ class Trimming:
         self._within = 0 if size is None else size
         if last is None:
             return 0
-        return sum(do(statement, (last,)).rowcount for statement in tables.DROP)
+        return sum(do(statement, (last,)).rowcount for statement in self._say.drop)
 
     def forget(self) -> None:
         """Ask the log what it takes: somebody else is about to shorten it."""
@@ -109,11 +125,11 @@ class Trimming:
         self._size = self._within if self._bounds.bytes is not None else None
 
     def _measured(self, do: Callable[..., Any], size: int | None, before: int) -> int:
-        [(taken,)] = do(tables.TAKEN, (-1 if size is None else before,))
+        [(taken,)] = do(self._say.taken, (-1 if size is None else before,))
         return int((size or 0) + taken)
 
     def _oldest(self, do: Callable[..., Any]) -> int:
-        [(first, _)] = do(tables.REACH)
+        [(first, _)] = do(self._say.reach)
         return int(first) - 1
 
     def _is_beyond(self, behind: int, age: float, size: int | None) -> bool:

@@ -19,7 +19,7 @@ from cowstate.showing import shown
 from .log import Row
 from .view import Encoded
 
-__all__ = ["Encoder"]
+__all__ = ["MOST", "Encoder"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -55,11 +55,18 @@ class Encoder(Generic[K, V]):
         key: the type of the keys.
         text: whether the form is text.
         clock: what time it is, in seconds since 1970.
+        longest_key: how many bytes a key may be.
     """
 
     def __init__(
-        self, codec: Codec[K, V], key: Any, text: bool, clock: Callable[[], float] = time
+        self,
+        codec: Codec[K, V],
+        key: Any,
+        text: bool,
+        clock: Callable[[], float] = time,
+        longest_key: int = MOST,
     ) -> None:
+        self._longest_key = longest_key
         self.codec = codec
         self._text = text
         self._clock = clock
@@ -98,11 +105,22 @@ class Encoder(Generic[K, V]):
     def _key(self, key: K) -> Encoded:
         forms = self._first_form
         if forms is None:
-            return self._written(self.codec.key, key)
+            return self._name_of(key)
         found = forms.get(key)
         if found is None:
-            found = forms[key] = self._written(self.codec.key, key)
+            found = forms[key] = self._name_of(key)
         return found
+
+    def _name_of(self, key: K) -> Encoded:
+        name = self._written(self.codec.key, key)
+        # Of a text each character is one to four bytes.
+        if len(name) * 4 > self._longest_key and len(_bytes(name)) > self._longest_key:
+            raise CodecError(
+                self.codec.key.name,
+                f"{len(_bytes(name)):,} bytes are more than a key may be here "
+                f"({self._longest_key:,})",
+            )
+        return name
 
     def _written(self, part: Part[T], value: T) -> Encoded:
         data = part.encode(value)
@@ -143,6 +161,10 @@ class Encoder(Generic[K, V]):
     def meta(self, data: Encoded | None) -> Any:
         """Return a meta value; None where there was none yet."""
         return None if data is None or data == self._nothing else self.codec.meta.decode(data)
+
+
+def _bytes(name: Encoded) -> bytes:
+    return name.encode() if isinstance(name, str) else name
 
 
 def _has_one_form(key: Any) -> bool:

@@ -26,7 +26,7 @@ from .encoded import Encoder
 from .errors import JournalFileError
 from .follower import Follower
 from .migration import Migration
-from .tail import FileTail
+from .tails import tail_of
 from .view import Tail, View
 
 __all__ = ["follow"]
@@ -39,13 +39,14 @@ V = TypeVar("V")
 def follow(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: type[K],
     record: type[V],
     meta: type[M],
     indexes: Indexes[V] | None = None,
     aggregates: Aggregates[V] | None = None,
     schema: int = 0,
-    every: float = 0.01,
+    every: float | None = None,
     history: History | None = None,
     maps: str = "auto",
     dec_hook: Hook | None = None,
@@ -56,13 +57,14 @@ def follow(
 def follow(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: type[K],
     record: type[V],
     meta: Any = None,
     indexes: Indexes[V] | None = None,
     aggregates: Aggregates[V] | None = None,
     schema: int = 0,
-    every: float = 0.01,
+    every: float | None = None,
     history: History | None = None,
     maps: str = "auto",
     dec_hook: Hook | None = None,
@@ -73,13 +75,14 @@ def follow(
 def follow(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: Any,
     record: UnionType,
     meta: Any = None,
     indexes: Indexes[Any] | None = None,
     aggregates: Aggregates[Any] | None = None,
     schema: int = 0,
-    every: float = 0.01,
+    every: float | None = None,
     history: History | None = None,
     maps: str = "auto",
     dec_hook: Hook | None = None,
@@ -89,31 +92,36 @@ def follow(
 def follow(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: Any,
     record: Any,
     meta: Any = None,
     indexes: Indexes[Any] | None = None,
     aggregates: Aggregates[Any] | None = None,
     schema: int = 0,
-    every: float = 0.01,
+    every: float | None = None,
     history: History | None = None,
     maps: str = "auto",
     dec_hook: Hook | None = None,
 ) -> Follower[Any, Any, Any]:
-    """Follow the store in the file at *path*, which any process of this machine may write.
+    """Follow the store in the file, or on the server, at *path*, whoever writes it.
 
-    When this returns, all that is in the file can be read. Costs O(N), and a look at the file
-    *every* so often by a thread of its own.
+    When this returns, all that is there can be read. Costs O(N), and a look *every* so often by a
+    thread of its own.
 
     Args:
-        path: the file; it must be there.
+        path: the file, which any process of this machine may write; or the URL of a database on a
+            PostgreSQL server, as of `open_store`. It must be there.
+        name: on a server, which of its stores.
         key: the type of the keys, as of `open_store`.
         record: the type of the records, likewise.
         meta: the type of the meta value, likewise.
         indexes: `Index` by name: those of this reader, whatever the writer has.
         aggregates: `Aggregate` by name, likewise.
         schema: the number of the schema of the records.
-        every: how often to look, in seconds. A hundredth costs about half a percent of a core.
+        every: how often to look, in seconds; for a file a hundredth, which costs about half a
+            percent of a core. A server wakes whoever follows, so there it is 1, for when it could
+            not; but where it only repeats another one's log a twentieth is right.
         history: how much of the past is kept in memory; see `History`.
         maps: which map holds the records, as of `Store`.
         dec_hook: as of `Codec`.
@@ -137,7 +145,8 @@ def follow(
     (2, 3)
     """
     ensure_path(path)
-    ensure_seconds("every", every)
+    if every is not None:
+        ensure_seconds("every", every)
     number = Migration(schema, None, None).schema
     if not isinstance(history, History | None):
         raise ArgumentTypeError(f"history must be a History(versions=...), not {shown(history)}")
@@ -145,7 +154,7 @@ def follow(
     ring: Ring[Any] = Ring(max(bounds.versions, BACKLOG))
     # What is in the file was looked at when it was written.
     rules: Schema[Any, Any] = Schema(kind, indexes, aggregates, None, ring, "trusted", True)
-    tail: Tail = FileTail(os.fspath(path))
+    tail, often = tail_of(path, name, every)
     try:
         view = tail.look()
         assert view is not None  # the first look finds something
@@ -163,7 +172,7 @@ def follow(
         first = without_collecting(lambda: _first(tail, view, encoder, rules))
         defers = deferral(None, rules.trunk_of)
         timeline = Timeline(bounds, ring, first, rules.size_of, defers)
-        made: Follower[Any, Any, Any] = Follower(tail, encoder, rules, timeline, number, every)
+        made: Follower[Any, Any, Any] = Follower(tail, encoder, rules, timeline, number, often)
         if defers is not None:
             defers.of(made)
         made.ready(view)

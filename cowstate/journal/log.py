@@ -65,9 +65,11 @@ class Log(Protocol):
         took: how many seconds the last write took.
         form: how values are encoded.
         schema: the number of the schema of the records.
+        longest_key: how many bytes an encoded key may be.
     """
 
     path: str
+    longest_key: int
     epoch: int
     took: float
     form: Form

@@ -6,7 +6,7 @@ import os
 from collections.abc import Hashable, Mapping
 from inspect import signature
 from types import UnionType
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 
 from cowstate.codec import Codec
 from cowstate.encoding import Hook
@@ -20,12 +20,14 @@ from cowstate.showing import shown
 from cowstate.store import Aggregates, Indexes, Store
 from cowstate.timeline import History
 
-from .arguments import ensure_path, ensure_seconds, without_collecting
+from .arguments import ensure_nameless, ensure_path, ensure_seconds, ensure_wait, without_collecting
 from .bounds import Bounds
 from .encoded import Encoder
 from .errors import JournalFileError
 from .log import Log
 from .migration import Migration, Migrations, rewriter
+from .postgres.log import PostgresLog
+from .postgres.server import Server, is_url
 from .sqlite import SqliteLog
 from .store import JournaledStore, Sync
 from .view import Form
@@ -43,6 +45,7 @@ _OPTIONS: Final = signature(Store.__init__).parameters.keys() - {"self", "record
 def open_store(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: type[K],
     record: type[V],
     meta: type[M],
@@ -52,6 +55,8 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    lease: float = 5.0,
+    wait: float | None = 10.0,
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
@@ -73,6 +78,7 @@ def open_store(
 def open_store(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: type[K],
     record: type[V],
     meta: Any = None,
@@ -82,6 +88,8 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    lease: float = 5.0,
+    wait: float | None = 10.0,
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
@@ -104,6 +112,7 @@ def open_store(
 def open_store(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: Any,
     record: UnionType,
     meta: Any = None,
@@ -113,6 +122,8 @@ def open_store(
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    lease: float = 5.0,
+    wait: float | None = 10.0,
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
@@ -133,12 +144,15 @@ def open_store(
 def open_store(
     path: str | os.PathLike[str],
     *,
+    name: str | None = None,
     key: Any,
     record: Any,
     meta: Any = None,
     sync: Sync = "full",
     interval: float = 0.1,
     form: Form = "json",
+    lease: float = 5.0,
+    wait: float | None = 10.0,
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
@@ -147,14 +161,17 @@ def open_store(
     dec_hook: Hook | None = None,
     **options: Any,
 ) -> JournaledStore[Any, Any]:
-    """Open the store in the file at *path*, for writing; make it if it is not there.
+    """Open the store in the file, or on the server, at *path* for writing; make it if need be.
 
     One store at a time writes a file, in one process; it is a database of SQLite's, that any tool
     may read meanwhile. Costs O(N), to read and derive everything.
 
     Args:
         path: the file. Beside it there are ``-wal`` and ``-shm``, which belong to it while it is
-            open, and ``-writer``, which is empty.
+            open, and ``-writer``, which is empty. Or the URL of a database on a PostgreSQL server,
+            ``postgresql://user@host/database``, where all machines can write and follow it. That
+            needs the extra ``postgres``. Its tables are in a schema ``cowstate_`` and *name*.
+        name: on a server, which of its stores.
         key: the type of the keys, for `Codec`.
         record: the type of the records; for several ``A | B``, each with ``tag=True``.
         meta: the type of the meta value, which is None until it is set: the third parameter of the
@@ -168,6 +185,11 @@ def open_store(
             end of the ``with`` or of the main thread.
         form: how values are encoded in a new file: ``"json"``, for people, or ``"msgpack"``. A
             file that is there keeps its form.
+        lease: on a server, for how many seconds after its last sign of life the writer is taken
+            for alive. Then another one may take over; the one before is refused from then on
+            (`FencedError`), whether it knows of that or not.
+        wait: on a server, for how many seconds to wait for the one that writes now; None for ever,
+            as a standby does. It is told at once when that one is closed.
         bounds: how far back the log may go; all of it is kept if this is left out. See also
             `Journal.compact`.
         schema: a number of yours for what the records look like; raise it when that changes.
@@ -219,7 +241,7 @@ def open_store(
         key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
     )
     migration = Migration(schema, migrate, migrate_meta)
-    log = SqliteLog(path, form, "normal" if sync == "normal" else "full", schema, bounds)
+    log = _log(path, name, form, sync, schema, bounds, lease, wait)
     try:
         if log.form != form:
             codec = Codec(
@@ -236,11 +258,32 @@ def open_store(
             records = rewriter(log.path, way.records, codec.record, text, enc_hook)
             metas = rewriter(log.path, way.meta, codec.meta, text, enc_hook)
             log.rewrite(records, metas, schema)
-        encoder: Encoder[Any, Any] = Encoder(codec, key, text)
+        encoder: Encoder[Any, Any] = Encoder(codec, key, text, longest_key=log.longest_key)
         return _loaded(log, encoder, sync, options, interval)
     except BaseException:
         log.close()
         raise
+
+
+def _log(
+    path: str | os.PathLike[str],
+    name: str | None,
+    form: Form,
+    sync: Sync,
+    schema: int,
+    bounds: Bounds | None,
+    lease: float,
+    wait: float | None,
+) -> Log:
+    durably: Literal["full", "normal"] = "normal" if sync == "normal" else "full"
+    if not is_url(path):
+        ensure_nameless(name)
+        return SqliteLog(path, form, durably, schema, bounds)
+    ensure_seconds("lease", lease)
+    if wait is not None:
+        ensure_wait(wait)
+    server = Server(os.fspath(path), name)
+    return PostgresLog(server, form, durably, schema, bounds, lease, wait)
 
 
 def _loaded(

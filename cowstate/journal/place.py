@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sqlite3
 from typing import Any, Final
 
 from . import tables
-from .errors import JournalClosedError, JournalError, JournalFileError
+from .ended import never_freed
+from .errors import JournalError, JournalFileError
 
 __all__ = [
     "LACKS",
-    "Closed",
     "Place",
     "ensure_not_inherited",
     "is_new",
@@ -114,24 +113,6 @@ def only(path: str, cursor: sqlite3.Cursor) -> Any:
     return row[0]
 
 
-class Closed:
-    """Stands where a connection stood."""
-
-    in_transaction = False
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def execute(self, *_: object) -> Any:
-        """Say that it was closed."""
-        raise JournalClosedError(f"{self._path} was closed; open it again")
-
-    executemany = execute
-
-    def close(self) -> None:
-        """Do nothing more."""
-
-
 _inherited: set[str] = set()
 
 
@@ -152,4 +133,4 @@ def keep_for_ever(connection: Any, path: str) -> None:
     files that are the parent's. A reference that nobody has is never given back.
     """
     _inherited.add(path)
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+    never_freed(connection)

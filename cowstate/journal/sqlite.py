@@ -9,13 +9,14 @@ from time import perf_counter, time
 from typing import Any, Final, Literal, TypeAlias
 
 from . import tables
-from .bounds import Bounds, Trimming
+from .bounds import Bounds, Statements, Trimming
 from .claim import Claim, here
+from .encoded import MOST
+from .ended import Closed
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
 from .log import Outcome, Rewritten, Row, Standing
 from .place import (
     LACKS,
-    Closed,
     Place,
     ensure_not_inherited,
     is_new,
@@ -35,6 +36,8 @@ CHECKPOINT: Final = 1_000
 
 BUSY: Final = 5.0
 """For how many seconds another program may hold the file's lock before that is an error."""
+
+TRIMMING: Final = Statements(tables.TAKEN, tables.OLDEST, tables.REACH, tables.DROP)
 
 CLAIM: Final = "-writer"
 """What the name of the file is followed by in the name of the one that says who writes."""
@@ -83,8 +86,9 @@ class SqliteLog:
         self._committing = False
         self._durable = 0
         self._fenced: FencedError | None = None
-        self._trimming = None if bounds is None else Trimming(bounds)
+        self._trimming = None if bounds is None else Trimming(bounds, TRIMMING)
         self._due = 0
+        self.longest_key = MOST
         self.took = 0.0
         self._claim = _claimed(self.path)
         try:

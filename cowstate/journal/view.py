@@ -65,7 +65,7 @@ class View(Protocol):
     """
 
     path: str
-    form: str
+    form: Form
     schema: int
 
     def reach(self) -> Reach:

@@ -32,6 +32,7 @@ class PlainLog:
     took = 0.0
     form: Form = "json"
     schema = 0
+    longest_key = 1_000
 
     def __init__(self, faults: Sequence[str] = ()) -> None:
         self.rows: list[Row] = []

@@ -10,6 +10,7 @@ SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
 FOLLOWER = ["journal/test_follower", "journal/test_follower_ends"]
+POSTGRES = ["journal/postgres/test_writing", "journal/postgres/test_faults"]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
@@ -69,12 +70,23 @@ NEAR = {
     "cowstate/journal/log.py": JOURNAL,
     "cowstate/journal/logged.py": ["journal/test_history", "journal/test_following"],
     "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
+    "cowstate/journal/ended.py": ["journal/test_place", "journal/postgres/test_writing"],
+    "cowstate/journal/postgres/lease.py": ["journal/postgres/test_taking_over"],
+    "cowstate/journal/postgres/log.py": POSTGRES,
+    "cowstate/journal/postgres/opened.py": POSTGRES,
+    "cowstate/journal/postgres/rewriting.py": POSTGRES,
+    "cowstate/journal/postgres/rows.py": POSTGRES,
+    "cowstate/journal/postgres/server.py": POSTGRES,
+    "cowstate/journal/postgres/tables.py": [*POSTGRES, "journal/postgres/test_following"],
+    "cowstate/journal/postgres/tail.py": ["journal/postgres/test_following"],
+    "cowstate/journal/postgres/view.py": POSTGRES,
     "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/sqlite.py": [*JOURNAL, "journal/test_opening", "journal/test_place"],
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
+    "cowstate/journal/tails.py": ["journal/postgres/test_following", *FOLLOWER],
     "cowstate/journal/turn.py": JOURNAL,
     "cowstate/journal/view.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/verifying.py": ["journal/test_looking"],

@@ -1,0 +1,1 @@
+"""The journal of a store on a PostgreSQL server, for more than one machine."""

@@ -1,0 +1,118 @@
+"""Signs of life of the one who may write: `Lease`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from threading import Thread, current_thread
+from time import monotonic
+from typing import Any, Final
+from weakref import ref
+
+from cowstate.waiters import ThreadWaiter
+
+from ..ended import never_freed
+from .server import Server
+
+__all__ = ["Lease"]
+
+FAREWELL: Final = 1.0
+"""For how long, in seconds, an end waits for a thread that is talking to the server."""
+
+_log = logging.getLogger("cowstate")
+
+
+class Lease:
+    """Has the right to write for as long as it lives, by a thread and a connection of its own.
+
+    It keeps others from taking over, and that is all: what is written is fenced by its own
+    transaction. So a sign of life that comes late, or never, costs the right to write, and nothing
+    that was acknowledged.
+
+    Args:
+        server: the store's place.
+        text: the statement that gives a sign of life.
+        values: what it is given.
+        every: how often, in seconds.
+    """
+
+    def __init__(self, server: Server, text: str, values: Mapping[str, Any], every: float) -> None:
+        self._bell = ThreadWaiter()
+        self._kept: list[Any] = []  # the connection, while there is one
+        self._ended = [False]
+        # It does not hold this, so who drops it ends the thread.
+        self._thread = Thread(
+            target=_serve,
+            args=(
+                ref(self),
+                self._bell,
+                self._ended,
+                self._kept,
+                server,
+                text,
+                dict(values),
+                every,
+            ),
+            name=f"lease of {server.where}",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def end(self) -> None:
+        """Give no more signs. May be called twice."""
+        self._ended[0] = True
+        self._bell.notify()
+        if self._thread is not current_thread():
+            self._thread.join(FAREWELL)
+
+    def abandon(self) -> None:
+        """Forget it: thread and connection are the parent's of a fork."""
+        self._ended[0] = True
+        for connection in list(self._kept):
+            never_freed(connection)
+
+
+def _serve(
+    lease: ref[Lease],
+    bell: ThreadWaiter,
+    ended: list[bool],
+    kept: list[Any],
+    server: Server,
+    text: str,
+    values: Mapping[str, Any],
+    every: float,
+) -> None:
+    try:
+        _serve_on(lease, bell, ended, kept, server, text, values, every)
+    finally:
+        _let_go(kept)
+
+
+def _serve_on(
+    lease: ref[Lease],
+    bell: ThreadWaiter,
+    ended: list[bool],
+    kept: list[Any],
+    server: Server,
+    text: str,
+    values: Mapping[str, Any],
+    every: float,
+) -> None:
+    while lease() is not None and not ended[0]:
+        try:
+            if not kept or server.is_over(kept[0]):
+                _let_go(kept)
+                kept.append(server.connect())
+            if kept[0].execute(text, values).rowcount == 0:
+                _log.warning("somebody else may write %s now", server.where)
+                return
+        except Exception as error:
+            if not server.is_of_server(error):
+                raise
+            _log.warning("%s was given no sign of life: %s", server.where, error)
+        bell.sleep(monotonic() + every)
+
+
+def _let_go(kept: list[Any]) -> None:
+    while kept:
+        kept.pop().close()

@@ -1,0 +1,178 @@
+"""A store's place on a PostgreSQL server, and what goes wrong there: `Server`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from cowstate.errors import ArgumentTypeError, ArgumentValueError, CowstateError
+from cowstate.showing import cut, shown
+
+from ..errors import JournalError, JournalFileError
+from ..view import Form
+from .tables import APPLICATION, LAYOUT, statements
+
+__all__ = ["Server", "is_url"]
+
+MISSING: Final = (
+    "a journal on PostgreSQL needs psycopg 3: pip install 'cowstate[postgres]', or psycopg with "
+    "the libpq of your system"
+)
+
+NAMES: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
+
+SCHEMA: Final = "cowstate_"
+"""What the name of a store follows in that of the schema that its tables are in."""
+
+# What the connection string does not say. A server that has gone, and its network with it, is to
+# be noticed: what waits for it is a write.
+PATIENCE: Final = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+    "application_name": "cowstate",
+}
+
+
+def is_url(path: object) -> bool:
+    """Whether *path* names a server, and no file.
+
+    >>> is_url("postgresql://localhost/trading"), is_url("trading.db")
+    (True, False)
+    """
+    return isinstance(path, str) and path.startswith(("postgresql://", "postgres://"))
+
+
+class Server:
+    """The schema of one store in a database of a server's. Any thread.
+
+    Args:
+        url: where the server is, as libpq reads it; passwords may be in ``~/.pgpass``.
+        name: the name of the store.
+
+    Attributes:
+        schema: the schema that its tables are in.
+        channel: where a server tells of each group of commits.
+        free: where it tells that nobody writes any more.
+        where: what is said of its place, without a password.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: those are none.
+        JournalError: psycopg is not there.
+    """
+
+    def __init__(self, url: str, name: object) -> None:
+        if not isinstance(name, str):
+            raise ArgumentTypeError(
+                "a store on a server needs a name, for there may be several: name='positions', "
+                f"not {shown(name)}"
+            )
+        if NAMES.fullmatch(name) is None:
+            raise ArgumentValueError(
+                "the name of a store is at most 48 small letters, digits and underscores, and "
+                f"begins with no digit; {shown(name)} is none"
+            )
+        try:
+            self._psycopg: Any = import_module("psycopg")
+        except ImportError as error:
+            raise JournalError(f"{MISSING} ({cut(str(error))})") from error
+        try:
+            given = self._psycopg.conninfo.conninfo_to_dict(url)
+        except self._psycopg.Error as error:
+            # What is wrong with it may be said with the password in it.
+            raise ArgumentValueError(
+                "the URL of a server is postgresql://user@host:port/database; what was given is "
+                f"none that libpq can read ({type(error).__name__})"
+            ) from None
+        self.schema = SCHEMA + name
+        self.channel = self.schema
+        self.free = f"{self.schema}_free"
+        self._options: Mapping[str, Any] = {**PATIENCE, **given}
+        self.where = f"{name} on {_place(given)}"
+
+    def connect(self) -> Any:
+        """Return a new connection, on which each statement is a transaction of its own.
+
+        Raises:
+            psycopg.OperationalError: the server cannot be had.
+        """
+        return self._psycopg.connect(**self._options, autocommit=True)
+
+    def statements(self, form: Form = "json") -> Mapping[str, str]:
+        """Return what is said to the server, of values that have a *form*."""
+        return statements(self.schema, form)
+
+    def about(self, connection: Any) -> tuple[Form, int] | None:
+        """Return the form and the schema's number of what is there; None if nothing is.
+
+        Raises:
+            JournalFileError: what is there is not ours to go on with.
+        """
+        texts = self.statements()
+        [(schema, about, writer)] = self.ask(connection, texts["find"], {"schema": self.schema})
+        if schema is None:
+            return None
+        if about is None or writer is None:
+            raise JournalFileError(
+                self.where,
+                f"cannot be: there is a schema {self.schema}, which is another program's, or not "
+                "open to this user; give the store another name",
+            )
+        found = self.ask(connection, texts["about"])
+        if len(found) != 1 or found[0][0] != APPLICATION:
+            raise JournalFileError(
+                self.where, f"is none: the schema {self.schema} is another program's"
+            )
+        [(_, layout, form, number)] = found
+        if layout > LAYOUT:
+            raise JournalFileError(
+                self.where,
+                f"was written by a newer version of cowstate (layout {layout}, and this one knows "
+                f"{LAYOUT}); install that one",
+            )
+        return form, number
+
+    def ask(self, connection: Any, text: str, values: Any = None) -> list[Any]:
+        """Return the rows that a statement gives."""
+        found: list[Any] = connection.execute(text, values).fetchall()
+        return found
+
+    # What goes wrong.
+
+    def is_of_server(self, error: BaseException | None) -> bool:
+        """Whether *error* is one of the driver's."""
+        return isinstance(error, self._psycopg.Error)
+
+    def passes(self, error: BaseException | None) -> bool:
+        """Whether *error* is one that another try may not meet: the server was restarted, say."""
+        kinds = self._psycopg.OperationalError, self._psycopg.InterfaceError
+        return isinstance(error, kinds)
+
+    def refused(self, error: BaseException) -> CowstateError:
+        """Return what to say of an *error* of the driver's."""
+        what = cut(" ".join(str(error).split())) or type(error).__name__
+        errors = self._psycopg.errors
+        if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName):
+            return JournalFileError(self.where, f"was deleted, or never was ({what})")
+        if isinstance(error, errors.InsufficientPrivilege):
+            return JournalError(
+                f"{self.where} is not open to this user ({what}); see GRANT in PostgreSQL's manual"
+            )
+        return JournalError(f"{self.where} cannot be had: {what}")
+
+    def is_over(self, connection: Any) -> bool:
+        """Whether *connection* is cut, or in the midst of something that nobody waits for."""
+        idle = self._psycopg.pq.TransactionStatus.IDLE
+        return bool(connection.closed or connection.info.transaction_status != idle)
+
+
+def _place(given: Mapping[str, Any]) -> str:
+    """Return where a server is, in the words of a connection string, without what is secret."""
+    user, host, port = given.get("user"), given.get("host"), given.get("port")
+    at = f"{user}@" if user else ""
+    hosts = f"{host}" if host else ""
+    return f"postgresql://{at}{hosts}{f':{port}' if port else ''}/{given.get('dbname') or ''}"

@@ -1,0 +1,185 @@
+"""To look at a store on a server whenever somebody has written it: `PostgresTail`."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from selectors import EVENT_READ, DefaultSelector, SelectorKey
+from socket import socketpair
+from time import monotonic
+from typing import Any, Final
+
+from cowstate.errors import CowstateError
+
+from ..ended import Closed, never_freed
+from ..errors import JournalFileError
+from .server import Server
+from .view import PostgresView
+
+__all__ = ["PostgresTail"]
+
+GAP: Final = 0.002
+"""How long, in seconds, a look is put off after the one before: a server that writes much is not
+asked for each commit."""
+
+GONE: Final = "was deleted while it was followed; what is in memory can still be read"
+
+_log = logging.getLogger("cowstate")
+
+
+class PostgresTail:
+    """As `Tail` says: a connection that hears of each commit, and reads what came.
+
+    That it hears of one only wakes; what counts is the log. So a word that is lost, with a
+    connection, say, loses nothing: whoever connects anew looks first. A server that only repeats
+    another one's log (a hot standby) tells nobody; there the log is looked at when it is time.
+
+    Args:
+        server: the store's place.
+
+    Attributes:
+        path: what is said of the store's place.
+
+    Raises:
+        JournalError: the server cannot be had.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.path = server.where
+        self._server = server
+        self._texts = server.statements()
+        self._ears, self._bell = socketpair()
+        self._ears.setblocking(False)
+        self._bell.setblocking(False)
+        self._connection: Any = Closed(self.path)
+        self._view: PostgresView | None = None
+        self._seen: Any = None
+        self._looked: Any = None
+        self._next = 0.0
+        self._told = False
+        try:
+            self._connect()
+        except Exception as error:
+            self.close()
+            if server.is_of_server(error):
+                raise server.refused(error) from error
+            raise
+
+    def _connect(self) -> None:
+        self._connection.close()
+        connection = self._server.connect()
+        try:
+            [(repeats,)] = self._server.ask(connection, "SELECT pg_is_in_recovery()")
+            connection.add_notify_handler(self._note)
+            if not repeats:
+                connection.execute(f"LISTEN {self._server.channel}")
+            if self._server.about(connection) is None:
+                raise JournalFileError(
+                    self.path, "is not there: nobody has opened it for writing yet"
+                )
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _note(self, _: object) -> None:
+        self._told = True
+
+    def look(self) -> PostgresView | None:
+        """Return what is there, as of one moment, if anything was written since the last look.
+
+        Raises:
+            psycopg.Error: the server cannot be had now.
+            JournalError: it cannot go on.
+        """
+        if self._connection.closed:
+            self._connect()
+        # Before the look: what is written in between is found now, and looked at once more.
+        self._told = False
+        found = self._server.ask(self._connection, self._texts["state"])
+        if not found:
+            raise JournalFileError(self.path, GONE)
+        self._looked = found[0]
+        if self._looked == self._seen:
+            return None
+        self._view = PostgresView(self._server, self._connection)
+        return self._view
+
+    def done(self, to_its_end: bool = True) -> None:
+        """End the look; if it was not *to_its_end*, there is another one, whoever writes."""
+        view, self._view = self._view, None
+        if view is not None:
+            view.close()
+        self._next = monotonic() + GAP
+        if to_its_end:
+            self._seen = self._looked
+
+    def view(self) -> PostgresView:
+        """Return a look of its own, on another connection. From any thread."""
+        return PostgresView(self._server)
+
+    # Sleep.
+
+    def sleep(self, seconds: float) -> None:
+        """Return after *seconds*, or when the server has told of a commit, or when woken."""
+        if self._told or self._heard(seconds, self._connection):
+            self._heard(self._next - monotonic())
+
+    def _heard(self, seconds: float, connection: Any = None) -> bool:
+        """Whether something came on *connection* before the time was over, or somebody woke."""
+        ready = [key.fileobj for key, _ in self._selected(seconds, connection)]
+        if self._ears in ready:
+            with suppress(BlockingIOError):
+                self._ears.recv(4096)
+            return False
+        if ready:
+            self._take_in(connection)
+        return bool(ready)
+
+    def _selected(self, seconds: float, connection: Any) -> list[tuple[SelectorKey, int]]:
+        with DefaultSelector() as selector:
+            selector.register(self._ears, EVENT_READ)
+            if connection is not None and not connection.closed:
+                selector.register(connection.fileno(), EVENT_READ)
+            return selector.select(max(seconds, 0))
+
+    def _take_in(self, connection: Any) -> None:
+        """Read what came, so that it is not heard again. If the server has gone, it is over."""
+        try:
+            connection.pgconn.consume_input()
+            _drop_all(connection.pgconn.notifies)
+        except Exception as error:
+            if not self._server.is_of_server(error):
+                raise
+            connection.close()
+
+    def wake(self) -> None:
+        """End the sleep now, or the next one. From any thread."""
+        with suppress(OSError):  # it is full, so it is awake; or over
+            self._bell.send(b"!")
+
+    # What goes wrong.
+
+    def passes(self, error: Exception) -> bool:
+        """Whether *error* may be gone at the next look: the server is started anew, say."""
+        return self._server.passes(error) or self._server.passes(error.__cause__)
+
+    def refused(self, error: Exception) -> CowstateError | None:
+        """Return what to say of an *error* of the server's; None if it is none of that."""
+        return self._server.refused(error) if self._server.is_of_server(error) else None
+
+    def close(self) -> None:
+        """Let go of the server. May be called twice."""
+        connection, self._connection = self._connection, Closed(self.path)
+        connection.close()
+        self._ears.close()
+        self._bell.close()
+
+    def abandon(self) -> None:
+        """Forget the connection without a touch: it belongs to the parent of a fork."""
+        never_freed(self._connection)
+
+
+def _drop_all(next_of: Any) -> None:
+    while next_of() is not None:
+        pass

@@ -1,0 +1,39 @@
+"""One server for all tests of a session, and a name of its own for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.journal.postgres.servers import Cluster
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def name() -> str:
+    """Of a store that nobody has used."""
+    return f"slots_{next(_numbers)}"
+
+
+@pytest.fixture
+def own() -> Iterator[Cluster]:
+    """One of a test's own, which it may do anything to."""
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()

@@ -1,0 +1,179 @@
+"""PostgreSQL servers of the tests' own: made in a temporary directory, killed, started anew."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from cowstate import Index
+from cowstate.journal import Follower, JournaledStore, follow, open_store
+from tests.journal.files import INDEXES, Slot
+
+READY = "ready to accept"
+SOON = 60.0
+"""Longer than anything here takes, in seconds."""
+
+CONFIG = """
+listen_addresses = ''
+fsync = off
+shared_buffers = 16MB
+max_connections = 40
+max_wal_senders = 4
+log_min_messages = log
+autovacuum = off
+"""
+
+
+@lru_cache
+def programs() -> Path | None:
+    """Where Debian, or whoever installed them, has put the server's programs."""
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return versions[-1].parent if versions else None
+
+
+def missing() -> str | None:
+    """Why there is nothing to be tested with; None if there is."""
+    if os.name != "posix" or programs() is None:
+        return "needs a PostgreSQL server: apt-get install postgresql"
+    if find_spec("psycopg") is None:
+        return "needs psycopg"
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        return "needs the libpq that psycopg uses"
+    return None
+
+
+needs_postgres = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+
+
+def _whose() -> dict[str, Any]:
+    """As whom a server runs, for it refuses to be root's."""
+    if os.getuid():
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    raise RuntimeError("there is nobody whom a server could run as")
+
+
+class Cluster:
+    """A server and its directory."""
+
+    def __init__(self, copy_of: Cluster | None = None) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self.data = self.home / "data"
+        self.process: subprocess.Popen[str] | None = None
+        if (uid := _whose().get("user")) is not None:
+            os.chown(self.home, uid, _whose()["group"])
+        if copy_of is None:
+            ours = ["-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C"]
+            self._run("initdb", "-D", str(self.data), *ours)
+            with (self.data / "postgresql.conf").open("a") as config:
+                config.write(CONFIG)
+        else:
+            self._run("pg_basebackup", "-D", str(self.data), "-R", "-X", "stream", "-c", "fast",
+                      "-d", copy_of.url)  # fmt: skip
+
+    def _run(self, program: str, *arguments: str) -> None:
+        where = programs()
+        assert where is not None
+        subprocess.run(
+            [str(where / program), *arguments],
+            check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SOON,
+            cwd="/", **_whose(),
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={self.home}"
+
+    def start(self) -> None:
+        """Return when it answers."""
+        where = programs()
+        assert where is not None
+        self.process = subprocess.Popen(
+            [str(where / "postgres"), "-D", str(self.data), "-k", str(self.home)],
+            stderr=subprocess.PIPE, text=True, cwd="/", start_new_session=True, **_whose(),
+        )  # fmt: skip
+        ready = Event()
+        self.listener = Thread(target=_listen, args=(self.process, ready), daemon=True)
+        self.listener.start()
+        assert ready.wait(SOON), "the server does not come up"
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT ends what is open, SIGKILL is a crash."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if how == signal.SIGKILL:
+            process.kill()  # the others notice, and end
+        else:
+            process.send_signal(how)
+        process.wait(SOON)
+        self.listener.join(SOON)
+        if how == signal.SIGKILL:
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            for lock in self.home.glob(".s.PGSQL.*"):
+                lock.unlink(missing_ok=True)
+
+    def promote(self) -> None:
+        """Make a replica a server of its own; return when it is."""
+        self._run("pg_ctl", "promote", "-w", "-D", str(self.data))
+
+    def connect(self) -> Any:
+        """A bare connection, on which each statement is a transaction."""
+        import psycopg
+
+        return psycopg.connect(self.url, autocommit=True)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _listen(process: subprocess.Popen[str], ready: Event) -> None:
+    assert process.stderr is not None
+    with process.stderr as said:
+        for line in said:
+            if READY in line:
+                ready.set()
+
+
+Slots = JournaledStore[str, Slot]
+
+
+def opened(cluster: Cluster, name: str, **options: Any) -> Slots:
+    options = {"indexes": INDEXES, "lease": 60.0, "wait": 0.0, **options}
+    return open_store(cluster.url, name=name, key=str, record=Slot, meta=str, **options)
+
+
+def following(cluster: Cluster, name: str, **options: Any) -> Follower[str, Slot]:
+    indexes: dict[str, Index[Slot]] = INDEXES
+    options = {"indexes": indexes, **options}
+    return follow(cluster.url, name=name, key=str, record=Slot, meta=str, **options)
+
+
+def on_server(cluster: Cluster, name: str) -> tuple[dict[str, str], list[int]]:
+    """What another program sees: the records, and the versions in the log."""
+    with cluster.connect() as connection:
+        records = dict(connection.execute(f"SELECT key, value FROM cowstate_{name}.records"))
+        found = connection.execute(f"SELECT version FROM cowstate_{name}.commits ORDER BY version")
+        return records, [version for (version,) in found]

@@ -1,0 +1,172 @@
+"""One writes at a time, on whatever machine: whoever is taken over from publishes nothing more."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from cowstate.journal import FencedError, JournalError, WriterActiveError
+from tests.journal.files import Slot
+from tests.journal.postgres.servers import (
+    SOON,
+    Cluster,
+    Slots,
+    following,
+    needs_postgres,
+    on_server,
+    opened,
+)
+
+pytestmark = needs_postgres
+
+WRITES = """
+import sys
+from cowstate.journal import FencedError
+from tests.journal.files import Slot
+from tests.journal.postgres.servers import opened
+from types import SimpleNamespace
+url, name, lease = sys.argv[1:]
+store = opened(SimpleNamespace(url=url), name, lease=float(lease))
+n = 0
+while True:
+    n += 1
+    try:
+        version = store.set("theirs", Slot(n)).version
+    except FencedError as error:
+        print("fenced", store.snapshot().version, flush=True)
+        break
+    print(version, flush=True)
+"""
+
+
+@contextmanager
+def writing(cluster: Cluster, name: str, lease: float) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes, and says which versions it was told."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITES, cluster.url, name, str(lease)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        with process.stdout:
+            assert process.stdout.readline() == "1\n"
+            yield process
+    finally:
+        process.kill()
+        process.wait(SOON)
+
+
+def test_who_was_stopped_and_comes_back_is_fenced_and_published_nothing(
+    cluster: Cluster, name: str
+) -> None:
+    with writing(cluster, name, 0.5) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        # Its lease ends, for it gives no sign of life.
+        with opened(cluster, name, wait=None) as store:
+            taken = store.snapshot().version
+            commit = store.set("ours", Slot(1))
+            assert commit.version == taken + 1
+            os.kill(process.pid, signal.SIGCONT)
+            assert process.stdout is not None
+            told = process.stdout.read().split()
+            # It was told of what it wrote before, and of nothing else.
+            assert told[-2:] == ["fenced", str(taken)]
+            assert [int(version) for version in told[:-2]] == [*range(2, taken + 1)]
+            store.set("ours", Slot(2))
+            assert on_server(cluster, name)[1] == [*range(1, taken + 3)]
+            assert store.snapshot()["theirs"] == Slot(taken)
+
+
+def test_who_is_killed_is_followed_when_its_lease_ends(cluster: Cluster, name: str) -> None:
+    with writing(cluster, name, 0.5) as process:
+        with pytest.raises(WriterActiveError):
+            opened(cluster, name, wait=0.0)
+        process.kill()
+        with opened(cluster, name, wait=SOON) as store:
+            assert store.set("ours", Slot(1)).version == store.snapshot()["theirs"].quantity + 1
+
+
+def test_a_sign_of_life_keeps_the_others_out_though_nothing_is_written(
+    cluster: Cluster, name: str
+) -> None:
+    with opened(cluster, name, lease=0.3) as store:
+        with pytest.raises(WriterActiveError):
+            opened(cluster, name, wait=1.0)
+        assert store.set("a", Slot(1)).version == 1
+
+
+def test_a_standby_goes_on_at_once_when_the_writer_is_closed(cluster: Cluster, name: str) -> None:
+    taken: list[Slots] = []
+
+    def stand_by() -> None:
+        with opened(cluster, name, wait=None) as store:
+            taken.append(store)
+            store.set("a", Slot(2))
+
+    first = opened(cluster, name, lease=1e6)
+    first.set("a", Slot(1))
+    standby = Thread(target=stand_by)
+    standby.start()
+    while not waiting(cluster, name):
+        pass
+    first.close()
+    standby.join(SOON)
+    assert [store.snapshot()["a"] for store in taken] == [Slot(2)]
+
+
+def waiting(cluster: Cluster, name: str) -> bool:
+    """Whether somebody waits for the end of a lease."""
+    with cluster.connect() as connection:
+        found = connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE %s AND state = 'idle'",
+            (f"%cowstate_{name}.writer w JOIN%",),
+        ).fetchall()
+    return bool(found)
+
+
+def expire(cluster: Cluster, name: str) -> None:
+    """The lease ends now."""
+    with cluster.connect() as connection:
+        connection.execute(f"UPDATE cowstate_{name}.writer SET until = '-infinity'")
+
+
+def test_taken_over_all_that_wait_are_told_and_readers_go_on(cluster: Cluster, name: str) -> None:
+    old = opened(cluster, name)
+    with following(cluster, name) as follower:
+        old.set("a", Slot(1))
+        expire(cluster, name)
+        with opened(cluster, name) as new:
+            failures: list[Any] = []
+
+            def write(n: int) -> None:
+                try:
+                    old.set(f"old{n}", Slot(n))
+                except JournalError as error:
+                    failures.append(type(error))
+
+            threads = [Thread(target=write, args=(n,)) for n in range(4)]
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+            assert failures == [FencedError] * 4
+            assert old.journal.closed
+            assert (old.snapshot().version, dict(old.snapshot())) == (1, {"a": Slot(1)})
+            with pytest.raises(FencedError, match="written by process"):
+                old.set("a", Slot(9))
+            commit = new.set("a", Slot(2))
+            assert follower.wait_for(version=commit.version, timeout=SOON)["a"] == Slot(2)
+            old.close()
+            # That one let go says nothing of the other one's right.
+            with pytest.raises(WriterActiveError):
+                opened(cluster, name)
+            assert new.set("a", Slot(3)).version == 3
