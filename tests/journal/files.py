@@ -30,8 +30,8 @@ def opened(path: Path, **options: Any) -> Slots:
     return open_store(path, key=str, record=Slot, meta=str, indexes=INDEXES, **options)
 
 
-class TroubledLog(SqliteLog):
-    """The log as it is, but for what it is told.
+class Troubles:
+    """What a log is laid under, so that it does as it would, but for what it is told.
 
     Attributes:
         gate: a write waits for it, once `arrived` is set.
@@ -40,26 +40,34 @@ class TroubledLog(SqliteLog):
         asked: called before the log is asked what it has, and may raise.
     """
 
-    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+    def __init__(self, *parts: Any, **options: Any) -> None:
         self.gate, self.arrived = Event(), Event()
         self.gate.set()
         self.before: Callable[[], object] = bool
         self.after: Callable[[], object] = bool
         self.asked: Callable[[], object] = bool
         self.groups: list[int] = []
-        super().__init__(path, "json", "full", bounds=bounds)
+        super().__init__(*parts, **options)
 
     def write(self, rows: Sequence[Row]) -> None:
         self.arrived.set()
         assert self.gate.wait(10)
         self.before()
-        super().write(rows)
+        super().write(rows)  # type: ignore[misc]
         self.groups.append(len(rows))
         self.after()
 
     def resolve(self, after: int) -> Outcome:
         self.asked()
-        return super().resolve(after)
+        found: Outcome = super().resolve(after)  # type: ignore[misc]
+        return found
+
+
+class TroubledLog(Troubles, SqliteLog):
+    """The log of a file."""
+
+    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+        super().__init__(path, "json", "full", bounds=bounds)
 
 
 def troubled(

@@ -16,7 +16,8 @@ from cowstate import Codec, CompactedError, ConflictError, History
 from cowstate.cli import main
 from cowstate.journal import JournaledStore, JournalError, UnknownOutcomeError
 from cowstate.journal.encoded import Encoder
-from tests.journal.files import INDEXES, Slot, Slots, TroubledLog, on_disk, raising
+from cowstate.journal.log import Log
+from tests.journal.files import INDEXES, Slot, Slots, TroubledLog, Troubles, on_disk, raising
 
 KEYS = st.sampled_from("abcd")
 SLOTS = st.builds(Slot, st.integers(0, 5), st.sampled_from(["", "ann", "bob"]))
@@ -24,28 +25,46 @@ Facts = tuple[dict[str, Slot], str | None]
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """What was acknowledged is there, what failed is not, and each version is what it was."""
+    """What was acknowledged is there, what failed is not, and each version is what it was.
+
+    Over a file. What makes a place another one is in five functions: `make`, `log_of`, `seen`,
+    `crash` and `leave`.
+    """
 
     store: Slots
-    log: TroubledLog
+    log: Any
+
+    def make(self) -> None:
+        """Make a place for a store."""
+        self.home = Path(mkdtemp())
+        self.path = self.home / "slots.db"
+
+    def log_of(self) -> Troubles:
+        """The log of that, anew."""
+        return TroubledLog(self.path)
+
+    def seen(self) -> tuple[dict[str, str], list[int]]:
+        """What another program sees there."""
+        return on_disk(self.path)
 
     @initialize()
     def begin(self) -> None:
-        self.home = Path(mkdtemp())
-        self.path = self.home / "slots.db"
+        self.make()
         self.history: list[Facts] = [({}, None)]
         self.oldest = 0
         self.heard: list[int] = []
         self.open()
 
     def open(self) -> None:
-        self.log = TroubledLog(self.path)
+        self.log = self.log_of()
+        log: Log = self.log
         encoder = Encoder(Codec[str, Slot](key=str, record=Slot, meta=str), str, True)
         options: dict[str, Any] = {"indexes": INDEXES, "history": History(versions=2)}
-        self.store = JournaledStore(self.log, encoder, "full", options)
+        self.store = JournaledStore(log, encoder, "full", options)
         self.first = self.store.snapshot().version
-        self.heard = []
-        self.store.subscribe(lambda commit: self.heard.append(commit.version))
+        heard: list[int] = []
+        self.heard = heard
+        self.store.subscribe(lambda commit: heard.append(commit.version))
 
     # Writes, of which the model knows what they do.
 
@@ -174,7 +193,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert now.find_all("owner", "ann") == {
             key: slot for key, slot in records.items() if slot.owner == "ann"
         }
-        found, versions = on_disk(self.path)
+        found, versions = self.seen()
         assert sorted(found) == [f'"{key}"' for key in sorted(records)]
         assert versions == list(range(self.oldest + 1, now.version + 1))
 
@@ -182,11 +201,15 @@ class JournalMachine(RuleBasedStateMachine):
         self.store.close()
         shutil.rmtree(self.home)
 
+    def check_all(self) -> None:
+        """All of it, when the store is closed."""
+        assert main(["verify", str(self.path)]) == 0
+
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.store.close()
-            assert main(["verify", str(self.path)]) == 0
-            shutil.rmtree(self.home)
+            self.check_all()
+            self.leave()
 
 
 TestJournal = JournalMachine.TestCase

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from tests.journal.postgres.servers import Cluster
+from tests.journal.postgres.servers import CURRENT, Cluster
 
 _numbers = count(1)
 
@@ -17,8 +17,10 @@ def cluster() -> Iterator[Cluster]:
     made = Cluster()
     try:
         made.start()
+        CURRENT.append(made)
         yield made
     finally:
+        CURRENT.clear()
         made.remove()
 
 

@@ -74,6 +74,10 @@ def _whose() -> dict[str, Any]:
     raise RuntimeError("there is nobody whom a server could run as")
 
 
+CURRENT: list[Cluster] = []
+"""The one of this session, while there is one."""
+
+
 class Cluster:
     """A server and its directory."""
 
@@ -171,9 +175,20 @@ def following(cluster: Cluster, name: str, **options: Any) -> Follower[str, Slot
     return follow(cluster.url, name=name, key=str, record=Slot, meta=str, **options)
 
 
+def expire(cluster: Cluster, name: str) -> None:
+    """The lease of whoever writes ends now."""
+    with cluster.connect() as connection:
+        connection.execute(f"UPDATE cowstate_{name}.writer SET until = '-infinity'")
+
+
 def on_server(cluster: Cluster, name: str) -> tuple[dict[str, str], list[int]]:
     """What another program sees: the records, and the versions in the log."""
     with cluster.connect() as connection:
-        records = dict(connection.execute(f"SELECT key, value FROM cowstate_{name}.records"))
-        found = connection.execute(f"SELECT version FROM cowstate_{name}.commits ORDER BY version")
-        return records, [version for (version,) in found]
+        return seen_by(connection, name)
+
+
+def seen_by(connection: Any, name: str) -> tuple[dict[str, str], list[int]]:
+    """What is seen by whoever has a connection."""
+    records = dict(connection.execute(f"SELECT key, value FROM cowstate_{name}.records"))
+    found = connection.execute(f"SELECT version FROM cowstate_{name}.commits ORDER BY version")
+    return records, [version for (version,) in found]
