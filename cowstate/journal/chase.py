@@ -169,9 +169,11 @@ class Chase(Generic[K, V]):
             raise JournalFileError(path, OTHER.format(view.schema, self._number))
         if reach.newest < now:
             raise JournalFileError(path, BACK.format(reach.newest, now))
-        if self._mark is not None and now > reach.oldest:
-            found = next(view.commits(now - 1, now), None)
-            if found is None or self._mark != (now, found.time, found.who):
+        # A look that failed before its end may have published more than the mark knows of.
+        if self._mark is not None and self._mark[0] > reach.oldest:
+            marked = self._mark[0]
+            found = next(view.commits(marked - 1, marked), None)
+            if found is None or self._mark != (marked, found.time, found.who):
                 raise JournalFileError(path, BACK.format(reach.newest, now))
 
     def _leap(self, view: View, reach: Reach) -> None:

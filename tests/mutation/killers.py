@@ -9,7 +9,9 @@ GROUPS = ["test_groups", "test_groups_raise"]
 SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
-FOLLOWER = ["journal/test_follower", "journal/test_follower_ends"]
+FOLLOWER = [
+    *("journal/test_follower", "journal/test_follower_ends", "journal/test_looks_that_fail"),
+]
 POSTGRES = ["journal/postgres/test_writing", "journal/postgres/test_faults"]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 

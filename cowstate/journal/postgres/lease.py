@@ -98,7 +98,7 @@ def _serve_on(
     values: Mapping[str, Any],
     every: float,
 ) -> None:
-    while lease() is not None and not ended[0]:
+    while not _over(lease, bell, ended, every):
         try:
             if not kept or server.is_over(kept[0]):
                 _let_go(kept)
@@ -110,7 +110,12 @@ def _serve_on(
             if not server.is_of_server(error):
                 raise
             _log.warning("%s was given no sign of life: %s", server.where, error)
-        bell.sleep(monotonic() + every)
+
+
+def _over(lease: ref[Lease], bell: ThreadWaiter, ended: list[bool], every: float) -> bool:
+    """Whether it is over, when it would be time for the next sign."""
+    bell.sleep(monotonic() + every)
+    return lease() is None or ended[0]
 
 
 def _let_go(kept: list[Any]) -> None:

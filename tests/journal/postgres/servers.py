@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -20,7 +21,7 @@ from cowstate import Index
 from cowstate.journal import Follower, JournaledStore, follow, open_store
 from tests.journal.files import INDEXES, Slot
 
-READY = "ready to accept"
+READY = "ready to accept connections"
 SOON = 60.0
 """Longer than anything here takes, in seconds."""
 
@@ -38,10 +39,10 @@ autovacuum = off
 @lru_cache
 def programs() -> Path | None:
     """Where Debian, or whoever installed them, has put the server's programs."""
-    found = shutil.which("initdb")
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_basebackup"))
+    found = shutil.which("pg_basebackup")
     if found is not None:
-        return Path(found).parent
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        versions.insert(0, Path(found).resolve())
     return versions[-1].parent if versions else None
 
 
@@ -74,6 +75,35 @@ def _whose() -> dict[str, Any]:
     raise RuntimeError("there is nobody whom a server could run as")
 
 
+def _run(program: str, *arguments: str) -> None:
+    where = programs()
+    assert where is not None
+    subprocess.run(
+        [str(where / program), *arguments],
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SOON,
+        cwd="/", **_whose(),
+    )  # fmt: skip
+
+
+def _home(kind: str) -> Path:
+    home = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir="/tmp"))
+    if (user := _whose().get("user")) is not None:
+        os.chown(home, user, _whose()["group"])
+    return home
+
+
+@lru_cache
+def _template() -> Path:
+    """What a server begins with; to make it takes longer than to copy it."""
+    home = _home("pgt")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    _run("initdb", "-D", str(home / "data"), "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8",
+         "--locale=C")  # fmt: skip
+    with (home / "data" / "postgresql.conf").open("a") as config:
+        config.write(CONFIG)
+    return home / "data"
+
+
 CURRENT: list[Cluster] = []
 """The one of this session, while there is one."""
 
@@ -82,35 +112,21 @@ class Cluster:
     """A server and its directory."""
 
     def __init__(self, copy_of: Cluster | None = None) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self.home = _home("pg")
         self.data = self.home / "data"
         self.process: subprocess.Popen[str] | None = None
-        if (uid := _whose().get("user")) is not None:
-            os.chown(self.home, uid, _whose()["group"])
         if copy_of is None:
-            ours = ["-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C"]
-            self._run("initdb", "-D", str(self.data), *ours)
-            with (self.data / "postgresql.conf").open("a") as config:
-                config.write(CONFIG)
+            subprocess.run(["cp", "-a", str(_template()), str(self.data)], check=True)
         else:
-            self._run("pg_basebackup", "-D", str(self.data), "-R", "-X", "stream", "-c", "fast",
-                      "-d", copy_of.url)  # fmt: skip
-
-    def _run(self, program: str, *arguments: str) -> None:
-        where = programs()
-        assert where is not None
-        subprocess.run(
-            [str(where / program), *arguments],
-            check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SOON,
-            cwd="/", **_whose(),
-        )  # fmt: skip
+            _run("pg_basebackup", "-D", str(self.data), "-R", "-X", "stream", "-c", "fast",
+                 "-d", copy_of.url)  # fmt: skip
 
     @property
     def url(self) -> str:
         return f"postgresql://postgres@/postgres?host={self.home}"
 
-    def start(self) -> None:
-        """Return when it answers."""
+    def start(self, says: str = READY) -> None:
+        """Return when it answers, which it *says*."""
         where = programs()
         assert where is not None
         self.process = subprocess.Popen(
@@ -118,7 +134,7 @@ class Cluster:
             stderr=subprocess.PIPE, text=True, cwd="/", start_new_session=True, **_whose(),
         )  # fmt: skip
         ready = Event()
-        self.listener = Thread(target=_listen, args=(self.process, ready), daemon=True)
+        self.listener = Thread(target=_listen, args=(self.process, ready, says), daemon=True)
         self.listener.start()
         assert ready.wait(SOON), "the server does not come up"
 
@@ -140,7 +156,7 @@ class Cluster:
 
     def promote(self) -> None:
         """Make a replica a server of its own; return when it is."""
-        self._run("pg_ctl", "promote", "-w", "-D", str(self.data))
+        _run("pg_ctl", "promote", "-w", "-D", str(self.data))
 
     def connect(self) -> Any:
         """A bare connection, on which each statement is a transaction."""
@@ -153,11 +169,11 @@ class Cluster:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-def _listen(process: subprocess.Popen[str], ready: Event) -> None:
+def _listen(process: subprocess.Popen[str], ready: Event, says: str) -> None:
     assert process.stderr is not None
     with process.stderr as said:
         for line in said:
-            if READY in line:
+            if says in line:
                 ready.set()
 
 
@@ -165,7 +181,7 @@ Slots = JournaledStore[str, Slot]
 
 
 def opened(cluster: Cluster, name: str, **options: Any) -> Slots:
-    options = {"indexes": INDEXES, "lease": 60.0, "wait": 0.0, **options}
+    options = {"indexes": INDEXES, "lease": 600.0, "wait": 0.0, **options}
     return open_store(cluster.url, name=name, key=str, record=Slot, meta=str, **options)
 
 

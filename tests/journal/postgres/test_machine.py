@@ -64,4 +64,4 @@ class PostgresMachine(JournalMachine):
 
 @pytest.mark.usefixtures("cluster")
 class TestPostgres(PostgresMachine.TestCase):  # type: ignore[name-defined,misc]
-    settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=6, stateful_step_count=20, deadline=None)

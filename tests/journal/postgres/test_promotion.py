@@ -1,0 +1,92 @@
+"""The server dies, its replica is promoted: the store goes on there, or says what it lost."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cowstate.journal import JournalError, JournalFileError
+from tests.journal.files import Slot
+from tests.journal.postgres.servers import (
+    SOON,
+    Cluster,
+    expire,
+    following,
+    needs_postgres,
+    on_server,
+    opened,
+)
+
+pytestmark = needs_postgres
+
+
+@pytest.fixture
+def replica(own: Cluster) -> Iterator[Cluster]:
+    """A server that repeats what the other one's log says."""
+    made = Cluster(own)
+    try:
+        made.start("ready to accept read-only connections")
+        yield made
+    finally:
+        made.remove()
+
+
+def either(own: Cluster, replica: Cluster) -> Any:
+    """Whichever of the two can be written to."""
+    hosts = f"{own.home},{replica.home}"
+    url = f"postgresql://postgres@/postgres?host={hosts}&target_session_attrs=read-write"
+    return SimpleNamespace(url=url)
+
+
+def test_a_replica_is_followed_and_when_it_is_promoted_written(
+    own: Cluster, replica: Cluster, name: str
+) -> None:
+    with own.connect() as connection:
+        # What has returned is on the replica's disk, too.
+        connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        connection.execute("SELECT pg_reload_conf()")
+    with opened(either(own, replica), name) as store:
+        commit = store.set("a", Slot(1))
+        with following(replica, name, every=0.02) as follower:
+            assert follower.wait_for(version=commit.version, timeout=SOON)["a"] == Slot(1)
+            feed = follower.feed()
+            for n in range(2, 10):
+                store.set("a", Slot(n))
+            own.stop(signal.SIGKILL)
+            with pytest.raises(JournalError):
+                store.set("a", Slot(10))
+            known = store.snapshot().version
+            assert known == 9
+            replica.promote()
+            assert store.set("a", Slot(11)).version in {10, 11}
+            now = store.snapshot()
+            assert on_server(replica, name)[1] == [*range(1, now.version + 1)]
+            found = [feed.get(SOON) for _ in range(2, now.version + 1)]
+            assert [each.version for each in found] == [*range(2, now.version + 1)]
+            assert found[-1].after["a"] == Slot(11)
+
+
+def test_one_that_lacks_what_was_acknowledged_is_not_written(
+    own: Cluster, replica: Cluster, name: str
+) -> None:
+    with opened(either(own, replica), name) as store:
+        store.set("a", Slot(1))
+        with following(replica, name, every=0.02) as follower:
+            follower.wait_for(version=1, timeout=SOON)
+        replica.stop()
+        store.set("a", Slot(2))  # of which it never hears
+        own.stop(signal.SIGKILL)
+        replica.start("ready to accept read-only connections")
+        replica.promote()
+        with pytest.raises(JournalFileError, match="older state: its newest version is 1, and 2"):
+            store.set("a", Slot(3))
+        assert store.journal.closed
+        assert store.snapshot()["a"] == Slot(2)
+    # Whoever opens it anew accepts what there is.
+    expire(replica, name)
+    with opened(replica, name) as store:
+        assert store.snapshot()["a"] == Slot(1)
