@@ -56,8 +56,8 @@ class WriterActiveError(JournalError):
 
     def __init__(self, path: str, who: str) -> None:
         super().__init__(
-            f"{path} is being written by {who}; one store at a time writes a file. Close that "
-            "one first; to read it meanwhile: cowstate show, or any SQL tool"
+            f"{path} is being written by {who}; one store at a time writes. Close that one first; "
+            "to read it meanwhile: journal.follow, cowstate show of a file, or any SQL tool"
         )
         self.path = path
         self.who = who

@@ -15,7 +15,7 @@ from ..errors import FencedError, JournalError, JournalFileError
 from ..log import Outcome, Rewritten, Row, Standing
 from ..view import Encoded, Form
 from .lease import Lease
-from .opened import made, taken
+from .opened import found_or_made, taken
 from .rewriting import rewrite
 from .rows import values_of
 from .server import Server
@@ -104,13 +104,10 @@ class PostgresLog:
         }
         self._connection: Any = Closed(self.path)
         try:
-            self._connection = server.connect()
-            found = server.about(self._connection)
-            self.form, self.schema = found or made(server, self._connection, form, schema)
+            self.form, self.schema = found_or_made(server, form, schema)
             self._texts = server.statements(self.form)
-            self._configure(self._connection)
-            self.epoch, self._durable = taken(
-                server, self._connection, self._texts, self._known, wait
+            self._connection, self.epoch, self._durable = taken(
+                server, self._connected, self._texts, self._known, wait
             )
             self._lease = Lease(server, self._texts["renew"], self._known, lease / 3)
         except BaseException as error:
@@ -118,6 +115,16 @@ class PostgresLog:
             if server.is_of_server(error):
                 raise server.refused(error) from error
             raise
+
+    def _connected(self) -> Any:
+        """Return a new connection of one who writes."""
+        connection = self._server.connect()
+        try:
+            self._configure(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _configure(self, connection: Any) -> None:
         """Have a session wait for nobody for long, and plan once, for tables that grow."""
@@ -243,9 +250,8 @@ class PostgresLog:
         self._asked = True
         server, texts = self._server, self._texts
         self._connection.close()
-        connection = server.connect()
+        connection = self._connected()
         try:
-            self._configure(connection)
             found = server.ask(connection, texts["take_again"], self._known)
             ended = [] if found else server.ask(connection, texts["ended"], self._known)
             who = [] if found else server.ask(connection, texts["holder"])
@@ -321,25 +327,37 @@ class PostgresLog:
     def close(self) -> None:
         """Let go of the server, and of the right to write. May be called twice."""
         connection, self._connection = self._connection, Closed(self.path)
-        if isinstance(connection, Closed):
-            return
-        lease, over = self._lease, self._asked or self._refused is not None
+        lease, self._lease = self._lease, None
         try:
             if lease is not None:
                 lease.end()
-                if not over and not self._server.is_over(connection):
-                    connection.execute(self._texts["give_up"], self._known)
-        except Exception as error:
-            if not self._server.is_of_server(error):
-                raise
-            _log.info("%s was not told of the end, so the lease has to: %s", self.path, error)
+                self._give_up(connection)
         finally:
             connection.close()
+
+    def _give_up(self, connection: Any) -> None:
+        """Say that somebody else may write now; on another connection, if this one was lost."""
+        if self._asked or self._refused is not None:
+            return
+        server, text = self._server, self._texts["give_up"]
+        try:
+            try:
+                connection.execute(text, self._known)
+            except Exception as error:
+                if not server.passes(error):
+                    raise
+                with server.connect() as another:
+                    another.execute(text, self._known)
+        except Exception as error:
+            if not server.is_of_server(error):
+                raise
+            _log.info("%s was not told of the end, so the lease has to: %s", self.path, error)
 
     def abandon(self) -> None:
         """Forget the connection without a touch: it belongs to the parent of a fork."""
         if self._lease is not None:
             self._lease.abandon()
+            self._lease = None
         never_freed(self._connection)
         self._connection = Closed(self.path)
 

@@ -152,6 +152,10 @@ class Server:
         kinds = self._psycopg.OperationalError, self._psycopg.InterfaceError
         return isinstance(error, kinds)
 
+    def is_held(self, error: BaseException) -> bool:
+        """Whether *error* says that somebody else has what was waited for."""
+        return isinstance(error, self._psycopg.errors.LockNotAvailable)
+
     def refused(self, error: BaseException) -> CowstateError:
         """Return what to say of an *error* of the driver's."""
         what = cut(" ".join(str(error).split())) or type(error).__name__

@@ -90,7 +90,7 @@ STATEMENTS: Final = {
         " RETURNING version) SELECT pg_notify(%(free)s, version::text) FROM mine"
     ),
     "holder": (
-        "SELECT s.who, extract(epoch FROM w.until - clock_timestamp())"
+        "SELECT s.who, extract(epoch FROM greatest(w.until, now()) - now())"
         " FROM {schema}.writer w JOIN {schema}.writers s ON s.epoch = w.epoch"
     ),
     "still_mine": "SELECT 1 FROM {schema}.writer WHERE epoch = %(epoch)s FOR UPDATE",

@@ -98,7 +98,7 @@ def _template() -> Path:
     home = _home("pgt")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     _run("initdb", "-D", str(home / "data"), "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8",
-         "--locale=C")  # fmt: skip
+         "--locale=C", "--wal-segsize=1")  # fmt: skip
     with (home / "data" / "postgresql.conf").open("a") as config:
         config.write(CONFIG)
     return home / "data"

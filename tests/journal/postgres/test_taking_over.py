@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -9,11 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
 
-from cowstate.journal import FencedError, JournalError, WriterActiveError
+from cowstate.journal import FencedError, JournalClosedError, JournalError, WriterActiveError
 from tests.journal.files import Slot
 from tests.journal.postgres.servers import (
     SOON,
@@ -172,3 +174,74 @@ def test_taken_over_all_that_wait_are_told_and_readers_go_on(cluster: Cluster, n
             with pytest.raises(WriterActiveError):
                 opened(cluster, name)
             assert new.set("a", Slot(3)).version == 3
+
+
+def test_a_lock_on_the_row_is_somebody_who_writes(cluster: Cluster, name: str) -> None:
+    # A migration has it for as long as that takes, though its lease may end meanwhile.
+    opened(cluster, name).close()
+    with cluster.connect() as connection:
+        connection.execute("BEGIN")
+        connection.execute(f"SELECT 1 FROM cowstate_{name}.writer FOR UPDATE")
+        with pytest.raises(WriterActiveError):
+            opened(cluster, name)
+        connection.execute("ROLLBACK")
+    opened(cluster, name).close()
+
+
+def test_dropped_it_lets_go_and_its_lease_ends_by_itself(cluster: Cluster, name: str) -> None:
+    before = {*enumerate_threads()}
+    store = opened(cluster, name, lease=0.3)
+    store.set("a", Slot(1))
+    [thread] = {*enumerate_threads()} - before
+    del store
+    gc.collect()
+    thread.join(SOON)
+    assert not thread.is_alive()
+    with opened(cluster, name, wait=SOON) as again:
+        assert again.snapshot()["a"] == Slot(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing to fork with")
+def test_the_child_of_a_fork_does_not_touch_the_connections(cluster: Cluster, name: str) -> None:
+    with opened(cluster, name) as store, following(cluster, name) as follower:
+        store.set("a", Slot(1))
+        follower.wait_for(version=1, timeout=SOON)
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                with pytest.raises(JournalClosedError):
+                    store.set("a", Slot(2))
+                assert (store.snapshot()["a"], follower.closed) == (Slot(1), True)
+                del follower
+                store.close()
+                gc.collect()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        epoch = store.journal.epoch
+        version = store.set("a", Slot(3)).version
+        assert follower.wait_for(version=version, timeout=SOON)["a"] == Slot(3)
+        assert (store.journal.epoch, follower.failure) == (epoch, None)
+
+
+def test_a_standby_outlives_the_server_and_goes_on_when_that_is_back(
+    own: Cluster, name: str
+) -> None:
+    taken: list[Slots] = []
+    first = opened(own, name)
+    first.set("a", Slot(1))
+    standby = Thread(target=lambda: taken.append(opened(own, name, wait=None)))
+    standby.start()
+    while not waiting(own, name):
+        pass
+    own.stop()
+    own.start()
+    while not waiting(own, name):
+        pass
+    first.close()  # whose connection went with the server, so it has another
+    standby.join(SOON)
+    [store] = taken
+    with store:
+        assert store.set("a", Slot(2)).version == 2
