@@ -73,6 +73,9 @@ class PostgresLog:
         JournalError: the server cannot be had.
     """
 
+    form: Form
+    schema: int
+
     def __init__(
         self,
         server: Server,

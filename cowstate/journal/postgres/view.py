@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from ..errors import JournalFileError
-from ..view import Changed, Committed, Encoded, Reach
+from ..view import Changed, Committed, Encoded, Form, Reach
 from .server import Server
 
 __all__ = ["PostgresView"]
@@ -32,6 +32,9 @@ class PostgresView:
         JournalFileError: there is no such store.
         JournalError: the server cannot be had.
     """
+
+    form: Form
+    schema: int
 
     def __init__(self, server: Server, connection: Any = None) -> None:
         self.path = server.where

@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from types import SimpleNamespace
 from typing import Any
 
-from tests.journal.postgres.servers import Cluster
+from tests.journal.postgres.servers import Cluster, url_of
 
 
 class Proxy:
@@ -38,7 +38,7 @@ class Proxy:
     @property
     def cluster(self) -> Any:
         """For what wants a cluster's URL alone."""
-        return SimpleNamespace(url=f"postgresql://postgres@/postgres?host={self._home}")
+        return SimpleNamespace(url=url_of(self._home))
 
     def cut(self, direction: str, after: int, then_refuse: bool = False) -> None:
         """Cut the connection of which the next byte but *after* comes, going ``to`` or ``from``."""

@@ -20,6 +20,7 @@ import pytest
 from cowstate import Index
 from cowstate.journal import Follower, JournaledStore, follow, open_store
 from tests.journal.files import INDEXES, Slot
+from tests.journal.stracing import SWEEP
 
 READY = "ready to accept connections"
 SOON = 60.0
@@ -59,6 +60,8 @@ def missing() -> str | None:
     return None
 
 
+# What a server does is the same whoever asks it, so two interpreters will do.
+once = pytest.mark.skipif(SWEEP == "none", reason="NOT run, for COWSTATE_SWEEP says so")
 needs_postgres = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 
@@ -108,6 +111,14 @@ CURRENT: list[Cluster] = []
 """The one of this session, while there is one."""
 
 
+def url_of(*homes: Path, **options: str) -> str:
+    """Of the servers in some directories, with patience for a machine that is busy."""
+    options = {"host": ",".join(map(str, homes)), "connect_timeout": "60", **options}
+    return "postgresql://postgres@/postgres?" + "&".join(
+        f"{name}={value}" for name, value in options.items()
+    )
+
+
 class Cluster:
     """A server and its directory."""
 
@@ -123,7 +134,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self.home}"
+        return url_of(self.home)
 
     def start(self, says: str = READY) -> None:
         """Return when it answers, which it *says*."""

@@ -11,10 +11,10 @@ from hypothesis.stateful import rule
 from cowstate.journal.postgres.log import PostgresLog
 from cowstate.journal.postgres.server import Server
 from tests.journal.files import Troubles
-from tests.journal.postgres.servers import CURRENT, expire, needs_postgres, seen_by
+from tests.journal.postgres.servers import CURRENT, expire, needs_postgres, once, seen_by
 from tests.journal.test_machine import JournalMachine
 
-pytestmark = needs_postgres
+pytestmark = [needs_postgres, once]
 
 _numbers = count(1)
 

@@ -18,10 +18,12 @@ from tests.journal.postgres.servers import (
     following,
     needs_postgres,
     on_server,
+    once,
     opened,
+    url_of,
 )
 
-pytestmark = needs_postgres
+pytestmark = [needs_postgres, once]
 
 
 @pytest.fixture
@@ -37,9 +39,7 @@ def replica(own: Cluster) -> Iterator[Cluster]:
 
 def either(own: Cluster, replica: Cluster) -> Any:
     """Whichever of the two can be written to."""
-    hosts = f"{own.home},{replica.home}"
-    url = f"postgresql://postgres@/postgres?host={hosts}&target_session_attrs=read-write"
-    return SimpleNamespace(url=url)
+    return SimpleNamespace(url=url_of(own.home, replica.home, target_session_attrs="read-write"))
 
 
 def test_a_replica_is_followed_and_when_it_is_promoted_written(
