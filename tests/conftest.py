@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 from collections.abc import Callable, Iterator
@@ -49,6 +50,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(TESTS).parts[0] in UNMEASURED:
             item.add_marker("no_cover")
+
+
+def keep_from_the_collector() -> None:
+    """Take what is there from the garbage collector.
+
+    The collected tests, what they import and what is noted of each are most of what a run holds.
+    A collection that a test asks for went through all of it, and took half a second.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    keep_from_the_collector()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _keep_from_the_collector() -> None:
+    keep_from_the_collector()
 
 
 def pytest_report_header() -> list[str]:

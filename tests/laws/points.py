@@ -22,13 +22,11 @@ from typing import Any, TypeVar
 import cowstate
 from tests import standing
 from tests.standing import HungError, stacks
+from tests.sweeps import EVERYTHING, as_many
 
 T = TypeVar("T")
 
 PACKAGE = str(Path(cowstate.__file__).parent) + os.sep
-HOW_MUCH = os.environ.get("COWSTATE_LAWS", "1")
-"""``all`` for every point, else how many times as many as usual."""
-EVERYTHING = HOW_MUCH == "all"
 FEW = 3
 """How many violations are shown of one test."""
 
@@ -142,8 +140,7 @@ def sample(name: str, points: Sequence[T], most: int) -> Sequence[T]:
 
     *most* of them, or, with ``COWSTATE_LAWS=10``, ten times as many.
     """
-    if not EVERYTHING:
-        most *= int(HOW_MUCH)
+    most = as_many(most)
     if EVERYTHING or len(points) <= most:
         return points
     chosen = random.Random(zlib.crc32(f"{SEED} {name}".encode())).sample(range(len(points)), most)
