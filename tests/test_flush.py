@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
+from weakref import ref
 
 import pytest
 
-from cowstate import Commit, Store, delivery
+from cowstate import Commit, History, ReentrantWriteError, Store, delivery
+from tests.parked import PATIENCE
 from tests.standing import versions_into
-
-Owing = tuple[Store[str, int], list[int]]
 
 
 @pytest.fixture
@@ -44,6 +45,40 @@ def test_a_flush_that_leaves_nothing_starts_no_thread(started: list[object]) -> 
     store.subscribe(str)
     assert store.flush(0)
     assert started == []
+
+
+@pytest.mark.parametrize("via", ["writer", "thread"])
+def test_a_callback_cannot_wait_for_callbacks(via: Any) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    errors: list[type] = []
+    store.subscribe(
+        lambda _: store.flush(), via=via, on_error=lambda error, _: errors.append(type(error))
+    )
+    store.set("a", 1)
+    assert store.flush(PATIENCE)
+    assert errors == [ReentrantWriteError]
+
+
+class Thing:
+    """A record that may be looked for."""
+
+
+@pytest.mark.parametrize("vias", [(), ("writer",), ("thread",)])
+def test_what_nobody_waits_for_any_more_is_let_go(vias: tuple[Any, ...]) -> None:
+    # Whoever has no subscribers waits for nothing.
+    store = Store({"a": Thing()}, history=History(versions=1), deferred_refcount=False)
+    for via in ("writer", "thread"):
+        store.subscribe(str, via=via).close()
+    handles = [store.subscribe(str, via=via) for via in vias]
+    gone = ref(store.set("a", Thing()).after["a"])
+    for _ in range(3):
+        store.set("a", Thing())
+    assert store.flush(PATIENCE)
+    for _ in range(3):
+        store.set("a", Thing())
+    gc.collect()
+    assert gone() is None
+    assert len(handles) == len(vias)
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, *times: float) -> None:

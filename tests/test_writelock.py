@@ -98,6 +98,19 @@ def test_who_waits_for_a_transaction_is_woken_by_its_end() -> None:
         assert waiter.result().after["n"] == 14
 
 
+def test_who_waits_for_a_transaction_sleeps() -> None:
+    store = Store({"n": 0})
+    with setting(writelock, PATIENCE=FOR_EVER), store.transaction() as tx:
+        with calls_of(WriteLock, "_look_for_a_ring") as looks:
+            waiter = Party(partial(store.update, "n", add))
+            await_writers(store, 1)
+            for _ in range(20):  # who did not would look again in one of these turns
+                Party(dict[str, int]).result()
+            assert len(looks) <= 1
+        tx["n"] = 10
+    assert waiter.result().after["n"] == 11
+
+
 def test_who_waits_for_a_write_has_its_turn_when_that_is_over() -> None:
     with setting(writelock, PATIENCE=FOR_EVER):
         store = Store({"n": 0})
