@@ -229,12 +229,14 @@ def test_the_index_that_another_thread_was_at_can_be_changed_in_a_child() -> Non
     key.meanwhile = in_the_index
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(store.subscribe, print, keys=[key])
-        assert entered.wait(PATIENCE)
-        process._after_fork_in_child()
-        second = store.subscribe(print, keys=["b"])
-        assert second in members.concerned(["b"])
-        assert second not in members.concerned(["c"])
-        go_on.set()
+        try:
+            assert entered.wait(PATIENCE)
+            process._after_fork_in_child()
+            second = store.subscribe(print, keys=["b"])
+            assert second in members.concerned(["b"])
+            assert second not in members.concerned(["c"])
+        finally:
+            go_on.set()
         first.result(PATIENCE)
 
 

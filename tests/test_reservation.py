@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from cowstate import ClosedError, LockTimeoutError, ReentrantWriteError, Store, transaction
 from cowstate.reservation import inside, place_of, thread_named
 from tests.laws.calls import call_inside
+from tests.steps import steps_of
 from tests.worlds.staging import Party, leave, line, setting
 
 NAME = re.compile(
@@ -220,3 +223,23 @@ def test_a_block_that_was_torn_is_not_noted_any_more_though_somebody_holds_it() 
     exit_.clear()
     with other.transaction():
         assert len(inside.get()) == 1
+
+
+@pytest.mark.parametrize("ends", ["raised", "dropped"])
+def test_after_a_transaction_that_came_to_nothing_a_write_costs_what_it_did(ends: str) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    numbers = count(1)
+
+    def write() -> None:
+        store.set("a", next(numbers))
+
+    write()
+    before = steps_of(write)
+    block = store.transaction()
+    block.__enter__()
+    if ends == "raised":
+        leave(block, ZeroDivisionError())
+    del block
+    gc.collect()
+    write()  # who comes first clears up
+    assert steps_of(write) == before

@@ -46,10 +46,11 @@ NEAR = {
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks", "test_waits"],
     "cowstate/groups.py": [
         *("test_groups_raise", *INITIAL, *SUBSCRIBERS, "test_delivery", "test_serving"),
+        "test_flush",
     ],
     "cowstate/index.py": [
         *("test_derived", "test_index_entries", "test_ranges", "test_schema", "test_ordered"),
-        "worlds/test_past",
+        *("test_deferral", "worlds/test_past"),
     ],
     "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
@@ -112,6 +113,7 @@ NEAR = {
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": [
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
+        "test_reservation",
     ],
     "cowstate/testing/__init__.py": ["testing/test_plain_install"],
     "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
