@@ -119,7 +119,10 @@ def test_an_index_takes_only_what_changes_in_it_and_its_sets_of_keys_besides() -
     assert both == without + by_tag + by_number
 
 
-@pytest.mark.parametrize("index", [BY_TAG, BY_NUMBER])
+BY_TWO: Index[Slot] = Index(lambda slot: (slot.tag, slot.number), many=True)
+
+
+@pytest.mark.parametrize("index", [BY_TAG, BY_NUMBER, BY_TWO])
 def test_an_index_that_becomes_empty_takes_something_too(index: Index[Slot]) -> None:
     store = bounded({"a": Slot("x", 1)}, indexes={"index": index})
     assert taken_by(store, lambda store: store.delete("a")) > 0
