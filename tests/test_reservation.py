@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from cowstate import ClosedError, LockTimeoutError, ReentrantWriteError, Store, transaction
+from cowstate import (
+    ClosedError,
+    LockTimeoutError,
+    ReentrantWriteError,
+    Store,
+    transaction,
+)
 from cowstate.reservation import inside, place_of, thread_named
 from cowstate.writelock import WriteLock
 from tests.laws.calls import call_inside
@@ -23,7 +29,7 @@ from tests.steps import steps_of
 from tests.worlds.staging import Party, leave, line, setting
 
 NAME = re.compile(
-    r"the transaction opened at (?P<at>.*:\d+) by thread (?P<thread>.*), (?P<ago>[-\d.e]+) s ago"
+    r"the transaction opened at (?P<at>.*?:\d+) by thread (?P<thread>.*?), (?P<ago>[-\d.e]+) s ago"
 )
 
 

@@ -20,6 +20,8 @@ from cowstate import (
     Record,
     Store,
 )
+from cowstate.index import entries_of
+from cowstate.maps import map_kind
 
 MakeStore = Callable[..., Store[Any, Any]]
 
@@ -120,6 +122,32 @@ def test_an_index_takes_only_what_changes_in_it_and_its_sets_of_keys_besides() -
 
 
 BY_TWO: Index[Slot] = Index(lambda slot: (slot.tag, slot.number), many=True)
+
+
+def test_an_index_of_several_values_takes_as_much_as_so_many_of_one() -> None:
+    records = {n: Slot(str(n % 50), n) for n in range(1_000)}
+
+    def taken(index: Index[Slot]) -> int:
+        store = bounded(records, indexes={"index": index})
+        return taken_by(store, lambda store: store.set(1, Slot("7", 7_000)))
+
+    number: Callable[[Slot], int] = lambda slot: slot.number  # noqa: E731
+    assert taken(Index(lambda slot: (slot.tag,), many=True)) == taken(BY_TAG)
+    assert taken(Index(lambda slot: (number(slot),), many=True, unique=True)) == taken(BY_NUMBER)
+    without = taken(Index(lambda slot: None))
+    three: Index[Slot] = Index(
+        lambda slot: (number(slot), -1 - number(slot), number(slot) + 0.5), many=True, unique=True
+    )
+    assert 2 < (taken(three) - without) / (taken(BY_NUMBER) - without) < 4
+
+
+@pytest.mark.parametrize("index", [BY_TAG, BY_NUMBER])
+def test_what_an_index_of_one_value_takes_depends_on_no_count_of_records(
+    index: Index[Slot],
+) -> None:
+    entries = entries_of("index", index, map_kind())
+    state = entries.build({n: Slot(str(n % 50), n) for n in range(1_000)})
+    assert entries.bytes_of(state, 1, 1) == entries.bytes_of(state, 1, 10**9)
 
 
 @pytest.mark.parametrize("index", [BY_TAG, BY_NUMBER, BY_TWO])

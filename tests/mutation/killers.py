@@ -113,7 +113,7 @@ NEAR = {
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": [
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
-        "test_reservation",
+        *("test_reservation", "test_rings"),
     ],
     "cowstate/testing/__init__.py": ["testing/test_plain_install"],
     "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
