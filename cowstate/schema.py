@@ -53,9 +53,9 @@ class Schema(Generic[K, V]):
         aggregates: Mapping[str, Aggregate[V, Any]] | None,
         invariants: Mapping[str, Invariant] | None,
         ring: Ring[Commit[K, V]],
-        immutability: Immutability = "type",
-        allow_none: bool = False,
-        same: Sameness = "identity",
+        immutability: Immutability,
+        allow_none: bool,
+        same: Sameness,
     ) -> None:
         if immutability not in ("type", "deep", "trusted"):
             raise ArgumentValueError(
@@ -107,7 +107,7 @@ class Schema(Generic[K, V]):
         old_map = before._map
         if self.equal is not None:
             writes = {key: new for key, (_, new) in delta_of(old_map, writes, self.equal).items()}
-            if self.is_same(before.meta, meta):
+            if meta is not before.meta and self.is_same(before.meta, meta):
                 meta = before.meta
         if len(writes) == 1 and meta is before.meta:
             [(one, new)] = writes.items()
@@ -234,9 +234,7 @@ class Schema(Generic[K, V]):
         return Commit(start, after, delta)
 
     def is_same(self, old: object, new: object) -> bool:
-        """Whether a write of *new* over *old* is none."""
-        if old is new:
-            return True
+        """Whether a write of *new* over *old*, another object, is none."""
         if self.equal is None or old is MISSING or new is MISSING:
             return False
         return self.equal(old, new)

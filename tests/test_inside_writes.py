@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pytest
 
 from cowstate import ReentrantWriteError, Store, transaction
-from tests.worlds.staging import Party, leave
+from tests.worlds.staging import Party, leave, line
 
 Numbers: TypeAlias = Store[str, int]
 
@@ -38,6 +38,22 @@ def test_a_write_inside_another_one_to_the_same_store_is_refused_in_every_form()
         tx["n"] = nest(tx["n"])
     assert (store.snapshot()["n"], store.snapshot().version) == (2, 2)
     assert Party(partial(store.set, "n", 3)).result().version == 3
+
+
+def test_a_write_inside_another_one_is_told_in_which_line_that_was_called() -> None:
+    store, told = Store({"n": 0}), list[str | None]()
+
+    def nest(n: int) -> int:
+        with pytest.raises(ReentrantWriteError) as caught:
+            store.set("n", 5)
+        told.append(caught.value.opened)
+        return n + 1
+
+    first = line(1)
+    store.update("n", nest)
+    second = line(1)
+    store.transact(lambda tx: tx.update(n=nest(tx["n"])))
+    assert told == [f"in a write called at {place}" for place in (first, second)]
 
 
 def test_a_write_inside_the_commit_of_several_stores_is_told_where_that_began() -> None:

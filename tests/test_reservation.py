@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
 
-from cowstate import ClosedError, LockTimeoutError, ReentrantWriteError, Store, transaction
+from cowstate import (
+    ClosedError,
+    LockTimeoutError,
+    ReentrantWriteError,
+    Store,
+    transaction,
+)
 from cowstate.reservation import inside, place_of, thread_named
+from cowstate.writelock import WriteLock
 from tests.laws.calls import call_inside
+from tests.steps import steps_of
 from tests.worlds.staging import Party, leave, line, setting
 
 NAME = re.compile(
-    r"the transaction opened at (?P<at>.*:\d+) by thread (?P<thread>.*), (?P<ago>[-\d.e]+) s ago"
+    r"the transaction opened at (?P<at>.*?:\d+) by thread (?P<thread>.*?), (?P<ago>[-\d.e]+) s ago"
 )
 
 
@@ -220,3 +230,52 @@ def test_a_block_that_was_torn_is_not_noted_any_more_though_somebody_holds_it() 
     exit_.clear()
     with other.transaction():
         assert len(inside.get()) == 1
+
+
+@pytest.mark.parametrize("ends", ["raised", "dropped"])
+def test_after_a_transaction_that_came_to_nothing_a_write_costs_what_it_did(ends: str) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    numbers = count(1)
+
+    def write() -> None:
+        store.set("a", next(numbers))
+
+    write()
+    before = steps_of(write)
+    block = store.transaction()
+    block.__enter__()
+    if ends == "raised":
+        leave(block, ZeroDivisionError())
+    del block
+    gc.collect()
+    write()  # who comes first clears up
+    assert steps_of(write) == before
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_in_another_context_of_its_thread_a_write_waits_where_no_loop_runs(
+    imported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    block = store.transaction()
+    copy_context().run(block.__enter__)
+    if not imported:
+        monkeypatch.delitem(sys.modules, "asyncio")
+    with pytest.raises(LockTimeoutError):
+        store.transact(dict, timeout=0)
+    leave(block)
+    assert store.set("a", 1).version == 1
+
+
+def test_a_block_that_was_struck_as_it_let_go_is_over() -> None:
+    def struck(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store: Store[str, int] = Store({"a": 0})
+    block = store.transaction()
+    tx = block.__enter__()
+    with setting(WriteLock, cancel=struck), pytest.raises(KeyboardInterrupt):
+        leave(block, ZeroDivisionError())
+    store.set("a", 1)
+    with pytest.raises(ClosedError, match="is over"):
+        tx["a"] = 2

@@ -27,7 +27,10 @@ NEAR = {
         *("test_sameness", "test_deferral", "test_writestore", "test_every_write"),
         *("test_transactions", "test_blocks", "test_store", "test_timeline", "test_draft"),
     ],
-    "cowstate/delivery.py": ["test_serving", *INITIAL, "test_loops", "test_every_write"],
+    "cowstate/delivery.py": [
+        *("test_serving", "test_serving_loops", "test_flush", *INITIAL, "test_loops"),
+        *("test_every_write", *GROUPS, "worlds/test_callbacks", "worlds/test_delivery"),
+    ],
     "cowstate/derivation.py": [
         "test_totals_asked",
         "test_derived",
@@ -42,11 +45,15 @@ NEAR = {
     ],
     "cowstate/encoding.py": CODECS,
     "cowstate/exact.py": ["test_aggregate", "test_groups_of_totals"],
-    "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks"],
+    "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks", "test_waits"],
     "cowstate/groups.py": [
         *("test_groups_raise", *INITIAL, *SUBSCRIBERS, "test_delivery", "test_serving"),
+        "test_flush",
     ],
-    "cowstate/index.py": ["test_derived", "test_index_entries", "test_ranges"],
+    "cowstate/index.py": [
+        *("test_derived", "test_index_entries", "test_ranges", "test_schema", "test_ordered"),
+        *("test_deferral", "worlds/test_past"),
+    ],
     "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": ["test_meta", *INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
@@ -101,6 +108,7 @@ NEAR = {
     "cowstate/ring.py": ["test_diff", "test_timeline"],
     "cowstate/schema.py": [
         *("test_deferral", "test_invariants", "test_transactions", "test_sameness", "test_slips"),
+        *("test_immutability", "test_awkward_keys", "test_deriving_refused", "test_store"),
     ],
     "cowstate/scope.py": ["test_blocks"],
     "cowstate/snapshot.py": [
@@ -135,6 +143,7 @@ NEAR = {
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": [
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
+        *("test_reservation", "test_rings"),
     ],
     **{
         f"cowstate/mirror/{module}.py": [f"mirror/test_{name}" for name in named]
