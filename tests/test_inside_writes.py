@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from threading import Event
 from typing import TypeAlias
 
 import pytest
 
 from cowstate import ReentrantWriteError, Store, transaction
-from tests.worlds.staging import Party, leave, line
+from tests.worlds.staging import Party, arrive, leave, line
 
 Numbers: TypeAlias = Store[str, int]
 
@@ -112,6 +113,29 @@ def test_what_another_thread_has_open_is_in_nobody_s_way() -> None:
     assert seen == [1]
     assert other.flush(0)
     leave(block)
+
+
+def test_what_a_task_of_another_loop_has_open_is_in_nobody_s_way() -> None:
+    one, other = Store({"n": 0}), Store({"n": 0})
+    seen: list[int] = []
+    other.subscribe(lambda commit: seen.append(commit.version))
+    opened, go = Event(), Event()
+
+    async def hold() -> None:
+        with one.transaction() as tx:
+            tx["n"] = 1
+            opened.set()
+            await asyncio.to_thread(arrive, go)
+
+    party = Party(lambda: asyncio.run(hold()))
+    arrive(opened)
+    try:
+        other.set("n", 1)
+        assert seen == [1]
+        assert other.flush(0)
+    finally:
+        go.set()
+    party.result()
 
 
 def test_who_gave_its_transaction_up_is_inside_no_write_any_more() -> None:

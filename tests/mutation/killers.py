@@ -96,6 +96,7 @@ NEAR = {
     "cowstate/members.py": ["worlds/test_keys"],
     "cowstate/meter.py": ["test_meter_figures"],
     "cowstate/observation.py": ["test_store", "test_draft"],
+    "cowstate/ordered.py": ["test_ranges", "test_ranges_of_drafts", "test_deferral"],
     "cowstate/process.py": ["test_serving", "worlds/test_inside"],
     "cowstate/raised.py": ["test_errors", "test_showing"],
     "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
