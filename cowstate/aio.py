@@ -251,7 +251,7 @@ async def _change(
     ended: Callable[[], bool] = lambda: False,
 ) -> None:
     """Wait as `Source.await_change` does, for the same reason without losing a wake-up."""
-    source.refuse_wait_inside_write()
+    source.refuse_wait_in_vain()
     waiter = TaskWaiter(bell_of(source.waiters, asyncio.get_running_loop()), keys)
     parked = source.waiters.parked
     try:
