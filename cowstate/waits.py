@@ -138,9 +138,11 @@ class Source(Generic[K, V]):
 
     def refuse_what_is_over(self) -> None:
         """Raise if nothing more will come: the error that says why, or `SystemExit`."""
-        if self.ended and self.why is not None:
-            raise self.why()
-        self.end_with_main_thread()
+        # Looked at once: what ends between two looks would be taken for the end of all.
+        if self.ended:
+            if self.why is not None:
+                raise self.why()
+            self.end_with_main_thread()
 
     def is_lost(self) -> bool:
         """Whether it is over by an error: not by a `ClosedError`, which somebody wanted."""
