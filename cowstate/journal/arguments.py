@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from threading import TIMEOUT_MAX
 from typing import TypeVar
 
 from cowstate.errors import ArgumentTypeError, ArgumentValueError
@@ -25,8 +26,13 @@ def ensure_path(path: object) -> None:
 
 def ensure_seconds(name: str, seconds: object) -> None:
     """Raise if *seconds*, which was given as *name*, is no time."""
-    if not isinstance(seconds, int | float) or not seconds > 0:
-        raise ArgumentValueError(f"{name} must be seconds above 0, not {shown(seconds)}")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(seconds)}")
+    # Not NaN either, which is in no order; and no more than fits a clock, and a wait.
+    if not 0 < seconds <= TIMEOUT_MAX:
+        raise ArgumentValueError(
+            f"{name} must be seconds above 0 and at most {TIMEOUT_MAX:.0f}, not {shown(seconds)}"
+        )
 
 
 def without_collecting(read: Callable[[], R]) -> R:

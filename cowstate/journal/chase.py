@@ -113,6 +113,11 @@ class Chase(Generic[K, V]):
         self.synced = False
         self.trouble: Exception | None = None
 
+    @property
+    def version(self) -> int:
+        """The version that it has come to."""
+        return self._timeline.current.version
+
     def step(self) -> bool:
         """Look once, and publish what is found; return whether there is more. Never raises.
 

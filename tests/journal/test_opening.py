@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -126,6 +127,11 @@ def test_where_nothing_can_be_written_nothing_is_opened(tmp_path: Path) -> None:
         open_store(3, key=str, record=int)  # type: ignore[call-overload]
     with pytest.raises(ArgumentValueError, match="sync must be 'full', 'normal' or 'interval'"):
         open_store(tmp_path / "a.db", key=str, record=int, sync="often")  # type: ignore[call-overload]
+    for much in (0, math.nan, math.inf, 10**400):
+        with pytest.raises(ArgumentValueError, match="interval must be seconds above 0 and at"):
+            opened(tmp_path / "a.db", sync="interval", interval=much)
+    with pytest.raises(ArgumentTypeError, match="interval must be a number of seconds, not True"):
+        opened(tmp_path / "a.db", sync="interval", interval=True)
     with pytest.raises(ArgumentTypeError, match="is no type that msgspec reads"):
         open_store(tmp_path / "a.db", key=str, record=3)
     assert os.listdir(tmp_path) == []

@@ -147,6 +147,13 @@ def sample(name: str, points: Sequence[T], most: int) -> Sequence[T]:
     return [points[number] for number in sorted(chosen)]
 
 
+def spread(points: int, most: int) -> range:
+    """Some of so many *points*, from the first on, at even distances: as many as `sample` takes."""
+    if EVERYTHING:
+        return range(1, points + 1)
+    return range(1, points + 1, max(1, -(-points // (most * int(HOW_MUCH)))))
+
+
 class Violations:
     """What was found to be untrue, at which points."""
 

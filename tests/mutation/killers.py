@@ -75,6 +75,7 @@ NEAR = {
     "cowstate/journal/keeping_up.py": FOLLOWER,
     "cowstate/journal/log.py": JOURNAL,
     "cowstate/journal/logged.py": ["journal/test_history", "journal/test_following"],
+    "cowstate/journal/pace.py": ["journal/test_pace"],
     "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
     "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/sqlite.py": [*JOURNAL, "journal/test_opening", "journal/test_place"],
