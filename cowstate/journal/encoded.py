@@ -66,13 +66,9 @@ class Encoder(Generic[K, V]):
         self._nothing: Encoded = "null" if text else msgspec.msgpack.encode(None)
         self._first_form: dict[K, Encoded] | None = None if _has_one_form(key) else {}
 
-    def begin(
-        self, latest: float, rows: Sequence[tuple[Encoded, Encoded]], keys: Iterable[K]
-    ) -> None:
-        """Go on after a row of the time *latest*, where *rows* are there, for *keys*."""
+    def begin(self, latest: float) -> None:
+        """Go on after a row of the time *latest*."""
         self._latest = latest
-        if self._first_form is not None:
-            self._first_form = {key: name for key, (name, _) in zip(keys, rows, strict=True)}
 
     def row_of(self, commit: Commit[K, V]) -> Row:
         """Return *commit* as a row.
@@ -117,25 +113,40 @@ class Encoder(Generic[K, V]):
 
     # And back.
 
-    def records(self, rows: Sequence[tuple[Encoded, Encoded]]) -> list[tuple[K, V]]:
-        """Return the keys and records that *rows* of the table of records stand for.
+    def read(self, parts: Iterable[Sequence[tuple[Encoded, Encoded]]]) -> tuple[dict[K, V], int]:
+        """Return the records that the rows of their table stand for, and how many rows there are.
+
+        How equal keys were written is remembered, for these who may be written anew.
+
+        Args:
+            parts: the rows, many at a time.
 
         Raises:
             CodecError: one of them stands for none; says which.
         """
-        key, record = self.codec.key, self.codec.record
-        try:
-            keys = key.decode_all([name for name, _ in rows])
-            records = record.decode_all([value for _, value in rows])
-        except (CodecError, ArgumentTypeError):
-            return [self._record(name, value) for name, value in rows]
-        return list(zip(keys, records, strict=True))
+        key, record, forms = self.codec.key, self.codec.record, self._first_form
+        found: dict[K, V] = {}
+        count = 0
+        for rows in parts:
+            names = [name for name, _ in rows]
+            try:
+                keys = key.decode_all(names)
+                records = record.decode_all([value for _, value in rows])
+            except (CodecError, ArgumentTypeError):
+                for name, value in rows:
+                    self._ensure_readable(name, value)
+                raise
+            found.update(zip(keys, records, strict=True))
+            count += len(rows)
+            if forms is not None:
+                forms.update(zip(keys, names, strict=True))
+        return found, count
 
-    def _record(self, name: Encoded, value: Encoded) -> tuple[K, V]:
+    def _ensure_readable(self, name: Encoded, value: Encoded) -> None:
         where = f"record under {shown(name)}"
         try:
-            key = self.codec.key.decode_at(f"key {shown(name)}", name)
-            return key, self.codec.record.decode_at(where, value)
+            self.codec.key.decode_at(f"key {shown(name)}", name)
+            self.codec.record.decode_at(where, value)
         except ArgumentTypeError as error:  # a number, say, that somebody else wrote
             raise CodecError(where, str(error)) from error
 

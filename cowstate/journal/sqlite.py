@@ -36,6 +36,9 @@ CHECKPOINT: Final = 1_000
 BUSY: Final = 5.0
 """For how many seconds another program may hold the file's lock before that is an error."""
 
+AT_ONCE: Final = 1_000
+"""How many rows are read at a time: so few that they are still at hand when they are decoded."""
+
 CLAIM: Final = "-writer"
 """What the name of the file is followed by in the name of the one that says who writes."""
 
@@ -132,14 +135,16 @@ class SqliteLog:
         meta = only(self.path, do("SELECT value FROM meta"))
         return Standing(version, when, meta)
 
-    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
-        """Yield the key and the record of each row.
+    def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:
+        """Yield the key and the record of each row, many at a time.
 
         Raises:
             JournalFileError: the file is damaged.
         """
         try:
-            yield from self._connection.execute("SELECT key, value FROM records")
+            found = self._connection.execute("SELECT key, value FROM records")
+            while rows := found.fetchmany(AT_ONCE):
+                yield rows
         except sqlite3.DatabaseError as error:
             raise not_opened(self.path, error) from error
 

@@ -36,7 +36,7 @@ class PlainLog:
     def standing(self) -> Standing:
         return Standing(0, 0.0, None)
 
-    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
+    def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:
         return iter(())
 
     def write(self, rows: Sequence[Row]) -> None:
