@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from cowstate.changes import MISSING
 from cowstate.codec import Codec
-from cowstate.commit import Commit
+from cowstate.commit import Commit, written
 from cowstate.encoding import Part
 from cowstate.errors import ArgumentTypeError, CodecError
 from cowstate.showing import shown
@@ -77,11 +77,11 @@ class Encoder(Generic[K, V]):
             CodecError: it holds what cannot be encoded, or would be read as something else.
         """
         self._latest = max(self._latest, self._clock())
-        before, after, changes = commit.before, commit.after, commit.changes
+        before, after = commit.before, commit.after
         record = self.codec.record
         writes = [
             (self._key(key), None if new is MISSING else self._written(record, new))
-            for key, (_, new) in changes.items()
+            for key, new in written(commit)
         ]
         meta = self._meta(after.meta) if before.meta is not after.meta else None
         return Row(after.version, self._latest, writes, meta)
@@ -100,15 +100,12 @@ class Encoder(Generic[K, V]):
         return found
 
     def _written(self, part: Part[T], value: T) -> Encoded:
-        data = part.encode(value)
+        data = part.encode_at(part.name, value)
         if len(data) > MOST:
             # Here, where it is refused alone; in the file it would fail all that wait with it.
             raise CodecError(
                 part.name, f"{len(data):,} bytes are more than a file holds in one piece ({MOST:,})"
             )
-        return self._in_form(data)
-
-    def _in_form(self, data: bytes) -> Encoded:
         return data.decode() if self._text else data
 
     # And back.

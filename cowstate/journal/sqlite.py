@@ -225,15 +225,28 @@ class SqliteLog:
         do("BEGIN IMMEDIATE")
 
     def _insert(self, rows: Sequence[Row]) -> None:
-        # In their order: what a row changes is what the one before it left.
         do, do_all = self._connection.execute, self._connection.executemany
-        for version, when, writes, meta in rows:
-            do(tables.COMMITTED, (version, self.epoch, when))
-            do_all(tables.CHANGED, [(version, key, value) for key, value in writes])
-            put = [(key, value, version) for key, value in writes if value is not None]
-            do_all(tables.PUT, put)
-            if len(put) < len(writes):
-                do_all(tables.DELETE, [(key,) for key, value in writes if value is None])
+        # What a row changes is what the one before it left: of a key that one of these has written,
+        # that is known here, and its record is put once.
+        left: dict[Encoded, tuple[Encoded | None, int]] = {}
+        first: list[tuple[int, Encoded, Encoded | None]] = []
+        again: list[tuple[int, Encoded, Encoded | None, Encoded | None]] = []
+        for version, _, writes, _ in rows:
+            for key, value in writes:
+                if key in left:
+                    again.append((version, key, left[key][0], value))
+                else:
+                    first.append((version, key, value))
+                left[key] = (value, version)
+        do_all(tables.COMMITTED, [(row.version, self.epoch, row.time) for row in rows])
+        do_all(tables.CHANGED, first)
+        if again:
+            do_all(tables.CHANGED_AGAIN, again)
+        put = [(key, value, at) for key, (value, at) in left.items() if value is not None]
+        do_all(tables.PUT, put)
+        if len(put) < len(left):
+            do_all(tables.DELETE, [(key,) for key, (value, _) in left.items() if value is None])
+        for version, _, _, meta in rows:
             if meta is not None:
                 do(tables.MOVED, (meta, version))
                 do(tables.META, (meta, version))

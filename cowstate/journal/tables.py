@@ -58,6 +58,9 @@ CHANGED: Final = (
 )
 """Before the record itself is put or deleted."""
 
+CHANGED_AGAIN: Final = "INSERT INTO changes (version, key, old, new) VALUES (?, ?, ?, ?)"
+"""Of a key that another commit of the same transaction has changed."""
+
 COMMITTED: Final = "INSERT INTO commits (version, epoch, time) VALUES (?, ?, ?)"
 MOVED: Final = (
     "UPDATE commits SET old_meta = (SELECT value FROM meta), new_meta = ?1 WHERE version = ?2"
