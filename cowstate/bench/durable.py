@@ -126,19 +126,23 @@ _BARE: Final = ", bare sqlite3"
 def _updates(settings: Settings) -> dict[str, tuple[float, ...]]:
     """Return how long one update takes, in nanoseconds, each way, round by round."""
     with ExitStack() as stack:
-        turn = cycle(random.Random(settings.seed).sample([*_records(_SIZE)], _SIZE))
-        memory = Store(_records(_SIZE))
-        # Many at a time where the disk follows: what it costs to write them is shared out.
-        many = 100 if settings.quick else 20_000
-        operations = {
-            _MEMORY: _updates_of(memory, turn, many),
-            "interval": _updates_of(stack.enter_context(opened("interval")), turn, many),
-        }
-        for sync in ("normal", "full"):
-            operations[sync] = _updates_of(stack.enter_context(opened(sync)), turn)
-            names = {"update": stack.enter_context(bare(sync)), "turn": turn}
-            operations[sync + _BARE] = Operation("update(next(turn))", names)
-        return time_all(operations, settings)
+        return time_all(_operations(stack, settings), settings)
+
+
+def _operations(stack: ExitStack, settings: Settings) -> dict[str, Operation]:
+    turn = cycle(random.Random(settings.seed).sample([*_records(_SIZE)], _SIZE))
+    memory = Store(_records(_SIZE))
+    # Many at a time where the disk follows: what it costs to write them is shared out.
+    many = 100 if settings.quick else 20_000
+    operations = {
+        _MEMORY: _updates_of(memory, turn, many),
+        "interval": _updates_of(stack.enter_context(opened("interval")), turn, many),
+    }
+    for sync in ("normal", "full"):
+        operations[sync] = _updates_of(stack.enter_context(opened(sync)), turn)
+        names = {"update": stack.enter_context(bare(sync)), "turn": turn}
+        operations[sync + _BARE] = Operation("update(next(turn))", names)
+    return operations
 
 
 def _updates_of(store: Any, turn: Iterator[str], count: int = 1) -> Operation:
@@ -151,12 +155,18 @@ def _updates_of(store: Any, turn: Iterator[str], count: int = 1) -> Operation:
 @cache
 def _rates(sync: str, crowd: int, slow: bool, settings: Settings) -> dict[int, tuple[float, ...]]:
     """Return how many updates a second one thread makes, and a *crowd*, round by round."""
-    rates: dict[int, list[float]] = {1: [], crowd: []}
     with opened(sync, slow=slow) as store:
-        keys = [*_records(_SIZE)]
-        for _ in range(settings.repeats):
-            for count, taken in rates.items():
-                taken.append(_rate(store, keys[:count], max(settings.mixed_s, 0.02)))
+        return _rates_in(store, (1, crowd), settings)
+
+
+def _rates_in(
+    store: Any, crowds: tuple[int, ...], settings: Settings
+) -> dict[int, tuple[float, ...]]:
+    rates: dict[int, list[float]] = {crowd: [] for crowd in crowds}
+    keys = [*_records(_SIZE)]
+    for _ in range(settings.repeats):
+        for count, taken in rates.items():
+            taken.append(_rate(store, keys[:count], max(settings.mixed_s, 0.02)))
     return {count: tuple(taken) for count, taken in rates.items()}
 
 
@@ -180,14 +190,19 @@ def _rate(store: Any, keys: list[str], seconds: float) -> float:
 @cache
 def _syncs(settings: Settings) -> tuple[float, ...]:
     """Return how long it takes to sync a page that was written anew, in nanoseconds."""
-    taken = []
     with tempfile.TemporaryFile() as file:
-        page = bytes(4096)
-        for _ in range(settings.repeats * 20):
-            os.pwrite(file.fileno(), page, 0)
-            began = perf_counter_ns()
-            os.fdatasync(file.fileno()) if hasattr(os, "fdatasync") else os.fsync(file.fileno())
-            taken.append(float(perf_counter_ns() - began))
+        return _syncs_of(file.fileno(), settings.repeats * 20)
+
+
+def _syncs_of(file: int, count: int) -> tuple[float, ...]:
+    sync = getattr(os, "fdatasync", os.fsync)
+    page = bytes(4096)
+    taken = []
+    for _ in range(count):
+        os.pwrite(file, page, 0)
+        began = perf_counter_ns()
+        sync(file)
+        taken.append(float(perf_counter_ns() - began))
     return tuple(taken)
 
 

@@ -76,10 +76,11 @@ def _read(path: str) -> Any:
     """Return what the file holds, by the least that does it: the records in a dict."""
     key, record = msgspec.json.Decoder(str).decode, msgspec.json.Decoder(Position).decode
     found: dict[str, Position] = {}
-    with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT key, value FROM records")
-        while some := rows.fetchmany(1_000):
-            found.update(zip([key(k) for k, _ in some], [record(v) for _, v in some], strict=True))
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT key, value FROM records")
+    while some := rows.fetchmany(1_000):
+        found.update(zip([key(k) for k, _ in some], [record(v) for _, v in some], strict=True))
+    connection.close()
     return found
 
 
@@ -104,16 +105,20 @@ _WAYS: Final[dict[str, Callable[[str], Any]]] = {
 @cache
 def _samples(size: int, settings: Settings) -> dict[str, tuple[float, ...]]:
     """Return how long each way took, in nanoseconds of this thread's, round by round."""
-    rng = random.Random(settings.seed)
-    taken: dict[str, list[float]] = {name: [] for name in _WAYS}
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "positions.db")
         written(path, size)
-        for _ in range(min(settings.repeats, 5) if size >= _LARGEST else settings.repeats):
-            names = list(_WAYS)
-            rng.shuffle(names)
-            for name in names:
-                taken[name].append(_timed(_WAYS[name], path))
+        rounds = min(settings.repeats, 5) if size >= _LARGEST else settings.repeats
+        return _timed_in_turn(path, rounds, random.Random(settings.seed))
+
+
+def _timed_in_turn(path: str, rounds: int, rng: random.Random) -> dict[str, tuple[float, ...]]:
+    taken: dict[str, list[float]] = {name: [] for name in _WAYS}
+    for _ in range(rounds):
+        names = list(_WAYS)
+        rng.shuffle(names)
+        for name in names:
+            taken[name].append(_timed(_WAYS[name], path))
     return {name: tuple(each) for name, each in taken.items()}
 
 
