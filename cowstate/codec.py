@@ -340,9 +340,7 @@ def _step(before: Snapshot[K, V], version: int, meta: Any, delta: Delta[K, V]) -
     """Return the commit of *delta* and *meta* over a snapshot that nothing is derived from."""
     lineage = before._lineage
     deletes = any(new is MISSING for _, new in delta.values())
-    same_keys = not deletes and all(old is not MISSING for old, _ in delta.values())
     writes = {key: new for key, (_, new) in delta.items()}
     records = lineage.derivation.kind.apply(before._map, writes, deletes)
-    key_set = before._key_set if same_keys else object()
-    after: Snapshot[K, V] = Snapshot(version, meta, records, (), (), key_set, lineage)
+    after: Snapshot[K, V] = Snapshot(version, meta, records, (), (), object(), lineage)
     return Commit(before, after, delta)

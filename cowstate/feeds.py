@@ -169,7 +169,8 @@ class Feed(Scoped, WithMeta, Generic[K, V, M]):
         """
         item = self._next(deadline_of(timeout))
         if item is None:
-            self.source.end_with_main_thread()
+            if not self._closed:
+                self.source.refuse_what_is_over()
             raise ClosedError(CLOSED)
         return item
 
@@ -191,6 +192,8 @@ class Feed(Scoped, WithMeta, Generic[K, V, M]):
     def __next__(self) -> Commit[K, V, M] | Lagged[K, V, M]:
         item = self._next(None)
         if item is None:
+            if not self._closed:
+                self.source.refuse_what_is_lost()
             raise StopIteration
         return item
 

@@ -292,6 +292,8 @@ class WriteLock(OwnedLock):
             wait = None if thread is None else _waits.get(thread)
             if wait is None or wait[0] > ticket or len(chain) > len(_waits):
                 return
+            if holder is None and wait[1] is lock:
+                return  # it has what it waited for, and writes, or only looks who is in the way
             lock = wait[1]
             holder = lock.holder()
         raise DeadlockError(

@@ -20,7 +20,7 @@ INTERRUPTIBLE = (
     "from cowstate.cli import main; sys.exit(main(sys.argv[1:]))"
 )
 WITHOUT_RICH = "import sys; sys.modules['rich'] = None; " + INTERRUPTIBLE
-SECONDS = 60
+SECONDS = 600  # only a test that fails waits for so long
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and terminals")
 
 

@@ -10,7 +10,7 @@ from cowstate import Store
 from cowstate.members import Members
 from cowstate.waiters import Waiter
 
-PATIENCE = 30
+PATIENCE = 300
 
 
 def nothing() -> None:

@@ -30,7 +30,7 @@ T = TypeVar("T")
 AnyStore = Store[Any, Any]
 AnyCommit = Commit[Any, Any]
 
-PATIENCE = 10.0
+PATIENCE = 120.0
 """Seconds after which a thread that should be done counts as hung; not waited when all is well."""
 
 

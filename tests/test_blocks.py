@@ -30,7 +30,7 @@ from cowstate.scope import Scoped
 from tests.standing import eventually
 from tests.worlds.staging import Party
 
-PATIENCE = 30  # seconds; only a test that fails waits for so long
+PATIENCE = 300  # seconds; only a test that fails waits for so long
 
 Numbers: TypeAlias = Store[str, int]
 Handle: TypeAlias = Subscription[str, int] | Feed[str, int] | Pin[str, int]

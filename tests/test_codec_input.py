@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import (
+    ArgumentTypeError,
     ArgumentValueError,
     ChangeSetMismatchError,
     Codec,
@@ -238,3 +239,65 @@ def test_a_str_a_bytearray_and_a_memoryview_are_read_like_bytes() -> None:
     text = '{"version":0,"meta":null,"records":{"a":1}}'
     for data in (text, text.encode(), bytearray(text, "utf-8"), memoryview(text.encode())):
         assert codec.decode_snapshot(data) == {"a": 1}
+
+
+def test_what_is_no_bytes_is_an_error_of_the_call_and_what_is_wrong_in_it_one_of_the_data() -> None:
+    def refuse(kind: type, value: Any) -> Any:
+        raise TypeError("no Shape")
+
+    class Shape:
+        pass
+
+    codec: Codec[str, Any] = Codec(key=str, record=Shape, dec_hook=refuse, enc_hook=repr)
+    with pytest.raises(ArgumentTypeError, match="record is read from bytes, not 7"):
+        codec.record.decode(7)  # type: ignore[arg-type]
+    for text in (b"nonsense", "nonsense", bytearray(b"nonsense"), memoryview(b"nonsense")):
+        with pytest.raises(CodecError):
+            codec.record.decode(text)
+    for text in (b"1", bytearray(b"1"), memoryview(b"1"), msgspec.Raw(b"1")):
+        with pytest.raises(CodecError, match="no Shape"):
+            codec.record.decode(text)
+
+
+def test_a_part_alone_of_a_mutable_type_is_refused_too() -> None:
+    codec: Codec[str, Any] = Codec(key=str, record=Any)
+    assert codec.record.decode(b"7") == 7
+    with pytest.raises(MutableRecordError):
+        codec.record.decode(b"[7]")
+
+
+def test_what_a_message_begins_with_stays_as_it_is_spelt() -> None:
+    codec = Codec(key=str, record=Slot)
+    with pytest.raises(CodecError) as caught:
+        codec.record.decode(b"")
+    assert caught.value.problem == "input data was truncated"
+    with pytest.raises(CodecError) as caught:
+        codec.record.decode(b"nonsense")
+    assert caught.value.problem.startswith("JSON is malformed")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_document_with_more_in_it_than_there_can_be_is_refused(form: Any) -> None:
+    codec = Codec(key=str, record=Slot, form=form)
+    written = getattr(msgspec, form).encode
+    here = codec.decode_snapshot(written({"version": 0, "meta": None, "records": {}}))
+    change = {"a": {"new": {"price": "1"}, "newer": {"price": "2"}}}
+    more: list[tuple[Callable[..., object], Any]] = [
+        (codec.decode_snapshot, {"version": 0, "meta": None, "records": {}, "more": 1}),
+        (codec.decode_changes, change),
+        (functools.partial(codec.decode_commit, before=here), {"version": 1, "changes": change}),
+        (
+            functools.partial(codec.decode_commit, before=here),
+            {"version": 1, "changes": {}, "meta": 1, "more": 1},
+        ),
+    ]
+    for read, document in more:
+        with pytest.raises(CodecError):
+            read(written(document))
+
+
+def test_a_part_that_is_not_there_is_not_what_is_wrong() -> None:
+    codec = Codec(key=str, record=Slot)
+    with pytest.raises(CodecError) as caught:
+        codec.decode_changes(b'{"a":{"new":{"price":1}},"b":{"old":{"price":[]}}}')
+    assert caught.value.path == "changes['b'].old.price"

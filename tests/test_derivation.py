@@ -117,3 +117,52 @@ def test_what_is_refused_in_an_update_says_where_in_its_message(make_store: Make
         with pytest.raises(ArgumentTypeError, match=r"^aggregate 'quantity', record under 'a'"):
             write("a", Level(1, None, 0.5))
     assert store.snapshot().version == 0
+
+
+def test_one_that_asks_by_the_function_of_an_earlier_one_takes_no_answer_of_the_one_between(
+    make_store: MakeStore,
+) -> None:
+    def quantity_of(level: Level) -> Any:
+        return level.quantity
+
+    store = make_store(
+        {"a": Level(5, None, 100)},
+        aggregates={
+            "prices": Aggregate.sum(price_of),
+            "quantities": Aggregate.sum(quantity_of),
+            "prices again": Aggregate.sum(price_of),
+        },
+    )
+    store.update("a", lambda level: level.replace(price=6, quantity=300))
+    now = store.snapshot()
+    totals = [now.total(name) for name in ("prices", "quantities", "prices again")]
+    assert totals == [6, 300, 6]
+
+
+def test_who_asks_for_a_group_where_there_are_none_is_told_of_which(make_store: MakeStore) -> None:
+    store = make_store(
+        {"a": Level(5)}, aggregates={"all": Aggregate.count(), "prices": Aggregate.sum(price_of)}
+    )
+    for name in ("all", "prices"):
+        with pytest.raises(ArgumentTypeError, match=f"aggregate '{name}' has no groups"):
+            store.snapshot().total(name, "ann")
+
+
+def test_what_readers_go_through_in_common_is_in_the_trunk(make_store: MakeStore) -> None:
+    lowest = Aggregate.min(price_of)
+    by_owner = Aggregate.count(by=owner_of)
+    store = make_store(
+        {"a": Level(5, "ann"), "b": Level(7, "bob")},
+        indexes={"price": Index(price_of, unique=True), "owner": Index(owner_of, ordered=True)},
+        aggregates={"lowest": lowest, "by owner": by_owner},
+    )
+    indexes, totals = derived_states(store)
+    derivation = store.snapshot()._lineage.derivation
+    trunk = derivation.trunk(indexes, totals)
+    assert isinstance(trunk, list)
+    wanted = [derivation, indexes, totals, derivation.readers, *derivation.totals]
+    for part, state in zip(derivation.parts, (*indexes, *totals), strict=True):
+        wanted += part.trunk(state)
+    wanted += [lowest, by_owner]
+    missing = [each for each in wanted if not any(each is found for found in trunk)]
+    assert missing == []

@@ -13,7 +13,7 @@ import pytest
 from cowstate import MISSING, Commit, Draft, Store, Transaction
 from tests.standing import changes_of
 
-PATIENCE = 30  # seconds; only a test that fails waits for so long
+PATIENCE = 300  # seconds; only a test that fails waits for so long
 
 MakeStore = Callable[..., Store[Any, Any]]
 Numbers: TypeAlias = Store[str, int]

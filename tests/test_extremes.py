@@ -197,3 +197,31 @@ def test_the_bytes_of_a_version_count_what_is_copied() -> None:
             store.update(n, lambda order: order.replace(price=order.price + 0.5))
         sizes.append(store.statistics().retained_bytes or 0)
     assert sizes[1] > 1.3 * sizes[0]
+
+
+@pytest.mark.parametrize("name", AGGREGATES)
+def test_a_number_that_cannot_even_be_compared_is_refused_where_one_of_its_kind_is(
+    make_store: MakeStore, name: str
+) -> None:
+    store = make_store({"a": Order(Decimal(1))}, aggregates={name: AGGREGATES[name]})
+    with pytest.raises(ArgumentValueError, match="no place in an order"):
+        store.set("a", Order(Decimal("sNaN")))
+    assert store.snapshot().version == 0
+
+
+@pytest.mark.parametrize("name", ["low", "high"])
+def test_what_is_told_is_of_the_type_that_the_record_gives_now(
+    make_store: MakeStore, name: str
+) -> None:
+    store = make_store({"a": Order(1)}, aggregates={name: AGGREGATES[name]})
+    for price in (1.0, True, Decimal(1), 1):
+        assert type(store.set("a", Order(price)).after.total(name)) is type(price)
+
+
+def test_where_no_record_gives_anything_there_is_the_default(make_store: MakeStore) -> None:
+    store = make_store({"a": Order(), "b": Order()}, aggregates=AGGREGATES)
+    now = store.snapshot()
+    assert (now.total("low"), now.total("high")) == (None, -1)
+    assert now.total("high of side", "buy") == -1
+    assert store.set("a", Order(-5)).after.total("high") == -5
+    assert store.set("a", Order()).after.total("high") == -1

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import (
+    MISSING,
     Aggregate,
     ArgumentTypeError,
     ArgumentValueError,
@@ -237,3 +238,21 @@ def test_the_bytes_of_a_version_count_the_groups() -> None:
             store.update(number, lambda item: item.replace(amount=2))
         sizes.append(store.statistics().retained_bytes)
     assert sizes[1] > 1.3 * sizes[0]
+
+
+@pytest.mark.parametrize("groups", [0, 1, 3, 4, 5, 9])
+def test_some_groups_are_shown_and_how_many_more_there_are(
+    make_store: MakeStore, groups: int
+) -> None:
+    store = make_store(
+        {n: n for n in range(groups)}, aggregates={"all": Aggregate.count(by=lambda n: n)}
+    )
+    shown = repr(store.snapshot().total("all"))
+    assert shown.count(": 1") == min(groups, 4)
+    assert shown.endswith(f"... {groups - 4} more}})" if groups > 4 else "})")
+    assert (" more" in shown) is (groups > 4)
+
+
+def test_missing_is_no_group(make_store: MakeStore) -> None:
+    with pytest.raises(ArgumentValueError, match="cannot be a group"):
+        make_store({1: 1}, aggregates={"all": Aggregate.count(by=lambda _: MISSING)})

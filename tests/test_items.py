@@ -102,3 +102,31 @@ def test_what_it_is_given_can_be_pickled_and_shown() -> None:
         assert again.changes == item.changes
         assert copy.deepcopy(item) is item
         assert repr(item).startswith("<Commit version=0 ChangeSet({'a': Change(old=MISSING, ")
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3, 5])
+def test_several_in_one_go_from_before_the_first_to_after_the_last(commits: int) -> None:
+    store = Store({"a": 0})
+    feed = store.feed("latest")
+    for n in range(commits):
+        store.set("a", n + 1)
+    item = feed.poll()
+    assert isinstance(item, Commit)
+    assert (item.before.version, item.after.version) == (0, commits)
+    assert item.changes == {"a": (0, commits)}
+
+
+@pytest.mark.parametrize(
+    "keys", [["a"], ["a", "b"], ["a", "b", "c", "d"], ["d"], ["x", "y", "z", "w"]]
+)
+def test_of_several_keys_only_those_that_were_asked_for_and_changed(keys: list[str]) -> None:
+    store = Store(dict.fromkeys("abcd", 0))
+    feed = store.feed(keys=keys)
+    with store.transaction() as tx:
+        tx["a"] = tx["b"] = tx["c"] = 1
+    item, wanted = feed.poll(), {key: (0, 1) for key in "abc" if key in keys}
+    if wanted:
+        assert isinstance(item, Commit)
+        assert item.changes == wanted
+    else:
+        assert item is None

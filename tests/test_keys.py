@@ -18,7 +18,7 @@ from cowstate import (
     UnknownAggregateError,
     UnknownIndexError,
 )
-from cowstate.keys import ensure_findable, ensure_hashable, ensure_value
+from cowstate.keys import ensure_findable, ensure_hashable, ensure_value, equals_itself
 
 UNHASHABLE: list[Any] = [[], {}, set(), bytearray(), array.array("i"), ([],), slice(1)]
 
@@ -145,3 +145,16 @@ def test_what_cannot_be_hashed_is_the_name_of_nothing(name: Any) -> None:
             reader.total(name)
         with pytest.raises(UnknownIndexError, match="the indexes are: 'i'"):
             reader.find_all(name, 1)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("value", [NAN, (1, NAN), (1, (2, NAN)), frozenset({NAN})], ids=repr)
+def test_what_a_nan_is_in_does_not_equal_what_is_made_of_the_same(value: object) -> None:
+    assert equals_itself(value) is False
+
+
+@pytest.mark.parametrize("value", [1.5, None, "nan", (), (1, (2, None)), frozenset({1})], ids=repr)
+def test_everything_else_does(value: object) -> None:
+    assert equals_itself(value) is True

@@ -21,6 +21,7 @@ LAYERS = [
     ["cli"],
     ["bench"],
     ["positions", "testing"],
+    ["mirror"],
     ["aio", "journal"],
     ["store"],
     ["writestore"],
@@ -63,6 +64,7 @@ ROOMS = {
         "exchange",
         "book",
         "errors",
+        "guard",
     ],
 }
 

@@ -60,7 +60,7 @@ def test_the_time_spent_waiting_is_told_with_the_longest_and_whose_it_was(clock:
         eventually(lambda: store._lock._queue, "nobody waits")
         clock.passes(7)
         tx["b"] = 6
-    thread.join(30)
+    thread.join(300)
     waits = figures_of(store).waits
     # To begin the block, to commit it, and the other one.
     assert (waits.count, waits.total, waits.longest) == (3, 7, 7)
@@ -107,7 +107,7 @@ def test_a_block_that_could_not_begin_is_refused_and_not_timed(clock: Clock) -> 
         pass
     clock.passes(3)
     free.set()
-    thread.join(30)
+    thread.join(300)
     assert figures_of(one).blocks.longest == 5
     assert figures_of(one).refused == (("LockTimeoutError", 1),)
     assert [figures_of(store).blocks.count for store in (one, other)] == [1, 0]
@@ -135,7 +135,7 @@ def test_a_joint_block_that_is_vetoed_is_timed_once_and_then_over(clock: Clock) 
 
 def hold_until(store: Store[str, Any], free: threading.Event) -> None:
     with store.transaction():
-        assert free.wait(30)
+        assert free.wait(300)
 
 
 def test_a_block_that_was_torn_is_not_counted_and_disturbs_nothing(clock: Clock) -> None:
@@ -207,7 +207,7 @@ def test_what_is_refused_is_counted_by_its_kind(clock: Clock) -> None:
         with pytest.raises(cowstate.LockTimeoutError):
             waits()
     free.set()
-    thread.join(30)
+    thread.join(300)
     assert figures_of(store).refused == (
         ("InvariantError", 3),
         ("LockTimeoutError", 2),
@@ -269,7 +269,7 @@ def test_threads_count_exactly() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     figures = figures_of(store)
     assert figures.holds.count == figures.waits.count == 1800
     assert 0 < figures.holds.longest <= figures.holds.total

@@ -109,15 +109,82 @@ def test_being_told_that_it_lagged_is_a_call_too(clock: Clock) -> None:
 
     def wait(_: Any) -> None:
         inside.set()
-        stop.wait(30)
+        stop.wait(300)
 
     with store.subscribe(wait, via="thread", on_lagged=on_lagged):
         for n in range(2000):
             store.set("a", n + 10)
             if not n:
-                assert inside.wait(30)
+                assert inside.wait(300)
         stop.set()
         assert store.flush(30)
     assert told
     assert figures_of(store).callbacks.longest == 5
     assert "wait" in figures_of(store).callbacks.who
+
+
+def measured_at(clock: Clock, version: int) -> Any:
+    """The snapshot of that version, of some store."""
+    store = measured(clock)
+    for n in range(version):
+        store.set("a", n + 10)
+    return store.snapshot()
+
+
+def lagging(clock: Clock, tell: Any) -> tuple[Any, Any]:
+    """A store, and a subscription of it that *tell* tells that commits are gone."""
+    store = measured(clock)
+    return store, store.subscribe(lambda commit: clock.passes(7), on_lagged=tell)
+
+
+def test_the_time_of_being_told_is_that_of_the_call_alone(clock: Clock) -> None:
+    clock.passes(100)
+    store, seen = lagging(clock, lambda lagged: clock.passes(5))
+    assert seen.tell_lagged(0, store.snapshot()) is None
+    assert figures_of(store).callbacks.count == 0  # nothing was missed
+    assert seen.tell_lagged(0, measured_at(clock, 1)) is None
+    callbacks = figures_of(store).callbacks
+    assert (callbacks.count, callbacks.total) == (1, 5)
+
+
+def test_what_is_no_exception_of_who_is_told_is_handed_on(clock: Clock) -> None:
+    interruption = KeyboardInterrupt()
+
+    def interrupted(_: Any) -> None:
+        raise interruption
+
+    _, seen = lagging(clock, interrupted)
+    assert seen.tell_lagged(0, measured_at(clock, 1)) is interruption
+
+
+def test_who_is_still_to_begin_is_given_what_is_there_in_place_of_it(clock: Clock) -> None:
+    store = measured(clock)
+    told: list[Any] = []
+    begun: list[Any] = []
+
+    def begin(commit: Any) -> None:
+        clock.passes(4)
+        begun.append(commit.before.version)
+
+    with store.transaction():
+        # Inside a write, so it is not given what is there before the end.
+        seen = store.subscribe(begin, initial=True, on_lagged=told.append)
+        assert seen.tell_lagged(0, store.snapshot()) is None
+        assert (begun, told) == ([-1], [])
+        assert figures_of(store).callbacks.total == 4
+    assert begun == [-1]
+    assert figures_of(store).callbacks.count == 1
+
+
+def test_a_long_name_of_who_took_longest_is_cut(clock: Clock) -> None:
+    class Long:
+        def __repr__(self) -> str:
+            return "x" * 500
+
+        def __call__(self, commit: Any) -> None:
+            clock.passes(1)
+
+    store = measured(clock)
+    store.subscribe(Long())
+    store.set("a", 5)
+    assert 100 < len(figures_of(store).callbacks.who) <= 120

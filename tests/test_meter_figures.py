@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -85,3 +86,12 @@ def test_what_is_told_is_immutable_and_of_plain_values() -> None:
     with pytest.raises(AttributeError):
         figures_of(measured(Clock())).conflicts = 5
     assert hash(told) == hash(told.replace())
+
+
+def test_those_who_call_at_the_same_time_note_it_apart() -> None:
+    # A stopwatch is for one hand: whoever serves a group has its turn.
+    figures = Figures(Meter())
+    loop = asyncio.new_event_loop()
+    loop.close()
+    watches = [figures.callbacks_by(via) for via in ("writer", "thread", loop)]
+    assert len({id(watch) for watch in watches}) == 3

@@ -27,12 +27,12 @@ def test_what_another_thread_had_reserved_is_free_in_the_child() -> None:
         # There is no such thread in a child. In here it is told that its transaction is over.
         with pytest.raises(ClosedError, match="given up"), store.transaction() as tx:
             inside.set()
-            assert go_on.wait(30)
+            assert go_on.wait(300)
             tx["b"] = 2
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert inside.wait(30)
+    assert inside.wait(300)
     try:
         process._after_fork_in_child()
         assert store.set("a", 5).version == 1
@@ -49,7 +49,7 @@ def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None
 
     def update(n: int) -> int:
         inside.set()
-        assert go_on.wait(30)
+        assert go_on.wait(300)
         return n
 
     def write() -> None:
@@ -59,7 +59,7 @@ def test_a_lock_whose_owner_is_another_thread_is_replaced_in_the_child() -> None
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert inside.wait(30)
+    assert inside.wait(300)
     try:
         process._after_fork_in_child()
         assert store.set("a", 5).version == 1
@@ -202,3 +202,23 @@ def test_a_task_that_forks_goes_on_in_its_transaction_and_so_does_its_helper() -
         assert store.snapshot()["a"] == 3
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("collects", [False, True])
+def test_whether_there_are_collections_is_as_before_whatever_comes_of_a_look(
+    collects: bool,
+) -> None:
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert process.without_collection(lambda: 7) == 7
+        assert gc.isenabled() is collects
+        with pytest.raises(KeyboardInterrupt):
+            process.without_collection(interrupted)
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt

@@ -384,3 +384,32 @@ def test_real_arrays_and_frames_are_what_they_are_by_identity(same: Any) -> None
     assert store.snapshot() != before
     assert store.snapshot() == store.snapshot()
     assert store.snapshot().diff(before).keys() == {"array", "frame"}
+
+
+class Like(Record):
+    """Equal to anything."""
+
+    price: int
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_what_is_equal_to_anything_is_not_taken_for_what_is_not_there(
+    make_store: MakeStore,
+) -> None:
+    store = make_store({}, same="equality")
+    with store.transaction() as tx:
+        tx["a"], tx["b"] = Like(1), Like(2)
+    assert set(store.snapshot()) == {"a", "b"}
+    with store.transaction() as tx:
+        del tx["a"]
+    assert set(store.snapshot()) == {"b"}
+    draft = store.draft()
+    del draft["b"]
+    draft["c"] = Like(3)
+    draft.commit()
+    assert set(store.snapshot()) == {"c"}

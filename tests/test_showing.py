@@ -387,3 +387,7 @@ def test_a_note_on_an_error_of_the_user_is_bounded_too() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         Store({Key(): 1}, indexes={"i": Index(lambda _: 1 // 0)})
     assert all(len(note) < MOST for note in caught.value.__notes__)
+
+
+def test_what_is_no_text_in_an_error_stays_what_it_is() -> None:
+    assert CowstateError(7, None, "text").args == (7, None, "text")

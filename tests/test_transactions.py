@@ -274,7 +274,7 @@ def test_the_other_writers_wait_and_the_readers_do_not(store: Store[str, Slot]) 
     inside, wrote = threading.Event(), threading.Event()
 
     def other() -> None:
-        assert inside.wait(30)
+        assert inside.wait(300)
         store.set("b", Slot(tag="after"))
         wrote.set()
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from threading import Event
 from typing import Any, TypeAlias
 
@@ -127,28 +128,35 @@ def test_who_has_no_time_to_wait_does_not_wait() -> None:
 def test_no_single_wait_is_longer_than_what_is_left_of_the_time() -> None:
     waits: list[float] = []
     attempt = WriteLock.attempt
+    now = [0.0]
 
     def noting(self: WriteLock, seconds: float, *work: Any) -> Any:
+        # On a clock of its own, on which nothing else takes any time.
         waits.append(seconds)
-        return attempt(self, seconds, *work)
+        found = attempt(self, 0, *work)
+        now[0] += seconds
+        return found
 
     for limit in (0.002, 0.12):
         store = Store({"n": 0}, lock_timeout=limit)
         for hold in (written_to(store), store.transaction()):
-            with hold, setting(WriteLock, attempt=noting):
+            clock = setting(writelock, monotonic=lambda: now[0])
+            with hold, clock, setting(WriteLock, attempt=noting):
                 waits.clear()
                 error = Party(partial(store.set, "n", 5)).error()
             assert isinstance(error, LockTimeoutError)
             assert error.waited >= limit
-            assert waits[0] >= min(limit, writelock.PATIENCE) / 2, "it should wait at all"
+            assert waits[0] == min(limit, writelock.PATIENCE), "it should wait at all"
             assert all(0 <= seconds <= min(limit, writelock.PATIENCE) for seconds in waits)
-            # It sleeps in between: one look for each slice, and a few for what is left over.
-            assert len(waits) <= limit / writelock.PATIENCE + 4
+            # One look for each slice, and one more where what is left over is rounded.
+            assert len(waits) <= limit / writelock.PATIENCE + 2
 
 
 def test_a_write_goes_on_to_look_as_long_as_it_waits_and_no_oftener_than_it_must() -> None:
-    store = Store({"n": 0})
-    with store.transaction(), calls_of(writelock, "was_left_by_an_exception") as looks:
+    store, ticks = Store({"n": 0}), count()
+    # Each look at the clock is a hundredth of a second: two or three to a slice.
+    clock = setting(writelock, monotonic=lambda: next(ticks) / 100)
+    with store.transaction(), clock, calls_of(writelock, "was_left_by_an_exception") as looks:
         error = Party(partial(store.transact, dict, timeout=0.12)).error()
     assert isinstance(error, LockTimeoutError)
     assert 2 <= len(looks) <= 8
@@ -175,6 +183,40 @@ def test_the_commit_of_a_block_outwaits_whoever_is_at_the_lock_whatever_the_time
         writer.result()
     assert store.snapshot()["n"] == 5
     assert store.statistics().open_transaction is None
+
+
+def test_the_commit_of_a_block_waits_for_who_looks_whether_it_is_over() -> None:
+    # On a slow machine such a look may take longer than the patience of who commits. Who looks
+    # waits for the block, and the block for the look: no ring, for the look ends by itself.
+    store = Store({"n": 0})
+    entered, leave_it, looking, go_on = Event(), Event(), Event(), Event()
+    turn: Any = WriteLock._turn
+
+    def dawdling(self: WriteLock, *work: Any) -> Any:
+        found = turn(self, *work)
+        if found is BUSY and not looking.is_set():
+            looking.set()
+            arrive(go_on)
+        return found
+
+    def block() -> None:
+        with store.transaction() as tx:
+            tx["n"] = 5
+            entered.set()
+            arrive(leave_it)
+
+    with setting(writelock, PATIENCE=0.001), setting(WriteLock, _turn=dawdling):
+        writer = Party(block)
+        arrive(entered)
+        waiter = Party(partial(store.update, "n", add))
+        arrive(looking)
+        with calls_of(WriteLock, "_look_for_a_ring") as looks:
+            leave_it.set()
+            eventually(lambda: len(looks) >= 3 or writer.done, "it should look what it waits for")
+        go_on.set()
+        writer.result()
+        waiter.result()
+    assert store.snapshot()["n"] == 6
 
 
 def test_who_finds_a_block_torn_goes_on_at_once_whatever_its_timeout() -> None:

@@ -19,12 +19,15 @@ from .errors import (
     UnknownOutcomeError,
     WriterActiveError,
 )
+from .follower import Follower
+from .keeping_up import follow
 from .opening import open_store
 from .store import Journal, JournaledStore
 
 __all__ = [
     "Bounds",
     "FencedError",
+    "Follower",
     "Journal",
     "JournalClosedError",
     "JournalError",
@@ -32,5 +35,6 @@ __all__ = [
     "JournaledStore",
     "UnknownOutcomeError",
     "WriterActiveError",
+    "follow",
     "open_store",
 ]

@@ -121,23 +121,33 @@ class Encoder(Generic[K, V]):
         Raises:
             CodecError: one of them stands for none; says which.
         """
-        key, record, forms = self.codec.key, self.codec.record, self._first_form
+        forms = self._first_form
         found: dict[K, V] = {}
         count = 0
         for rows in parts:
-            names = [name for name, _ in rows]
-            try:
-                keys = key.decode_all(names)
-                records = record.decode_all([value for _, value in rows])
-            except (CodecError, ArgumentTypeError):
-                for name, value in rows:
-                    self._ensure_readable(name, value)
-                raise
+            keys, records = self._decoded(rows)
             found.update(zip(keys, records, strict=True))
             count += len(rows)
             if forms is not None:
-                forms.update(zip(keys, names, strict=True))
+                forms.update(zip(keys, [name for name, _ in rows], strict=True))
         return found, count
+
+    def records(self, rows: Sequence[tuple[Encoded, Encoded]]) -> list[tuple[K, V]]:
+        """Return the keys and records that *rows* of the table of records stand for.
+
+        Raises:
+            CodecError: one of them stands for none; says which.
+        """
+        return list(zip(*self._decoded(rows), strict=True))
+
+    def _decoded(self, rows: Sequence[tuple[Encoded, Encoded]]) -> tuple[list[K], list[V]]:
+        try:
+            keys = self.codec.key.decode_all([name for name, _ in rows])
+            return keys, self.codec.record.decode_all([value for _, value in rows])
+        except (CodecError, ArgumentTypeError):
+            for name, value in rows:
+                self._ensure_readable(name, value)
+            raise
 
     def _ensure_readable(self, name: Encoded, value: Encoded) -> None:
         where = f"record under {shown(name)}"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from copy import copy
 from functools import partial
-from time import monotonic, sleep
+from time import sleep
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from cowstate.commit import Commit
 from cowstate.errors import ReentrantWriteError
 from cowstate.locks import BUSY
 from cowstate.snapshot import Snapshot
-from cowstate.waiters import ThreadWaiter
 from cowstate.writelock import WriteLock, is_writing
 
 from .errors import (
@@ -25,6 +24,7 @@ from .errors import (
 )
 from .log import Log, Row
 from .staging import Staged, Staging, tell
+from .turn import Turn
 
 __all__ = ["ELSEWHERE", "GroupCommit", "Publish"]
 
@@ -33,11 +33,6 @@ V = TypeVar("V")
 
 Publish: TypeAlias = Callable[[Sequence[Staged[K, V]], None], None]
 """Publishes what is on disk. Called by who may write."""
-
-NAP: Final = 0.1
-"""How long, in seconds, who waits for another one's sync sleeps before it looks itself.
-
-So that it goes on if whoever should have woken it was struck between two instructions."""
 
 SLOW: Final = 0.0002
 """From how many seconds on a write to the log is worth waiting for others to share it."""
@@ -56,11 +51,6 @@ STEP: Final = 1_000
 
 PAUSE: Final = 0.002
 """How long, in seconds, the turn is left to others between two such steps."""
-
-INSIDE: Final = (
-    "this is inside a write to the disk of this very store (in a signal handler, or a finalizer); "
-    "write after it"
-)
 
 
 class GroupCommit(Generic[K, V]):
@@ -87,10 +77,7 @@ class GroupCommit(Generic[K, V]):
         self._keeps = keeps
         self._lock = lock
         self._log = log
-        # One of those that `is_writing` asks: so what is called in the middle of a write to the
-        # disk does not wait there for another store's.
-        self._turn = WriteLock(None)
-        self._sleepers: dict[int, tuple[Staged[K, V], ThreadWaiter]] = {}
+        self._turn = Turn(staging)
         self.refused: Failure | None = None
         # Something was given to the log, and what became of it is not known, or not acted upon.
         self._cut = False
@@ -105,8 +92,7 @@ class GroupCommit(Generic[K, V]):
 
     def ensure_ready(self, publish: Publish[K, V]) -> None:
         """Raise if nothing can be written now. Outside of the store's lock."""
-        if self._turn.owned():
-            raise ReentrantWriteError(INSIDE)
+        self._turn.ensure_outside()
         if self._lock.owned():
             raise self._lock.reentrant()
         if self.refused is not None:
@@ -125,8 +111,7 @@ class GroupCommit(Generic[K, V]):
 
     def ensure_outside(self) -> None:
         """Raise inside a write to any store: there nobody waits for the disk."""
-        if self._turn.owned():
-            raise ReentrantWriteError(INSIDE)
+        self._turn.ensure_outside()
         if self._lock.owned():
             raise self._lock.reentrant()
         if is_writing():
@@ -160,20 +145,7 @@ class GroupCommit(Generic[K, V]):
             raise self._lock.reentrant()
         if self._lead(publish) and self._is_published(entry):
             return
-        waiter = ThreadWaiter()
-        number = waiter.number
-        try:
-            self._sleepers[number] = entry, waiter
-            self._await(entry, waiter, publish)
-        finally:
-            self._sleepers.pop(number, None)
-
-    def _await(self, entry: Staged[K, V], waiter: ThreadWaiter, publish: Publish[K, V]) -> None:
-        # The turn is tried once more after the waiter can be found: whoever had it before rings
-        # after giving it back, and may have looked before.
-        while not self._is_published(entry):
-            if not self._lead(publish):
-                waiter.sleep(monotonic() + NAP)
+        self._turn.wait(entry, self._is_published, self._flush, publish)
 
     def _is_published(self, entry: Staged[K, V]) -> bool:
         # In this order: a version is used again only after what it was first used for is known to
@@ -199,10 +171,7 @@ class GroupCommit(Generic[K, V]):
         """
         left = [True]
         while left[0]:
-            try:
-                self._in_turn(self._drop, (upto, left))
-            finally:
-                self._ring()
+            self._turn.take(self._drop, (upto, left))
             sleep(PAUSE)
 
     def _drop(self, what: tuple[int, list[bool]], _: None) -> None:
@@ -220,30 +189,7 @@ class GroupCommit(Generic[K, V]):
 
     def _lead(self, publish: Publish[K, V]) -> bool:
         """Have the turn and write what is staged; False if somebody else has it."""
-        try:
-            if self._turn.attempt(0, self._flush, publish) is BUSY:
-                return False
-        except BaseException:
-            self._ring()
-            raise
-        self._ring()
-        return True
-
-    def _ring(self) -> None:
-        """Wake those who need not wait any more, and the one that is to lead next.
-
-        By everybody who had the turn, after giving it back.
-        """
-        published = self._staging.published.current.version
-        first: tuple[Staged[K, V], ThreadWaiter] | None = None
-        for sleeper in list(self._sleepers.values()):
-            entry, waiter = sleeper
-            if entry.failure is not None or entry.version <= published:
-                waiter.notify()
-            elif first is None or entry.version < first[0].version:
-                first = sleeper
-        if first is not None:
-            first[1].notify()
+        return self._turn.attempt(self._flush, publish)
 
     def _flush(self, publish: Publish[K, V], _: None) -> None:
         """Write all that is staged, as one group. In the turn."""
@@ -348,10 +294,7 @@ class GroupCommit(Generic[K, V]):
         text = f"{self._log.path} was closed; open it again to write"
         closed = failing(JournalClosedError, text)
         self._locked(_end, (self, closed))
-        try:
-            self._in_turn(self._flush_and_close, publish)
-        finally:
-            self._ring()
+        self._turn.take(self._flush_and_close, publish)
 
     def flush(self, publish: Publish[K, V]) -> None:
         """Have written what is staged; again, if that failed before.
@@ -361,15 +304,8 @@ class GroupCommit(Generic[K, V]):
         """
         if self._keeps:
             # In the turn: who has it may be at the end of what is staged.
-            try:
-                self._in_turn(_forgive, self._staging)
-            finally:
-                self._ring()
+            self._turn.take(_forgive, self._staging)
         self.settle(self._staging.newest(), publish)
-
-    def _in_turn(self, work: Callable[[Any, Any], None], argument: object) -> None:
-        while self._turn.attempt(1.0, work, argument) is BUSY:
-            pass
 
     def _flush_and_close(self, publish: Publish[K, V], _: None) -> None:
         try:
@@ -393,7 +329,6 @@ class GroupCommit(Generic[K, V]):
         )
         self._log.abandon()
         self._turn.after_fork_in_child()
-        self._sleepers = {}
         self._cut = False
         self._unknown = None
         if not self._keeps:

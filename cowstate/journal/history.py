@@ -49,14 +49,15 @@ class Past(Generic[K, V]):
             oldest = reader.reach().oldest
             if not oldest <= version <= current.version:
                 raise CompactedError(version, oldest)
-            writes = self._writes(reader, version, current.version)
+            writes = self.changed_since(reader, version, current.version)
             moved = reader.meta_before(version, current.version)
         finally:
             reader.close()
         meta = current.meta if moved is None else self._encoder.meta(moved[0])
         return self._schema.replay(current, writes, meta, version).after
 
-    def _writes(self, reader: Reader, version: int, upto: int) -> dict[K, V | Absent]:
+    def changed_since(self, reader: Reader, version: int, upto: int) -> dict[K, V | Absent]:
+        """Return what each key held in *version* that was changed since, *upto* another one."""
         key, record = self._encoder.codec.key, self._encoder.codec.record
         return {
             key.decode(name): MISSING if old is None else record.decode(old)
@@ -68,7 +69,7 @@ class Past(Generic[K, V]):
         reader = Reader(self._path)
         try:
             upto = min(start.version + most, self._durable.current.version)
-            return self._commits(reader, start, upto)
+            return self.replayed(reader, start, upto)
         finally:
             reader.close()
 
@@ -78,7 +79,8 @@ class Past(Generic[K, V]):
         replayed = self._schema.replay(start, writes, end.meta, end.version)
         return Commit(start, end, {key: (old, new) for key, (old, new) in replayed.changes.items()})
 
-    def _commits(self, reader: Reader, start: Snapshot[K, V], upto: int) -> list[Commit[K, V]]:
+    def replayed(self, reader: Reader, start: Snapshot[K, V], upto: int) -> list[Commit[K, V]]:
+        """Return the commits that follow *start* up to a version, as far as the log has them."""
         key, record = self._encoder.codec.key, self._encoder.codec.record
         made: list[Commit[K, V]] = []
         for row in reader.commits(start.version, upto):

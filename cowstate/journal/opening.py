@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from inspect import signature
 from types import UnionType
-from typing import Any, Final, TypeAlias, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from cowstate.codec import Codec
 from cowstate.encoding import Hook
 from cowstate.errors import ArgumentTypeError, ArgumentValueError, CodecError
 from cowstate.immutability import Immutability
 from cowstate.invariants import Invariant
+from cowstate.meta import M
 from cowstate.meter import Meter
 from cowstate.sameness import Sameness
 from cowstate.showing import shown
@@ -21,11 +21,12 @@ from cowstate.slips import ensure_flag
 from cowstate.store import Aggregates, Indexes, Store
 from cowstate.timeline import History
 
+from .arguments import ensure_path, ensure_seconds, without_collecting
 from .bounds import Bounds
 from .encoded import Encoder
 from .errors import JournalFileError
 from .log import Log
-from .migration import Migration, rewriter
+from .migration import Migration, Migrations, rewriter
 from .sqlite import Form, SqliteLog
 from .store import JournaledStore, Sync
 
@@ -37,8 +38,36 @@ V = TypeVar("V")
 _OPTIONS: Final = signature(Store.__init__).parameters.keys() - {"self", "records", "meta"}
 """What is handed on to the store."""
 
-Migrations: TypeAlias = Mapping[int, Callable[[Any], Any]]
-"""By the number of a schema, what makes a record of it, as data, one of the next."""
+
+@overload
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    key: type[K],
+    record: type[V],
+    meta: type[M],
+    indexes: Indexes[V] | None = None,
+    aggregates: Aggregates[V] | None = None,
+    invariants: Mapping[str, Invariant] | None = None,
+    sync: Sync = "full",
+    interval: float = 0.1,
+    form: Form = "json",
+    bounds: Bounds | None = None,
+    schema: int = 0,
+    migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
+    enc_hook: Hook | None = None,
+    dec_hook: Hook | None = None,
+    history: History | None = None,
+    maps: str = "auto",
+    immutability: Immutability = "type",
+    allow_none: bool = False,
+    same: Sameness = "identity",
+    lock_timeout: float | None = None,
+    deferred_refcount: bool | None = None,
+    meter: Meter | None = None,
+    eager: bool = False,
+) -> JournaledStore[K, V, M | None]: ...
 
 
 @overload
@@ -57,6 +86,7 @@ def open_store(
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     history: History | None = None,
@@ -68,7 +98,7 @@ def open_store(
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
     eager: bool = False,
-) -> JournaledStore[K, V]: ...
+) -> JournaledStore[K, V, Any]: ...
 
 
 # Of a union no type checker infers what it is a type of: who opens one says which.
@@ -88,6 +118,7 @@ def open_store(
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     history: History | None = None,
@@ -99,7 +130,7 @@ def open_store(
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
     eager: bool = False,
-) -> JournaledStore[Any, Any]: ...
+) -> JournaledStore[Any, Any, Any]: ...
 
 
 def open_store(
@@ -114,6 +145,7 @@ def open_store(
     bounds: Bounds | None = None,
     schema: int = 0,
     migrate: Migrations | None = None,
+    migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
     eager: bool = False,
@@ -130,7 +162,8 @@ def open_store(
             open, and ``-writer``, which is empty.
         key: the type of the keys, for `Codec`.
         record: the type of the records; for several ``A | B``, each with ``tag=True``.
-        meta: the type of the meta value. It is None until it is set.
+        meta: the type of the meta value, which is None until it is set: the third parameter of the
+            store's type is that, or None.
         sync: ``"full"``: a write that has returned is on disk. ``"normal"``: it is with the
             operating system: a crash of the process loses nothing, one of the machine the last
             moments, and leaves the file whole. ``"interval"``: it is in memory, at once, as in any
@@ -147,6 +180,8 @@ def open_store(
             a record of schema 1 as data (dicts, lists, strings, numbers) and returns one of schema
             2, as data or as a record. It is called for every record, also in the log, in one
             transaction, before the store is opened; equal ones may share a call.
+        migrate_meta: likewise for the meta value, where there is one. What differs between two
+            schemas may be records, meta or both; each number needs a function in one of the two.
         enc_hook: as of `Codec`.
         dec_hook: as of `Codec`.
         eager: whether indexes and aggregates are built before this returns. Otherwise each is
@@ -177,10 +212,7 @@ def open_store(
     ...     slots.snapshot()["50000"], slots.snapshot().version
     (Slot(quantity=3), 1)
     """
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise ArgumentTypeError(f"path must be the name of a file, not {shown(path)}")
-    if "\0" in os.fspath(path):
-        raise ArgumentValueError(f"path must be without a null character, not {shown(path)}")
+    ensure_path(path)
     unknown = sorted(options.keys() - _OPTIONS)
     if unknown:
         # Before a file is made.
@@ -190,15 +222,14 @@ def open_store(
         )
     if sync not in ("full", "normal", "interval"):
         raise ArgumentValueError(f"sync must be 'full', 'normal' or 'interval', not {shown(sync)}")
-    if not isinstance(interval, int | float) or not interval > 0:
-        raise ArgumentValueError(f"interval must be seconds above 0, not {shown(interval)}")
+    ensure_seconds("interval", interval)
     if not isinstance(bounds, Bounds | None):
         raise ArgumentTypeError(f"bounds must be Bounds(versions=...), not {shown(bounds)}")
     ensure_flag(eager, "eager")
     codec: Codec[Any, Any] = Codec(
         key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
     )
-    migration = Migration(schema, migrate)
+    migration = Migration(schema, migrate, migrate_meta)
     log = SqliteLog(path, form, "normal" if sync == "normal" else "full", schema, bounds)
     try:
         if log.form != form:
@@ -211,9 +242,11 @@ def open_store(
                 dec_hook=dec_hook,
             )
         text = log.form == "json"
-        steps = migration.steps_from(log.path, log.schema)
-        if steps:
-            log.rewrite(rewriter(log.path, steps, codec, text, enc_hook), schema)
+        way = migration.way_from(log.path, log.schema)
+        if way is not None:
+            records = rewriter(log.path, way.records, codec.record, text, enc_hook)
+            metas = rewriter(log.path, way.meta, codec.meta, text, enc_hook)
+            log.rewrite(records, metas, schema)
         encoder: Encoder[Any, Any] = Encoder(codec, key, text)
         return _loaded(log, encoder, sync, options, interval, eager)
     except BaseException:
@@ -229,14 +262,9 @@ def _loaded(
     interval: float,
     eager: bool,
 ) -> JournaledStore[Any, Any]:
-    # What is read is all new and stays: to collect meanwhile would look at all of it again and
-    # again, for nothing.
-    collects = gc.isenabled()
-    gc.disable()
     try:
-        return JournaledStore(log, encoder, sync, options, interval, eager)
+        return without_collecting(
+            lambda: JournaledStore(log, encoder, sync, options, interval, eager)
+        )
     except CodecError as error:
         raise JournalFileError(log.path, f"holds what is not of these types: {error}") from error
-    finally:
-        if collects:
-            gc.enable()

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,9 +16,12 @@ from cowstate.showing import cut, shown
 from . import tables
 from .errors import JournalFileError
 from .log import Encoded
-from .place import ensure_not_inherited, only
+from .place import ensure_not_inherited, keep_for_ever, only
 
 __all__ = ["Changed", "Committed", "Reader", "Reach", "as_text"]
+
+
+IMMUTABLE: Final = "&immutable=1"
 
 
 class Reach(NamedTuple):
@@ -82,10 +85,17 @@ def as_text(value: Encoded) -> str:
 class Reader:
     """One look at the file of a store: all that it gives is of one moment, whoever writes.
 
-    Close it, for while it is open the file grows. For one thread.
+    Close it, or `end` it and `begin` another one, for while it is open the file grows. One thread
+    at a time.
 
     Args:
         path: the file.
+
+    Attributes:
+        path: the file.
+        form: how values are encoded.
+        schema: the number of the schema of the records.
+        fixed: whether nobody can write the file, so that what is read is for ever.
 
     Raises:
         JournalFileError: there is none, or it is none of a store.
@@ -93,9 +103,13 @@ class Reader:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        ensure_not_inherited(path)
         try:
-            self._connection = sqlite3.connect(_uri(path), uri=True, isolation_level=None)
+            ensure_not_inherited(path)
+            uri = _uri(path)
+            self.fixed = uri.endswith(IMMUTABLE)
+            self._connection = sqlite3.connect(
+                uri, uri=True, isolation_level=None, check_same_thread=False
+            )
         except (sqlite3.Error, ValueError) as error:
             raise JournalFileError(path, f"cannot be read: {error}") from error
         try:
@@ -103,17 +117,40 @@ class Reader:
             [(layout,)] = self._connection.execute("PRAGMA user_version")
             if (application, layout) != (tables.APPLICATION, tables.LAYOUT):
                 raise JournalFileError(path, "is no file of a store that this version knows")
-            self._connection.execute("BEGIN")
-            self.form = only(path, self._connection.execute("SELECT form FROM about"))
+            self.begin()
         except BaseException as error:
             self._connection.close()
             if isinstance(error, sqlite3.Error):
                 raise JournalFileError(path, f"cannot be read: {error}") from error
             raise
 
+    def begin(self) -> None:
+        """Begin a look: from here on all is of one moment. One that was not ended is over."""
+        self.end()
+        self._connection.execute("BEGIN")
+        self.form = only(self.path, self._connection.execute("SELECT form FROM about"))
+        self.schema = only(self.path, self._connection.execute("SELECT schema FROM about"))
+
+    def end(self) -> None:
+        """End the look, and keep the file open for another one."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def state(self) -> int:
+        """Return a number that is another one when somebody has written since. Between two looks.
+
+        It costs a few microseconds, and looks at no more than a page.
+        """
+        [(number,)] = self._connection.execute("PRAGMA data_version")
+        return int(number)
+
     def close(self) -> None:
-        """End the look."""
+        """End the look, and let go of the file."""
         self._connection.close()
+
+    def abandon(self) -> None:
+        """Forget the file without a touch: it belongs to the parent of a fork."""
+        keep_for_ever(self._connection, os.path.realpath(self.path))
 
     def reach(self) -> Reach:
         """Return how far back the log goes. O(1)."""
@@ -190,4 +227,4 @@ def _uri(path: str) -> str:
     beside = os.path.dirname(os.path.abspath(path))
     if os.access(beside, os.W_OK) or os.path.exists(path + "-wal"):
         return uri
-    return uri + "&immutable=1"
+    return uri + IMMUTABLE

@@ -28,6 +28,9 @@ __all__ = ["Form", "SqliteLog", "Sync"]
 
 Form: TypeAlias = Literal["json", "msgpack"]
 
+Rewritten: TypeAlias = Callable[[Encoded], Encoded]
+"""What an encoded value of an older schema is now."""
+
 Sync: TypeAlias = Literal["full", "normal"]
 
 CHECKPOINT: Final = 1_000
@@ -148,8 +151,8 @@ class SqliteLog:
         except sqlite3.DatabaseError as error:
             raise not_opened(self.path, error) from error
 
-    def rewrite(self, rewritten: Callable[[Encoded], Encoded], schema: int) -> None:
-        """Rewrite every record, of now and in the log, and note that they are of *schema* now.
+    def rewrite(self, record: Rewritten, meta: Rewritten, schema: int) -> None:
+        """Rewrite every record and meta value, of now and in the log; they are of *schema* then.
 
         One transaction: who is killed in it has changed nothing, and the next one begins anew.
         """
@@ -157,8 +160,9 @@ class SqliteLog:
         self._begin()
         try:
             self._ensure_mine()
-            self._rewrite_records(rewritten)
-            self._rewrite_changes(rewritten)
+            self._rewrite_records(record)
+            self._rewrite_changes(record)
+            self._rewrite_metas(meta)
             do(tables.SCHEMA, (schema,))
             do("COMMIT")
         except BaseException as error:
@@ -169,7 +173,7 @@ class SqliteLog:
             raise
         self.schema = schema
 
-    def _rewrite_records(self, rewritten: Callable[[Encoded], Encoded]) -> None:
+    def _rewrite_records(self, rewritten: Rewritten) -> None:
         # In parts, by key: what is being read must not be written.
         do, do_all = self._connection.execute, self._connection.executemany
         last: Encoded | None = None
@@ -177,7 +181,7 @@ class SqliteLog:
             do_all(tables.REWRITE, [(rewritten(value), key) for key, value in rows])
             last = rows[-1][0]
 
-    def _rewrite_changes(self, rewritten: Callable[[Encoded], Encoded]) -> None:
+    def _rewrite_changes(self, rewritten: Rewritten) -> None:
         do, do_all = self._connection.execute, self._connection.executemany
         version: int | None = None
         key: Encoded | None = None
@@ -188,6 +192,20 @@ class SqliteLog:
             ]
             do_all(tables.REWRITE_CHANGE, made)
             version, key = rows[-1][:2]
+
+    def _rewrite_metas(self, rewritten: Rewritten) -> None:
+        do, do_all = self._connection.execute, self._connection.executemany
+        current = only(self.path, do("SELECT value FROM meta"))
+        if current is not None:
+            do(tables.REWRITE_META, (rewritten(current),))
+        version = 0
+        while rows := do(tables.METAS_FROM, (version,)).fetchall():
+            made = [
+                (None if old is None else rewritten(old), rewritten(new), at)
+                for at, old, new in rows
+            ]
+            do_all(tables.REWRITE_MOVE, made)
+            version = rows[-1][0]
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write *rows*, all or none. When this has returned, they are on disk."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Hashable, Mapping
 from time import time
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
@@ -15,23 +14,21 @@ from cowstate.draft import Draft
 from cowstate.errors import (
     ArgumentTypeError,
     ArgumentValueError,
-    CompactedError,
     CowstateError,
 )
-from cowstate.feeds import Feed, FeedMode
 from cowstate.maps import FROZEN
+from cowstate.meta import M
 from cowstate.meter import Figures
 from cowstate.showing import shown
-from cowstate.snapshot import Snapshot
 from cowstate.store import Store
 
 from .behind import BehindCommitter, MeasuredBehindCommitter
 from .committer import DurableCommitter, MeasuredDurableCommitter
 from .encoded import Encoder
 from .errors import JournalError, JournalFileError, UnknownOutcomeError
-from .following import LoggedFeed
-from .history import Past, seconds_of
+from .history import Past
 from .log import Log
+from .logged import LoggedStore
 
 __all__ = ["Journal", "JournaledStore", "Sync"]
 
@@ -172,7 +169,7 @@ def _frozen(options: Mapping[str, Any]) -> Any:
     return FROZEN + maps if known else maps
 
 
-class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
+class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sealed=True):
     """A `Store` whose versions are in a file: a write that has returned is on disk.
 
     Made by `open_store`. It is used as any other, by any number of threads; what differs is what
@@ -240,83 +237,11 @@ class JournaledStore(Store[K, V], Generic[K, V], sealed=True):
             return BehindCommitter(*parts)
         return MeasuredBehindCommitter(*parts, figures=figures)
 
-    def at(self, version: int) -> Snapshot[K, V]:
-        """Return the snapshot of a *version* that is retained, or in the log.
-
-        O(1) for what is in memory, else O(keys changed since).
-
-        Raises:
-            CompactedError: it is not even in the log any more.
-            ArgumentValueError: there has been no such version yet.
-            JournalFileError: the file cannot be read.
-
-        >>> import os, tempfile
-        >>> from cowstate import journal
-        >>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
-        >>> with journal.open_store(path, key=str, record=int) as counts:
-        ...     first, second = counts.set("a", 1), counts.set("a", 2)
-        >>> with journal.open_store(path, key=str, record=int) as counts:
-        ...     dict(counts.at(0)), counts.at(1)["a"]
-        ({}, 1)
-        """
-        try:
-            return super().at(version)
-        except CompactedError:
-            return self._past.at(version)
-
-    def feed(
-        self,
-        mode: FeedMode = "every",
-        *,
-        keys: Iterable[K] | None = None,
-        since: int | Snapshot[K, V] | None = None,
-        initial: bool = False,
-    ) -> Feed[K, V]:
-        """Return an iterator over the commits, as of any store; *since* goes back into the log.
-
-        So it yields a `Lagged` only for what is not even there any more. What is read from the log
-        is equal to what was written, not the very objects.
-
-        Raises:
-            ArgumentTypeError, ArgumentValueError, ForeignSnapshotError: as for `Store.feed`.
-
-        >>> import os, tempfile
-        >>> from cowstate import journal
-        >>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
-        >>> with journal.open_store(path, key=str, record=int) as counts:
-        ...     first, second = counts.set("a", 1), counts.set("a", 2)
-        >>> with journal.open_store(path, key=str, record=int) as counts:
-        ...     counts.feed(since=1).poll().changes
-        ChangeSet({'a': Change(old=1, new=2)})
-        """
-        made = super().feed(mode, keys=keys, since=since, initial=initial)
-        return LoggedFeed(made.source, mode, made.keys, made.version, self._past)
-
-    def as_of(self, moment: datetime | float) -> Snapshot[K, V]:
-        """Return the version that was current at a *moment*. Costs O(what was written since).
-
-        Args:
-            moment: a `datetime` with its time zone, or seconds since 1970.
-
-        Raises:
-            CompactedError: the log does not go back so far.
-            ArgumentTypeError, ArgumentValueError: that is no moment.
-            JournalFileError: the file cannot be read.
-
-        >>> import os, tempfile, time
-        >>> from cowstate import journal
-        >>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
-        >>> with journal.open_store(path, key=str, record=int) as counts:
-        ...     commit = counts.set("a", 1)
-        ...     counts.as_of(time.time())["a"], dict(counts.as_of(0))
-        (1, {})
-        """
-        seconds = seconds_of(moment)
+    def _put_in_log(self) -> None:
         if self._interval is not None:
-            self._journaling.flush()  # what is not in the log yet has its time there alone
-        return self.at(self._past.version_at(seconds))
+            self._journaling.flush()
 
-    def _commit_draft(self, draft: Draft[K, V], expected_version: int | None) -> Commit[K, V]:
+    def _commit_draft(self, draft: Draft[K, V, M], expected_version: int | None) -> Commit[K, V, M]:
         try:
             return super()._commit_draft(draft, expected_version)
         except UnknownOutcomeError:

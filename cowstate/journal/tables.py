@@ -130,4 +130,10 @@ CHANGES_FROM: Final = (
     " OR ?1 IS NULL ORDER BY version, key LIMIT 1000"
 )
 REWRITE_CHANGE: Final = "UPDATE changes SET old = ?, new = ? WHERE version = ? AND key = ?"
+METAS_FROM: Final = (
+    "SELECT version, old_meta, new_meta FROM commits WHERE version > ? AND new_meta IS NOT NULL"
+    " ORDER BY version LIMIT 1000"
+)
+REWRITE_META: Final = "UPDATE meta SET value = ?"
+REWRITE_MOVE: Final = "UPDATE commits SET old_meta = ?, new_meta = ? WHERE version = ?"
 SCHEMA: Final = "UPDATE about SET schema = ?"

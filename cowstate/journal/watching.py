@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from .reading import Reader, as_text
+from .tail import Tail
 
 __all__ = ["Look", "drawn", "looks"]
 
@@ -48,7 +49,7 @@ def looks(
 ) -> Iterator[Look]:
     """Yield what is there, and again whenever there is another version; for ever.
 
-    Each costs O(N), if *fields* are given. The file is not held between two looks.
+    Each costs O(N), if *fields* are given. Nobody is held up between two looks.
 
     Args:
         path: the file.
@@ -59,19 +60,27 @@ def looks(
     Raises:
         JournalFileError: it is no file of a store, or none any more.
     """
+    tail = Tail(path)
+    try:
+        yield from _looks(tail, fields, pause, clock)
+    finally:
+        tail.close()
+
+
+def _looks(
+    tail: Tail, fields: Sequence[str], pause: Callable[[], object], clock: Callable[[], float]
+) -> Iterator[Look]:
     seen, when = None, clock()
     while True:
-        reader = Reader(path)
-        try:
+        reader, found = tail.look(), None
+        if reader is not None:
             newest = reader.reach().newest
-            found = None
             if newest != seen:
                 now = clock()
                 rate = 0.0 if seen is None else (newest - seen) / max(now - when, 1e-6)
                 found = _look(reader, fields, rate, now)
                 seen, when = newest, now
-        finally:
-            reader.close()
+            tail.done()
         if found is not None:
             yield found
         pause()

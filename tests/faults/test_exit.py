@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 10
+PATIENCE = 600
 
 PROGRAM = """
 import threading
@@ -33,7 +33,7 @@ def callback():
     store.set("a", 2)
 
 threading.Thread(target={where}, daemon=True).start()
-assert inside.wait(30)
+assert inside.wait(300)
 print("done", store.snapshot()["a"])
 """
 

@@ -16,7 +16,7 @@ from cowstate import Aggregate, Index, ReentrantWriteError, Store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
 
-PATIENCE = 20
+PATIENCE = 240
 
 
 def in_child(fn: Callable[[], object]) -> None:

@@ -29,7 +29,7 @@ from tests.histories.mutants import MUTANTS, ChecksBeforeTheLock, Mutant
 from tests.histories.recording import History
 
 CLIENTS = range(3)
-PATIENCE = 60
+PATIENCE = 600
 ATTEMPTS = 2_000
 HISTORIES = 1_000
 

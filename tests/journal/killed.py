@@ -1,6 +1,6 @@
 """A program that writes and says what was acknowledged, to be killed anywhere; what must hold.
 
-    python -m tests.journal.killed FILE ACKNOWLEDGED THREADS
+    python -m tests.journal.killed FILE ACKNOWLEDGED THREADS [COMMITS]
 
 Each acknowledgement is one line, written at once: the system has it when the process is gone.
 """
@@ -18,10 +18,10 @@ from cowstate.journal import JournalError, JournalFileError, open_store
 from tests.journal.files import on_disk
 
 EACH = 12
-"""How many commits each thread makes, of two keys each that are always equal."""
+"""How many commits each thread makes, if not said, of two keys each that are always equal."""
 
 
-def write(path: str, told: str, threads: int) -> None:
+def write(path: str, told: str, threads: int, each: int = EACH) -> None:
     log = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def say(what: str) -> None:
@@ -33,7 +33,7 @@ def write(path: str, told: str, threads: int) -> None:
     store.subscribe(lambda commit: heard.append(commit.version))
 
     def work(number: int) -> None:
-        for n in range(1, EACH + 1):
+        for n in range(1, each + 1):
 
             def both(tx: Any, n: int = n) -> None:
                 tx[f"{number}a"] = tx[f"{number}b"] = n
@@ -92,7 +92,7 @@ def check(path: Path, told: Path, threads: int) -> str:
 
 if __name__ == "__main__":
     try:
-        write(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+        write(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
     except JournalFileError:
         raise
     except JournalError as error:

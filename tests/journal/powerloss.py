@@ -48,7 +48,7 @@ def recorded(directory: Path, arguments: list[str]) -> list[Call]:
     subprocess.run(
         [*under, "-e", f"trace={','.join(CALLS)}", sys.executable, *arguments],
         check=True,
-        timeout=60,
+        timeout=120,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     found = []

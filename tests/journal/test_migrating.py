@@ -36,7 +36,7 @@ STEPS = {0: to_1, 1: to_2}
 
 
 def old_file(path: Path, form: Any = "json") -> Path:
-    with open_store(path, key=str, record=Old, form=form) as store:
+    with open_store(path, key=str, record=Old, form=form, sync="normal") as store:
         for n in range(2_500):
             store.set(f"{n % 1_200}", Old(n)) if n < 3 or n > 2_490 else None
         store.replace_all({f"{n}": Old(n) for n in range(1_300)})
@@ -94,6 +94,74 @@ def _coroutine(old: Any) -> Any:
     return later()
 
 
+class Shut(Record):
+    shut: bool
+
+
+class Mode(Record):
+    open: bool
+
+
+def with_metas(path: Path, form: Any) -> list[Shut | None]:
+    """A file with more meta values in its log than are rewritten at a time; they."""
+    metas: list[Shut | None] = [None]
+    with open_store(path, key=str, record=Old, meta=Shut, form=form, sync="normal") as store:
+        for n in range(1_005):
+            store.set_meta(None if n % 400 == 200 else Shut(n % 2 == 0))
+            metas.append(store.snapshot().meta)
+        store.set("a", Old(1))
+    return [*metas, metas[-1]]
+
+
+def to_mode(old: Any) -> Any:
+    return {"open": not old["shut"]}
+
+
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+def test_the_meta_value_is_led_up_to_now_and_the_log_with_it(form: Any, tmp_path: Path) -> None:
+    path = tmp_path / "slots.db"
+    metas = with_metas(path, form)
+    with open_store(
+        path, key=str, record=Old, meta=Mode, schema=1, migrate_meta={0: to_mode}
+    ) as store:
+        now = store.snapshot()
+        assert now.version == len(metas) - 1
+        for version in (0, 1, 2, 200, 201, 202, 999, 1_000, 1_001, 1_002, now.version):
+            old = metas[version]
+            assert store.at(version).meta == (None if old is None else Mode(not old.shut))
+        assert now["a"] == Old(1)
+    assert main(["verify", str(path)]) == 0
+    # What differs next is the records alone, and then both.
+    with open_store(
+        path,
+        key=str,
+        record=New,
+        meta=Shut,
+        schema=3,
+        migrate={1: to_1, 2: to_2},
+        migrate_meta={2: lambda mode: Shut(not mode["open"])},
+    ) as store_of_3:
+        assert store_of_3.snapshot()["a"] == New(Decimal(1), "moved")
+        assert store_of_3.snapshot().meta == metas[-1]
+
+
+def test_a_meta_value_that_cannot_be_led_up_leaves_all_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "slots.db"
+    metas = with_metas(path, "json")
+    for wrong, problem in (
+        ({0: to_mode, 1: to_mode}, KeyError),  # the second one finds no "shut"
+        ({0: lambda _: "open", 1: lambda _: "open"}, JournalFileError),
+        ({0: to_mode}, JournalFileError),  # and nothing for schema 1
+    ):
+        with pytest.raises(problem):
+            open_store(path, key=str, record=Old, meta=Mode, schema=2, migrate_meta=wrong)
+    with pytest.raises(JournalFileError, match="is no meta of now"):  # without a function for it
+        open_store(path, key=str, record=Old, meta=Mode, schema=1, migrate={0: lambda old: old})
+    with open_store(path, key=str, record=Old, meta=Shut) as store:
+        assert store.snapshot().meta == metas[-1]
+        assert store.at(1).meta == metas[1]
+
+
 def test_who_is_killed_in_it_has_changed_nothing(tmp_path: Path) -> None:
     path = old_file(tmp_path / "slots.db")
     program = (
@@ -124,6 +192,9 @@ def test_what_is_no_schema_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(error):
             opened(path, schema, migrate=migrate)  # type: ignore[arg-type]
+        if migrate is not None:
+            with pytest.raises(error, match="migrate_meta"):
+                opened(path, schema, migrate_meta=migrate)
     assert not path.exists()
     with opened(path, 3) as store:  # a new file is of the schema of now
         store.set("a", New(Decimal(1)))

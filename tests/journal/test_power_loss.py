@@ -10,9 +10,9 @@ from random import Random
 from cowstate.journal import JournalError
 from tests.journal.killed import check
 from tests.journal.powerloss import SYNCS, Call, lost_after, recorded
-from tests.journal.stracing import needs_strace
+from tests.journal.stracing import SWEEP, needs_strace
 
-ALL = os.environ.get("COWSTATE_SWEEP") == "all"
+ALL = SWEEP == "all"
 pytestmark = needs_strace
 
 

@@ -111,9 +111,12 @@ def test_ctrl_c_ends_it_well(tmp_path: Path) -> None:
         store.set("a", Slot(3))
         command = [sys.executable, "-m", "cowstate", "watch", str(path), "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
-            assert watching.stdout is not None
-            assert json.loads(watching.stdout.readline())["version"] == 1
-            store.set("a", Slot(4))
-            assert json.loads(watching.stdout.readline())["version"] == 2
-            os.kill(watching.pid, signal.SIGINT)
-            assert watching.wait(30) == 0
+            try:
+                assert watching.stdout is not None
+                assert json.loads(watching.stdout.readline())["version"] == 1
+                store.set("a", Slot(4))
+                assert json.loads(watching.stdout.readline())["version"] == 2
+                os.kill(watching.pid, signal.SIGINT)
+                assert watching.wait(60) == 0
+            finally:
+                watching.kill()  # where SIGINT is ignored, it fails, and does not hang

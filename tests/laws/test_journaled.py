@@ -39,9 +39,9 @@ def in_journal(code: Any) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_exception_at_any_point_leaves_a_store_that_goes_on(name: str) -> None:
     def try_all(violations: Violations) -> None:
-        Interrupts(OPERATIONS[name], violations, journaled).once(most=12)
-        Interrupts(OPERATIONS[name], violations, measured()).once(most=4)
-        Interrupts(OPERATIONS[name], violations, behind).once(most=8)
+        Interrupts(OPERATIONS[name], violations, journaled).once(most=8)
+        Interrupts(OPERATIONS[name], violations, measured()).once(most=3)
+        Interrupts(OPERATIONS[name], violations, behind).once(most=6)
         if name not in IN_A_FINALIZER:
             Interrupts(OPERATIONS[name], violations, journaled).twice(most=2, most_after=2)
 
@@ -51,7 +51,7 @@ def test_an_exception_at_any_point_leaves_a_store_that_goes_on(name: str) -> Non
 @pytest.mark.parametrize("name", WRITES)
 def test_so_does_one_at_each_point_of_the_journal(name: str) -> None:
     def try_all(violations: Violations) -> None:
-        Interrupts(OPERATIONS[name], violations, journaled, in_journal).once(most=40)
+        Interrupts(OPERATIONS[name], violations, journaled, in_journal).once(most=25)
         Interrupts(OPERATIONS[name], violations, journaled, in_journal, quiet=True).once(most=8)
 
     watched(try_all).check()

@@ -9,11 +9,12 @@ GROUPS = ["test_groups", "test_groups_raise"]
 SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
+FOLLOWER = ["journal/test_follower", "journal/test_follower_ends"]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
 NEAR = {
-    "cowstate/aggregate.py": ["test_extremes", "test_derivation"],
+    "cowstate/aggregate.py": ["test_extremes", "test_derivation", "test_slips", "test_derived"],
     "cowstate/aio.py": ["test_aio_feeds", "test_aio_under_writes"],
     "cowstate/bells.py": ["test_aio", "test_aio_feeds", "test_aio_under_writes"],
     "cowstate/blame.py": ["test_derivation", "test_derived", "test_aggregate"],
@@ -23,7 +24,8 @@ NEAR = {
     "cowstate/codec.py": [*CODECS[1:], "test_changes"],
     "cowstate/commit.py": ["test_snapshot", "test_diff", *INITIAL],
     "cowstate/committer.py": [
-        *("test_deferral", "test_every_write", "test_transactions", "test_blocks"),
+        *("test_sameness", "test_deferral", "test_writestore", "test_every_write"),
+        *("test_transactions", "test_blocks", "test_store", "test_timeline", "test_draft"),
     ],
     "cowstate/delivery.py": ["test_serving", *INITIAL, "test_loops", "test_every_write"],
     "cowstate/derivation.py": [
@@ -57,10 +59,15 @@ NEAR = {
     "cowstate/journal/command.py": ["journal/test_looking"],
     "cowstate/journal/committer.py": JOURNAL,
     "cowstate/journal/encoded.py": ["journal/test_journaled_writes", "journal/test_opening"],
+    "cowstate/journal/arguments.py": ["journal/test_opening", "journal/test_follower"],
+    "cowstate/journal/chase.py": FOLLOWER,
     "cowstate/journal/errors.py": ["journal/test_opening"],
+    "cowstate/journal/follower.py": FOLLOWER,
     "cowstate/journal/group.py": JOURNAL,
     "cowstate/journal/history.py": ["journal/test_history"],
+    "cowstate/journal/keeping_up.py": FOLLOWER,
     "cowstate/journal/log.py": JOURNAL,
+    "cowstate/journal/logged.py": ["journal/test_history", "journal/test_following"],
     "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
     "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/sqlite.py": [
@@ -72,6 +79,8 @@ NEAR = {
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
+    "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
+    "cowstate/journal/turn.py": JOURNAL,
     "cowstate/journal/verifying.py": ["journal/test_looking"],
     "cowstate/journal/watching.py": ["journal/test_watching"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
@@ -91,7 +100,9 @@ NEAR = {
     "cowstate/raised.py": ["test_errors", "test_showing"],
     "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
     "cowstate/readstore.py": [
-        *("test_feeds", *INITIAL, *SUBSCRIBERS, "test_slips", "test_process"),
+        *("test_feeds", *INITIAL, "test_initial_feeds", *SUBSCRIBERS, "test_slips", "test_pins"),
+        *("test_meter", "test_meter_calls", "test_meter_figures", "test_diff", "test_store"),
+        "test_process",
     ],
     "cowstate/reservation.py": ["test_transactions", "test_blocks"],
     "cowstate/ring.py": ["test_diff", "test_timeline"],
@@ -102,7 +113,11 @@ NEAR = {
     "cowstate/snapshot.py": [
         *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
     ],
-    "cowstate/store.py": ["test_awkward_keys", "test_deferral", "test_blocks", "test_readstore"],
+    "cowstate/store.py": [
+        *("test_slips", "test_transactions", "test_draft", "test_observation", "test_timeline"),
+        *("test_meter_figures", "test_awkward_keys", "test_deferral", "test_blocks", "test_diff"),
+        *("test_writestore", "test_readstore"),
+    ],
     "cowstate/subscribers.py": [
         *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),
         "test_serving",
@@ -110,7 +125,10 @@ NEAR = {
     "cowstate/thawing.py": ["test_maps"],
     "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
-    "cowstate/totals.py": ["test_groups_of_totals", "test_extremes", "test_aggregate"],
+    "cowstate/totals.py": [
+        *("test_groups_of_totals", "test_extremes", "test_aggregate", "test_derivation"),
+        "worlds/test_memory",
+    ],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/views.py": ["test_snapshot", "test_mapping_protocol"],
@@ -126,6 +144,21 @@ NEAR = {
     "cowstate/writelock.py": [
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
     ],
+    **{
+        f"cowstate/mirror/{module}.py": [f"mirror/test_{name}" for name in named]
+        for module, named in {
+            "claims": ["threads", "tasks"],
+            "course": ["plan", "polling", "threads"],
+            "errors": ["course", "threads", "files"],
+            "kubernetes": ["informer"],
+            "options": ["threads", "polling", "files"],
+            "publisher": ["plan", "course", "slips"],
+            "source": ["polling", "course"],
+            "status": ["course", "threads"],
+            "tasks": ["kubernetes", "slips"],
+            "threads": ["course", "kubernetes", "slips"],
+        }.items()
+    },
     "cowstate/testing/__init__.py": ["testing/test_plain_install"],
     "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
     "cowstate/testing/errors.py": [
@@ -153,7 +186,10 @@ NEAR = {
         "positions/reconcile/test_queries",
         "positions/reconcile/test_order_claims",
     ],
-    "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
+    "cowstate/positions/reconcile/places.py": [
+        "positions/reconcile/test_queries",
+        "positions/reconcile/test_strangers",
+    ],
     **{
         f"cowstate/positions/reconcile/{module}.py": [
             "positions/reconcile/test_reconciler",
@@ -173,6 +209,7 @@ NEAR = {
         "positions/reconcile/test_reconciler_loop",
         "positions/reconcile/test_restart",
     ],
+    "cowstate/positions/guard.py": ["positions/test_guard"],
     "cowstate/positions/book/facts.py": [
         "positions/book/test_facts",
         "positions/reconcile/test_order_claims",
@@ -193,15 +230,17 @@ NEAR = {
         for module, tests in {
             "campaign": ["worlds", "oracle_finds"],
             "client": ["endpoints", "kept_promises", "oracle_finds"],
+            "delays": ["sight", "two_histories", "worlds"],
             "others": ["oracle_finds", "worlds"],
             "original": ["oracle_finds"],
             "result": ["oracle_finds", "worlds"],
             "rules": ["oracle_finds"],
             "script": ["faults"],
             "shrink": ["worlds"],
+            "sight": ["two_histories"],
             "story": ["worlds"],
             "venue": ["endpoints", "kept_promises"],
-            "watch": ["oracle_finds", "worlds"],
+            "watch": ["oracle_finds", "worlds", "two_histories"],
             "world": ["worlds", "oracle_finds"],
             "worlds": ["faults"],
         }.items()

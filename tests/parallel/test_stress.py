@@ -64,7 +64,7 @@ def together(*work: Callable[[], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(300)
+        thread.join(900)
         assert not thread.is_alive(), "a thread hangs"
     if failed:
         raise failed[0]
@@ -168,7 +168,7 @@ def test_no_wake_up_is_lost_between_two_threads_that_take_turns() -> None:
     def player(parity: int) -> Callable[[], None]:
         def run() -> None:
             for n in range(parity, rounds, 2):
-                store.wait_for(lambda now, n=n: now["turn"] == n, timeout=60)
+                store.wait_for(lambda now, n=n: now["turn"] == n, timeout=600)
                 store.set("turn", n + 1)
 
         return run

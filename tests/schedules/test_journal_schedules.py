@@ -16,7 +16,7 @@ from cowstate.testing.schedules import Program, explore
 from tests.journal.plain import PlainLog, plain_store, versions
 from tests.schedules.exploring import SHARED, exhaust
 
-JOURNAL = [f"cowstate.journal.{name}" for name in ("committer", "group", "staging")]
+JOURNAL = [f"cowstate.journal.{name}" for name in ("committer", "group", "staging", "turn")]
 FAILED = "failed"
 
 

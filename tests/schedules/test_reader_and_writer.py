@@ -18,7 +18,7 @@ from cowstate.committer import Committer
 from cowstate.schema import Schema
 from tests.seeded import seeded
 
-PATIENCE = 30
+PATIENCE = 300
 
 
 class Point:

@@ -11,6 +11,9 @@ from cowstate import Store
 from tests.simulation.simulation import PATIENCE, STEPS, LawBrokenError, simulate
 from tests.simulation.twins import TWINS
 
+STILL = 1_000
+"""Seconds of one seed after which nobody is believed to be able to tell."""
+
 
 def main() -> int:
     """Run one seed after the other; 1 for the first that breaks a law, which is told."""
@@ -34,7 +37,7 @@ def main() -> int:
         chosen.seconds is None or time.monotonic() < began + chosen.seconds
     ):
         # If the whole process stands still, interpreter and all, nothing else can tell.
-        faulthandler.dump_traceback_later(chosen.patience * 10, exit=True)
+        faulthandler.dump_traceback_later(STILL, exit=True)
         try:
             report = simulate(
                 seed,

@@ -24,11 +24,12 @@ from types import FrameType
 from typing import Any, Literal
 
 import cowstate
-from tests.simulation.story import stacks
+from tests.simulation.story import Patience, stacks
 
 PACKAGE = str(Path(cowstate.__file__).parent)
 HERE = str(Path(__file__).parent / "twins.py")
-PATIENCE = 20.0
+PATIENCE = 240.0
+SLICE = 0.5
 
 Kind = Literal["none", "instruction", "thread", "signal"]
 
@@ -203,10 +204,11 @@ class StuckError(BaseException):
 class Interrupts:
     """Ctrl-C while a simulation runs: what the strike says if there is one, else the real thing.
 
-    A main thread that has not left the block in time is interrupted by a `StuckError`.
+    A main thread that has not left the block when *patience* is over is interrupted by a
+    `StuckError`.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: Patience) -> None:
         self.current: Strike | None = None
         self._before: Any = None
         self._patience = patience
@@ -225,15 +227,15 @@ class Interrupts:
         signal.signal(signal.SIGINT, self._before)
 
     def _watch(self) -> None:
-        timeout = self._patience
         while True:
             try:
-                self._left.get(timeout=timeout)
+                self._left.get(timeout=SLICE)
                 return
             except Empty:
+                if self._stuck is None and not self._patience.over():
+                    continue
                 self._stuck = self._stuck or StuckError("the main thread is still at work")
                 # Again, if something should have swallowed what the last one raised.
-                timeout = 1.0
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
 
     def _handle(self, *_: object) -> None:
@@ -265,8 +267,11 @@ class Litter:
                 deed()
 
 
-def in_child(fn: Callable[[], object]) -> str:
-    """Run *fn* in a fork of this process; return what went wrong there, "" for nothing."""
+def in_child(fn: Callable[[], object], seconds: float) -> str:
+    """Run *fn* in a fork of this process; return what went wrong there, "" for nothing.
+
+    What takes more *seconds* than that counts as hung.
+    """
     read, write = os.pipe()
     with warnings.catch_warnings():
         # From 3.12 on, Python warns of just what is tried here.
@@ -276,7 +281,7 @@ def in_child(fn: Callable[[], object]) -> str:
         # A child that hangs must end by itself, and whatever happens must end here.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.alarm(int(PATIENCE))
+        signal.alarm(int(seconds))
         try:
             fn()
         except BaseException:

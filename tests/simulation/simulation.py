@@ -17,14 +17,16 @@ from cowstate import Store
 from tests.simulation.deeds import SHARED, UNNUMBERED
 from tests.simulation.faults import Boom, Interrupts, Quiet, Striker, StuckError, in_child
 from tests.simulation.laws import Laws
-from tests.simulation.story import Story
+from tests.simulation.story import Patience, Story
 from tests.simulation.workers import Crew, Followers, Tasks, Worker
 from tests.simulation.world import Entry, World
 
 WORKERS = ("ann", "bob", "cyd")
 STEPS = 60
-PATIENCE = 60.0
-PATIENCE_OF_A_CHILD = 10.0
+PATIENCE = 120.0
+"""Seconds after which whoever has not got on is called stuck; never waited when all is well."""
+PATIENCE_WITH_A_CHILD = 30.0
+"""At least so many seconds: a child is born, and does all that it does."""
 
 
 class LawBrokenError(AssertionError):
@@ -103,10 +105,10 @@ def _round(
             readers.add(name, followers.run)
         readers.start()
         crew.start()
-        with Interrupts(patience) as interrupts:
+        with Interrupts(Patience(patience, world.story.latest)) as interrupts:
             main = Worker(world, striker, "main", seed, steps, interrupts)
-            main.run_with(fork_at, lambda: _fork(world, report))
-            if late := crew.join(patience):
+            main.run_with(fork_at, lambda: _fork(world, report, patience))
+            if late := crew.join(Patience(patience, world.story.latest)):
                 raise StuckError(f"still at work: {', '.join(late)}")
             gc.collect()
     world.at_work = False
@@ -119,21 +121,22 @@ def _round(
     laws.both_stores_can_be_written_from_two_threads()
     followers.catch_up(world.source.snapshot().version, patience)
     followers.feed.close()
-    if late := readers.join(patience):
+    if late := readers.join(Patience(patience, world.story.latest)):
         raise StuckError(f"still reading a closed feed: {', '.join(late)}")
     followers.check()
     if rng.random() < 0.5:
-        _fork(world, report)
+        _fork(world, report, patience)
     laws.check(strikes, world.pins, world.handles)
 
 
-def _fork(world: World, report: Report) -> None:
+def _fork(world: World, report: Report, patience: float) -> None:
     report.forks += 1
-    if problem := in_child(lambda: _works_in_a_child(world)):
+    seconds = max(patience, PATIENCE_WITH_A_CHILD)
+    if problem := in_child(lambda: _works_in_a_child(world, seconds), 2 * seconds):
         world.story.accuse("fork", problem)
 
 
-def _works_in_a_child(world: World) -> None:
+def _works_in_a_child(world: World, patience: float) -> None:
     gc.disable()
     for store in (world.source, world.mirror):
         told: SimpleQueue[Any] = SimpleQueue()
@@ -148,10 +151,10 @@ def _works_in_a_child(world: World) -> None:
         # more commits than these, of callbacks that write.
         versions: list[int] = []
         while not versions or versions[-1] < last:
-            versions.append(told.get(timeout=PATIENCE_OF_A_CHILD).version)
+            versions.append(told.get(timeout=patience).version)
         assert versions == list(range(subscription.since + 1, versions[-1] + 1)), versions
         subscription.close()
-        store.wait_for(lambda now, last=last: now.version >= last, timeout=1)
+        store.wait_for(lambda now, last=last: now.version >= last, timeout=0)
     assert world.source.snapshot()["child"].number == 4, "a write of the child's is lost"
 
 

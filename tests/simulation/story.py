@@ -6,6 +6,7 @@ import faulthandler
 import tempfile
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 
 LINES = 4_000
 SHOWN = 25
@@ -23,6 +24,10 @@ class Story:
         # One C call with what was made before it: whatever is raised, a line is there or is not.
         line = (time.monotonic_ns(), who, what)
         self._lines.append(line)
+
+    def latest(self) -> object:
+        """Return the last line: another one whenever anybody has got on."""
+        return self._lines[-1] if self._lines else None
 
     def accuse(self, who: str, what: str) -> None:
         """Write down that a law was broken."""
@@ -44,6 +49,26 @@ class Story:
         if more > 0:
             found.append(f"  and {more} more")
         return "\n".join(["violations:", *found, "the end of the story:", *reversed(told)])
+
+
+class Patience:
+    """How long to wait for others: as long as any of them gets on, and so many *seconds* more.
+
+    By the clock alone it would tell of a slow machine.
+    """
+
+    def __init__(self, seconds: float, reached: Callable[[], object]) -> None:
+        self._seconds = seconds
+        self._reached = reached
+        self._seen: object = None
+        self._until = time.monotonic() + seconds
+
+    def over(self) -> bool:
+        """Whether nobody has got on for so long."""
+        seen, now = self._reached(), time.monotonic()
+        if seen != self._seen:
+            self._seen, self._until = seen, now + self._seconds
+        return now > self._until
 
 
 def stacks() -> str:

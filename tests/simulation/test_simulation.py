@@ -33,7 +33,7 @@ def simulate(seed: int, *options: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1_100,
         check=False,
     )
 

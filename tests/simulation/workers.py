@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
 from random import Random
-from time import monotonic
 from typing import Any
 
 from cowstate import (
@@ -22,7 +21,8 @@ from cowstate import (
     aio,
 )
 from tests.simulation.deeds import SHARED, Deeds, unheard
-from tests.simulation.faults import Boom, Interrupts, Kind, Strike, Striker, Struck
+from tests.simulation.faults import SLICE, Boom, Interrupts, Kind, Strike, Striker, Struck
+from tests.simulation.story import Patience
 from tests.simulation.world import NOISE, Entry, World, one_more
 
 STRIKES: tuple[Kind, ...] = ("none", "none", "instruction", "thread")
@@ -209,6 +209,7 @@ class Tasks:
         for number in range(self._steps):
             how = rng.choice((self._wait, self._follow, self._write))
             running.append(asyncio.create_task(how(Random(f"{self._seed} {number}"))))
+            self.world.story.note("tasks", f"{number}: to {how.__name__[1:]}")
             for _ in range(rng.randrange(4)):
                 await asyncio.sleep(0)
             if len(running) > 6 or rng.random() < 0.2:
@@ -221,11 +222,11 @@ class Tasks:
 
     async def _catch_up(self, listener: Any) -> None:
         """Give the event loop turns until the listener knows what is known now."""
-        version = self.world.source.snapshot().version
-        deadline = asyncio.get_running_loop().time() + self._patience / 2
-        while listener.handle.delivered < version:
+        version, handle = self.world.source.snapshot().version, listener.handle
+        patience = Patience(self._patience / 2, lambda: handle.delivered)
+        while handle.delivered < version:
             await asyncio.sleep(0)
-            assert asyncio.get_running_loop().time() < deadline, "a loop's listener is not told"
+            assert not patience.over(), "a loop's listener is not told"
 
     async def _wait(self, rng: Random) -> None:
         wanted = self.world.source.snapshot()[SHARED].number + rng.randrange(5)
@@ -279,9 +280,9 @@ class Crew:
         for thread in self._threads:
             thread.start()
 
-    def join(self, patience: float) -> list[str]:
-        """Return the names of those that have not ended in time."""
-        deadline = monotonic() + patience
+    def join(self, patience: Patience) -> list[str]:
+        """Return the names of those that have not ended when *patience* is over."""
         for thread in self._threads:
-            thread.join(max(deadline - monotonic(), 0))
+            while thread.is_alive() and not patience.over():
+                thread.join(SLICE)
         return [thread.name for thread in self._threads if thread.is_alive()]

@@ -22,7 +22,7 @@ def python(program: str) -> str:
         [sys.executable, "-c", WITHOUT + program],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

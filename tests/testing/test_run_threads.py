@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cowstate import ArgumentTypeError, ArgumentValueError, CowstateError
-from cowstate.testing import HangError, run_threads
+from cowstate.testing import HangError, run_threads, running
 
 
 def test_results_come_in_the_order_of_the_functions() -> None:
     gate = threading.Event()
 
     def first() -> int:
-        gate.wait(60)
+        gate.wait(300)
         return 1
 
     def second() -> int:
@@ -30,7 +33,7 @@ def test_results_come_in_the_order_of_the_functions() -> None:
 
 def test_all_of_them_run_at_once() -> None:
     together = threading.Barrier(4)
-    assert sorted(run_threads(*[lambda: together.wait(60)] * 4)) == [0, 1, 2, 3]
+    assert sorted(run_threads(*[lambda: together.wait(300)] * 4)) == [0, 1, 2, 3]
 
 
 def raising(error: BaseException) -> Any:
@@ -52,14 +55,14 @@ def test_of_several_errors_the_first_function_s_is_raised_and_tells_the_others()
     both = threading.Barrier(2)
 
     def late() -> None:
-        both.wait(60)
+        both.wait(300)
         raise LookupError("late")
 
     def early() -> None:
         try:
             raise ValueError("early")
         finally:
-            both.wait(60)
+            both.wait(300)
 
     with pytest.raises(LookupError) as caught:
         run_threads(late, early)
@@ -82,14 +85,24 @@ def test_one_error_of_two_threads_is_noted_once() -> None:
     assert error.__notes__ == ["in fails-1", "and in fails-2, the same"]
 
 
-def test_threads_that_wait_for_each_other_are_shown_with_where_they_stand() -> None:
+def time_passes_when(true: Callable[[], object]) -> SimpleNamespace:
+    """A clock that stands still until then: how fast the machine is does not matter."""
+    return SimpleNamespace(monotonic=lambda: time.monotonic() if true() else 0.0)
+
+
+def test_threads_that_wait_for_each_other_are_shown_with_where_they_stand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     left, right = threading.Lock(), threading.Lock()
     both = threading.Barrier(2)
     over = threading.Event()
+    met: list[None] = []
+    ended: list[threading.Thread] = []
 
     def take(one: threading.Lock, other: threading.Lock) -> None:
         with one:
-            both.wait(60)
+            both.wait(300)
+            met.append(None)
             while not other.acquire(timeout=0.01):  # waits for the other one
                 if over.is_set():
                     return
@@ -97,6 +110,7 @@ def test_threads_that_wait_for_each_other_are_shown_with_where_they_stand() -> N
 
     def ends() -> None:
         """It is not among those that hang."""
+        ended.append(threading.current_thread())
 
     def one() -> None:
         take(left, right)
@@ -104,6 +118,10 @@ def test_threads_that_wait_for_each_other_are_shown_with_where_they_stand() -> N
     def two() -> None:
         take(right, left)
 
+    def all_is_as_it_stays() -> bool:
+        return len(met) == 2 and bool(ended) and not ended[0].is_alive()
+
+    monkeypatch.setattr(running, "time", time_passes_when(all_is_as_it_stays))
     with pytest.raises(HangError) as caught:
         run_threads(one, two, ends, timeout=0.2)
     over.set()
@@ -115,14 +133,24 @@ def test_threads_that_wait_for_each_other_are_shown_with_where_they_stand() -> N
     assert isinstance(error, TimeoutError)
 
 
-def test_the_error_of_one_for_whom_another_waits_for_ever_is_told() -> None:
+def test_the_error_of_one_for_whom_another_waits_for_ever_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     given = threading.Event()
+    ended: list[threading.Thread] = []
+
+    def fails() -> None:
+        ended.append(threading.current_thread())
+        raise KeyError("why")
 
     def waits() -> None:
-        given.wait(60)
+        given.wait(300)
 
+    monkeypatch.setattr(
+        running, "time", time_passes_when(lambda: ended and not ended[0].is_alive())
+    )
     with pytest.raises(HangError) as caught:
-        run_threads(waits, raising(KeyError("why")), timeout=0.2)
+        run_threads(waits, fails, timeout=0.2)
     given.set()
     hang = caught.value
     assert hang.hanging == ("waits-1",)
@@ -156,7 +184,7 @@ def test_where_a_thread_cannot_be_started_those_that_were_do_not_wait_for_ever(
     ran: list[int] = []
     with pytest.raises(RuntimeError, match="can't start"):
         run_threads(lambda: ran.append(1), lambda: ran.append(2))
-    started[0].join(60)
+    started[0].join(300)
     assert not started[0].is_alive()
     assert ran == []
 

@@ -151,7 +151,7 @@ def versions_at_exit(thread: str, bug: str = "none") -> list[int]:
         [sys.executable, "-c", textwrap.dedent(SCRIPT), thread, bug],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -28,7 +28,7 @@ from tests.worlds.app import Gates, Hits, make_app
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
+PATIENCE = 300.0
 """After how many seconds something hangs."""
 
 

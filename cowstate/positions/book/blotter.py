@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
-from threading import Lock
 from typing import NamedTuple
 
 from cowstate import MISSING, Change, ChangeSet, Commit, Record
 
+from ..guard import Guard
 from .account import was_restored
 from .model import EXACT, Fill
 from .orders import fills_of
@@ -116,7 +116,7 @@ class Blotter:
 
     def __init__(self, limit: int, time_ms: Callable[[], int]) -> None:
         self._time_ms = time_ms
-        self._lock = Lock()
+        self._guard = Guard()
         self._entries: deque[_Entry] = deque(maxlen=limit)
         # Only the newest commit is kept itself: each keeps a version of everything alive.
         self._latest: Commit[str, InventorySlot] | None = None
@@ -126,9 +126,7 @@ class Blotter:
         after = commit.after
         restored = was_restored(commit.before.meta, after.meta)
         entry = _Entry(after.version, self._time_ms(), restored, commit.changes)
-        with self._lock:
-            self._entries.append(entry)
-            self._latest = commit
+        self._guard.run(self._keep, entry, commit)
 
     def fills(self) -> tuple[Fill, ...]:
         """Return the fills, oldest first."""
@@ -172,5 +170,13 @@ class Blotter:
         return tuple(reversed(found))
 
     def _copied(self) -> tuple[list[_Entry], Commit[str, InventorySlot] | None]:
-        with self._lock:
-            return list(self._entries), self._latest
+        return self._guard.run(self._copy)
+
+    # With the lock held:
+
+    def _keep(self, entry: _Entry, commit: Commit[str, InventorySlot]) -> None:
+        self._latest = commit
+        self._entries.append(entry)
+
+    def _copy(self) -> tuple[list[_Entry], Commit[str, InventorySlot] | None]:
+        return list(self._entries), self._latest

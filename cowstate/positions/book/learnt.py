@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
-from threading import Lock
 
 from cowstate import MISSING, Commit, Record
 
+from ..guard import Guard
 from .account import was_restored
 from .blotter import orders_changed
 from .model import EXACT
@@ -91,7 +91,7 @@ class FillLog:
     def __init__(self, keep_ms: int, time_ms: Callable[[], int]) -> None:
         self._keep_ms = keep_ms
         self._time_ms = time_ms
-        self._lock = Lock()
+        self._guard = Guard()
         self._growths: deque[Growth] = deque()
         self._floor_ms = time_ms()
         self._version = 0
@@ -112,24 +112,32 @@ class FillLog:
                     if more:
                         grown.append(Growth(now, more, order.client_oid, known))
                         moved = EXACT.subtract(moved, more)
-        with self._lock:
-            if restored:
-                # What was saved was known when it was saved, and so it was before this moment.
-                self._growths.clear()
-                self._floor_ms = now
-            self._growths += grown
-            self._adjusted += bool(moved)
-            self._forget(now - self._keep_ms)
-            self._version = commit.after.version
+        self._guard.run(self._keep, commit.after.version, now, grown, bool(moved), restored)
+
+    def history(self) -> FillHistory:
+        """Return what was noted, up to the version of the last commit that was recorded."""
+        return self._guard.run(self._copy)
+
+    # With the lock held:
+
+    def _keep(
+        self, version: int, now: int, grown: list[Growth], adjusted: bool, restored: bool
+    ) -> None:
+        if restored:
+            # What was saved was known when it was saved, and so it was before this moment.
+            self._growths.clear()
+            self._floor_ms = now
+        self._growths += grown
+        self._adjusted += adjusted
+        self._forget(now - self._keep_ms)
+        self._version = version
+
+    def _copy(self) -> FillHistory:
+        return FillHistory(self._version, self._floor_ms, tuple(self._growths), self._adjusted)
 
     def _forget(self, before_ms: int) -> None:
         while self._growths and self._growths[0].learnt_ms < before_ms:
             self._floor_ms = self._growths.popleft().learnt_ms
-
-    def history(self) -> FillHistory:
-        """Return what was noted, up to the version of the last commit that was recorded."""
-        with self._lock:
-            return FillHistory(self._version, self._floor_ms, tuple(self._growths), self._adjusted)
 
 
 def _filled(orders: tuple[Order, ...]) -> dict[str, Decimal]:

@@ -18,6 +18,7 @@ from cowstate import ArgumentValueError
 from ..book.account import Account, QuantityCorrection
 from ..book.findings import Dispute
 from ..exchange.protocol import Exchange
+from ..guard import Guard
 from ..trading.manager import PositionManager, wall_clock_ms
 from ..trading.permit import TRADING, Permit
 from .alarms import Watch, waits_for
@@ -92,10 +93,10 @@ class Reconciler:
         self._time_ms = time_ms
         self._wait = wait
         self._runner = PassRunner(manager, exchange, policy, self.breaker, time_ms, pause)
-        self._pass = threading.Lock()
+        self._pass = Guard()
         self._status = ReconcilerStatus(self._symbol)
-        self._status_lock = threading.Lock()
-        self._life = threading.Lock()
+        self._telling = Guard()
+        self._life = Guard()
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -189,15 +190,23 @@ class Reconciler:
         If a pass is running, in another thread or, on a virtual clock, further down this very
         stack, nothing is done, and the report says BUSY.
         """
-        if not self._pass.acquire(blocking=False):
+        report = self._pass.attempt(self._make_pass)
+        if report is None:
             return PassReport(PassOutcome.BUSY, self._time_ms(), why="another pass is running")
-        try:
-            report = self._runner.run()
-            with self._status_lock:
-                self._status = self._status.after(report)
-            return report
-        finally:
-            self._pass.release()
+        return report
+
+    def _make_pass(self) -> PassReport:
+        report = self._runner.run()
+        self._telling.run(self._tell, report)
+        return report
+
+    def _tell(self, report: PassReport) -> None:
+        self._status = self._status.after(report)
+
+    def _tell_failure(self, error: Exception) -> None:
+        self._status = self._status.replace(
+            failures=self._status.failures + 1, last_error=repr(error)
+        )
 
     # The loop
 
@@ -206,22 +215,26 @@ class Reconciler:
 
         Does nothing if it runs. What a pass raises is logged and counted; the loop goes on.
         """
-        with self._life:
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._stopping = False
-            self._wake.clear()
-            self._thread = threading.Thread(target=self._loop, name="reconciler", daemon=True)
-            self._thread.start()
+        self._life.run(self._begin)
+
+    def _begin(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._stopping = False
+        self._wake.clear()
+        self._thread = threading.Thread(target=self._loop, name="reconciler", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Stop the loop and return when its pass has ended. May be called twice."""
-        with self._life:
-            self._stopping = True
-            self._wake.set()
-            thread = self._thread
+        thread = self._life.run(self._end)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+
+    def _end(self) -> threading.Thread | None:
+        self._stopping = True
+        self._wake.set()
+        return self._thread
 
     def trigger(self) -> None:
         """Have the loop make a pass now (or right after the present one); does not wait."""
@@ -245,9 +258,6 @@ class Reconciler:
                 self.reconcile()
             except Exception as error:
                 _log.exception("a reconcile pass failed; the next one comes in its turn")
-                with self._status_lock:
-                    self._status = self._status.replace(
-                        failures=self._status.failures + 1, last_error=repr(error)
-                    )
+                self._telling.run(self._tell_failure, error)
             self._wait(self._wake, self._interval_s)
             self._wake.clear()

@@ -28,7 +28,6 @@ callbacks are called on the driver's thread only; one lock guards the state for 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -42,6 +41,7 @@ from ..errors import ExchangeError, NetworkError
 from ..exchange.listing import Listing
 from ..exchange.promises import VenuePromises
 from ..exchange.protocol import OrderRequest
+from ..guard import Guard
 from .asked import (
     check_orders,
     check_symbol,
@@ -52,7 +52,7 @@ from .asked import (
     order_number,
 )
 from .clock import Clock
-from .line import Faults, Line
+from .line import Faults, Line, Passage
 from .matching import Limits, MatchingEngine
 from .tape import Trade
 
@@ -116,7 +116,7 @@ class PaperExchange:
         self.symbol = symbol
         self.latency_ms = latency_ms
         self._clock = clock
-        self._lock = threading.Lock()
+        self._guard = Guard()
         self._engine = MatchingEngine(symbol, limits)
         self._line = Line(latency_ms, faults)
         self._order_callbacks: tuple[Callable[[OrderUpdate], object], ...] = ()
@@ -126,13 +126,11 @@ class PaperExchange:
 
     def subscribe(self, callback: Callable[[OrderUpdate], object]) -> None:
         """Call *callback* with every event of our orders that arrives, on the driver's thread."""
-        with self._lock:
-            self._order_callbacks += (callback,)
+        self._guard.run(self._add_for_orders, callback)
 
     def subscribe_trades(self, callback: Callable[[Trade], object]) -> None:
         """Call *callback* with every trade of the market, after the latency, never faulty."""
-        with self._lock:
-            self._trade_callbacks += (callback,)
+        self._guard.run(self._add_for_trades, callback)
 
     # The market
 
@@ -160,24 +158,14 @@ class PaperExchange:
 
     def on_trade(self, trade: Trade) -> None:
         """Let one trade happen now; to be called by the driver of the clock."""
-        now = self._clock.now_ms
-        with self._lock:
-            self._tell_all(self._engine.match(trade, now), now)
-            if self._trade_callbacks:
-                self._clock.call_at(
-                    now + self.latency_ms, partial(_call_all, self._trade_callbacks, trade)
-                )
+        self._guard.run(self._match, trade, self._clock.now_ms)
 
     def audit(self) -> Audit:
         """Return what is so at the exchange now: no message, no time, no fault. O(orders).
 
         No real exchange has this; it is for tests and for the final verdict of a replay.
         """
-        with self._lock:
-            engine = self._engine
-            return Audit(
-                self._clock.now_ms, engine.position, tuple(engine.orders()), tuple(engine.fills())
-            )
+        return self._guard.run(self._audit)
 
     # Requests
 
@@ -253,7 +241,26 @@ class PaperExchange:
         numbers = [order_number(order_id) for order_id in order_ids]
         return self._ask_all([partial(self._cancel, number) for number in numbers])
 
-    # The exchange's side; called with the lock held
+    # What follows, down to the line, is called with the lock held.
+
+    def _add_for_orders(self, callback: Callable[[OrderUpdate], object]) -> None:
+        self._order_callbacks += (callback,)
+
+    def _add_for_trades(self, callback: Callable[[Trade], object]) -> None:
+        self._trade_callbacks += (callback,)
+
+    def _match(self, trade: Trade, now: int) -> None:
+        self._tell_all(self._engine.match(trade, now), now)
+        if self._trade_callbacks:
+            self._clock.call_at(
+                now + self.latency_ms, partial(_call_all, self._trade_callbacks, trade)
+            )
+
+    def _audit(self) -> Audit:
+        engine = self._engine
+        return Audit(
+            self._clock.now_ms, engine.position, tuple(engine.orders()), tuple(engine.fills())
+        )
 
     def _place(self, request: OrderRequest, now: int) -> OrderUpdate:
         return self._tell(self._engine.place(request, now), now)
@@ -270,6 +277,15 @@ class PaperExchange:
         for order in orders:
             self._tell(order, now)
 
+    def _passages(self, count: int) -> tuple[Passage, ...]:
+        return tuple(self._line.request() for _ in range(count))
+
+    def _answer(self, command: Callable[[int], T]) -> T | ExchangeError:
+        try:
+            return command(self._clock.now_ms)
+        except ExchangeError as error:
+            return error
+
     # The line
 
     def _deliver(self, order: OrderUpdate) -> None:
@@ -285,8 +301,7 @@ class PaperExchange:
             NetworkError("no answer: the request was done, or not, or will be; ask again")
             for _ in commands
         ]
-        with self._lock:
-            passages = tuple(self._line.request() for _ in commands)
+        passages = self._guard.run(self._passages, len(commands))
         sent = self._clock.now_ms
         for number, (command, passage) in enumerate(zip(commands, passages, strict=True)):
             if passage.arrives is not None:
@@ -304,12 +319,7 @@ class PaperExchange:
         answers: list[T | ExchangeError],
         place: int | None,
     ) -> None:
-        answer: T | ExchangeError
-        with self._lock:
-            try:
-                answer = command(self._clock.now_ms)
-            except ExchangeError as error:
-                answer = error
+        answer = self._guard.run(self._answer, command)
         if place is not None:
             answers[place] = answer
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from decimal import Decimal
 from itertools import chain
 from time import perf_counter
@@ -178,7 +179,8 @@ def replay(
             clock = ThreadedClock(first.time_ms, lead_ms=max(1, options.latency_ms))
         else:
             clock = VirtualClock(first.time_ms)
-        with clock:
+        # Twice, for Ctrl-C may come up when the clock's own exit has begun and has done nothing.
+        with closing(clock), clock:
             run = _Run(clock, options)
             run.start()
             run.exchange.play(_counted(chain([first], tape), run, progress))

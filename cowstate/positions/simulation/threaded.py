@@ -10,7 +10,7 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -18,6 +18,7 @@ from typing import Generic, Self, TypeVar
 from cowstate import ArgumentValueError, ClosedError
 
 from ..errors import ClockError
+from ..guard import Guard
 from .clock import Event, Inbox, Queue, check_time, closed_error
 
 __all__ = ["ThreadedClock"]
@@ -57,7 +58,8 @@ class ThreadedClock:
         self._closed = False
         self._failure: BaseException | None = None
         self._failure_was_raised = False
-        self._lock = threading.Lock()
+        self._guard = Guard()
+        self._lock = self._guard.lock
         self._gate = threading.Condition(self._lock)  # what holds the driver back has changed
         self._asleep: set[threading.Condition] = set()
         self._busy_since: dict[object, int] = {}
@@ -72,18 +74,11 @@ class ThreadedClock:
 
     def call_at(self, time_ms: int, fn: Event) -> None:
         """See `Clock.call_at`; *fn* is called on the driver's thread."""
-        with self._lock:
-            self._push(check_time(time_ms), fn)
+        self._guard.run(self._push, check_time(time_ms), fn)
 
     def wait_until(self, time_ms: int) -> None:
         """See `Clock.wait_until`."""
-        me = self._me()
-        with self._lock:
-            self._check()
-            drives = me is None and self._driver in (None, threading.get_ident())
-            if not drives:
-                self._sleep_until(check_time(time_ms), me)
-        if drives:
+        if not self._guard.run(self._slept_until, check_time(time_ms), self._me()):
             self.run_until(time_ms)
 
     def run_until(self, time_ms: int) -> None:
@@ -102,9 +97,7 @@ class ThreadedClock:
         """See `Clock.participant`; the handler runs on a thread of its own, named *name*."""
         inbox = _ThreadInbox[T](self)
         thread = threading.Thread(target=self._serve, args=(inbox, handler), name=name, daemon=True)
-        with self._lock:
-            self._check()
-            self._threads.append(thread)
+        self._guard.run(self._add, thread)
         thread.start()
         return inbox
 
@@ -117,24 +110,23 @@ class ThreadedClock:
         if self._me() is not None:
             raise ClockError("this thread is a participant already")
         me = object()
-        with self._lock:
-            self._check()
-            self._busy_since[me] = self._now
-        self._self.key = me
         try:
+            self._guard.run(self._take_part, me)
+            self._self.key = me
             yield
         finally:
             self._self.key = None
-            with self._lock:
-                self._idle(me)
+            self._guard.run(self._idle, me)
 
     def close(self) -> None:
         """See `Clock.close`; returns when the participants' threads have ended."""
-        with self._lock:
-            self._wake_all()
+        self._guard.run(self._wake_all)
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
+                # One that was not started, since who was to do it was interrupted, has nothing
+                # to end; should it begin all the same, it finds the clock closed.
+                with suppress(RuntimeError):
+                    thread.join()
 
     def __enter__(self) -> Self:
         return self
@@ -153,6 +145,14 @@ class ThreadedClock:
         return getattr(self._self, "key", None)
 
     # What follows, down to the next comment, is called with the lock held.
+
+    def _add(self, thread: threading.Thread) -> None:
+        self._check()
+        self._threads.append(thread)
+
+    def _take_part(self, me: object) -> None:
+        self._check()
+        self._busy_since[me] = self._now
 
     def _push(self, time_ms: int, fn: Event) -> None:
         heapq.heappush(self._queue, (max(time_ms, self._now), next(self._numbers), fn))
@@ -173,7 +173,11 @@ class ThreadedClock:
         finally:
             self._asleep.discard(condition)
 
-    def _sleep_until(self, time_ms: int, me: object | None) -> None:
+    def _slept_until(self, time_ms: int, me: object | None) -> bool:
+        """Sleep; False, at once, if the calling thread has to drive to get there."""
+        self._check()
+        if me is None and self._driver in (None, threading.get_ident()):
+            return False
         condition = threading.Condition(self._lock)
         woken: list[bool] = []
         if me is not None:
@@ -184,10 +188,12 @@ class ThreadedClock:
         while not woken:
             self._check()
             self._sleep(condition)
+        return True
 
     def _wake_all(self) -> None:
         self._closed = True
-        for condition in self._asleep:
+        # Of a copy: who was interrupted on the way to sleep leaves without the lock.
+        for condition in tuple(self._asleep):
             condition.notify_all()
 
     def _next(self, end: int | None) -> Event | None:
@@ -214,56 +220,57 @@ class ThreadedClock:
             return heapq.heappop(self._queue)[2]
         return None
 
+    def _woken(self, condition: threading.Condition, woken: list[bool]) -> None:
+        woken.append(True)
+        condition.notify()
+
+    def _take_over(self) -> int | None:
+        outer, thread = self._driver, threading.get_ident()
+        if outer not in (None, thread):
+            raise ClockError("another thread is driving this clock; use wait_until")
+        self._driver = thread
+        return outer
+
+    def _failed(self, error: BaseException) -> None:
+        # The end of a closed clock is no failure of it.
+        if self._failure is None and not (self._closed and isinstance(error, ClosedError)):
+            self._failure = error
+        self._wake_all()
+
     # From here on, the lock is free.
 
     def _wake(self, condition: threading.Condition, woken: list[bool]) -> None:
-        with self._lock:
-            woken.append(True)
-            condition.notify()
+        self._guard.run(self._woken, condition, woken)
 
     def _drive(self, end: int | None) -> None:
-        thread = threading.get_ident()
         if self._me() is not None:
             raise ClockError("a participant cannot drive the clock; use wait_until")
-        with self._lock:
-            outer = self._driver
-            if outer not in (None, thread):
-                raise ClockError("another thread is driving this clock; use wait_until")
-            self._driver = thread
+        outer = self._guard.run(self._take_over)
         try:
             self._run_events(end)
         except BaseException as error:
-            self._fail(error)
+            self._guard.run(self._failed, error)
             self._failure_was_raised = True
             raise
         finally:
-            with self._lock:
-                self._driver = outer
+            # A straight line, and one store: nothing can come in between, and it needs no lock.
+            self._driver = outer
 
     def _run_events(self, end: int | None) -> None:
         while True:
-            with self._lock:
-                event = self._next(end)
+            event = self._guard.run(self._next, end)
             if event is None:
                 return
             event()
-
-    def _fail(self, error: BaseException) -> None:
-        with self._lock:
-            # The end of a closed clock is no failure of it.
-            if self._failure is None and not (self._closed and isinstance(error, ClosedError)):
-                self._failure = error
-            self._wake_all()
 
     def _serve(self, inbox: _ThreadInbox[T], handler: Callable[[tuple[T, ...]], None]) -> None:
         self._self.key = inbox
         try:
             inbox.serve(handler)
         except BaseException as error:
-            self._fail(error)
+            self._guard.run(self._failed, error)
         finally:
-            with self._lock:
-                self._idle(inbox)
+            self._guard.run(self._idle, inbox)
 
 
 class _ThreadInbox(Generic[T]):
@@ -280,13 +287,7 @@ class _ThreadInbox(Generic[T]):
         self._given_ms = 0  # when the oldest of the items was put
 
     def put(self, item: T) -> None:
-        clock = self._clock
-        with clock._lock:
-            if not self._items:
-                self._given_ms = clock._now
-            self._items.append(item)
-            clock._busy_since.setdefault(self, clock._now)
-            self._arrived.notify()
+        self._clock._guard.run(self._put, item)
 
     def serve(self, handler: Callable[[tuple[T, ...]], None]) -> None:
         """Give the items that come to *handler*, until the clock is closed."""
@@ -295,14 +296,26 @@ class _ThreadInbox(Generic[T]):
 
     def take(self) -> tuple[T, ...]:
         """Return all items, waiting for the first; none at all once the clock is closed."""
+        return self._clock._guard.run(self._take)
+
+    # With the lock held:
+
+    def _put(self, item: T) -> None:
         clock = self._clock
-        with clock._lock:
-            self._await_item()
-            if clock._closed:
-                return ()
-            items, self._items = tuple(self._items), []
-            clock._busy_since[self] = self._given_ms
-            return items
+        if not self._items:
+            self._given_ms = clock._now
+        self._items.append(item)
+        clock._busy_since.setdefault(self, clock._now)
+        self._arrived.notify()
+
+    def _take(self) -> tuple[T, ...]:
+        clock = self._clock
+        self._await_item()
+        if clock._closed:
+            return ()
+        items, self._items = tuple(self._items), []
+        clock._busy_since[self] = self._given_ms
+        return items
 
     def _await_item(self) -> None:
         clock = self._clock

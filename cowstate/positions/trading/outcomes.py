@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from enum import StrEnum
-from threading import Lock
 
 from ..book.model import OrderUpdate
+from ..guard import Guard
 
 __all__ = ["OutcomeCounts", "UpdateOutcome"]
 
@@ -40,12 +40,11 @@ class OutcomeCounts:
 
     def __init__(self) -> None:
         self._counts: Counter[UpdateOutcome] = Counter()
-        self._lock = Lock()
+        self._guard = Guard()
 
     def count(self, outcome: UpdateOutcome, why: str, update: OrderUpdate) -> UpdateOutcome:
         """Count and log that *update* came to *outcome*; return that."""
-        with self._lock:
-            self._counts[outcome] += 1
+        self._guard.run(self._add, outcome)
         # Whoever trades by hand in the same account is no reason for a warning at each event.
         level = logging.DEBUG if outcome is UpdateOutcome.FOREIGN else logging.WARNING
         _log.log(level, "%s order update: %s: %r", outcome.value, why, update)
@@ -53,5 +52,12 @@ class OutcomeCounts:
 
     def so_far(self) -> dict[UpdateOutcome, int]:
         """Return the counts."""
-        with self._lock:
-            return dict(self._counts)
+        return self._guard.run(self._copy)
+
+    # With the lock held:
+
+    def _add(self, outcome: UpdateOutcome) -> None:
+        self._counts[outcome] += 1
+
+    def _copy(self) -> dict[UpdateOutcome, int]:
+        return dict(self._counts)

@@ -262,7 +262,7 @@ def test_requests_of_many_threads_are_each_answered_once_with_their_own_answer(l
 
     def ask(items):
         (name,) = items
-        start.wait(10)
+        start.wait(300)
         answers[name] = [order(exchange, clientOrderId=f"{name}-{n}") for n in range(50)]
 
     with clock:
@@ -297,7 +297,7 @@ def test_a_closed_clock_ends_a_request_that_blocks():
                 ended.append(True)
 
         clock.participant("p", ask).put(1)
-        assert sent.wait(10)
+        assert sent.wait(300)
     assert ended == [True]
     assert exchange.audit().orders == ()
 

@@ -20,7 +20,7 @@ from tests.worlds.programs.devices import (
     sweeping,
 )
 
-PATIENCE = 20.0
+PATIENCE = 300.0
 """After how many seconds something hangs."""
 
 

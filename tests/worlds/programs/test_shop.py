@@ -22,7 +22,7 @@ from uvicorn import Config, Server
 
 from tests.worlds.programs.shop import Item, Shop, make_app, open_shop
 
-PATIENCE = 20.0
+PATIENCE = 300.0
 """After how many seconds something hangs."""
 
 
