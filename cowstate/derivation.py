@@ -215,9 +215,11 @@ class Derivation:
         found += [self.readers, *self.readers, *self.totals, *self.named_aggregates.values()]
         found += [indexes, totals]
         for parts, states in zip(self.roles, (indexes, totals), strict=True):
-            if not isinstance(states, Later):  # it would be built for this alone
-                for part, state in zip(parts, states, strict=True):
-                    found += part.trunk(state)
+            if isinstance(states, Later):
+                found += states.trunk()
+                continue
+            for part, state in zip(parts, states, strict=True):
+                found += part.trunk(state)
         return found
 
     def value(self, position: int, state: Any, group: object = MISSING) -> Any:

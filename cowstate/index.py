@@ -149,6 +149,8 @@ class Entries:
         """Return them as dicts if there is nothing to be looked into, or to refuse; else None."""
         try:
             values = [*map(self.mark, records.values())]
+        except RecursionError:
+            raise  # to ask again would ask twice as often at each depth
         except Exception:
             return None
         if not PLAIN.issuperset(map(type, values)):
