@@ -70,6 +70,10 @@ def opened(sync: Any, size: int = _SIZE, slow: bool = False) -> Generator[Any]:
             yield store
 
 
+_COMMITTED: Final = "INSERT INTO commits (version, epoch, time) VALUES (?, ?, ?)"
+"""By who asks nobody whether he may."""
+
+
 class Bare:
     """Updates one record by SQLite alone: the same rows as a store, with the same sync.
 
@@ -94,7 +98,7 @@ class Bare:
         version = self._version = self._version + 1
         name, value = self._encode(key).decode(), self._encode(record).decode()
         do("BEGIN IMMEDIATE")
-        do(tables.COMMITTED, (version, 1, time()))
+        do(_COMMITTED, (version, 1, time()))
         do(tables.CHANGED, (version, name, value))
         do(tables.PUT, (name, value, version))
         do("COMMIT")

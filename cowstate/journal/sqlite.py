@@ -12,6 +12,7 @@ from . import tables
 from .bounds import Bounds, Trimming
 from .claim import Claim, here
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
+from .inserting import enter, insert
 from .log import Encoded, Outcome, Row, Standing
 from .place import (
     LACKS,
@@ -214,8 +215,10 @@ class SqliteLog:
         began = perf_counter()
         self._place.ensure_there()  # so that nothing of what is refused is there
         self._begin()
-        self._ensure_mine()
-        self._insert(rows)
+        if not enter(self._connection, rows, self.epoch):
+            self._ensure_mine()
+            enter(self._connection, rows, self.epoch)
+        insert(self._connection, rows)
         trimmed = 0
         if self._trimming is not None:
             trimmed = self._trimming.trim(do, rows[-1].version, len(rows), rows[-1].time)
@@ -241,33 +244,6 @@ class SqliteLog:
         if self._connection.in_transaction:
             do("ROLLBACK")  # of one that was struck before its end
         do("BEGIN IMMEDIATE")
-
-    def _insert(self, rows: Sequence[Row]) -> None:
-        do, do_all = self._connection.execute, self._connection.executemany
-        # What a row changes is what the one before it left: of a key that one of these has written,
-        # that is known here, and its record is put once.
-        left: dict[Encoded, tuple[Encoded | None, int]] = {}
-        first: list[tuple[int, Encoded, Encoded | None]] = []
-        again: list[tuple[int, Encoded, Encoded | None, Encoded | None]] = []
-        for version, _, writes, _ in rows:
-            for key, value in writes:
-                if key in left:
-                    again.append((version, key, left[key][0], value))
-                else:
-                    first.append((version, key, value))
-                left[key] = (value, version)
-        do_all(tables.COMMITTED, [(row.version, self.epoch, row.time) for row in rows])
-        do_all(tables.CHANGED, first)
-        if again:
-            do_all(tables.CHANGED_AGAIN, again)
-        put = [(key, value, at) for key, (value, at) in left.items() if value is not None]
-        do_all(tables.PUT, put)
-        if len(put) < len(left):
-            do_all(tables.DELETE, [(key,) for key, (value, _) in left.items() if value is None])
-        for version, _, _, meta in rows:
-            if meta is not None:
-                do(tables.MOVED, (meta, version))
-                do(tables.META, (meta, version))
 
     def _ensure_mine(self) -> None:
         epoch = only(self.path, self._connection.execute(tables.EPOCH))
