@@ -91,7 +91,8 @@ def map_choices() -> list[str]:
         return ["default"]
     from cowstate import maps
 
-    return list(maps.available_maps())
+    found = list(maps.available_maps())
+    return [*found, *(maps.FROZEN + name for name in found if not name.startswith("dict+"))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -17,6 +17,7 @@ from cowstate.meta import M
 from cowstate.meter import Meter
 from cowstate.sameness import Sameness
 from cowstate.showing import shown
+from cowstate.slips import ensure_flag
 from cowstate.store import Aggregates, Indexes, Store
 from cowstate.timeline import History
 
@@ -65,6 +66,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
+    eager: bool = False,
 ) -> JournaledStore[K, V, M | None]: ...
 
 
@@ -95,6 +97,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
+    eager: bool = False,
 ) -> JournaledStore[K, V, Any]: ...
 
 
@@ -126,6 +129,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
+    eager: bool = False,
 ) -> JournaledStore[Any, Any, Any]: ...
 
 
@@ -144,12 +148,14 @@ def open_store(
     migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
+    eager: bool = False,
     **options: Any,
 ) -> JournaledStore[Any, Any]:
     """Open the store in the file at *path*, for writing; make it if it is not there.
 
     One store at a time writes a file, in one process; it is a database of SQLite's, that any tool
-    may read meanwhile. Costs O(N), to read and derive everything.
+    may read meanwhile. Costs O(N), to read and decode every record: one that is broken is found
+    here. See *eager* for what is derived of them.
 
     Args:
         path: the file. Beside it there are ``-wal`` and ``-shm``, which belong to it while it is
@@ -178,6 +184,10 @@ def open_store(
             schemas may be records, meta or both; each number needs a function in one of the two.
         enc_hook: as of `Codec`.
         dec_hook: as of `Codec`.
+        eager: whether indexes and aggregates are built before this returns. Otherwise each is
+            built when it is first asked for, and all of them by the first write, before it takes
+            the lock: until then the store reads at once, and what building them raises comes
+            there. Say so where a program is to fail at its start, if it is to fail.
         options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
             and so on. None of them is kept in the file, so give them each time.
 
@@ -188,7 +198,8 @@ def open_store(
             *migrate* has no way from.
         JournalError: it cannot be opened or made.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
-        UniqueViolationError, InvariantError: the records in the file are refused.
+        InvariantError: the records in the file are refused; with *eager* also
+            UniqueViolationError, and what functions of yours raise.
 
     >>> import os, tempfile
     >>> from cowstate import Record, journal
@@ -214,6 +225,7 @@ def open_store(
     ensure_seconds("interval", interval)
     if not isinstance(bounds, Bounds | None):
         raise ArgumentTypeError(f"bounds must be Bounds(versions=...), not {shown(bounds)}")
+    ensure_flag(eager, "eager")
     codec: Codec[Any, Any] = Codec(
         key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
     )
@@ -236,7 +248,7 @@ def open_store(
             metas = rewriter(log.path, way.meta, codec.meta, text, enc_hook)
             log.rewrite(records, metas, schema)
         encoder: Encoder[Any, Any] = Encoder(codec, key, text)
-        return _loaded(log, encoder, sync, options, interval)
+        return _loaded(log, encoder, sync, options, interval, eager)
     except BaseException:
         log.close()
         raise
@@ -248,8 +260,11 @@ def _loaded(
     sync: Sync,
     options: Mapping[str, Any],
     interval: float,
+    eager: bool,
 ) -> JournaledStore[Any, Any]:
     try:
-        return without_collecting(lambda: JournaledStore(log, encoder, sync, options, interval))
+        return without_collecting(
+            lambda: JournaledStore(log, encoder, sync, options, interval, eager)
+        )
     except CodecError as error:
         raise JournalFileError(log.path, f"holds what is not of these types: {error}") from error

@@ -78,7 +78,12 @@ NEAR = {
     "cowstate/journal/pace.py": ["journal/test_pace"],
     "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
     "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
-    "cowstate/journal/sqlite.py": [*JOURNAL, "journal/test_opening", "journal/test_place"],
+    "cowstate/journal/sqlite.py": [
+        *JOURNAL,
+        "journal/test_groups_of_rows",
+        "journal/test_opening",
+        "journal/test_place",
+    ],
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
@@ -87,6 +92,8 @@ NEAR = {
     "cowstate/journal/verifying.py": ["journal/test_looking"],
     "cowstate/journal/watching.py": ["journal/test_watching"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
+    "cowstate/kinds.py": ["test_maps", "test_thawing"],
+    "cowstate/later.py": ["journal/test_first_use"],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock", "test_inside_writes"],
     "cowstate/lookups.py": [
@@ -125,6 +132,7 @@ NEAR = {
         *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),
         "test_serving",
     ],
+    "cowstate/thawing.py": ["test_maps"],
     "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/totals.py": [
