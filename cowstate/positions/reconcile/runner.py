@@ -107,8 +107,10 @@ class PassRunner:
                     lambda each: each if each.ledger.began_ms is not None
                     else each.replace(ledger=ledger)
                 )  # fmt: skip
-        if account.breaker.open and not self._breaker.is_open(self._symbol):
-            self._breaker.restore(self._symbol, account.breaker)
+        held, saved = self._breaker.state(self._symbol), account.breaker
+        # One that was never used takes over how often it has opened, too.
+        if not held.open and (saved.open or saved.trips > held.trips):
+            self._breaker.restore(self._symbol, saved)
         self._store.flush()
         adjusted = self._fills.history().adjusted
         return Memory(Watch(now), account.restored, adjusted=adjusted)
@@ -192,7 +194,10 @@ class PassRunner:
         with self._store.transaction() as tx:
             if not fits(base, tx.meta):
                 return None
-            return write_pass(tx, plan, base, self._config, now)
+            made = write_pass(tx, plan, base, self._config, now)
+            # What could not be saved when the breaker moved, because the disk was full, say.
+            tx.meta = tx.meta.replace(breaker=self._breaker.state(self._symbol))
+            return made
 
     # What is done beside the commit
 
