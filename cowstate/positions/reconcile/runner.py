@@ -25,12 +25,13 @@ from .alarms import Watch
 from .asking import Asker, Heard
 from .breaker import CircuitBreaker
 from .lags import taught
+from .life import Life
 from .memory import Memory
 from .passes import PassPlan, plan_pass
 from .places import place_of
 from .policy import ReconcilePolicy, Remedy
 from .reading import begin, keep_ms
-from .report import Correction, CorrectionKind, PassOutcome, PassReport
+from .report import Correction, CorrectionKind, PassOutcome, PassReport, ReconcilerStatus
 from .writing import fits, write_pass
 
 __all__ = ["PassRunner"]
@@ -114,6 +115,16 @@ class PassRunner:
         self._store.flush()
         adjusted = self._fills.history().adjusted
         return Memory(Watch(now), account.restored, adjusted=adjusted)
+
+    def life(self, status: ReconcilerStatus) -> Life:
+        """Return what this life knows; to be called by nobody while a pass runs."""
+        self._store.flush()
+        return Life.of(self.memory, self.account(), self._fills.history(), status)
+
+    def go_on(self, life: Life) -> None:
+        """Know what another life knew, on an equal book."""
+        self.memory = life.memory_on(self.account())
+        self._fills.go_on(life.fills)
 
     def run(self) -> PassReport:
         """Make one pass and report; to be called by one thread at a time."""

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import msgspec
 import pytest
 
 from cowstate import journal
@@ -25,6 +26,7 @@ from cowstate.positions import (
 )
 from cowstate.positions.book.kept import Sync
 from cowstate.positions.errors import OtherGridError
+from cowstate.positions.reconcile.life import Life
 from cowstate.positions.trading.strategy import GridStrategy
 from tests.positions.kept.desks import FileDesk, copied
 from tests.positions.reconcile.desk import CONFIG, kinds
@@ -360,3 +362,28 @@ def test_another_process_may_follow_it(tmp_path: Path) -> None:
             assert follower.snapshot() == manager.snapshot()
         finally:
             follower.close()
+
+
+def test_a_life_that_goes_on_elsewhere_knows_what_it_knew(desks: Desks) -> None:
+    desk = desks("0.5")
+    desk.later()
+    desk.drift("-0.02")
+    desk.later()
+    life = msgspec.json.encode(desk.reconciler.life())
+    desk.die()
+    desk.reconciler.go_on(msgspec.json.decode(life, type=Life))
+    assert desk.reconciler.status().passes == 2
+    again = desk.reconciler.life()
+    assert again is not None
+    assert again.memory == msgspec.json.decode(life, type=Life).memory
+    # The second look proves it; to a life that begins anew it would be the first.
+    assert kinds(desk.later()) == [CorrectionKind.POSITION]
+
+
+def test_a_life_is_told_by_nobody_while_a_pass_runs(desks: Desks) -> None:
+    desk = desks()
+    heard: list[Life | None] = []
+    desk.clock.call_at(desk.now() + 5_001, lambda: heard.append(desk.reconciler.life()))
+    desk.later()
+    assert heard == [None]
+    assert desk.reconciler.life() is not None

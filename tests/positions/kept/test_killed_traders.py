@@ -17,7 +17,7 @@ def campaign(
     directory: Path, seed: int, lives: int, twin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.positions.kept.killed", directory, seed, lives, twin]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("seed", range(4))
