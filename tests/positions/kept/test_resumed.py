@@ -128,6 +128,35 @@ def test_a_long_tape_ends_the_same(tmp_path: Path, tape_file: TapeFile) -> None:
     assert report == whole(options, part())
 
 
+def test_it_is_watched_from_another_terminal_meanwhile(tmp_path: Path) -> None:
+    path, watching = tmp_path / "run.db", None
+
+    def tape() -> Iterator[Trade]:
+        nonlocal watching
+        for trade in synthetic_tape(seed=1, count=1_000_000):
+            yield trade
+            if trade.trade_id == 200:
+                command = ["watch", str(path), "--json", "--every=0.05", "--count=3"]
+                watching = subprocess.Popen(
+                    [sys.executable, "-m", "cowstate", *command, "--total=position_qty"],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            # For as long as somebody watches, there is something to see.
+            if watching is not None and watching.poll() is not None:
+                return
+
+    with Suspension(path, ReplayOptions(GRID)) as suspension:
+        replay(tape(), ReplayOptions(GRID), suspension=suspension)
+    assert watching is not None
+    told = [json.loads(line) for line in watching.communicate()[0].splitlines()]
+    assert watching.returncode == 0
+    versions = [each["version"] for each in told]
+    assert versions == sorted(versions)
+    assert versions[-1] > versions[0] > 0
+    assert all("position_qty" in json.dumps(each) for each in told)
+
+
 def dropping_messages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PaperExchange, "deliver_at", lambda *_: None)
 
