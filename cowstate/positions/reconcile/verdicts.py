@@ -126,11 +126,12 @@ def judge_looks(
             dropped += 1
             continue
         seen = differences(look, window, standing, ledger.entries, promises.positions_lag_ms)
-        evidence = evidence.after(seen, look.came_ms)
+        evidence = evidence.after(seen, look.came_ms, window)
         judged += 1
-        if seen.exact is not None:
+        known = None if evidence.last is None else evidence.last.exact
+        if known is not None:
             exact_ms = look.came_ms
-        if seen.exact == _ZERO:
+        if known == _ZERO:
             agreed_ms, agreed_from_ms = look.came_ms, window.lowest
     return Judgement(evidence, tuple(pending), judged, exact_ms, agreed_ms, agreed_from_ms, dropped)
 
@@ -202,6 +203,9 @@ def verdict_of(
     if possible.exact is None:
         why = f"{known}; it is small, and how large is not known yet"
         return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REQUERY)
+    if not evidence.settled:
+        why = f"{known}; or by what was seen before, which may be of after"
+        return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)
     if evidence.looks < policy.looks or evidence.lasted_ms < policy.lasting_ms:
         why = f"{known}; that has not lasted yet"
         return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)

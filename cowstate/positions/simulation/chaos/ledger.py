@@ -130,7 +130,7 @@ class Ledger:
             self.told = EXACT.add(self.told, entry.quantity)
         if quantity:
             self.engine.move(quantity)
-            self._mark(now_ms)
+            self._mark(now_ms, quantity)
             self._outside.append((now_ms, quantity, kind is not None))
             if kind is None:
                 self.untold_ms = now_ms
@@ -210,9 +210,10 @@ class Ledger:
         self._touched[order_id] = None
         return order
 
-    def _mark(self, now_ms: int) -> None:
+    def _mark(self, now_ms: int, moved: Decimal) -> None:
+        # One trade of the market may fill several orders: each fill is a moment of its own.
         self._moments.append(now_ms)
-        self._positions.append(self.engine.position)
+        self._positions.append(EXACT.add(self._positions[-1], moved))
         self.changes += 1
 
     def _enter_fill(self, fill: TradeReport, now_ms: int) -> None:
@@ -226,7 +227,7 @@ class Ledger:
             entry = entry.replace(fee=fee, fee_asset=FeeAsset.BASE)
             self.engine.move(fee.copy_negate())
         self.entries.append(entry)
-        self._mark(now_ms)
+        self._mark(now_ms, entry.moved)
         if entry.fee is not None:
             self.told = EXACT.add(self.told, entry.fee)
         if not (fill.client_oid or "").startswith(self._ours):

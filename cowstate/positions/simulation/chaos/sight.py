@@ -60,6 +60,10 @@ class Sight:
         """Note an answer for the position."""
         self._looks.append(look)
 
+    def has_heard_since(self, since_ms: float) -> bool:
+        """Whether an answer for the position was heard that had left after *since_ms*."""
+        return any(look.left_ms > since_ms for look in reversed(self._looks))
+
     def ask(self) -> None:
         """Note that the trades are asked for. Who never does so could have, and read them all."""
         if self._read_ms == _EVER:
