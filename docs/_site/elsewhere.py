@@ -30,7 +30,7 @@ PAGES: Final = {
 LINK: Final = re.compile(r"\[(?P<text>[^][]*(?:\[[^][]*\][^][]*)*)\]\((?!\w+:|#)(?P<to>[^)\s]+)\)")
 
 
-def _moved(text: str, root: Path, was: Path, now: Path) -> str:
+def moved(text: str, root: Path, was: Path, now: Path) -> str:
     """Rewrite the links of a page that stood in the folder *was* and is shown in *now*."""
 
     def link(match: re.Match[str]) -> str:
@@ -56,9 +56,9 @@ def _read(app: Sphinx, docname: str, source: list[str]) -> None:
     if docname in standing:
         whole = (docs.parent / standing[docname]).read_text(encoding="utf-8")
         app.env.note_dependency(str(docs.parent / standing[docname]))
-        source[0] = _moved(whole, docs.parent, docs.parent, page.parent)
+        source[0] = moved(whole, docs.parent, docs.parent, page.parent)
     else:
-        source[0] = _moved(source[0], docs.parent, page.parent, page.parent)
+        source[0] = moved(source[0], docs.parent, page.parent, page.parent)
 
 
 class _Sources(SphinxTransform):
