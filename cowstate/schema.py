@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from sys import getsizeof
 from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar
@@ -209,8 +209,8 @@ class Schema(Generic[K, V]):
         self,
         before: Snapshot[K, V],
         derivation: Derivation,
-        indexes: tuple[Any, ...],
-        totals: tuple[Any, ...],
+        indexes: Sequence[Any],
+        totals: Sequence[Any],
     ) -> Commit[K, V]:
         """Return the commit of a version of the same records, from which other things are derived.
 

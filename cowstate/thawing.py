@@ -164,9 +164,9 @@ class Thawing(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
         """Whether it is what is left of *frozen*."""
         return self._frozen is frozen
 
-    def shares_with(self, other: object) -> bool:
+    def shares_with(self, other: Thawing[K, V]) -> bool:
         """Whether *other* is what is left of the same."""
-        return isinstance(other, Thawing) and other.is_over(self._frozen)
+        return other.is_over(self._frozen)
 
     def path_bytes(self, keys: int) -> int:
         """Estimate the bytes that a map takes that differs from this one by *keys* written."""
@@ -223,7 +223,7 @@ def over_frozen(kind: MapKind, limit: int = 0) -> MapKind:
             newer = begun(newer)
         elif type(older) is Frozen and type(newer) is Thawing and newer.is_over(older):
             older = begun(older)
-        if type(newer) is Thawing and newer.shares_with(older):
+        if type(newer) is Thawing and type(older) is Thawing and newer.shares_with(older):
             return newer.difference(older)
         ours = (Frozen, Thawing)
         return (scan if type(older) in ours or type(newer) in ours else kind.diff)(older, newer)

@@ -149,7 +149,9 @@ def follow(
     kind, bounds = map_kind(maps), History() if history is None else history
     ring: Ring[Any] = Ring(max(bounds.versions, BACKLOG))
     # What is in the file was looked at when it was written.
-    rules: Schema[Any, Any] = Schema(kind, indexes, aggregates, None, ring, "trusted", True)
+    rules: Schema[Any, Any] = Schema(
+        kind, indexes, aggregates, None, ring, "trusted", True, "identity"
+    )
     tail = Tail(os.fspath(path))
     try:
         reader = tail.look()

@@ -151,7 +151,7 @@ def spread(points: int, most: int) -> range:
     """Some of so many *points*, from the first on, at even distances: as many as `sample` takes."""
     if EVERYTHING:
         return range(1, points + 1)
-    return range(1, points + 1, max(1, -(-points // (most * int(HOW_MUCH)))))
+    return range(1, points + 1, max(1, -(-points // as_many(most))))
 
 
 class Violations:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
-from cowstate import Commit, Store, Transaction
+from cowstate import Commit, Feed, Store, Transaction
 
 from ..errors import OtherGridError
 from .account import Account
@@ -154,9 +154,13 @@ def _commits(
     store: Store[str, InventorySlot, Account], since: int
 ) -> Iterator[Commit[str, InventorySlot]]:
     with store.feed(since=since) as feed:
-        while (item := feed.poll()) is not None:
-            if isinstance(item, Commit):
-                yield item
+        yield from _polled(feed)
+
+
+def _polled(feed: Feed[str, InventorySlot]) -> Iterator[Commit[str, InventorySlot]]:
+    while (item := feed.poll()) is not None:
+        if isinstance(item, Commit):
+            yield item
 
 
 def wait_on_disk(store: Store[str, InventorySlot, Account]) -> None:
