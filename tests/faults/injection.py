@@ -203,7 +203,10 @@ def derived_values(snapshot: Any) -> dict[str, Any]:
     """Everything that a snapshot derives from its records, in a form that can be compared."""
     derivation = snapshot._lineage.derivation
     indexes = {
-        name: {value: set(snapshot.find_all(name, value)) for value in snapshot._indexes[place]}
+        name: {
+            value: set(snapshot.find_all(name, value))
+            for value, _ in snapshot._indexes[place].items()
+        }
         for name, place in derivation.index_positions.items()
     }
     totals = {name: snapshot.total(name) for name in derivation.total_positions}
