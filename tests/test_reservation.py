@@ -20,6 +20,7 @@ from cowstate import (
     LockTimeoutError,
     ReentrantWriteError,
     Store,
+    reservation,
     transaction,
 )
 from cowstate.reservation import inside, place_of, thread_named
@@ -256,11 +257,11 @@ def test_after_a_transaction_that_came_to_nothing_a_write_costs_what_it_did(ends
 def test_in_another_context_of_its_thread_a_write_waits_where_no_loop_runs(
     imported: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not imported:
+        monkeypatch.delitem(sys.modules, "asyncio")
     store: Store[str, int] = Store({"a": 0})
     block = store.transaction()
     copy_context().run(block.__enter__)
-    if not imported:
-        monkeypatch.delitem(sys.modules, "asyncio")
     with pytest.raises(LockTimeoutError):
         store.transact(dict, timeout=0)
     leave(block)
@@ -279,3 +280,34 @@ def test_a_block_that_was_struck_as_it_let_go_is_over() -> None:
     store.set("a", 1)
     with pytest.raises(ClosedError, match="is over"):
         tx["a"] = 2
+
+
+class Full:
+    """A context variable for which there is no memory."""
+
+    def get(self) -> Any:
+        return inside.get()
+
+    def set(self, _: object) -> None:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("collects", [False, True])
+def test_whether_there_are_collections_is_as_before_however_a_block_is_opened(
+    collects: bool, fails: bool
+) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        if fails:
+            with setting(reservation, inside=Full()), pytest.raises(MemoryError):
+                store.transaction().__enter__()
+        else:
+            with store.transaction() as tx:
+                tx["a"] = 1
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert store.set("a", 2).version == (1 if fails else 2)

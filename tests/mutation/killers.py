@@ -75,7 +75,7 @@ NEAR = {
         *("test_meter", "test_meter_calls", "test_meter_figures", "test_diff", "test_store"),
         "test_process",
     ],
-    "cowstate/reservation.py": ["test_transactions", "test_blocks"],
+    "cowstate/reservation.py": ["test_transactions", "test_blocks", "test_torn"],
     "cowstate/ring.py": ["test_diff", "test_timeline"],
     "cowstate/schema.py": [
         *("test_deferral", "test_invariants", "test_transactions", "test_sameness", "test_slips"),
