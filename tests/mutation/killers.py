@@ -74,7 +74,7 @@ NEAR = {
     "cowstate/readstore.py": [
         *("test_feeds", *INITIAL, "test_initial_feeds", *SUBSCRIBERS, "test_slips", "test_pins"),
         *("test_meter", "test_meter_calls", "test_meter_figures", "test_diff", "test_store"),
-        *("test_process", "test_waits"),
+        *("test_process", "test_waits", "test_serving"),
     ],
     "cowstate/reservation.py": ["test_transactions", "test_blocks", "test_torn"],
     "cowstate/ring.py": ["test_diff", "test_timeline"],
