@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError, ordered
 from cowstate.index import Ordered
-from cowstate.ordered import Sorted, Span, ensure_ordered
+from cowstate.ordered import Refusing, Sorted, Span, ensure_ordered
 
 numbers = st.integers(0, 40)
 ends = st.none() | st.integers(-2, 42) | st.sampled_from([Decimal("7.5"), 8.0, Fraction(9)])
@@ -274,6 +274,22 @@ def test_both_ends_are_wanted_where_nothing_is_said_of_them() -> None:
     assert [value for value in found if Span(low=2, high=3).holds(value)] == [2, 3]
     with pytest.raises(ArgumentTypeError, match="cannot be ordered"):
         Span(low=2).holds("a")
+
+
+@pytest.mark.parametrize("error", [ArgumentTypeError("b and a"), TypeError("b and a")])
+def test_an_error_of_ours_comes_through_and_another_one_says_what_it_is_about(
+    error: TypeError,
+) -> None:
+    def read() -> Iterator[int]:
+        yield 1
+        raise error
+
+    found = Refusing(read(), "an end")
+    assert next(found) == 1
+    with pytest.raises(ArgumentTypeError) as caught:
+        next(found)
+    assert (caught.value is error) is isinstance(error, ArgumentTypeError)
+    assert str(caught.value).startswith("b and a" if caught.value is error else "an end cannot be")
 
 
 def test_what_a_comparison_raises_comes_through() -> None:
