@@ -207,6 +207,8 @@ class Chase(Generic[K, V]):
         except Exception:
             raise
         except BaseException:
+            if self.version < commit.version:
+                raise  # it was struck, and must not go on with what comes after that
             # A subscriber's: there is no writer here whom it could reach.
             _log.exception("a subscriber raised in the thread of a follower")
 

@@ -192,7 +192,8 @@ def test_it_knows_how_far_it_is(both: tuple[Slots, Follower[str, Slot]]) -> None
 
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have had ignored
 from cowstate.journal import follow
 from tests.journal.files import Slot
 follower = follow(sys.argv[1], key=str, record=Slot, meta=str)

@@ -15,7 +15,7 @@ from cowstate import Record
 from cowstate.cli import main
 from cowstate.journal import JournalFileError, open_store
 from cowstate.journal.watching import drawn, looks
-from tests.commanding import interrupt
+from tests.commanding import INTERRUPTIBLE, interrupt
 from tests.journal.files import Slot, opened
 
 
@@ -108,7 +108,7 @@ def test_ctrl_c_ends_it_well(tmp_path: Path) -> None:
     path = tmp_path / "slots.db"
     with opened(path) as store:
         store.set("a", Slot(3))
-        command = [sys.executable, "-m", "cowstate", "watch", str(path), "--json"]
+        command = [sys.executable, "-c", INTERRUPTIBLE, "watch", str(path), "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
             try:
                 assert watching.stdout is not None
