@@ -17,6 +17,7 @@ from cowstate import ArgumentValueError
 
 from ..book.account import Account, QuantityCorrection
 from ..book.findings import Dispute
+from ..book.kept import wait_on_disk
 from ..exchange.protocol import Exchange
 from ..guard import Guard
 from ..trading.manager import PositionManager, wall_clock_ms
@@ -168,11 +169,13 @@ class Reconciler:
             return account.replace(ledger=ledger)
 
         self._store.update_meta(adopted)
+        wait_on_disk(self._store)
         return True
 
     def undo(self, correction: QuantityCorrection) -> bool:
         """Take back a correction of the last hour; False if it is not there any more."""
         before = self._store.update_meta(lambda account: account.undone(correction))
+        wait_on_disk(self._store)
         return before.before is not before.after
 
     def settle(self, dispute: Dispute) -> bool:
@@ -183,6 +186,7 @@ class Reconciler:
 
         known = dispute in self._runner.account().findings.disputes
         self._store.update_meta(settled)
+        wait_on_disk(self._store)
         return known
 
     def reconcile(self) -> PassReport:

@@ -14,6 +14,7 @@ from functools import partial
 from cowstate import ArgumentValueError, Commit, Store
 
 from ..book.account import Account
+from ..book.kept import wait_on_disk
 from ..book.learnt import FillLog
 from ..book.model import OrderUpdate
 from ..book.remembered import BreakerState
@@ -310,3 +311,4 @@ def _keep_breaker(
     store = kept()
     if store is not None and changed == symbol and store.snapshot().meta.breaker != state:
         store.update_meta(lambda account: account.replace(breaker=state))
+        wait_on_disk(store)

@@ -127,9 +127,10 @@ class PositionManager(PositionReader):
         it, or use it in a ``with``. One process at a time writes a file; others may
         `cowstate.journal.follow` it. Costs O(slots).
 
-        With *sync* ``"full"`` what a method has written is on disk when it returns. Orders and
-        cancellations are on disk before anybody can send them with ``"interval"``, too: then only
-        facts may be lost, which the venue tells again. With ``"normal"`` all outlives the process,
+        With *sync* ``"full"`` what a method has written is on disk when it returns. With
+        ``"interval"``, too, orders and cancellations are on disk before anybody can send them, and
+        so is what the breaker and an operator decided: only what was learnt lately may be lost,
+        and the venue tells it again. With ``"normal"`` all outlives the process,
         and its last moments perhaps not the machine. What a crash made unknown is found at the
         venue by its ids.
 

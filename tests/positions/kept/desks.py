@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cowstate.positions import InventorySlot, PositionManager, Reconciler
+from cowstate.positions.book.kept import Sync
 from tests.positions.reconcile.desk import CONFIG, Desk, Paper
 
 
@@ -15,9 +16,16 @@ class FileDesk(Desk):
     """A desk in the file at *path*; *saved* is what it begins with if it is new."""
 
     def __init__(
-        self, path: Path, exchange: type[Paper] = Paper, *, saved: Any = (), **options: Any
+        self,
+        path: Path,
+        exchange: type[Paper] = Paper,
+        *,
+        saved: Any = (),
+        sync: Sync = "full",
+        **options: Any,
     ) -> None:
         self.path = path
+        self.sync = sync
         self.images = 0
         super().__init__(exchange, saved=saved, **options)
 
@@ -30,7 +38,9 @@ class FileDesk(Desk):
         return desk
 
     def begin(self, saved: Any) -> None:
-        self.manager = PositionManager.open(self.path, CONFIG, time_ms=self.now)
+        self.manager = PositionManager.open(
+            self.path, CONFIG, time_ms=self.now, sync=self.sync, interval=3_600
+        )
         if saved:
             self.manager.restore_state(saved)
         self.reconciler = Reconciler(

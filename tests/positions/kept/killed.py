@@ -24,6 +24,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
+from time import monotonic
 from typing import Any
 
 from cowstate.positions import OrderUpdate, Trade
@@ -32,7 +33,8 @@ from cowstate.positions.exchange.listing import Listing
 from cowstate.positions.simulation.matching import MatchingEngine
 from tests.positions.kept.trader import CONFIG, LIFETIME, live
 
-KINDS = ("write", "request", "moment")
+KINDS = ("write", "request", "order", "moment")
+"""Where a life is killed: at a write, at a request, at one that places orders, at any moment."""
 
 
 class Venue:
@@ -142,11 +144,13 @@ class Venue:
 
     def serve(self, pipe: Connection, child: int, kind: str) -> Any:
         """Answer one life until it ends; return what it came to, None if it was killed."""
-        left = self.random.randrange(1, 60) if kind == "request" else 0
-        patience = self.random.random() * 0.15 if kind == "moment" else None
+        left = self.random.randrange(1, 60 if kind == "request" else 8)
+        moment = monotonic() + self.random.random() * 0.15
         while True:
             try:
-                if not pipe.poll(patience):
+                due = kind == "moment" and monotonic() > moment
+                # Not while it waits for an answer: it is in the middle of something.
+                if due and not pipe.poll(self.random.random() * 0.003):
                     self.kill(child)
                     return None
                 name, args, version, position = pipe.recv()
@@ -155,8 +159,8 @@ class Venue:
             self.acknowledged = version, position
             if name == "ended":
                 return args
-            left -= 1
-            if kind == "request" and left == 0:
+            left -= kind == "request" or name == "create_orders"
+            if kind in ("request", "order") and left == 0:
                 self.strike(child, name, args)
                 return None
             self.passes(self.random.randrange(5, 40))

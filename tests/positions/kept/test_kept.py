@@ -62,6 +62,13 @@ def seen_in(path: Path) -> journal.JournaledStore[str, InventorySlot, Account | 
     return journal.open_store(image, key=str, record=InventorySlot, meta=Account, schema=1)
 
 
+def account_in(path: Path) -> Account:
+    with seen_in(path) as seen:
+        account = seen.snapshot().meta
+    assert account is not None
+    return account
+
+
 def test_all_of_a_version_is_in_the_file_and_is_what_the_next_life_begins_with(
     desks: Desks,
 ) -> None:
@@ -137,6 +144,33 @@ def test_the_breaker_survives_with_how_often_it_has_opened(desks: Desks) -> None
     assert desk.reconciler.permit().trade
     desk.reconciler.breaker.open("X", "and again", desk.now())
     assert desk.reconciler.breaker.state("X").trips == 2
+
+
+def test_what_the_breaker_and_an_operator_decided_is_on_disk_with_an_interval(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.db"
+    desk = FileDesk(path, sync="interval")
+    try:
+        desk.later()
+        desk.manager.store.update_meta(lambda account: account.corrected(Decimal(1), desk.now()))
+        (correction,) = desk.manager.snapshot().meta.corrections
+        desk.reconciler.breaker.open("X", "somebody says so", desk.now())
+        assert account_in(path).breaker.open
+        assert desk.reconciler.resume("somebody says so")
+        assert not account_in(path).breaker.open
+        assert account_in(path).unattributed == 1
+        assert desk.reconciler.undo(correction)
+        assert account_in(path).unattributed == 0
+        (action, _) = desk.manager.calculate_adjustments(Decimal(105))
+        placed = desk.place(action)
+        desk.manager.on_order_update(placed)
+        desk.manager.on_order_update(placed.replace(price=Decimal(1)))
+        (dispute,) = desk.reconciler.status().disputes
+        assert desk.reconciler.settle(dispute)
+        assert account_in(path).findings.settled_disputes == (dispute,)
+    finally:
+        desk.manager.close()
 
 
 def test_a_breaker_that_could_not_be_saved_is_saved_by_the_next_pass(desks: Desks) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,17 +21,21 @@ def campaign(
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("seed", range(4))
 def test_wherever_they_are_killed_all_that_was_acknowledged_is_there_and_both_sides_agree(
-    tmp_path: Path, seed: int
+    tmp_path: Path,
 ) -> None:
-    told = campaign(tmp_path, seed, 40)
-    assert told.returncode == 0, told.stderr
-    happened = json.loads(told.stdout)
-    for kind in ("write", "request", "moment"):
+    happened: Counter[str] = Counter()
+    for seed in range(4):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        told = campaign(directory, seed, 40)
+        assert told.returncode == 0, told.stderr
+        happened.update(json.loads(told.stdout))
+    # When a life is killed at "any moment" depends on the machine, and so does all that follows.
+    for kind in ("write", "request", "order", "moment"):
         assert happened[f"{kind}: killed"] > 3, happened
-    assert happened["fills"] > 20
-    assert happened["late"], "no request outlived the process that sent it"
+    assert happened["fills"] > 50
+    assert happened["late"] > 1, "no request outlived the process that sent it"
 
 
 @pytest.mark.parametrize(
