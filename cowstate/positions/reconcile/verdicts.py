@@ -15,7 +15,7 @@ from cowstate import Record
 from ..book.ledger import Ledger
 from ..book.model import EXACT
 from ..exchange.promises import VenuePromises
-from .differences import differences
+from .differences import Showing, differences, showings
 from .evidence import Evidence
 from .looks import PositionLook, TradesReading, covers, window_of
 from .policy import ReconcilePolicy, Remedy
@@ -126,7 +126,10 @@ def judge_looks(
             dropped += 1
             continue
         seen = differences(look, window, standing, ledger.entries, promises.positions_lag_ms)
-        evidence = evidence.after(seen, look.came_ms, window)
+        shows: tuple[Showing, ...] = ()
+        if evidence.eras:
+            shows = showings(look, window, standing, ledger.entries, promises.positions_lag_ms)
+        evidence = evidence.after(seen, look.came_ms, window, shows)
         judged += 1
         known = None if evidence.last is None else evidence.last.exact
         if known is not None:

@@ -201,14 +201,14 @@ def test_a_proof_stands_while_answers_of_before_come():
 # Seeded bugs
 
 
-def newest_is_latest(self: Evidence, seen: Possible, came_ms: int, _window: Any = None) -> Evidence:
+def newest_is_latest(self: Evidence, seen: Possible, came_ms: int, *_: Any) -> Evidence:
     """What shows something else than the looks before is of after them."""
     return AFTER(self, seen, came_ms)
 
 
-def all_is_settled(self: Evidence, seen: Possible, came_ms: int, window: Any = None) -> Evidence:
+def all_is_settled(self: Evidence, seen: Possible, came_ms: int, *more: Any) -> Evidence:
     """What was seen before was before."""
-    found = AFTER(self, seen, came_ms, window)
+    found = AFTER(self, seen, came_ms, *more)
     return found.replace(sized_ms=came_ms, sized=None)
 
 
