@@ -98,6 +98,15 @@ class Evidence(Record):
         return self.sized_ms - self.since_ms
 
     @property
+    def allowed(self) -> Possible | None:
+        """*possible*, and what may be so as well where the looks come in any order."""
+        allowed = self.possible
+        for era in self.eras:
+            if allowed is not None and self._may_be_last(era):
+                allowed = allowed | era.possible
+        return allowed
+
+    @property
     def settled(self) -> bool:
         """Whether the latest look is of after all changes, and so is what *possible* comes from.
 

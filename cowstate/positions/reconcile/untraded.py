@@ -89,7 +89,9 @@ def _told_after(
     told: dict[str, Decimal] = {}
     for update in updates:
         if update is not None:
-            name = names.get(update.order_id, update.client_oid)
+            name = update.client_oid
+            if update.order_id is not None:
+                name = names.get(update.order_id, name)
             filled = update.filled if update.side.sign > 0 else update.filled.copy_negate()
             told[name] = min(told.get(name, filled), filled, key=Decimal.copy_abs)
     return told
