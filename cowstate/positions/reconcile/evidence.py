@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from cowstate import Record
 
 from ..book.model import EXACT
+from .differences import Showing
 from .looks import Window
 from .possible import Possible
 
@@ -96,6 +98,15 @@ class Evidence(Record):
         return self.sized_ms - self.since_ms
 
     @property
+    def allowed(self) -> Possible | None:
+        """*possible*, and what may be so as well where the looks come in any order."""
+        allowed = self.possible
+        for era in self.eras:
+            if allowed is not None and self._may_be_last(era):
+                allowed = allowed | era.possible
+        return allowed
+
+    @property
     def settled(self) -> bool:
         """Whether the latest look is of after all changes, and so is what *possible* comes from.
 
@@ -105,12 +116,15 @@ class Evidence(Record):
         """
         if self.sized_ms < self.last_ms:
             return False
-        sized = self.sized
-        if sized is None or not self.mixed:
-            return True
-        return all(era.since_ms < sized.lowest for era in self.eras)
+        return not any(self._may_be_last(era) for era in self.eras)
 
-    def after(self, seen: Possible, came_ms: int, window: Window | None = None) -> Evidence:
+    def after(
+        self,
+        seen: Possible,
+        came_ms: int,
+        window: Window | None = None,
+        shows: Sequence[Showing] = (),
+    ) -> Evidence:
         """Return the evidence with one more look, which allows *seen*. Pure; O(numbers * eras).
 
         Looks are to be added in the order in which they came. If *seen* has nothing in common
@@ -119,11 +133,12 @@ class Evidence(Record):
 
         A venue that lags may go on answering with moments of before. So a look whose *window*, the
         moments that it may show, begins before a change, and that allows what was known until
-        then, says nothing of what is so since. Without a window it is of after all changes.
+        then, says nothing of what is so since. What it *shows* if it is of which moment makes that
+        sharper. Without a window it is of after all changes.
         """
         possible, eras = self.possible, self._eras_of(window)
         common = None if possible is None else possible & seen
-        known = [era for era in eras if era.possible & seen]
+        known = [era for era in eras if era.possible & seen and self._may_show(era, shows)]
         if known and possible is not None and (common is not None or not self._is_over(window)):
             proofs, proven_ms = self._proof(possible, seen, came_ms)
             return self.replace(
@@ -164,11 +179,22 @@ class Evidence(Record):
         """Return the eras of which a look in *window* may tell, or one of before it has told."""
         if window is None:
             return self.eras
-        sized = self.sized
         return tuple(
-            era
-            for era in self.eras
-            if era.until_ms >= window.lowest or (sized and era.since_ms >= sized.lowest)
+            era for era in self.eras if era.until_ms >= window.lowest or self._may_be_last(era)
+        )
+
+    def _may_be_last(self, era: Era) -> bool:
+        """Whether what that *era* was may be what is so by now."""
+        return self.mixed and self.sized is not None and era.since_ms >= self.sized.lowest
+
+    def _may_show(self, era: Era, shows: Sequence[Showing]) -> bool:
+        """Whether a look that *shows* this may be of a moment of that *era*."""
+        if not shows or self._may_be_last(era):
+            return True
+        return any(
+            each.divergence in era.possible
+            and (each.since_ms is None or each.since_ms <= era.until_ms)
+            for each in shows
         )
 
     def _is_over(self, window: Window | None) -> bool:

@@ -280,6 +280,8 @@ class _Plan:
         but = ""
         if self.memory.untraded and early:
             but = "the trades, which may explain it, cannot be read"
+        elif self.memory.untraded and _is_wide(self.memory.evidence):
+            but = "the newest look, judged without trades, allows others as well"
         elif self._newer_look(ledger, standing, facts, verdict) is not None:
             but = "a newer look, which waits for its trades, does not fit it"
         if not but:
@@ -342,6 +344,11 @@ class _Plan:
             return account
         least = before.possible.least
         return account.ended(PastDivergence(before.proven_ms, self.now_ms, least, ended))
+
+
+def _is_wide(evidence: Evidence) -> bool:
+    """Whether the latest look leaves more than one number."""
+    return evidence.last is not None and evidence.last.exact is None
 
 
 def _settled(ledger: Ledger, facts: OrderFacts) -> Ledger:

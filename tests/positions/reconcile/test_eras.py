@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cowstate.positions.reconcile.differences import Showing
 from cowstate.positions.reconcile.evidence import Evidence
 from cowstate.positions.reconcile.looks import Window
 from cowstate.positions.reconcile.policy import ReconcilePolicy
@@ -180,6 +181,7 @@ def test_an_answer_between_two_that_agree_may_be_of_before_both():
     evidence = seen_in(*AGREED, (40, may_be(4)), (41, may_be(4)), (42, may_be(0)), (45, may_be(1)))
     assert evidence.mixed
     assert (evidence.exact, evidence.looks) == (Decimal(1), 1)
+    assert evidence.allowed == may_be(1, 4)
     assert not evidence.settled
     for came in (46, 52, 58, 64):
         evidence = evidence.after(may_be(4), came, Window(came - LAG, came))
@@ -188,6 +190,16 @@ def test_an_answer_between_two_that_agree_may_be_of_before_both():
         evidence = evidence.after(may_be(4), came, Window(came - LAG, came))
     assert judged(evidence) is VerdictKind.CORRECT
     assert evidence.exact == 4
+
+
+def test_a_number_that_a_later_fill_explains_is_not_one_of_before():
+    """`lagging` 1100722: after a fill at 40 an answer allowed what had been so until 37 as well."""
+    evidence = seen_in(*AGREED, (32, may_be(-2)), (37, may_be(3)))
+    shows = [Showing(Decimal(3), None), Showing(Decimal(-2), 40)]
+    by_fill = evidence.after(may_be(-2, 3), 41, Window(21, 41), shows)
+    assert (by_fill.exact, by_fill.looks, by_fill.settled) == (Decimal(3), 2, True)
+    early = [Showing(Decimal(3), None), Showing(Decimal(-2), 37)]
+    assert not evidence.after(may_be(-2, 3), 41, Window(21, 41), early).settled
 
 
 def test_a_proof_stands_while_answers_of_before_come():
@@ -201,14 +213,14 @@ def test_a_proof_stands_while_answers_of_before_come():
 # Seeded bugs
 
 
-def newest_is_latest(self: Evidence, seen: Possible, came_ms: int, _window: Any = None) -> Evidence:
+def newest_is_latest(self: Evidence, seen: Possible, came_ms: int, *_: Any) -> Evidence:
     """What shows something else than the looks before is of after them."""
     return AFTER(self, seen, came_ms)
 
 
-def all_is_settled(self: Evidence, seen: Possible, came_ms: int, window: Any = None) -> Evidence:
+def all_is_settled(self: Evidence, seen: Possible, came_ms: int, *more: Any) -> Evidence:
     """What was seen before was before."""
-    found = AFTER(self, seen, came_ms, window)
+    found = AFTER(self, seen, came_ms, *more)
     return found.replace(sized_ms=came_ms, sized=None)
 
 

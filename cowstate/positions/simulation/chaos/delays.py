@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from decimal import Decimal
 
 from ...book.model import EXACT
@@ -53,6 +54,8 @@ class Delays:
         self._unproven: int | None = 0  # None: the divergence that is there has been told
         self._proof_due = 0
         self._known_for = 0
+        # Who looked, and how many answers there were by the ends of the latest passes.
+        self._heard: deque[tuple[Sight, int]] = deque(maxlen=TO_HEAL)
 
     def pass_begins(self, gap: Gap) -> None:
         """A pass begins, and this is between the two sides."""
@@ -67,6 +70,7 @@ class Delays:
 
     def pass_ends(self, gap: Gap, told: bool, halted: bool, sight: Sight, untold_ms: float) -> None:
         """It has ended; *told* says whether it said that there is a divergence, or halted."""
+        self._heard.append((sight, sight.heard))
         if untold_ms != self._untold_ms:
             self._untold_ms = untold_ms
             self._heal_due = self._proof_due = self._known_for = 0
@@ -105,8 +109,16 @@ class Delays:
             self._heal_due = 0
 
     def is_undecided(self, gap: Gap) -> bool:
-        """Whether a *gap* has not been known for as long as a rule has to heal it."""
-        return not gap.orders and self._known_for < TO_HEAL
+        """Whether a *gap* has not been known for as long as a rule has to heal it.
+
+        By who knows when others moved the position last; or who does not even know that.
+        """
+        if gap.orders:
+            return False
+        if self._known_for < TO_HEAL:
+            return True
+        sight, heard = self._heard[0]
+        return sight.could_end_otherwise(heard)
 
 
 class LongHalt:

@@ -76,7 +76,7 @@ def test_a_rule_has_ten_whole_passes_after_the_faults_however_long_one_of_before
     began: list[int] = []
 
     class Slow(PresentLife):
-        """The pass that begins with the last fault lasts long; the sides differ for ever."""
+        """The pass that begins with the last of the faults is long; the sides differ for ever."""
 
         def __init__(self, exchange: Any, *parts: Any) -> None:
             super().__init__(exchange, *parts)
