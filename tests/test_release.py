@@ -25,7 +25,7 @@ def test_the_licence_and_the_authors_are_the_same_wherever_they_stand() -> None:
     )
 
 
-def test_the_pythons_that_are_named_are_those_that_are_tested() -> None:
+def test_the_pythons_that_are_named_are_those_of_the_page_on_stability() -> None:
     named = re.findall(r"Python :: 3\.(\d+)", "\n".join(PROJECT["classifiers"]))
     assert PROJECT["requires-python"] == f">=3.{named[0]}"
     assert named == [str(minor) for minor in range(int(named[0]), int(named[-1]) + 1)]
