@@ -5,7 +5,6 @@ Its thread is struck by nobody but another thread, and then ends; here it goes o
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from pathlib import Path
 from threading import enumerate as enumerate_threads
@@ -91,19 +90,19 @@ def test_ctrl_c_at_any_point_leaves_it_whole_and_able_to_go_on(name: str) -> Non
     world = Unthreaded(written=2, **DERIVED)
     points = count_points(lambda: act(world), in_package)
     came_up = 0
-    for point in spread(points, 60):
-        world = Unthreaded(written=2, **DERIVED)
-        heard: list[Any] = []
-        world.follower.subscribe(heard.append, on_lagged=heard.append)
-        feed = world.follower.feed()
-        strike = Strike(point, None, in_package, patient=True)
-        try:
-            with undisturbed():
+    with undisturbed():
+        for point in spread(points, 60):
+            world = Unthreaded(written=2, **DERIVED)
+            heard: list[Any] = []
+            world.follower.subscribe(heard.append, on_lagged=heard.append)
+            feed = world.follower.feed()
+            strike = Strike(point, None, in_package, patient=True)
+            try:
                 strike.run(lambda world=world: act(world))  # type: ignore[misc]
-        except Struck:
-            came_up += 1
-        # Else it came up when it was published, and counts as a subscriber's: that is logged.
-        check(world, heard, feed)
+            except Struck:
+                came_up += 1
+            # Else it came up when it was published, and counts as a subscriber's: that is logged.
+            check(world, heard, feed)
     assert came_up > 5
 
 
@@ -118,19 +117,18 @@ def test_ctrl_c_when_it_is_made_leaves_nobody_who_follows(tmp_path: Path) -> Non
         points = count_points(lambda: following(path).close())
         before = {*enumerate_threads()}
         came_up = 0
-        for point in spread(points, 60):
-            strike = Strike(point, None, in_package, patient=True)
-            try:
-                with undisturbed():
+        with undisturbed():
+            for point in spread(points, 60):
+                strike = Strike(point, None, in_package, patient=True)
+                try:
                     strike.run(lambda: following(path).close())
-            except Struck:
-                came_up += 1
-            else:
-                assert not strike.armed or (strike.astray and CAN_GO_ASTRAY)
-            gc.collect()
-            for thread in {*enumerate_threads()} - before:
-                thread.join(SOON)
-                assert not thread.is_alive()
+                except Struck:
+                    came_up += 1
+                else:
+                    assert not strike.armed or (strike.astray and CAN_GO_ASTRAY)
+                for thread in {*enumerate_threads()} - before:
+                    thread.join(SOON)
+                    assert not thread.is_alive()
         assert came_up > 30
         store.set("a", Slot(2))
         with following(path) as follower:
