@@ -178,7 +178,8 @@ class Violations:
 
     def check(self) -> None:
         """Fail if there are any, or if too few points were tried to say that there are none."""
-        assert self.missed <= max(1, self.points // 10), f"{self.missed} of {self.points} were not reached"
+        few = max(1, self.points // 10)
+        assert self.missed <= few, f"{self.missed} of {self.points} were not reached"
         if self.found:
             seed = "" if EVERYTHING else f" (seed {SEED}; COWSTATE_LAWS_SEED chooses another)"
             raise AssertionError(
