@@ -306,12 +306,25 @@ class Ordered(msgspec.Struct, frozen=True, eq=False):
         """Return the entry of *value*."""
         return self.entries.get(value, default)
 
+    def __getitem__(self, value: Any) -> Any:
+        return self.entries[value]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.entries
+
     def __len__(self) -> int:
         return len(self.entries)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.order)
 
     def items(self) -> Iterator[tuple[Any, Any]]:
         """Iterate over the values and their entries, in the order of the values."""
         return self.between(Span())
+
+    def values(self) -> Iterator[Any]:
+        """Iterate over the entries, in the order of the values."""
+        return map(self.entries.__getitem__, self.order)
 
     def between(self, span: Span) -> Iterator[tuple[Any, Any]]:
         """Iterate over the values of *span* and their entries. O(log N + values)."""
