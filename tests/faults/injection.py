@@ -47,8 +47,8 @@ PURE = {
     str(Path(PACKAGE, f"{name}.py"))
     for name in (
         "aggregate", "blame", "changes", "derivation", "draft", "exact", "index", "invariants",
-        "keys", "lineage", "lookups", "maps", "ordered", "ranges", "records", "ring", "schema",
-        "snapshot", "totals", "transactions", "tree", "views", "workspace",
+        "keys", "kinds", "lineage", "lookups", "maps", "ordered", "ranges", "records", "ring",
+        "schema", "snapshot", "thawing", "totals", "transactions", "tree", "views", "workspace",
     )
 }  # fmt: skip
 """The modules that hold nothing: any line of them may fail, for want of memory say."""

@@ -38,6 +38,7 @@ from tests.faults.writes import (
     everywhere,
     followed,
     followed_by_a_writer,
+    thawing,
 )
 from tests.seeded import seeded
 from tests.sweeps import as_many
@@ -55,6 +56,20 @@ def test_a_failure_at_any_line_of_what_is_pure_leaves_the_old_version_or_the_new
     inject = partial(raise_at_line, error=error)
     count = everywhere(BUILDS[build], WRITES[write], inject, followed, in_pure_part)
     assert count > as_many(3) or write in NOTHING_PURE
+
+
+def in_thawing(code: CodeType) -> bool:
+    return code.co_filename.endswith("thawing.py") and in_package(code)
+
+
+THAW_NOTHING = {*NOTHING_PURE, "update all in vain", "set meta", "update meta", "refused"}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_so_does_one_at_any_line_of_a_map_that_thaws(write: str) -> None:
+    inject = partial(raise_at_line, error=MemoryError)
+    count = everywhere(thawing, WRITES[write], inject, followed, in_thawing)
+    assert count > 3 or write in THAW_NOTHING
 
 
 def or_contextlib(code: CodeType) -> bool:

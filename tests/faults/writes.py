@@ -78,6 +78,10 @@ def aging(records: Any, kind: type[AnyStore] = Store) -> AnyStore:
     return kind(records, history=History(versions=8, seconds=3600, clock=lambda: 0.0))
 
 
+def thawing(records: Any, kind: type[AnyStore] = Store) -> AnyStore:
+    return kind(records, maps="frozen+tree")
+
+
 BUILDS = {"bare": bare, "derived": derived, "aging": aging}
 
 

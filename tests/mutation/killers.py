@@ -79,8 +79,10 @@ NEAR = {
     "cowstate/journal/pace.py": ["journal/test_pace"],
     "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
     "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
+    "cowstate/journal/inserting.py": ["journal/test_fence", "journal/test_groups_of_rows"],
     "cowstate/journal/sqlite.py": [
         *JOURNAL,
+        "journal/test_fence",
         "journal/test_groups_of_rows",
         "journal/test_opening",
         "journal/test_place",
@@ -94,7 +96,9 @@ NEAR = {
     "cowstate/journal/watching.py": ["journal/test_watching"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
     "cowstate/kinds.py": ["test_maps", "test_thawing"],
-    "cowstate/later.py": ["journal/test_first_use"],
+    "cowstate/later.py": [
+        *("journal/test_first_use", "journal/test_first_versions", "journal/test_first_use_struck"),
+    ],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock", "test_inside_writes"],
     "cowstate/lookups.py": [
@@ -133,7 +137,7 @@ NEAR = {
         *(*SUBSCRIBERS[1:], *GROUPS, *INITIAL, "test_readstore", "test_delivery"),
         "test_serving",
     ],
-    "cowstate/thawing.py": ["test_maps"],
+    "cowstate/thawing.py": ["test_maps", "journal/test_first_use_machine"],
     "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/totals.py": [
