@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
-from cowstate import Commit, Feed, Store, Transaction
+from cowstate import ArgumentTypeError, Commit, Feed, Store, Transaction
 
 from ..errors import OtherGridError
 from .account import Account
@@ -66,7 +66,10 @@ def open_book(
         JournalFileError: the file is another program's, or another store's, is damaged, or of a
             newer schema.
         JournalError: it cannot be opened or made.
+        ArgumentTypeError, ArgumentValueError: an argument makes no sense; no file was made.
     """
+    if not isinstance(config, GridConfig):
+        raise ArgumentTypeError(f"config must be a GridConfig, not {config!r}")
     # Not before: who keeps no file needs no SQLite.
     from cowstate import journal
 
