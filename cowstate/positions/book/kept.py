@@ -8,11 +8,11 @@ were read; a correction, and the evidence of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
-from cowstate import Commit, Feed, Store, Transaction
+from cowstate import ArgumentTypeError, Commit, Feed, Store, Transaction
 
 from ..errors import OtherGridError
 from .account import Account
@@ -66,7 +66,10 @@ def open_book(
         JournalFileError: the file is another program's, or another store's, is damaged, or of a
             newer schema.
         JournalError: it cannot be opened or made.
+        ArgumentTypeError, ArgumentValueError: an argument makes no sense; no file was made.
     """
+    if not isinstance(config, GridConfig):
+        raise ArgumentTypeError(f"config must be a GridConfig, not {config!r}")
     # Not before: who keeps no file needs no SQLite.
     from cowstate import journal
 
@@ -145,22 +148,17 @@ def earlier_commits(
 
     def read() -> Sequence[Commit[str, InventorySlot]]:
         since = max(upto - most, journal.oldest)
-        return tuple(islice(_commits(store, since), max(upto - since, 0)))
+        with store.feed(since=since) as feed:
+            return _first(feed, upto - since)
 
     return read
 
 
-def _commits(
-    store: Store[str, InventorySlot, Account], since: int
-) -> Iterator[Commit[str, InventorySlot]]:
-    with store.feed(since=since) as feed:
-        yield from _polled(feed)
-
-
-def _polled(feed: Feed[str, InventorySlot]) -> Iterator[Commit[str, InventorySlot]]:
-    while (item := feed.poll()) is not None:
-        if isinstance(item, Commit):
-            yield item
+def _first(
+    feed: Feed[str, InventorySlot, Account], most: int
+) -> tuple[Commit[str, InventorySlot], ...]:
+    items = islice(iter(feed.poll, None), max(most, 0))
+    return tuple(item for item in items if isinstance(item, Commit))
 
 
 def wait_on_disk(store: Store[str, InventorySlot, Account]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 import pytest
 
-from cowstate import journal
+from cowstate import ArgumentTypeError, ArgumentValueError, journal
 from cowstate.positions import (
     Account,
     AlarmKind,
@@ -360,6 +360,17 @@ def test_what_is_no_file_of_positions_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(journal.JournalFileError, match=said):
             PositionManager.open(path, MANAGED)
+
+
+def test_what_is_no_grid_is_refused_before_a_file_is_made(tmp_path: Path) -> None:
+    for path, config, options in (
+        (tmp_path / "a.db", "BTCUSDT", {}),
+        (MANAGED, tmp_path / "a.db", {}),
+        (tmp_path / "a.db", MANAGED, {"sync": "sometimes"}),
+    ):
+        with pytest.raises((ArgumentTypeError, ArgumentValueError)):
+            PositionManager.open(path, config, **options)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_new_file_that_was_never_begun_is_begun(tmp_path: Path) -> None:
