@@ -228,8 +228,9 @@ NEAR = {
             "positions/reconcile/test_races",
             "positions/reconcile/test_harm",
         ]
-        for module in ("passes", "runner", "memory", "reading", "untraded", "writing", "report")
+        for module in ("passes", "runner", "memory", "reading", "writing", "report")
     },
+    "cowstate/positions/reconcile/untraded.py": ["positions/reconcile/test_untraded"],
     "cowstate/positions/reconcile/asking.py": [
         "positions/reconcile/test_asking",
         "positions/reconcile/test_reconciler",
@@ -260,14 +261,15 @@ NEAR = {
         for module, tests in {
             "campaign": ["worlds", "oracle_finds"],
             "client": ["endpoints", "kept_promises", "oracle_finds"],
-            "delays": ["sight", "two_histories", "worlds"],
+            "delays": ["sight", "two_histories", "long_halt", "worlds"],
+            "histories": ["histories"],
             "others": ["oracle_finds", "worlds"],
             "original": ["oracle_finds"],
             "result": ["oracle_finds", "worlds"],
             "rules": ["oracle_finds"],
             "script": ["faults"],
             "shrink": ["worlds"],
-            "sight": ["two_histories"],
+            "sight": ["two_histories", "histories"],
             "story": ["worlds"],
             "venue": ["endpoints", "kept_promises"],
             "watch": ["oracle_finds", "worlds", "two_histories"],
@@ -279,8 +281,13 @@ NEAR = {
         "positions/reconcile/test_differences",
         "positions/reconcile/test_claims",
     ],
+    "cowstate/positions/reconcile/evidence.py": [
+        "positions/reconcile/test_evidence",
+        "positions/reconcile/test_eras",
+    ],
     "cowstate/positions/reconcile/verdicts.py": [
         "positions/reconcile/test_evidence",
+        "positions/reconcile/test_eras",
         "positions/reconcile/test_acting",
         "positions/reconcile/test_claims",
     ],

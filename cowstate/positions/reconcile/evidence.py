@@ -56,6 +56,8 @@ class Evidence(Record):
         shown: likewise, the latest look.
         eras: what the looks before had shown, as far as others may show it still, oldest first.
         mixed: whether a look has come that showed an earlier moment than one before it.
+        together: what the looks allow together as they came, until they allow nothing: as if each
+            were of after those before.
 
     >>> def may_be(*numbers): return Possible.of(map(Decimal, numbers))
     >>> seen = Evidence().after(may_be(5, 7), 1_000).after(may_be(0, 5), 2_000)
@@ -76,6 +78,7 @@ class Evidence(Record):
     shown: Window | None = None
     eras: tuple[Era, ...] = ()
     mixed: bool = False
+    together: Possible | None = None
 
     @property
     def proven(self) -> bool:
@@ -139,6 +142,7 @@ class Evidence(Record):
         possible, eras = self.possible, self._eras_of(window)
         common = None if possible is None else possible & seen
         known = [era for era in eras if era.possible & seen and self._may_show(era, shows)]
+        together = (None if self.together is None else self.together & seen) or seen
         if known and possible is not None and (common is not None or not self._is_over(window)):
             proofs, proven_ms = self._proof(possible, seen, came_ms)
             return self.replace(
@@ -149,6 +153,7 @@ class Evidence(Record):
                 shown=window,
                 eras=eras,
                 mixed=self.mixed or common is None,
+                together=together,
             )
         if common is not None:
             looks, since_ms, first = self.looks + 1, self.since_ms, self.first
@@ -173,6 +178,7 @@ class Evidence(Record):
             window,
             eras,
             self.mixed,
+            together,
         )
 
     def _eras_of(self, window: Window | None) -> tuple[Era, ...]:

@@ -201,11 +201,15 @@ def verdict_of(
     if not (fresh and lasts and _ZERO not in last):
         why = f"{known}, proven in {evidence.proofs} looks over {evidence.proven_for_ms} ms"
         return verdict(VerdictKind.DIVERGES, allowed, why, Remedy.REPORT)
-    there = EXACT.add(accounted, possible.least)
-    size = max(accounted.copy_abs(), there.copy_abs())
-    if not policy.is_small(possible.least, size, lot):
-        why = f"{known}, which is large in a position of {accounted}"
-        return verdict(VerdictKind.BREAK, possible, why, policy.large)
+    size = _size(accounted, possible.least)
+    for looked in (possible, evidence.together):
+        # Whether trading is halted is no matter of the order of answers: it changes no number.
+        if looked is not None and not policy.is_small(
+            looked.least, _size(accounted, looked.least), lot
+        ):
+            amount = f"{looked.exact}" if looked.exact is not None else f"at least {looked.least}"
+            why = f"it differs by {amount}, which is large in a position of {accounted}"
+            return verdict(VerdictKind.BREAK, looked, why, policy.large)
     if possible.exact is None:
         why = f"{known}; it is small, and how large is not known yet"
         return verdict(VerdictKind.DIVERGES, allowed, why, Remedy.REQUERY)
@@ -220,3 +224,8 @@ def verdict_of(
         why = f"{known}, and with the corrections of the last hour it would be {together}"
         return verdict(VerdictKind.BREAK, possible, why, policy.large)
     return verdict(VerdictKind.CORRECT, possible, known, policy.small)
+
+
+def _size(accounted: Decimal, divergence: Decimal) -> Decimal:
+    """Return the larger of the two positions."""
+    return max(accounted.copy_abs(), EXACT.add(accounted, divergence).copy_abs())

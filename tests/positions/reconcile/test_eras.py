@@ -210,6 +210,16 @@ def test_a_proof_stands_while_answers_of_before_come():
     assert judged(evidence) is VerdictKind.BREAK
 
 
+def test_a_halt_does_not_wait_for_which_answers_are_of_before():
+    """`lagging` 1120301: what may be so was small in one era, and large in what came of late."""
+    evidence = seen_in(*AGREED, (40, may_be(6, 12)), (42, may_be(0)), (44, may_be(1, 20)))
+    for came in (45, 46, 47, 48):
+        evidence = evidence.after(may_be(6, 12), came, Window(came - LAG, came))
+    assert evidence.allowed == may_be(1, 6, 12, 20)
+    assert evidence.together == may_be(6, 12)
+    assert judged(evidence) is VerdictKind.BREAK
+
+
 # Seeded bugs
 
 

@@ -78,7 +78,8 @@ FOLLOWED = {
     "lagging 1110057, and three trades by hand came within 7 s": Ending.UNDECIDED,
     "no_trades 704614, and a fill of after the look explained it": Ending.HEALED,
     "storm 340040, and the lags of positions and trades added up": Ending.HALTED,
-    "storm 341958, and the last pass of the faults lasted 12 s": Ending.HEALED,
+    "storm 1110853, and its id could be asked for 6 s after it was sent": Ending.HEALED,
+    "storm 341958, and the last pass of the faults lasted 7 s": Ending.HEALED,
 }
 
 
