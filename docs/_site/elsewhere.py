@@ -105,11 +105,6 @@ def _add_sources(_: Sphinx, env: BuildEnvironment) -> None:
         if not known.get(module):
             code = (root / f"{asked.replace('.', '/')}.py").read_text(encoding="utf-8")
             known[module] = (code, {}, {}, module)
-    # It leads back by one name of a module. What the reference has by another one is left alone.
-    told = env.get_domain("py").data["objects"]
-    for _, _, used, shown_as in filter(None, known.values()):
-        for name in [name for name in used if f"{shown_as}.{name}" not in told]:
-            del used[name]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -70,12 +70,26 @@ def _directive(module: str, name: str) -> str:
     return f".. autodata:: {name}\n   :no-value:\n"
 
 
+def _anchor(module: str, name: str) -> str:
+    """A place for links from the source, which lead to the first page with a name from there."""
+    source = getattr(getattr(importlib.import_module(module), name), "__module__", None)
+    for first in MODULES:
+        held = importlib.import_module(first)
+        if any(
+            getattr(getattr(held, each), "__module__", "") == source for each in names_of(first)
+        ):
+            break
+    if first == module or source is None:
+        return ""
+    return f'.. raw:: html\n\n   <span id="{first}.{name}"></span>\n\n'
+
+
 def page_of(module: str) -> str:
     """The source of the page of a module."""
     title = f"``{module}``: {MODULES[module]}"
     parts = [title, "=" * len(title), "", f".. automodule:: {module}", "   :no-members:", ""]
     parts += [f".. currentmodule:: {module}", ""]
-    parts += [_directive(module, name) for name in names_of(module)]
+    parts += [_anchor(module, name) + _directive(module, name) for name in names_of(module)]
     return "\n".join(parts)
 
 
