@@ -199,7 +199,7 @@ class OtherGridError(CowstateError, ValueError):
     """
 
     def __init__(
-        self, path: str, differs: Iterable[tuple[str, object, object]], *, final: bool
+        self, path: str, differs: Iterable[tuple[str, object, object]], final: bool
     ) -> None:
         found = tuple(differs)
         self.path = path
