@@ -65,13 +65,14 @@ def states_in(window: Window, listed: Decimal, entries: Sequence[Entry]) -> tupl
 
 
 class Showing(Record):
-    """That a look tells of this *divergence* if it is of a moment from *since_ms* on.
+    """That a look tells of this *divergence* if it is of a moment from *since_ms* to *until_ms*.
 
-    By the venue's clock; None: from before its window on.
+    By the venue's clock; None: from before its window on, or until after it.
     """
 
     divergence: Decimal
     since_ms: int | None
+    until_ms: int | None = None
 
 
 def showings(
@@ -95,7 +96,7 @@ def showings(
     if len(unsure) > _MOST_APART:
         return ()
     found = [
-        Showing(EXACT.subtract(look.quantity, state.total), state.since_ms)
+        Showing(EXACT.subtract(look.quantity, state.total), state.since_ms, state.until_ms)
         for state in states_in(window, standing.listed, entries)
     ]
     for each in unsure:

@@ -157,6 +157,11 @@ class Evidence(Record):
             )
         if common is not None:
             looks, since_ms, first = self.looks + 1, self.since_ms, self.first
+            begun_ms = _latest(common, shows)
+            if first is not None and begun_ms is not None and begun_ms < first.highest:
+                # By then it had begun, and what was before it was over.
+                first = first.replace(lowest=min(first.lowest, begun_ms), highest=begun_ms)
+                eras = tuple(era.replace(until_ms=min(era.until_ms, begun_ms)) for era in eras)
         else:
             looks, since_ms, first = 1, came_ms, window
             if possible is not None and self.first is not None and window is not None:
@@ -225,3 +230,10 @@ class Evidence(Record):
         if self.last is not None:
             begun = begun.after(self.last.moved(less), self.last_ms, self.shown)
         return begun.replace(eras=eras, mixed=self.mixed)
+
+
+def _latest(possible: Possible, shows: Sequence[Showing]) -> int | None:
+    """Return until when a look that *shows* this may tell of *possible*; None: to its end."""
+    untils = [each.until_ms for each in shows if each.divergence in possible]
+    known = [until for until in untils if until is not None]
+    return max(known) if known and len(known) == len(untils) else None

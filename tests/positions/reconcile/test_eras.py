@@ -202,6 +202,17 @@ def test_a_number_that_a_later_fill_explains_is_not_one_of_before():
     assert not evidence.after(may_be(-2, 3), 41, Window(21, 41), early).settled
 
 
+def test_what_began_before_a_fill_is_over_for_what_came_after_it():
+    """`lagging` 1131130: -47 fits only until 38; what is seen of after that is of no era before."""
+    evidence = seen_in(*AGREED, (32, may_be(-19, -6)), (40, may_be(-84, -47)))
+    shows = [Showing(Decimal(-47), None, 38), Showing(Decimal(-97), 38)]
+    evidence = evidence.after(may_be(-47, -97), 41, Window(21, 41), shows)
+    assert evidence.exact == -47
+    shows = [Showing(Decimal(-6), 39)]
+    evidence = evidence.after(may_be(-6), 43, Window(23, 43), shows)
+    assert (evidence.exact, evidence.looks, evidence.settled) == (Decimal(-6), 1, True)
+
+
 def test_a_proof_stands_while_answers_of_before_come():
     evidence = seen_in(
         *AGREED, (32, may_be(30)), (33, may_be(0)), (34, may_be(0)), (36, may_be(30))
