@@ -17,7 +17,7 @@ from .errors import (
     UniqueViolationError,
 )
 from .keys import HOLDERS, PLAIN, equals_itself
-from .maps import MapKind
+from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
 from .sameness import equal
 from .showing import shown
@@ -26,8 +26,7 @@ from .slips import ensure_function
 __all__ = ["Entries", "Index", "Ordered", "entries_of"]
 
 V = TypeVar("V")
-State: TypeAlias = Any
-"""A persistent map; of an ordered index, `Ordered`, which has what is asked of one."""
+State: TypeAlias = PersistentMap[Any, Any]
 Values: TypeAlias = Sequence[Any]
 
 _FIXED_BYTES: Final = 360
