@@ -175,8 +175,10 @@ def follow(
             defers.of(made)
         made.ready(reader)
         tail.done()
-    except BaseException:
+    except BaseException as error:
         tail.close()
+        if isinstance(error, sqlite3.Error | UnicodeError):
+            raise not_opened(tail.path, error) from error
         raise
     made.start()
     return made
@@ -189,5 +191,3 @@ def _first(reader: Reader, encoder: Encoder[K, V], rules: Schema[K, V]) -> Snaps
         return rules.first(records, encoder.meta(reader.meta()), reader.reach().newest)
     except CodecError as error:
         raise JournalFileError(reader.path, f"holds what is not of these types: {error}") from error
-    except sqlite3.Error as error:
-        raise not_opened(reader.path, error) from error

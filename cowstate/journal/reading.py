@@ -16,7 +16,7 @@ from cowstate.showing import cut, shown
 from . import tables
 from .errors import JournalFileError
 from .log import Encoded
-from .place import ensure_not_inherited, keep_for_ever, only
+from .place import ensure_file, ensure_not_inherited, keep_for_ever, only
 
 __all__ = ["Changed", "Committed", "Reader", "Reach", "as_text"]
 
@@ -105,6 +105,7 @@ class Reader:
         self.path = path
         try:
             ensure_not_inherited(path)
+            ensure_file(path)
             uri = _uri(path)
             self.fixed = uri.endswith(IMMUTABLE)
             self._connection = sqlite3.connect(
@@ -120,7 +121,7 @@ class Reader:
             self.begin()
         except BaseException as error:
             self._connection.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error | UnicodeError):
                 raise JournalFileError(path, f"cannot be read: {error}") from error
             raise
 

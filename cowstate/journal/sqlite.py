@@ -98,7 +98,7 @@ class SqliteLog:
             self._open(form, sync, schema)
         except BaseException as error:
             self.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error | UnicodeError):
                 raise not_opened(self.path, error) from error
             raise
 
@@ -133,10 +133,17 @@ class SqliteLog:
         self._place = Place(self.path)
 
     def standing(self) -> Standing:
-        """Return what the file holds, but for the records."""
+        """Return what the file holds, but for the records.
+
+        Raises:
+            JournalFileError: the file is damaged.
+        """
         do = self._connection.execute
-        version, when = do(tables.LAST).fetchone() or (0, 0.0)
-        meta = only(self.path, do("SELECT value FROM meta"))
+        try:
+            version, when = do(tables.LAST).fetchone() or (0, 0.0)
+            meta = only(self.path, do("SELECT value FROM meta"))
+        except sqlite3.DatabaseError as error:
+            raise not_opened(self.path, error) from error
         return Standing(version, when, meta)
 
     def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:

@@ -111,7 +111,7 @@ def test_looking_is_possible_while_it_is_written(
         (("log", "FILE", "--last", "0"), "'0' is no number of commits"),
         (("log", "FILE", "--last", "-3"), "'-3' is no number of commits"),
         (("show", "nowhere\0"), "cannot be read: "),
-        (("log", "MISSING"), "cannot be read: unable to open database file"),
+        (("log", "MISSING"), "is not there; name the file"),
         (("log", "OTHER"), "is no file of a store that this version knows"),
         (("verify", "TEXT"), "cannot be read: file is not a database"),
     ],
