@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cowstate import CodecError
 from cowstate.journal import JournalFileError, follow, open_store
 from cowstate.journal.reading import Reader
+from cowstate.journal.sqlite import Form
+from tests.journal.files import Slot
 
 
 def counts(path: Path) -> None:
@@ -90,3 +94,20 @@ def test_what_is_broken_cannot_be_opened(name: str, tmp_path: Path) -> None:
     for _ in range(2):  # the claim is given back
         with pytest.raises(JournalFileError):
             open_store(path, key=str, record=str)
+
+
+ALMOST: list[tuple[Any, Any]] = [(Any, frozenset({1})), (Any, Slot(1)), (dict[str, int], {"a": 1})]
+
+
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+@pytest.mark.parametrize(("record", "value"), ALMOST, ids=repr)
+def test_what_could_not_be_opened_again_is_not_written(
+    record: Any, value: Any, form: Form, tmp_path: Path
+) -> None:
+    path = tmp_path / "any.db"
+    how: dict[str, Any] = {"form": form, "immutability": "trusted"}
+    with open_store(path, key=str, record=record, **how) as store:
+        with pytest.raises(CodecError, match="would be read again as"):
+            store.set("a", value)
+        assert len(store.snapshot()) == 0
+    open_store(path, key=str, record=record, **how).close()
