@@ -278,6 +278,8 @@ def test_an_option_that_there_is_not_makes_no_file(tmp_path: Path) -> None:
             opened(path, **options)
     with pytest.raises(ArgumentValueError, match="without a null character"):
         opened(tmp_path / "slots\0.db")
+    with pytest.raises(ArgumentValueError, match="schema must be from 0 to 2147483647"):
+        opened(path, schema=2**63)
     assert list(tmp_path.iterdir()) == []
 
 

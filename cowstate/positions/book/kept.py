@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
-from cowstate import Commit, Feed, Store, Transaction
+from cowstate import ArgumentTypeError, Commit, Feed, Store, Transaction
 
 from ..errors import OtherGridError
 from .account import Account
@@ -67,6 +67,11 @@ def open_book(
             newer schema.
         JournalError: it cannot be opened or made.
     """
+    # Before a file is made, or one is asked what it was kept with.
+    if not isinstance(config, GridConfig):
+        raise ArgumentTypeError(f"config must be a GridConfig, not {config!r}")
+    if not isinstance(regrid, bool):
+        raise ArgumentTypeError(f"regrid must be True or False, not {regrid!r}")
     # Not before: who keeps no file needs no SQLite.
     from cowstate import journal
 
