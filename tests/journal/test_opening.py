@@ -257,6 +257,7 @@ def test_two_records_for_one_key_are_refused(tmp_path: Path) -> None:
         "DELETE FROM writer",
         "DELETE FROM about",
         "UPDATE about SET form = 'xml'",
+        "UPDATE commits SET time = 'noon'",
     ],
 )
 def test_a_file_that_somebody_else_wrote_to_is_refused(statement: str, tmp_path: Path) -> None:
