@@ -164,7 +164,7 @@ class Reader:
         A version has been there from its own time on. O(commits after it).
         """
         for version, when in self._connection.execute(tables.BACKWARD):
-            if when <= time:
+            if isinstance(when, int | float) and when <= time:  # no time, if somebody wrote it
                 return int(version)
         oldest = self.reach().oldest
         return oldest if oldest == 0 else None

@@ -144,6 +144,8 @@ class SqliteLog:
             meta = only(self.path, do("SELECT value FROM meta"))
         except sqlite3.DatabaseError as error:
             raise not_opened(self.path, error) from error
+        if not isinstance(when, int | float):
+            raise JournalFileError(self.path, LACKS)
         return Standing(version, when, meta)
 
     def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:

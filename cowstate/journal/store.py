@@ -101,6 +101,7 @@ class Journal(Generic[K, V]):
         """Return when *version* is on disk; it is written now, if nobody did so before.
 
         Raises:
+            ArgumentTypeError: *version* is no whole number.
             JournalError, ReentrantWriteError: as for `flush`.
 
         >>> import os, tempfile
@@ -113,6 +114,8 @@ class Journal(Generic[K, V]):
         ...     before, c.journal.durable
         (0, 1)
         """
+        if isinstance(version, bool) or not isinstance(version, int):
+            raise ArgumentTypeError(f"a version is a whole number, not {shown(version)}")
         if self.durable < version:
             self._committer.flush()
 

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 import cowstate
-from cowstate import History, Meter, Store
+from cowstate import ArgumentTypeError, History, Meter, Store
 from cowstate.journal import JournalClosedError, JournalError, group
 from tests.journal.files import Slot, Slots, check_slots, on_disk, opened, raising, troubled
 
@@ -36,6 +36,9 @@ def test_a_write_does_not_wait_and_the_disk_follows(tmp_path: Path) -> None:
         assert (heard, store.journal.durable, on_disk(path)[1]) == ([1, 2, 3], 0, [])
         store.journal.wait_durable(2)
         assert (store.journal.durable, on_disk(path)[1]) == (3, [1, 2, 3])
+        for version in (None, "4", 4.0, True):
+            with pytest.raises(ArgumentTypeError, match="a version is a whole number"):
+                store.journal.wait_durable(version)  # type: ignore[arg-type]
         store.set_meta("open")
         check_slots(store)
     with opened(path) as again:

@@ -257,6 +257,7 @@ def test_two_records_for_one_key_are_refused(tmp_path: Path) -> None:
         "DELETE FROM writer",
         "DELETE FROM about",
         "UPDATE about SET form = 'xml'",
+        "UPDATE commits SET time = 'noon'",
     ],
 )
 def test_a_file_that_somebody_else_wrote_to_is_refused(statement: str, tmp_path: Path) -> None:
@@ -278,6 +279,8 @@ def test_an_option_that_there_is_not_makes_no_file(tmp_path: Path) -> None:
             opened(path, **options)
     with pytest.raises(ArgumentValueError, match="without a null character"):
         opened(tmp_path / "slots\0.db")
+    with pytest.raises(ArgumentValueError, match="schema must be from 0 to 2147483647"):
+        opened(path, schema=2**63)
     assert list(tmp_path.iterdir()) == []
 
 

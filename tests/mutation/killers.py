@@ -45,7 +45,7 @@ NEAR = {
     "cowstate/draft.py": [
         *("test_transactions", "test_writestore", "test_ranges_of_drafts", "test_totals_asked"),
     ],
-    "cowstate/encoding.py": CODECS,
+    "cowstate/encoding.py": [*CODECS, "journal/test_refused_files"],
     "cowstate/exact.py": ["test_aggregate", "test_groups_of_totals"],
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks", "test_waits"],
     "cowstate/groups.py": [
@@ -74,13 +74,25 @@ NEAR = {
     "cowstate/journal/follower.py": FOLLOWER,
     "cowstate/journal/group.py": JOURNAL,
     "cowstate/journal/history.py": ["journal/test_history"],
-    "cowstate/journal/keeping_up.py": FOLLOWER,
+    "cowstate/journal/keeping_up.py": [*FOLLOWER, "journal/test_refused_files"],
     "cowstate/journal/log.py": JOURNAL,
-    "cowstate/journal/logged.py": ["journal/test_history", "journal/test_following"],
+    "cowstate/journal/logged.py": [
+        "journal/test_history",
+        "journal/test_following",
+        "journal/test_behind",
+    ],
     "cowstate/journal/pace.py": ["journal/test_pace"],
-    "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
-    "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/inserting.py": ["journal/test_fence", "journal/test_groups_of_rows"],
+    "cowstate/journal/place.py": [
+        "journal/test_opening",
+        "journal/test_place",
+        "journal/test_refused_files",
+    ],
+    "cowstate/journal/reading.py": [
+        "journal/test_looking",
+        "journal/test_history",
+        "journal/test_refused_files",
+    ],
     "cowstate/journal/sqlite.py": [
         *JOURNAL,
         "journal/test_fence",
@@ -89,7 +101,12 @@ NEAR = {
         "journal/test_place",
     ],
     "cowstate/journal/staging.py": JOURNAL,
-    "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
+    "cowstate/journal/store.py": [
+        *JOURNAL,
+        "journal/test_opening",
+        "journal/test_history",
+        "journal/test_behind",
+    ],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
     "cowstate/journal/turn.py": JOURNAL,
@@ -195,12 +212,18 @@ NEAR = {
     ],
     "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/book/saved.py": ["positions/trading/test_restoring"],
-    "cowstate/positions/book/kept.py": ["positions/kept/test_kept"],
+    "cowstate/positions/book/kept.py": [
+        "positions/kept/test_kept",
+        "positions/kept/test_kept_arguments",
+    ],
     "cowstate/positions/book/blotter.py": [
         "positions/trading/test_manager",
         "positions/kept/test_kept",
     ],
-    "cowstate/positions/trading/looking.py": ["positions/trading/test_manager"],
+    "cowstate/positions/trading/looking.py": [
+        "positions/trading/test_manager",
+        "positions/kept/test_kept_arguments",
+    ],
     "cowstate/positions/trading/sending.py": [
         "positions/trading/test_sending",
         "positions/kept/test_kept",

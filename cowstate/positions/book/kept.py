@@ -68,8 +68,11 @@ def open_book(
         JournalError: it cannot be opened or made.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense; no file was made.
     """
+    # Before a file is made, or one is asked what it was kept with.
     if not isinstance(config, GridConfig):
         raise ArgumentTypeError(f"config must be a GridConfig, not {config!r}")
+    if not isinstance(regrid, bool):
+        raise ArgumentTypeError(f"regrid must be True or False, not {regrid!r}")
     # Not before: who keeps no file needs no SQLite.
     from cowstate import journal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from sys import maxsize
 
 from cowstate import ArgumentTypeError, ArgumentValueError, Commit, Store, Subscription
 
@@ -46,8 +47,12 @@ class PositionReader:
         self.store = book
         self._time_ms = time_ms
         self._outcomes = OutcomeCounts()
+        if not callable(time_ms):
+            raise ArgumentTypeError(f"time_ms must be a function that tells time, not {time_ms!r}")
         if not isinstance(history, int) or isinstance(history, bool) or history < 0:
             raise ArgumentValueError(f"history must be a whole number from 0, not {history!r}")
+        if history > maxsize:
+            raise ArgumentValueError(f"history must be at most {maxsize}, not {history!r}")
         self._blotter = Blotter(history, time_ms, earlier_commits(book, history))
         if history:
             self.store.subscribe(self._blotter.record)
