@@ -84,7 +84,7 @@ async def wait_for(
     deadline = deadline_of(timeout, asyncio.get_running_loop().time)
     source = store.source
     while not asked(predicate, snapshot := source.timeline.current):
-        _end_with_main_thread(source)
+        _refuse_what_is_over(source)
         await _change(source, snapshot, deadline, wanted)
     return snapshot
 
@@ -193,7 +193,8 @@ class AsyncFeed(WithMeta, Generic[K, V, M]):
         """
         item = await self._next(deadline_of(timeout, asyncio.get_running_loop().time))
         if item is None:
-            _end_with_main_thread(self._feed.source)
+            if not self._feed.is_closed():
+                _refuse_what_is_over(self._feed.source)
             raise ClosedError(CLOSED)
         return item
 
@@ -211,6 +212,7 @@ class AsyncFeed(WithMeta, Generic[K, V, M]):
     async def __anext__(self) -> Commit[K, V, M] | Lagged[K, V, M]:
         item = await self._next(None)
         if item is None:
+            self._feed.ensure_not_lost()
             raise StopAsyncIteration
         return item
 
@@ -290,6 +292,12 @@ async def _pass(source: Source[Any, Any], deadline: float | None) -> None:
             return
         await asyncio.sleep(pause)
         pause = min(0.01, pause + 0.001)
+
+
+def _refuse_what_is_over(source: Source[Any, Any]) -> None:
+    if source.ended and source.why is not None:
+        raise source.why()
+    _end_with_main_thread(source)
 
 
 def _end_with_main_thread(source: Source[Any, Any]) -> None:

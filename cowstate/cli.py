@@ -90,16 +90,26 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     # Here, so that Ctrl-C while they are loaded is dealt with like any other.
     from cowstate.bench import command as bench_command
+    from cowstate.journal import command as journal
     from cowstate.positions.command import chaos as chaos_command
     from cowstate.positions.command import replay as replay_command
 
     parser = _Parser(
         prog="cowstate",
-        description="Copy-on-write state: the reference application at work, and what it costs.",
+        description=(
+            "Copy-on-write state: the files of stores, the reference application at work, and what "
+            "it costs."
+        ),
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"cowstate {cowstate.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add(commands, "log", "list the commits in the file of a store", journal.log)
+    _add(commands, "show", "show the records in one, now or as they were", journal.show)
+    _add(commands, "diff", "show what differs between two versions in one", journal.diff)
+    _add(commands, "verify", "recompute one from its log", journal.verify)
+    _add(commands, "watch", "show one while somebody writes it", journal.watch)
+    _add(commands, "export", "print one as lines of JSON", journal.export)
     _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
     _add(commands, "chaos", "judge reconcilers in worlds where all goes wrong", chaos_command)
     _add(commands, "bench", "measure the store against locks and peers", bench_command)

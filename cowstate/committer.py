@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from .changes import MISSING, Absent, Delta
 from .commit import Commit
@@ -43,9 +43,12 @@ class Committer(Generic[K, V]):
     delivered.
 
     Attributes:
-        timeline: the versions of the store.
+        timeline: the versions of the store, as writers see them: each builds on the current one.
         rank: the place of the store in the order in which several are locked.
+        joins: whether its commits can be published together with those of other stores.
     """
+
+    joins: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -120,7 +123,11 @@ class Committer(Generic[K, V]):
         return commit
 
     def _prepare(self, commit: Commit[K, V]) -> None:
-        """Do what goes before the publication, and does no harm if that fails."""
+        """Do what goes before the publication, and does no harm if that fails.
+
+        The one place that every commit passes before it is published, if `_prepares` says so:
+        what raises here keeps it from that. A journal takes it in hand here.
+        """
         if self._waiters.parked.all:
             self._waiters.notify(commit)
         if self._bounded:
@@ -242,12 +249,12 @@ class Committer(Generic[K, V]):
 
     def run_draft(
         self,
-        new_draft: Callable[[], Draft[K, V]],
+        new_draft: Callable[[Snapshot[K, V]], Draft[K, V]],
         run: tuple[Callable[[Draft[K, V]], object], list[Any]],
     ) -> Commit[K, V]:
         """Make a draft, run a function on it, append its answer, and commit. As work of `write`."""
         fn, answer = run
-        draft = new_draft()
+        draft = new_draft(self.timeline.current)
         answer.append(plain(fn(draft), "retry"))
         return self.commit_draft(draft, None)
 

@@ -358,7 +358,7 @@ class ReadStore(Sealed, NotAMapping, WithMeta, Generic[K, V, M], sealed=True):
         if version is None:
             found = timeline.current
         else:
-            found = self._own(version) if isinstance(version, Snapshot) else timeline.at(version)
+            found = self._own(version) if isinstance(version, Snapshot) else self.at(version)
         timeline.pinned()  # lets go of what an interrupted `close` left
         pin = Pin(found, why, timeline)
         # A straight line: kept and returned, or neither.

@@ -71,16 +71,18 @@ class Schema(Generic[K, V]):
         self._first = Lineage(Derivation(kind, indexes, aggregates), self.origin, self.equal)
         self.accepted: set[type] = set()
 
-    def first(self, records: Any, meta: object) -> Snapshot[K, V]:
-        """Return version 0. Costs O(N)."""
+    def first(self, records: Any, meta: object, version: int = 0) -> Snapshot[K, V]:
+        """Return the version that a store begins with. Costs O(N)."""
         start = {} if records is None else self.checked(records)
         self.accept(meta)
-        delta: Delta[K, V] = {key: (MISSING, record) for key, record in start.items()}
         indexes, totals = self._first.derivation.build(start)
         snapshot: Snapshot[K, V] = Snapshot(
-            0, meta, self.kind.build(start), indexes, totals, object(), self._first
+            version, meta, self.kind.build(start), indexes, totals, object(), self._first
         )
-        self._invariants.ask(snapshot, delta)
+        if not self.free:
+            self._invariants.ask(
+                snapshot, {key: (MISSING, record) for key, record in start.items()}
+            )
         return snapshot
 
     def checked(self, records: Any) -> dict[K, V]:
@@ -204,6 +206,32 @@ class Schema(Generic[K, V]):
         # One that looks at what is gone would fail at every write from now on.
         self._invariants.ask(after, {})
         return Commit(before, after, {})
+
+    def replay(
+        self, start: Snapshot[K, V], writes: Mapping[K, V | Absent], meta: object, version: int
+    ) -> Commit[K, V]:
+        """Return the commit from *start* to a *version* that is known to have been there.
+
+        It may be an older one: then it leads back. Nobody is asked whether it may be. O(k log N).
+
+        Args:
+            start: another version of the same store.
+            writes: in what it differs from that: a record for each key, or `MISSING` for none.
+            meta: its meta value.
+            version: its number.
+        """
+        delta = delta_of(start._map, writes)
+        records, lineage = start._map, start._lineage
+        indexes, totals, key_set = start._indexes, start._totals, start._key_set
+        if delta:
+            known = {key: new for key, (_, new) in delta.items()}
+            records = self.kind.apply(records, known, True)
+            if lineage.derives:
+                indexes, totals = lineage.derivation.step(indexes, totals, delta)
+            if any(old is MISSING or new is MISSING for old, new in delta.values()):
+                key_set = object()
+        after = Snapshot(version, meta, records, indexes, totals, key_set, lineage)
+        return Commit(start, after, delta)
 
     def is_same(self, old: object, new: object) -> bool:
         """Whether a write of *new* over *old* is none."""

@@ -101,6 +101,7 @@ class Store(WriteStore[K, V, M], Generic[K, V, M], sealed=True):
     """
 
     _committer: Committer[K, V]  # what `transaction` below takes from several
+    _begins_at = 0
 
     # Who gives no ``meta``, or None to begin with, may set any later. Pyright wants parameters of
     # the function there; with those mypy loses `Store[str, Slot]()`, and pyright what is annotated.
@@ -172,7 +173,8 @@ class Store(WriteStore[K, V, M], Generic[K, V, M], sealed=True):
             map_kind(maps), indexes, aggregates, invariants, ring, immutability, allow_none, same
         )
         defers = deferral(deferred_refcount, schema.trunk_of)
-        timeline = Timeline(history, ring, schema.first(records, meta), schema.size_of, defers)
+        first = schema.first(records, meta, self._begins_at)
+        timeline = Timeline(history, ring, first, schema.size_of, defers)
         super().__init__(schema, timeline, lock, meter)
         if defers is not None:
             defers.of(self)
@@ -390,6 +392,11 @@ def transaction(
     for store in stores:
         if not isinstance(store, Store):
             raise ArgumentTypeError(f"transaction opens stores, not {shown(store)}")
+        if not store._committer.joins:
+            raise ArgumentValueError(
+                f"{shown(store)} has a file of its own, and nothing makes two of them change as "
+                "one: a crash could come between. Keep what changes together in one store"
+            )
     if len({id(store) for store in stores}) < len(stores):
         raise ArgumentValueError("transaction was given the same store twice; give each once")
     return JointBlock([store._committer for store in stores], checked_timeout(timeout))

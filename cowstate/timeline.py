@@ -192,6 +192,19 @@ class Timeline(Generic[K, V]):
         # nothing that must happen lies below it.
         self.current = commit.after
 
+    def leap(self, after: Snapshot[K, V]) -> None:
+        """Publish *after*, a later version that does not follow upon the current one.
+
+        For who keeps up with another store: what came in between is gone there, too. What is here
+        stays in its place, and is what it was; but if there are bounds, it goes with what they
+        count by.
+        """
+        if self.bounded:
+            self.ring.slots[:] = [None] * self.ring.capacity
+        self._sums = [0] * len(self._sums)
+        self._expired = after.version
+        self.current = after
+
     def expire(self, commit: Commit[K, V], needed: int) -> None:
         """Let go what the bounds no longer allow, now that *commit* comes. Before `publish`.
 

@@ -9,7 +9,14 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from .changes import MISSING
-from .errors import ArgumentTypeError, ArgumentValueError, ReentrantWriteError, WaitTimeoutError
+from .errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    ClosedError,
+    CowstateError,
+    ReentrantWriteError,
+    WaitTimeoutError,
+)
 from .showing import shown
 from .slips import ensure_function, plain
 from .snapshot import Snapshot
@@ -36,7 +43,9 @@ class Source(Generic[K, V]):
         timeline: the versions.
         waiters: who sleeps.
         lock: the lock to pass through.
-        ended: the main thread has ended, so nobody is left to wait for.
+        ended: the main thread has ended, so nobody is left to wait for; or whoever brought the
+            versions brings none any more.
+        why: if it is the latter, what makes the error that says so. Set before *ended*.
     """
 
     def __init__(self, timeline: Timeline[K, V], waiters: Waiters[K], lock: WriteLock) -> None:
@@ -44,6 +53,7 @@ class Source(Generic[K, V]):
         self.waiters = waiters
         self.lock = lock
         self.ended = False
+        self.why: Callable[[], CowstateError] | None = None
 
     def await_change(
         self,
@@ -106,7 +116,7 @@ class Source(Generic[K, V]):
         checked_predicate(predicate)
         deadline = deadline_of(timeout)
         while not asked(predicate, snapshot := self.timeline.current):
-            self.end_with_main_thread()
+            self.refuse_what_is_over()
             self.await_change(snapshot, deadline, keys)
         return snapshot
 
@@ -118,6 +128,16 @@ class Source(Generic[K, V]):
                 "this is inside a write to this store, so nobody else could bring the change "
                 "that it wants to wait for; wait outside the transaction"
             )
+
+    def refuse_what_is_over(self) -> None:
+        """Raise if nothing more will come: the error that says why, or `SystemExit`."""
+        if self.ended and self.why is not None:
+            raise self.why()
+        self.end_with_main_thread()
+
+    def is_lost(self) -> bool:
+        """Whether it is over by an error: not by a `ClosedError`, which somebody wanted."""
+        return self.ended and self.why is not None and not isinstance(self.why(), ClosedError)
 
     def end_with_main_thread(self) -> None:
         """Raise SystemExit, the quiet end of a thread, if the interpreter is going down.

@@ -251,6 +251,10 @@ class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
         if self._closed is None:
             self._closed = why
 
+    def reopen(self) -> None:
+        """Take back `close` and `committed`: what it was committed to never came to be."""
+        self._closed = self._result = None
+
     @property
     def result(self) -> Commit[K, V, M]:
         """The commit, once that has gone well.

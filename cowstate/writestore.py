@@ -37,15 +37,18 @@ class WriteStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
         figures = None if meter is None else Figures(meter)
         super().__init__(schema, timeline, lock, figures)
         parts = (schema, timeline, lock, self._delivery, self._waiters)
-        self._committer: Committer[K, V] = (
-            Committer(*parts) if figures is None else MeasuredCommitter(*parts, figures=figures)
-        )
+        self._committer: Committer[K, V] = self._new_committer(figures, *parts)
         # Bound once, for they are called in every write.
         self._write = self._committer.write
         self._set, self._update = self._committer.set, self._committer.update
         self._transact = self._committer.run_transaction
         self._bulk = Bulk(self._committer, schema)
         self._deriving = Deriving(self._committer)
+
+    def _new_committer(self, figures: Figures | None, *parts: Any) -> Committer[K, V]:
+        if figures is None:
+            return Committer(*parts)
+        return MeasuredCommitter(*parts, figures=figures)
 
     def set(self, key: K, record: V) -> Commit[K, V, M]:
         """Store *record* under *key*, whether or not there was one. Costs O(log N).

@@ -16,6 +16,7 @@ from cowstate.bench import errors as bench_errors
 from cowstate.bench.errors import UnknownWorkloadError
 from cowstate.blame import blame
 from cowstate.errors import CowstateError, ScheduleError
+from cowstate.journal import errors as journal_errors
 from cowstate.positions import errors as positions_errors
 
 CLASSES = [
@@ -48,6 +49,8 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "TapeError": ("file.csv", 3, "no price"),
     "ShortfallError": (10, 5),
     "UnknownWorkloadError": (["updates"], ["update", "set"]),
+    "WriterActiveError": ("a.db", "process 5"),
+    "JournalFileError": ("a.db", "is cut"),
 }
 
 
@@ -392,7 +395,7 @@ def enlarged(fact: Any) -> Any:
 
 OF_ALL_ROOMS = [
     value
-    for room in (errors, positions_errors, bench_errors)
+    for room in (errors, positions_errors, bench_errors, journal_errors)
     for value in vars(room).values()
     if inspect.isclass(value) and issubclass(value, CowstateError) and value is not ScheduleError
 ]

@@ -14,6 +14,7 @@ import pytest
 from cowstate import History, Store, aio
 from cowstate.bench import command as bench_command
 from cowstate.cli import main
+from cowstate.journal import command as journal_commands
 from cowstate.positions.command import chaos as chaos_command
 from cowstate.positions.command import replay as replay_command
 from tests.pages import FENCE, NO_TEST, PAGES, ROOT, failures_of, modules, run_page
@@ -94,7 +95,8 @@ VARIES = re.compile(
 def test_a_command_on_a_page_is_understood(
     command: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (replay_command, chaos_command, bench_command):
+    looking = [getattr(journal_commands, each) for each in journal_commands.__all__]
+    for module in (replay_command, chaos_command, bench_command, *looking):
         monkeypatch.setattr(module, "run", lambda args: 0)
     assert main(shlex.split(command)[1:]) == 0
 

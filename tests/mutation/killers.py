@@ -9,6 +9,8 @@ GROUPS = ["test_groups", "test_groups_raise"]
 SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
+FOLLOWER = ["journal/test_follower", "journal/test_follower_ends"]
+JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
 NEAR = {
@@ -48,6 +50,34 @@ NEAR = {
     "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": ["test_meta", *INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
+    "cowstate/journal/behind.py": ["journal/test_behind"],
+    "cowstate/journal/opening.py": ["journal/test_opening"],
+    "cowstate/journal/following.py": ["journal/test_following"],
+    "cowstate/journal/migration.py": ["journal/test_migrating"],
+    "cowstate/journal/bounds.py": ["journal/test_bounds"],
+    "cowstate/journal/claim.py": ["journal/test_opening"],
+    "cowstate/journal/command.py": ["journal/test_looking"],
+    "cowstate/journal/committer.py": JOURNAL,
+    "cowstate/journal/encoded.py": ["journal/test_journaled_writes", "journal/test_opening"],
+    "cowstate/journal/arguments.py": ["journal/test_opening", "journal/test_follower"],
+    "cowstate/journal/chase.py": FOLLOWER,
+    "cowstate/journal/errors.py": ["journal/test_opening"],
+    "cowstate/journal/follower.py": FOLLOWER,
+    "cowstate/journal/group.py": JOURNAL,
+    "cowstate/journal/history.py": ["journal/test_history"],
+    "cowstate/journal/keeping_up.py": FOLLOWER,
+    "cowstate/journal/log.py": JOURNAL,
+    "cowstate/journal/logged.py": ["journal/test_history", "journal/test_following"],
+    "cowstate/journal/place.py": ["journal/test_opening", "journal/test_place"],
+    "cowstate/journal/reading.py": ["journal/test_looking", "journal/test_history"],
+    "cowstate/journal/sqlite.py": [*JOURNAL, "journal/test_opening", "journal/test_place"],
+    "cowstate/journal/staging.py": JOURNAL,
+    "cowstate/journal/store.py": [*JOURNAL, "journal/test_opening", "journal/test_history"],
+    "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
+    "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
+    "cowstate/journal/turn.py": JOURNAL,
+    "cowstate/journal/verifying.py": ["journal/test_looking"],
+    "cowstate/journal/watching.py": ["journal/test_watching"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock", "test_inside_writes"],

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from cowstate import Aggregate, Codec, Commit, Index, Record, Snapshot, Store
+from cowstate.journal import JournaledStore, open_store
 
 
 class Slot(Record):
@@ -203,3 +204,12 @@ by_lambdas = Store(
     },
 )
 by_lambdas.add_aggregate("most", Aggregate.max(lambda slot: slot.nothing))  # wrong
+
+
+def in_a_file(store: JournaledStore[str, Slot, Other | None]) -> None:
+    opened = open_store("slots.db", key=str, record=Slot, meta=Other)
+    opened.snapshot().meta.name  # wrong
+    opened.set_meta("closed")  # wrong
+    opened.snapshot()["50000"].nothing  # wrong
+    store.at(0).meta = None  # wrong
+    open_store("slots.db", key=str, record=Slot, met=Other)  # wrong

@@ -1,0 +1,188 @@
+"""To follow the file of a store: `follow`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Hashable
+from types import UnionType
+from typing import Any, TypeVar, overload
+
+from cowstate.codec import Codec
+from cowstate.deferral import deferral
+from cowstate.encoding import Hook
+from cowstate.errors import ArgumentTypeError, CodecError
+from cowstate.maps import map_kind
+from cowstate.meta import M
+from cowstate.ring import Ring
+from cowstate.schema import Schema
+from cowstate.showing import shown
+from cowstate.snapshot import Snapshot
+from cowstate.store import Aggregates, Indexes
+from cowstate.timeline import BACKLOG, History, Timeline
+
+from .arguments import ensure_path, ensure_seconds, without_collecting
+from .chase import OTHER
+from .encoded import Encoder
+from .errors import JournalFileError
+from .follower import Follower
+from .migration import Migration
+from .place import not_opened
+from .reading import Reader
+from .tail import Tail
+
+__all__ = ["follow"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+@overload
+def follow(
+    path: str | os.PathLike[str],
+    *,
+    key: type[K],
+    record: type[V],
+    meta: type[M],
+    indexes: Indexes[V] | None = None,
+    aggregates: Aggregates[V] | None = None,
+    schema: int = 0,
+    every: float = 0.01,
+    history: History | None = None,
+    maps: str = "auto",
+    dec_hook: Hook | None = None,
+) -> Follower[K, V, M | None]: ...
+
+
+@overload
+def follow(
+    path: str | os.PathLike[str],
+    *,
+    key: type[K],
+    record: type[V],
+    meta: Any = None,
+    indexes: Indexes[V] | None = None,
+    aggregates: Aggregates[V] | None = None,
+    schema: int = 0,
+    every: float = 0.01,
+    history: History | None = None,
+    maps: str = "auto",
+    dec_hook: Hook | None = None,
+) -> Follower[K, V, Any]: ...
+
+
+@overload
+def follow(
+    path: str | os.PathLike[str],
+    *,
+    key: Any,
+    record: UnionType,
+    meta: Any = None,
+    indexes: Indexes[Any] | None = None,
+    aggregates: Aggregates[Any] | None = None,
+    schema: int = 0,
+    every: float = 0.01,
+    history: History | None = None,
+    maps: str = "auto",
+    dec_hook: Hook | None = None,
+) -> Follower[Any, Any, Any]: ...
+
+
+def follow(
+    path: str | os.PathLike[str],
+    *,
+    key: Any,
+    record: Any,
+    meta: Any = None,
+    indexes: Indexes[Any] | None = None,
+    aggregates: Aggregates[Any] | None = None,
+    schema: int = 0,
+    every: float = 0.01,
+    history: History | None = None,
+    maps: str = "auto",
+    dec_hook: Hook | None = None,
+) -> Follower[Any, Any, Any]:
+    """Follow the store in the file at *path*, which any process of this machine may write.
+
+    When this returns, all that is in the file can be read. Costs O(N), and a look at the file
+    *every* so often by a thread of its own.
+
+    Args:
+        path: the file; it must be there.
+        key: the type of the keys, as of `open_store`.
+        record: the type of the records, likewise.
+        meta: the type of the meta value, likewise.
+        indexes: `Index` by name: those of this reader, whatever the writer has.
+        aggregates: `Aggregate` by name, likewise.
+        schema: the number of the schema of the records.
+        every: how often to look, in seconds. A hundredth costs about half a percent of a core.
+        history: how much of the past is kept in memory; see `History`.
+        maps: which map holds the records, as of `Store`.
+        dec_hook: as of `Codec`.
+
+    Raises:
+        JournalFileError: there is no such file, it is none of a store, is of another schema, or
+            holds what *key*, *record* and *meta* are no types of.
+        ArgumentTypeError, ArgumentValueError: an argument makes no sense.
+        UniqueViolationError: the records are no good for a unique index.
+
+    >>> import os, tempfile
+    >>> from cowstate import Aggregate, journal
+    >>> path = os.path.join(tempfile.mkdtemp(), "counts.db")
+    >>> with journal.open_store(path, key=str, record=int) as counts:
+    ...     commit = counts.set("a", 1)
+    ...     total = Aggregate.sum(lambda n: n)
+    ...     with journal.follow(path, key=str, record=int, aggregates={"all": total}) as seen:
+    ...         commit = counts.set("b", 2)
+    ...         now = seen.wait_for(version=commit.version, timeout=60)
+    >>> now["b"], now.total("all")
+    (2, 3)
+    """
+    ensure_path(path)
+    ensure_seconds("every", every)
+    number = Migration(schema, None, None).schema
+    if not isinstance(history, History | None):
+        raise ArgumentTypeError(f"history must be a History(versions=...), not {shown(history)}")
+    kind, bounds = map_kind(maps), History() if history is None else history
+    ring: Ring[Any] = Ring(max(bounds.versions, BACKLOG))
+    # What is in the file was looked at when it was written.
+    rules: Schema[Any, Any] = Schema(kind, indexes, aggregates, None, ring, "trusted", True)
+    tail = Tail(os.fspath(path))
+    try:
+        reader = tail.look()
+        assert reader is not None  # the first look finds something
+        if reader.schema != number:
+            raise JournalFileError(tail.path, OTHER.format(reader.schema, number))
+        text = reader.form == "json"
+        codec: Codec[Any, Any] = Codec(
+            key=key,
+            record=record,
+            meta=meta,
+            form="json" if text else "msgpack",
+            dec_hook=dec_hook,
+        )
+        encoder: Encoder[Any, Any] = Encoder(codec, key, text)
+        first = without_collecting(lambda: _first(reader, encoder, rules))
+        defers = deferral(None, rules.trunk_of)
+        timeline = Timeline(bounds, ring, first, rules.size_of, defers)
+        made: Follower[Any, Any, Any] = Follower(tail, encoder, rules, timeline, number, every)
+        if defers is not None:
+            defers.of(made)
+        made.ready(reader)
+        tail.done()
+    except BaseException:
+        tail.close()
+        raise
+    made.start()
+    return made
+
+
+def _first(reader: Reader, encoder: Encoder[K, V], rules: Schema[K, V]) -> Snapshot[K, V]:
+    """Return what is there."""
+    try:
+        records = dict(encoder.records([(key, value) for key, value, _ in reader.records()]))
+        return rules.first(records, encoder.meta(reader.meta()), reader.reach().newest)
+    except CodecError as error:
+        raise JournalFileError(reader.path, f"holds what is not of these types: {error}") from error
+    except sqlite3.Error as error:
+        raise not_opened(reader.path, error) from error

@@ -1,0 +1,155 @@
+"""The place where a file of SQLite stands: whose it is, whether it is still there, and its end."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sqlite3
+from typing import Any, Final
+
+from . import tables
+from .errors import JournalClosedError, JournalError, JournalFileError
+
+__all__ = [
+    "LACKS",
+    "Closed",
+    "Place",
+    "ensure_not_inherited",
+    "is_new",
+    "keep_for_ever",
+    "not_opened",
+    "only",
+]
+
+GONE: Final = (
+    "was deleted or replaced while it was open; nothing that is written now would be found. What "
+    "is in memory can still be read: save it, and open a new file"
+)
+
+
+LACKS: Final = (
+    "lacks a row that the file of every store has, so somebody else wrote it; go back to a copy"
+)
+
+
+INHERITED: Final = (
+    "was open in the process that this one was forked from, so SQLite cannot use it here; what is "
+    "in memory can be read. Start a process of its own for it: multiprocessing's 'spawn', say"
+)
+
+
+class Place:
+    """Where the file at *path*, and its write-ahead log, were when it was opened.
+
+    What is deleted or replaced stays open, and would be written to without an error; and what is
+    newest stands in the write-ahead log alone.
+
+    Args:
+        path: the file, open and written to.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._parts = path, path + "-wal"
+        self._identities = self._found()
+
+    def _found(self) -> list[tuple[int, int]]:
+        # A loop over two, and a test of all that is written: so by hand.
+        file, log = map(os.stat, self._parts)
+        return [(file.st_dev, file.st_ino), (log.st_dev, log.st_ino)]
+
+    def ensure_there(self) -> None:
+        """Raise `JournalFileError` if they are not there any more."""
+        try:
+            found = self._found()
+        except OSError:
+            found = []
+        if found != self._identities:
+            raise JournalFileError(self._path, GONE)
+
+
+def is_new(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether nothing is in the file yet; raise if what is there is not ours to write."""
+    [(application,)] = connection.execute("PRAGMA application_id")
+    [(layout,)] = connection.execute("PRAGMA user_version")
+    [(count,)] = connection.execute("SELECT count(*) FROM sqlite_master")
+    if (application, layout, count) == (0, 0, 0):
+        return True
+    if application != tables.APPLICATION:
+        raise JournalFileError(
+            path,
+            f"is a database of another program (its application id is {application}); name "
+            "another file",
+        )
+    if layout > tables.LAYOUT:
+        raise JournalFileError(
+            path,
+            f"was written by a newer version of cowstate (layout {layout}, and this one knows "
+            f"{tables.LAYOUT}); install that one",
+        )
+    return False
+
+
+def not_opened(path: str, error: sqlite3.Error) -> JournalError:
+    """Return what to say of an *error* that the file at *path* was opened, or read, with."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return JournalFileError(path, "is no database; name another file")
+    if code == sqlite3.SQLITE_CORRUPT:
+        return JournalFileError(
+            path, f"is cut or damaged ({error}); go back to a copy of it, with its -wal file"
+        )
+    return JournalError(f"{path} cannot be opened: {error}")
+
+
+def only(path: str, cursor: sqlite3.Cursor) -> Any:
+    """Return the only value of the row that each file of a store has.
+
+    Raises:
+        JournalFileError: it is not there.
+    """
+    row = cursor.fetchone()
+    if row is None:
+        raise JournalFileError(path, LACKS)
+    return row[0]
+
+
+class Closed:
+    """Stands where a connection stood."""
+
+    in_transaction = False
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def execute(self, *_: object) -> Any:
+        """Say that it was closed."""
+        raise JournalClosedError(f"{self._path} was closed; open it again")
+
+    executemany = execute
+
+    def close(self) -> None:
+        """Do nothing more."""
+
+
+_inherited: set[str] = set()
+
+
+def ensure_not_inherited(path: str) -> None:
+    """Raise `JournalFileError` if *path* was open in the process that this one was forked from.
+
+    SQLite knows in the child of locks that only the parent has. What is opened here would take
+    them for its own, and be read while it is written.
+    """
+    if os.path.realpath(path) in _inherited:
+        raise JournalFileError(path, INHERITED)
+
+
+def keep_for_ever(connection: Any, path: str) -> None:
+    """Never let *connection* be closed, not even at the end: it is the parent's of a fork.
+
+    To close it makes SQLite take back what was open, and try to put its log away, in memory and
+    files that are the parent's. A reference that nobody has is never given back.
+    """
+    _inherited.add(path)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

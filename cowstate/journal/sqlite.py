@@ -1,0 +1,389 @@
+"""The log of one store in a file of SQLite: `SqliteLog`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter, time
+from typing import Any, Final, Literal, TypeAlias
+
+from . import tables
+from .bounds import Bounds, Trimming
+from .claim import Claim, here
+from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
+from .log import Encoded, Outcome, Row, Standing
+from .place import (
+    LACKS,
+    Closed,
+    Place,
+    ensure_not_inherited,
+    is_new,
+    keep_for_ever,
+    not_opened,
+    only,
+)
+
+__all__ = ["Form", "SqliteLog", "Sync"]
+
+Form: TypeAlias = Literal["json", "msgpack"]
+
+Rewritten: TypeAlias = Callable[[Encoded], Encoded]
+"""What an encoded value of an older schema is now."""
+
+Sync: TypeAlias = Literal["full", "normal"]
+
+CHECKPOINT: Final = 1_000
+"""After how many rows, or so, what stands in the write-ahead log is copied into the file."""
+
+BUSY: Final = 5.0
+"""For how many seconds another program may hold the file's lock before that is an error."""
+
+CLAIM: Final = "-writer"
+"""What the name of the file is followed by in the name of the one that says who writes."""
+
+
+class SqliteLog:
+    """As `Log` says. One thread at a time, and one process.
+
+    Each group of rows is one transaction of SQLite's, over a write-ahead log; the first thing in it
+    is to look whether this is still the one who may write.
+
+    Args:
+        path: the file; made if it is not there.
+        form: how values are encoded in a file that is made.
+        schema: the number of the schema of the records in a file that is made.
+        sync: ``"full"`` if a row is to be on disk when it is written, ``"normal"`` if it is to be
+            with the operating system.
+        bounds: how far back it may go.
+
+    Attributes:
+        path: the file, whole.
+        epoch: the number by which this one may write.
+        took: how many seconds the last write took.
+        form: how values are encoded.
+        schema: the number of the schema of the records.
+
+    Raises:
+        WriterActiveError: somebody writes it.
+        JournalFileError: it is another program's, cut, damaged, or of a newer version.
+        JournalError: it cannot be opened or made.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        form: Form,
+        sync: Sync,
+        schema: int = 0,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self.path = os.path.realpath(path)
+        ensure_not_inherited(self.path)
+        self._who = here()
+        self._connection: Any = None
+        # Whether a COMMIT was begun and not answered, and the last version of one that was.
+        self._committing = False
+        self._durable = 0
+        self._fenced: FencedError | None = None
+        self._trimming = None if bounds is None else Trimming(bounds)
+        self._due = 0
+        self.took = 0.0
+        self._claim = _claimed(self.path)
+        try:
+            self._open(form, sync, schema)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise not_opened(self.path, error) from error
+            raise
+
+    def _open(self, form: Form, sync: Sync, schema: int) -> None:
+        # What was opened is closed by `close`, whatever is raised from here on.
+        self._connection = sqlite3.connect(
+            self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
+        )
+        do = self._connection.execute
+        makes = is_new(self._connection, self.path)
+        if makes:
+            do("PRAGMA auto_vacuum = INCREMENTAL")
+        [(mode,)] = do("PRAGMA journal_mode = WAL")
+        if mode != "wal":
+            raise JournalFileError(
+                self.path, f"cannot have a write-ahead log (it is in mode {mode}); put it on a disk"
+            )
+        do(f"PRAGMA synchronous = {sync}")
+        do("PRAGMA wal_autocheckpoint = 0")  # which hides its errors; see `tidy`
+        do("BEGIN IMMEDIATE")
+        if makes:
+            _run_all(do, tables.MAKE)
+            do("INSERT INTO about VALUES (1, ?, ?)", (form, schema))
+        do(tables.RAISE)
+        self.epoch = only(self.path, do(tables.EPOCH))
+        do(tables.TAKE, (self.epoch, self._who, time()))
+        do("COMMIT")
+        self.form = only(self.path, do("SELECT form FROM about"))
+        self.schema = only(self.path, do("SELECT schema FROM about"))
+        if self.form not in ("json", "msgpack") or not isinstance(self.schema, int):
+            raise JournalFileError(self.path, LACKS)
+        self._place = Place(self.path)
+
+    def standing(self) -> Standing:
+        """Return what the file holds, but for the records."""
+        do = self._connection.execute
+        version, when = do(tables.LAST).fetchone() or (0, 0.0)
+        meta = only(self.path, do("SELECT value FROM meta"))
+        return Standing(version, when, meta)
+
+    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
+        """Yield the key and the record of each row.
+
+        Raises:
+            JournalFileError: the file is damaged.
+        """
+        try:
+            yield from self._connection.execute("SELECT key, value FROM records")
+        except sqlite3.DatabaseError as error:
+            raise not_opened(self.path, error) from error
+
+    def rewrite(self, record: Rewritten, meta: Rewritten, schema: int) -> None:
+        """Rewrite every record and meta value, of now and in the log; they are of *schema* then.
+
+        One transaction: who is killed in it has changed nothing, and the next one begins anew.
+        """
+        do = self._connection.execute
+        self._begin()
+        try:
+            self._ensure_mine()
+            self._rewrite_records(record)
+            self._rewrite_changes(record)
+            self._rewrite_metas(meta)
+            do(tables.SCHEMA, (schema,))
+            do("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                do("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise JournalError(f"{self.path} could not be migrated: {error}") from error
+            raise
+        self.schema = schema
+
+    def _rewrite_records(self, rewritten: Rewritten) -> None:
+        # In parts, by key: what is being read must not be written.
+        do, do_all = self._connection.execute, self._connection.executemany
+        last: Encoded | None = None
+        while rows := do(tables.RECORDS_FROM, (last, last)).fetchall():
+            do_all(tables.REWRITE, [(rewritten(value), key) for key, value in rows])
+            last = rows[-1][0]
+
+    def _rewrite_changes(self, rewritten: Rewritten) -> None:
+        do, do_all = self._connection.execute, self._connection.executemany
+        version: int | None = None
+        key: Encoded | None = None
+        while rows := do(tables.CHANGES_FROM, (version, key)).fetchall():
+            made = [
+                (*[None if each is None else rewritten(each) for each in both], at, name)
+                for at, name, *both in rows
+            ]
+            do_all(tables.REWRITE_CHANGE, made)
+            version, key = rows[-1][:2]
+
+    def _rewrite_metas(self, rewritten: Rewritten) -> None:
+        do, do_all = self._connection.execute, self._connection.executemany
+        current = only(self.path, do("SELECT value FROM meta"))
+        if current is not None:
+            do(tables.REWRITE_META, (rewritten(current),))
+        version = 0
+        while rows := do(tables.METAS_FROM, (version,)).fetchall():
+            made = [
+                (None if old is None else rewritten(old), rewritten(new), at)
+                for at, old, new in rows
+            ]
+            do_all(tables.REWRITE_MOVE, made)
+            version = rows[-1][0]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write *rows*, all or none. When this has returned, they are on disk."""
+        do = self._connection.execute
+        self._committing = False
+        began = perf_counter()
+        self._place.ensure_there()  # so that nothing of what is refused is there
+        self._begin()
+        self._ensure_mine()
+        self._insert(rows)
+        trimmed = 0
+        if self._trimming is not None:
+            trimmed = self._trimming.trim(do, rows[-1].version, len(rows), rows[-1].time)
+        self._committing = True
+        try:
+            do("COMMIT")
+        except sqlite3.Error as error:
+            # That the disk is full it says of a write, and of those the one that makes the rest a
+            # commit is the last: so there is none, and nothing that could come back. Of a sync it
+            # says something else.
+            self._committing = error.sqlite_errorcode != sqlite3.SQLITE_FULL
+            raise
+        self._durable = rows[-1].version
+        self._committing = False
+        if self._trimming is not None:
+            self._trimming.committed()
+        self.took = perf_counter() - began
+        self._place.ensure_there()  # so that what has returned is
+        self._due += sum(len(row.writes) for row in rows) + len(rows) + trimmed
+
+    def _begin(self) -> None:
+        do = self._connection.execute
+        if self._connection.in_transaction:
+            do("ROLLBACK")  # of one that was struck before its end
+        do("BEGIN IMMEDIATE")
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        # In their order: what a row changes is what the one before it left.
+        do, do_all = self._connection.execute, self._connection.executemany
+        for version, when, writes, meta in rows:
+            do(tables.COMMITTED, (version, self.epoch, when))
+            do_all(tables.CHANGED, [(version, key, value) for key, value in writes])
+            put = [(key, value, version) for key, value in writes if value is not None]
+            do_all(tables.PUT, put)
+            if len(put) < len(writes):
+                do_all(tables.DELETE, [(key,) for key, value in writes if value is None])
+            if meta is not None:
+                do(tables.MOVED, (meta, version))
+                do(tables.META, (meta, version))
+
+    def _ensure_mine(self) -> None:
+        epoch = only(self.path, self._connection.execute(tables.EPOCH))
+        if epoch == self.epoch:
+            return
+        who = only(self.path, self._connection.execute(tables.WHO))
+        if who != self._who:
+            text = f"{self.path} is written by {who} now; this store only reads"
+            self._fenced = FencedError(text)
+            raise self._fenced
+        self.epoch = epoch  # raised by `resolve`, which was struck before it could note it
+
+    def resolve(self, after: int) -> Outcome:
+        """Return which of the rows beyond version *after* are on disk, for good."""
+        connection = self._connection
+        do = connection.execute
+        if connection.in_transaction:
+            do("ROLLBACK")
+        try:
+            self._place.ensure_there()
+        except JournalFileError as error:
+            return Outcome(after, error)
+        if not self._committing:
+            # Nothing was asked to be made durable, or that was answered.
+            return Outcome(max(after, self._durable), self._fenced)
+        # A COMMIT that failed at its sync is not there for anybody who looks, and *is* there after
+        # a crash: its frames lie whole at the end of the log. So something else is written and
+        # synced in their place. That it raises the epoch says, whoever wrote before, that what is
+        # not there now was never written.
+        self._begin()
+        [(found,)] = do(tables.MINE, (after, self._who))
+        durable = max(after, found or 0)
+        try:
+            self._ensure_mine()
+        except FencedError as error:
+            do("ROLLBACK")
+            self._committing = False
+            return Outcome(durable, error)
+        do(tables.RAISE)
+        epoch = only(self.path, do(tables.EPOCH))
+        do(tables.TAKE, (epoch, self._who, time()))
+        do("COMMIT")
+        self.epoch = epoch
+        self._durable = durable
+        self._committing = False
+        return Outcome(durable)
+
+    def oldest(self) -> int:
+        """Return the oldest version that can be gone back to."""
+        [(first, _)] = self._connection.execute(tables.REACH)
+        return 0 if first is None else first - 1
+
+    def drop(self, upto: int, most: int) -> bool:
+        """Let go of the rows up to version *upto*, at most *most*; return whether more are left."""
+        do = self._connection.execute
+        last = min(upto, self.oldest() + most)
+        if self._trimming is not None:
+            self._trimming.forget()
+        try:
+            self._begin()
+            self._ensure_mine()
+            for statement in tables.DROP:
+                do(statement, (last,))
+            do("COMMIT")
+            do(tables.SHRINK).fetchall()
+        except sqlite3.Error as error:
+            # Should it come back after a crash, what is gone then is what was to go.
+            if self._connection.in_transaction:
+                do("ROLLBACK")
+            raise JournalError(f"nothing was dropped from {self.path}: {error}") from error
+        except FencedError:
+            do("ROLLBACK")
+            raise
+        self._due += most
+        return last < upto
+
+    def tidy(self) -> None:
+        """Copy what stands in the write-ahead log into the file, if that has become much."""
+        if self._due < CHECKPOINT:
+            return
+        self._due = 0
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            # Tried again, it may seem to work, without the data: a system that could not write a
+            # page may take it for clean from then on.
+            self._keep_log()
+            raise JournalError(
+                f"what was written to {self.path} is safe in its write-ahead log, but could not be "
+                f"copied from there ({error}); see to the disk, and open the file again"
+            ) from error
+
+    def _keep_log(self) -> None:
+        keep = getattr(self._connection, "setconfig", None)  # from Python 3.12 on
+        if keep is not None:
+            keep(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # type: ignore[attr-defined, unused-ignore]
+
+    def close(self) -> None:
+        """Let go of the file, and of the right to write it. May be called twice."""
+        connection, self._connection = self._connection, Closed(self.path)
+        if connection is not None:
+            connection.close()
+        self._claim.release()
+
+    def abandon(self) -> None:
+        """Forget the file without a touch: it belongs to the parent of a fork."""
+        if not isinstance(self._connection, Closed):
+            keep_for_ever(self._connection, self.path)
+        self._connection = Closed(self.path)
+        self._claim.release()
+
+
+def _claimed(path: str) -> Claim:
+    if os.path.isdir(path):
+        raise JournalFileError(path, "is a directory; name a file in it")
+    try:
+        return Claim(path + CLAIM)
+    except BlockingIOError:
+        raise WriterActiveError(path, _writer_of(path)) from None
+
+
+def _writer_of(path: str) -> str:
+    """Return who last took the file, in words."""
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY)
+        try:
+            [(who,)] = connection.execute(tables.WHO)
+        finally:
+            connection.close()
+    except (sqlite3.Error, ValueError):
+        return "somebody who has just begun"
+    return str(who)
+
+
+def _run_all(do: Any, statements: Sequence[str]) -> None:
+    for statement in statements:
+        do(statement)

@@ -1,0 +1,139 @@
+"""To look at the file of a store again and again, while somebody writes it: `looks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Context, Decimal, InvalidOperation
+from time import time
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from .reading import Reader, as_text
+from .tail import Tail
+
+__all__ = ["Look", "drawn", "looks"]
+
+
+MOST: Final = 1_000
+"""Of how many digits before or after the point a number is left out of a total."""
+
+EXACTLY: Final = Context(prec=4 * MOST)
+
+
+class Look(NamedTuple):
+    """What was found at one moment.
+
+    Attributes:
+        version: the version.
+        records: how many records it has.
+        oldest: the oldest version that the log goes back to.
+        totals: of each field that was asked for, the sum over the records that have it.
+        rate: how many versions there were a second since the look before; 0.0 at the first.
+        lag: how many seconds after its commit the version was seen; None if there is no commit.
+    """
+
+    version: int
+    records: int
+    oldest: int
+    totals: dict[str, str]
+    rate: float
+    lag: float | None
+
+
+def looks(
+    path: str,
+    fields: Sequence[str],
+    pause: Callable[[], object],
+    clock: Callable[[], float] = time,
+) -> Iterator[Look]:
+    """Yield what is there, and again whenever there is another version; for ever.
+
+    Each costs O(N), if *fields* are given. Nobody is held up between two looks.
+
+    Args:
+        path: the file.
+        fields: the names of fields to sum up.
+        pause: called between two looks.
+        clock: what time it is, in seconds since 1970.
+
+    Raises:
+        JournalFileError: it is no file of a store, or none any more.
+    """
+    seen, when = None, clock()
+    tail = Tail(path)
+    try:
+        while True:
+            reader, found = tail.look(), None
+            if reader is not None:
+                newest = reader.reach().newest
+                if newest != seen:
+                    now = clock()
+                    rate = 0.0 if seen is None else (newest - seen) / max(now - when, 1e-6)
+                    found = _look(reader, fields, rate, now)
+                    seen, when = newest, now
+                tail.done()
+            if found is not None:
+                yield found
+            pause()
+    finally:
+        tail.close()
+
+
+def _look(reader: Reader, fields: Sequence[str], rate: float, now: float) -> Look:
+    reach = reader.reach()
+    totals = dict.fromkeys(fields, Decimal(0))
+    count = reader.count()
+    if fields:
+        for _, value, _ in reader.records():
+            _add(totals, msgspec.json.decode(as_text(value)))
+    last = next(reader.commits(reach.newest - 1, reach.newest), None)
+    return Look(
+        reach.newest,
+        count,
+        reach.oldest,
+        {name: f"{total:f}" for name, total in totals.items()},
+        rate,
+        None if last is None else max(0.0, now - last.time),
+    )
+
+
+def _add(totals: dict[str, Decimal], record: Any) -> None:
+    if isinstance(record, dict):
+        for name, total in totals.items():
+            totals[name] = EXACTLY.add(total, _number(record.get(name)))
+
+
+def _number(value: Any) -> Decimal:
+    if isinstance(value, bool):
+        return Decimal(0)
+    try:
+        number = Decimal(str(value))  # a Decimal is written as a text
+    except InvalidOperation:
+        return Decimal(0)
+    return number if number.is_finite() and abs(number.adjusted()) < MOST else Decimal(0)
+
+
+def drawn(look: Look, again: bool) -> str:
+    """Return a table for a terminal; if *again*, over the one that was drawn before it.
+
+    >>> print(drawn(Look(7, 3, 0, {"quantity": "12"}, 2.5, 0.25), False))
+    version     7, back to 0
+    records     3
+    rate        2.5 a second
+    lag         0.25 s
+    quantity    12
+    """
+    rows = [
+        ("version", f"{look.version}, back to {look.oldest}"),
+        ("records", str(look.records)),
+        ("rate", f"{look.rate:.1f} a second"),
+        ("lag", "-" if look.lag is None else f"{look.lag:.2f} s"),
+        *look.totals.items(),
+    ]
+    width = max(len(name) for name, _ in rows) + 4
+    lines = [f"{name.ljust(width)}{value}" for name, value in rows]
+    if not again:
+        return "\n".join(lines)
+    # Up by as many lines, and each cleared to its end.
+    return f"\x1b[{len(lines)}A" + "\n".join(f"{line}\x1b[K" for line in lines)
