@@ -212,7 +212,8 @@ class AsyncFeed(WithMeta, Generic[K, V, M]):
     async def __anext__(self) -> Commit[K, V, M] | Lagged[K, V, M]:
         item = await self._next(None)
         if item is None:
-            self._feed.ensure_not_lost()
+            if not self._feed.is_closed():
+                self._feed.source.refuse_what_is_lost()
             raise StopAsyncIteration
         return item
 

@@ -169,7 +169,8 @@ class Feed(Scoped, WithMeta, Generic[K, V, M]):
         """
         item = self._next(deadline_of(timeout))
         if item is None:
-            self.ensure_going_on()
+            if not self._closed:
+                self.source.refuse_what_is_over()
             raise ClosedError(CLOSED)
         return item
 
@@ -191,19 +192,10 @@ class Feed(Scoped, WithMeta, Generic[K, V, M]):
     def __next__(self) -> Commit[K, V, M] | Lagged[K, V, M]:
         item = self._next(None)
         if item is None:
-            self.ensure_not_lost()
+            if not self._closed:
+                self.source.refuse_what_is_lost()
             raise StopIteration
         return item
-
-    def ensure_going_on(self) -> None:
-        """Raise if it has ended because nothing more will come, and nobody closed it."""
-        if not self._closed:
-            self.source.refuse_what_is_over()
-
-    def ensure_not_lost(self) -> None:
-        """Raise if it has ended by an error of whoever brings the versions."""
-        if not self._closed and self.source.is_lost():
-            self.source.refuse_what_is_over()
 
     def _next(self, deadline: float | None) -> Commit[K, V, M] | Lagged[K, V, M] | None:
         while not self.closed:

@@ -139,6 +139,11 @@ class Source(Generic[K, V]):
         """Whether it is over by an error: not by a `ClosedError`, which somebody wanted."""
         return self.ended and self.why is not None and not isinstance(self.why(), ClosedError)
 
+    def refuse_what_is_lost(self) -> None:
+        """Raise that error, if it is over by one."""
+        if self.is_lost():
+            self.refuse_what_is_over()
+
     def end_with_main_thread(self) -> None:
         """Raise SystemExit, the quiet end of a thread, if the interpreter is going down.
 

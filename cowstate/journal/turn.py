@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
@@ -65,10 +66,13 @@ class Turn(Generic[K, V]):
     def take(self, work: Callable[[Any, Any], None], argument: object) -> None:
         """Have the turn, when it is given back, and do *work*."""
         try:
-            while self._lock.attempt(1.0, work, argument) is BUSY:
-                pass
+            self._take(work, argument)
         finally:
             self._ring()
+
+    def _take(self, work: Callable[[Any, Any], None], argument: object) -> None:
+        while self._lock.attempt(1.0, work, argument) is BUSY:
+            pass
 
     def wait(
         self,
@@ -89,13 +93,19 @@ class Turn(Generic[K, V]):
         number = waiter.number
         try:
             self._sleepers[number] = entry, waiter
-            # The turn is tried once more after the waiter can be found: whoever had it before
-            # rings after giving it back, and may have looked before.
-            while not is_over(entry):
-                if not self.attempt(work, argument):
-                    waiter.sleep(monotonic() + NAP)
+            self._sleep(waiter, partial(is_over, entry), partial(self.attempt, work, argument))
         finally:
             self._sleepers.pop(number, None)
+
+    @staticmethod
+    def _sleep(
+        waiter: ThreadWaiter, is_over: Callable[[], bool], attempt: Callable[[], bool]
+    ) -> None:
+        # The turn is tried once more after the waiter can be found: whoever had it before rings
+        # after giving it back, and may have looked before.
+        while not is_over():
+            if not attempt():
+                waiter.sleep(monotonic() + NAP)
 
     def _ring(self) -> None:
         published = self._staging.published.current.version

@@ -60,24 +60,30 @@ def looks(
     Raises:
         JournalFileError: it is no file of a store, or none any more.
     """
-    seen, when = None, clock()
     tail = Tail(path)
     try:
-        while True:
-            reader, found = tail.look(), None
-            if reader is not None:
-                newest = reader.reach().newest
-                if newest != seen:
-                    now = clock()
-                    rate = 0.0 if seen is None else (newest - seen) / max(now - when, 1e-6)
-                    found = _look(reader, fields, rate, now)
-                    seen, when = newest, now
-                tail.done()
-            if found is not None:
-                yield found
-            pause()
+        yield from _looks(tail, fields, pause, clock)
     finally:
         tail.close()
+
+
+def _looks(
+    tail: Tail, fields: Sequence[str], pause: Callable[[], object], clock: Callable[[], float]
+) -> Iterator[Look]:
+    seen, when = None, clock()
+    while True:
+        reader, found = tail.look(), None
+        if reader is not None:
+            newest = reader.reach().newest
+            if newest != seen:
+                now = clock()
+                rate = 0.0 if seen is None else (newest - seen) / max(now - when, 1e-6)
+                found = _look(reader, fields, rate, now)
+                seen, when = newest, now
+            tail.done()
+        if found is not None:
+            yield found
+        pause()
 
 
 def _look(reader: Reader, fields: Sequence[str], rate: float, now: float) -> Look:
