@@ -155,7 +155,6 @@ class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
             ensure_findable(key)
         try:
             if self._deletions and self._writes.get(key, _UNWRITTEN) is MISSING:
-                self._count()
                 self._grown += 1
             self._writes[key] = record
         except TypeError:
@@ -168,7 +167,6 @@ class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
             raise RecordNotFoundError(key, self._base.version)
         self._count()
         self._writes[key] = MISSING
-        self._counted = len(self._writes)
         self._grown -= 1
         self._deletions += 1
 
@@ -202,7 +200,7 @@ class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
         fresh = len(writes) - self._counted
         if fresh:
             base = self._map
-            # Written only once, so these hold what that wrote: to delete one counts it.
+            # Of those that were deleted meanwhile, each is in the base: to delete one counts first.
             self._grown += sum(key not in base for key in islice(reversed(writes), fresh))
             self._counted += fresh
         return len(self._map) + self._grown

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import ClosedError, ForeignSnapshotError, MutableRecordError, Store
+from tests.steps import steps_of
 
 KEYS = "abcde"
 # Each with a look at the length after it, or without: to count is to remember.
@@ -77,3 +78,16 @@ def test_the_first_reason_why_it_is_closed_is_the_one_that_is_told() -> None:
 def test_a_draft_is_of_a_snapshot(base: Any) -> None:
     with pytest.raises(ForeignSnapshotError, match="no snapshot of this very store"):
         Store({"a": 1}).draft(base)
+
+
+def test_to_pop_one_after_the_other_costs_the_same_for_each() -> None:
+    def cost_of(size: int) -> int:
+        draft = Store({n: n for n in range(size)}, maps="dict+tree").draft()
+
+        def pop_all() -> None:
+            for _ in range(size):
+                draft.popitem()
+
+        return steps_of(pop_all)
+
+    assert cost_of(400) < 5 * cost_of(100)
