@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import CodeType
 from typing import Any
 
 import pytest
 
 from cowstate import ArgumentValueError
+from cowstate.positions.reconcile.report import PassOutcome
+from tests.faults.injection import interrupt_at_opcode
 from tests.positions.reconcile.desk import START, Desk, Paper, stray
 
 
@@ -103,3 +106,20 @@ def test_the_loop_can_be_stopped_from_inside_and_started_again() -> None:
 def test_an_interval_that_is_none_is_refused() -> None:
     with pytest.raises(ArgumentValueError, match="interval_s"):
         Desk(interval_s=0)
+
+
+def begins_or_ends_a_pass(code: CodeType) -> bool:
+    return code.co_name in ("reconcile", "attempt") and "positions" in code.co_filename
+
+
+def test_a_pass_that_is_interrupted_wherever_it_begins_or_ends_is_over() -> None:
+    number = 0
+    while True:
+        number += 1
+        desk = Desk()
+        place = interrupt_at_opcode(desk.reconciler.reconcile, number, where=begins_or_ends_a_pass)
+        after = desk.reconciler.reconcile()
+        assert after.outcome is not PassOutcome.BUSY, f"interrupted at instruction {number}"
+        if place is None:
+            break
+    assert number > 20, "hardly anything was tried"
