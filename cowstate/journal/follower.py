@@ -30,6 +30,9 @@ __all__ = ["Follower"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+FAREWELL: Final = 1.0
+"""For how long, in seconds, the end of the main thread waits for the one that looks at the file."""
+
 DROPPED: Final = (
     "nobody holds the follower of {} any more, so nothing comes; keep it for as long as its feeds "
     "are read"
@@ -203,6 +206,8 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
     def _end_waits(self) -> None:
         super()._end_waits()
         self._bell.notify()
+        if self._thread is not current_thread() and self._thread.is_alive():
+            self._thread.join(FAREWELL)  # it lets go of the file while there is an interpreter
 
     def _after_fork_in_child(self) -> None:
         super()._after_fork_in_child()
