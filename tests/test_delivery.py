@@ -54,10 +54,18 @@ def test_a_thread_that_is_struck_before_its_first_instruction_is_replaced(
 def test_what_a_callback_raises_keeps_the_commit_from_nobody_who_is_served_elsewhere() -> None:
     store: Store[str, int] = Store({"a": 0})
     seen: SimpleQueue[Any] = SimpleQueue()
-    store.subscribe(seen.put, via="thread")
+    go = threading.Event()
+
+    def hold(commit: Commit[str, int]) -> None:
+        # Else the store's thread might be the one that calls, and hear what is raised.
+        assert go.wait(PATIENCE)
+        seen.put(commit)
+
+    store.subscribe(hold, via="thread")
     store.subscribe(strike)
     with pytest.raises(Struck):
         store.set("a", 1)
+    go.set()
     assert seen.get(timeout=PATIENCE).version == 1
 
 
