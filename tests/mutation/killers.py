@@ -163,7 +163,10 @@ NEAR = {
         "positions/reconcile/test_queries",
         "positions/reconcile/test_order_claims",
     ],
-    "cowstate/positions/reconcile/places.py": ["positions/reconcile/test_queries"],
+    "cowstate/positions/reconcile/places.py": [
+        "positions/reconcile/test_queries",
+        "positions/reconcile/test_strangers",
+    ],
     **{
         f"cowstate/positions/reconcile/{module}.py": [
             "positions/reconcile/test_reconciler",

@@ -152,7 +152,8 @@ def fact_of(order: Order, tally: Tally, symbol: str, *, edited: bool = False) ->
     """Return what the trades of *order* tell of it, None if that is known already. Pure.
 
     The trades that were listed are so much at least of its cumulative fill. By that it is FILLED,
-    unless its quantity was *edited*: then only the venue knows how much is left.
+    unless its quantity was *edited*, which they show if they come to more than was ordered: then
+    only the venue knows how much is left.
 
     >>> from cowstate.positions import Side
     >>> order = Order("g-50-S1", 1, Side.SELL, Decimal(50), Decimal(3), OrderStatus.NEW, 7)
@@ -164,7 +165,7 @@ def fact_of(order: Order, tally: Tally, symbol: str, *, edited: bool = False) ->
     known = order.filled == filled and order.cost >= tally.cost
     if filled <= _ZERO or filled < order.filled or known:
         return None
-    full = filled >= order.quantity and not edited
+    full = filled == order.quantity and not edited
     return OrderUpdate(
         symbol,
         order.client_oid,

@@ -7,6 +7,7 @@ special care, for it has an older cursor, and what happened since is read again.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TypeAlias
@@ -19,6 +20,8 @@ from .reports import FeeAsset, Leg, TradeKind, TradeReport
 __all__ = ["Entry", "Ledger", "Ours", "Tally", "entry_of"]
 
 _ZERO = Decimal(0)
+# How many orders that may turn out to be ours are remembered beyond their entries.
+_NAMELESS = 64
 
 Ours: TypeAlias = Callable[[TradeReport], bool | None]
 """Says of a trade whether its order is ours; None: nobody can tell before the order is known."""
@@ -85,6 +88,8 @@ class Tally(Record):
         last_ms: when the last entry happened.
         ours: whether it is an order of ours; None: it has to be asked for.
         gone: the venue does not know the order any more, so nobody else will tell of it.
+        adopted: how much of *moved* was taken for ours, into `Ledger.unattributed`, while the
+            order was held to be somebody else's; signed.
     """
 
     order_id: OrderId | None
@@ -96,6 +101,12 @@ class Tally(Record):
     last_ms: int
     ours: bool | None
     gone: bool = False
+    adopted: Decimal = _ZERO
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether no list has told our id of the order, so that it may be ours all the same."""
+        return self.client_oid is None and self.order_id is not None
 
     def grown(self, entry: Entry, ours: bool | None) -> Tally:
         """Return the tally with one more entry of the same order."""
@@ -110,6 +121,7 @@ class Tally(Record):
             # What was claimed is changed by a claim alone.
             ours if self.ours is None else self.ours,
             self.gone,
+            self.adopted,
         )
 
 
@@ -154,9 +166,10 @@ class Ledger(Record):
         """All that moved the position and is not ours by all that is known, by kind, signed."""
         others = dict(self.settled_others)
         for tally in self.tallies:
-            if tally.ours is False:
+            left = _not_adopted(tally)
+            if tally.ours is False and left:
                 before = others.get(TradeKind.TRADE, _ZERO)
-                others[TradeKind.TRADE] = EXACT.add(before, tally.moved)
+                others[TradeKind.TRADE] = EXACT.add(before, left)
         return others
 
     @property
@@ -249,18 +262,23 @@ class Ledger(Record):
     def forgotten(self, before_ms: int) -> Ledger:
         """Return the ledger without entries before *before_ms*; what they come to stays.
 
-        Nothing is dropped that may be listed once more, that is, nothing from `since_ms` on.
+        Nothing is dropped that may be listed once more, that is, nothing from `since_ms` on. Of
+        orders that were held to be somebody else's though no list has told our id of them, the
+        latest 64 are kept: one of them may turn out to be ours, and is not to count twice.
         """
         kept_ms = min(before_ms, self.since_ms)
         if kept_ms <= self.kept_ms:
             return self
         entries = tuple(entry for entry in self.entries if entry.time_ms >= kept_ms)
         others = dict(self.settled_others)
+        old = [each for each in self.tallies if each.ours is False and each.last_ms < kept_ms]
+        nameless = sorted((each for each in old if each.is_nameless), key=_last)[-_NAMELESS:]
+        settled = {_name(tally) for tally in old} - {_name(tally) for tally in nameless}
         tallies = []
         for tally in self.tallies:
-            if tally.ours is False and tally.last_ms < kept_ms:
+            if _name(tally) in settled:
                 before = others.get(TradeKind.TRADE, _ZERO)
-                others[TradeKind.TRADE] = EXACT.add(before, tally.moved)
+                others[TradeKind.TRADE] = EXACT.add(before, _not_adopted(tally))
             else:
                 tallies.append(tally)
         return self.replace(
@@ -279,7 +297,8 @@ class Ledger(Record):
         """Return the ledger when it has turned out whose order *tally* is of.
 
         If it is not *ours*, for all that is known, its trades are among `others` from now on. The
-        tally is kept, for a late event may tell that it is ours after all.
+        tally is kept, for a late event may tell that it is ours after all; then what was adopted
+        of it is given back.
         """
         known = self.tally(tally.order_id, tally.client_oid)
         if known is None:
@@ -291,8 +310,10 @@ class Ledger(Record):
             if known.ours is not False:
                 unattributed = EXACT.subtract(unattributed, fees)
         elif known.ours is False:
-            unattributed = EXACT.add(unattributed, fees)
-        now = known.replace(ours=ours, client_oid=client_oid or known.client_oid)
+            unattributed = EXACT.add(unattributed, EXACT.subtract(fees, known.adopted))
+        adopted = _ZERO if ours else known.adopted
+        name = client_oid or known.client_oid
+        now = known.replace(ours=ours, client_oid=name, adopted=adopted)
         return self._with(known, now).replace(unattributed=unattributed, others_ms=others_ms)
 
     def given_up(self, tally: Tally) -> Ledger:
@@ -320,13 +341,21 @@ class Ledger(Record):
         )
 
     def adopted(self, kind: TradeKind) -> Ledger:
-        """Return the ledger when what entries of *kind* moved is taken for ours."""
+        """Return the ledger when what entries of *kind* moved is taken for ours.
+
+        Whose orders that were is remembered, as far as one of them may turn out to be ours.
+        """
         moved = self.others.get(kind, _ZERO)
         settled = {each: amount for each, amount in self.settled_others if each is not kind}
         tallies = self.tallies
         if kind is TradeKind.TRADE:
-            tallies = tuple(tally for tally in tallies if tally.ours is not False)
-        if not moved and len(tallies) == len(self.tallies):
+            tallies = tuple(
+                tally.replace(adopted=tally.moved)
+                if tally.ours is False and _not_adopted(tally)
+                else tally
+                for tally in tallies
+            )
+        if not moved and all(map(operator.is_, tallies, self.tallies)):
             return self
         return self.replace(
             unattributed=EXACT.add(self.unattributed, moved),
@@ -345,6 +374,14 @@ class Ledger(Record):
 
 def _name(order: Entry | Tally) -> tuple[OrderId | None, str | None]:
     return order.order_id, order.client_oid if order.order_id is None else None
+
+
+def _not_adopted(tally: Tally) -> Decimal:
+    return EXACT.subtract(tally.moved, tally.adopted)
+
+
+def _last(tally: Tally) -> int:
+    return tally.last_ms
 
 
 def _sorted(others: Mapping[TradeKind, Decimal]) -> tuple[tuple[TradeKind, Decimal], ...]:

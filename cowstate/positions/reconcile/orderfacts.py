@@ -21,8 +21,9 @@ from ..book.slots import ForgottenOrder, InventorySlot, Order
 from ..book.store import Slots
 from ..exchange.promises import FOREVER, VenuePromises
 from .fates import Said, given_up, is_acknowledged, is_alive_for_sure, is_gone, purged
-from .places import Place, Placed, place_of, place_of_tally
+from .places import Place, Placed, place_of, place_of_tally, places_of
 from .queries import Asking, OrderAnswer, OrdersSeen, ghosts_in, name_of
+from .strangers import guessed_ids, is_among, strangers_in
 
 __all__ = ["Claim", "Ending", "Fold", "OrderFacts", "plan_facts"]
 
@@ -104,9 +105,11 @@ class _Facts:
         self.findings = findings
         self.config = config
         self.promises = promises
+        self.strangers = strangers_in(slots, seen.listed or (), ledger, config, promises)
         # What was joined so far of each order, so that the same fact is not joined twice.
         self.known: dict[str, Order] = {}
-        self.forgotten = {
+        # By the venue's ids, where those of a tally are the only ones.
+        self.named = {
             order.order_id: Placed(Place.FORGOTTEN, order.client_oid, key)
             for key, slot in slots.items()
             for order in slot.forgotten
@@ -132,21 +135,14 @@ class _Facts:
                 self.findings = self.findings.laid(ghost.order_id)
         for answer in self.seen.answers:
             self._answered(answer)
+        self.named.update(places_of(self.known.values(), self.config))
         for tally in self.ledger.tallies:
             self._traded(tally)
-        alive = (
-            order.client_oid
-            for slot in self.slots.values()
-            for order in slot.orders
-            if not order.terminal
-        )
-        over = (
-            order.client_oid
-            for slot in self.slots.values()
-            for order in slot.orders
-            if order.terminal
-        )
+        orders = [order for slot in self.slots.values() for order in slot.orders]
+        alive = [order.client_oid for order in orders if not order.terminal]
+        over = [order.client_oid for order in orders if order.terminal]
         unknown = (name_of(tally.order_id, tally.client_oid) for tally in self.ledger.tallies)
+        guessed = guessed_ids(self.slots, self.strangers, self.config)
         missed = self.findings.absent or self.findings.given_up
         return OrderFacts(
             tuple(self.join),
@@ -159,7 +155,7 @@ class _Facts:
             tuple(self.foreign),
             tuple(self.hidden),
             tuple((key, tuple(names)) for key, names in sorted(self._dropped().items())),
-            self.findings.only((*alive, *unknown), over if missed else ()),
+            self.findings.only((*alive, *unknown, *guessed), over if missed else ()),
         )
 
     def _told(self, update: OrderUpdate) -> Placed:
@@ -232,6 +228,8 @@ class _Facts:
 
     def _answered(self, answer: OrderAnswer) -> None:
         query, update = answer.query, answer.update
+        if query.why is Asking.STRANGER and not is_among(self.strangers, update):
+            return
         if answer.said is Said.TOLD and update is not None:
             self._told_of(answer, update)
         elif query.why is Asking.UNLISTED:
@@ -327,10 +325,10 @@ class _Facts:
             self.gone.append(tally)
 
     def _place(self, tally: Tally) -> Placed:
-        """Return where it belongs; what names no id of ours may be of a forgotten order."""
+        """Return where it belongs; its order may be forgotten, or known since an answer came."""
         placed = place_of_tally(self.slots, tally, self.config)
         if placed.place is Place.NAMELESS and tally.order_id is not None:
-            return self.forgotten.get(tally.order_id, placed)
+            return self.named.get(tally.order_id, placed)
         return placed
 
     def _traded(self, tally: Tally) -> None:

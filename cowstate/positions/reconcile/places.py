@@ -6,6 +6,7 @@ after a restart from an old state, or where ids may be used again, two orders ma
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from cowstate import Record
@@ -17,7 +18,7 @@ from ..book.model import OrderId, OrderUpdate
 from ..book.slots import InventorySlot, Order
 from ..book.store import Slots
 
-__all__ = ["Place", "Placed", "place_of", "place_of_tally"]
+__all__ = ["Place", "Placed", "place_of", "place_of_tally", "places_of"]
 
 
 class Place(StrEnum):
@@ -55,6 +56,16 @@ def place_of_tally(slots: Slots, tally: Tally, config: GridConfig) -> Placed:
     """Return where the order of *tally* belongs. Pure; O(log slots)."""
     found = _find(slots, tally.order_id, tally.client_oid, config)
     return found or Placed(Place.NAMELESS, tally.client_oid or "", "")
+
+
+def places_of(orders: Iterable[Order], config: GridConfig) -> dict[OrderId, Placed]:
+    """Return where *orders* belong that were learnt just now, by the venue's ids. Pure."""
+    return {
+        order.order_id: Placed(Place.KNOWN, order.client_oid, parts.slot, order)
+        for order in orders
+        if order.order_id is not None
+        and (parts := parse_client_oid(order.client_oid, config.prefix)) is not None
+    }
 
 
 def _find(

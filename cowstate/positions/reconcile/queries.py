@@ -15,6 +15,7 @@ from ..book.store import Slots
 from ..exchange.promises import VenuePromises
 from .fates import Said, can_be_asked, is_acknowledged
 from .places import Place, place_of, place_of_tally
+from .strangers import guessed_ids, strangers_in
 
 __all__ = [
     "Asking",
@@ -26,17 +27,22 @@ __all__ = [
     "plan_queries",
 ]
 
+# How many ids are tried in one pass for orders of nobody.
+_GUESSES = 8
+
 
 class Asking(IntEnum):
     """Why an order is asked for; the lower comes first.
 
     UNKNOWN: trades tell of it, and no slot knows it. GHOST: it is listed as working, and is
-    over here. UNLISTED: it is alive here and not listed.
+    over here. UNLISTED: it is alive here and not listed. STRANGER: an order that is nobody's
+    may be it.
     """
 
     UNKNOWN = 1
     GHOST = 2
     UNLISTED = 3
+    STRANGER = 4
 
 
 class Query(Record):
@@ -95,8 +101,9 @@ def plan_queries(
 
     First those of which trades tell and that nobody knows, the oldest trade first; then those
     that are listed though they are over; then those that are alive and not listed, of these
-    first who was asked for longest ago, then the oldest. The same input gives the same output,
-    in whatever order its mappings are.
+    first who was asked for longest ago, then the oldest; at last, eight at once, those that
+    orders of nobody may be. The same input gives the same output, in whatever order its
+    mappings are.
     """
     answered = {answer.query.name for answer in seen.answers}
     asked = dict(findings.asked)
@@ -137,6 +144,14 @@ def plan_queries(
                     is_acknowledged(order),
                 )
                 ask(query, asked.get(query.name, -1), order.time_ms)
+    guesses = []
+    strangers = strangers_in(slots, seen.listed or (), ledger, config, promises)
+    for place, name in enumerate(guessed_ids(slots, strangers, config)):
+        if name not in answered:
+            guess = Query(name, name, None, Asking.STRANGER)
+            guesses.append(((guess.why, asked.get(name, -1), place, name), guess))
+    made = sum(answer.query.why is Asking.STRANGER for answer in seen.answers)
+    found += sorted(guesses, key=_rank)[: max(_GUESSES - made, 0)]
     return tuple(query for _, query in sorted(found, key=_rank)[:budget])
 
 

@@ -220,6 +220,44 @@ def test_adopting_moves_what_others_did_to_the_unattributed(trades):
     assert not adopted.others_total
 
 
+@given(entries, entries.map(lambda trades: trades[:4]), st.integers(0, 6))
+def test_what_was_adopted_and_turns_out_to_be_ours_is_as_if_it_had_been_known(first, later, kept):
+    """However it was read, and whatever was filled of it after the adoption."""
+    first = [each.replace(client_oid=None) for each in first]
+    later = [
+        each.replace(trade_id=each.trade_id + 100, time_ms=6, client_oid=None) for each in later
+    ]
+    known = absorb(Ledger(), *first, *later)
+    ledger = absorb(Ledger(), *first)
+    tallies = ledger.tallies
+    for tally in tallies:
+        ledger = ledger.claimed(tally, False)
+    others = ledger.settled_others
+    ledger = absorb(ledger.adopted(TradeKind.TRADE).read(6).forgotten(kept), *later)
+    assert moved(ledger) == moved(known)
+    for tally in tallies:
+        ledger = ledger.claimed(tally, True)
+        known = known.claimed(tally, True)
+    adopted = sum((amount for kind, amount in others if kind is TradeKind.TRADE), Decimal(0))
+    assert ledger.unattributed == known.unattributed + adopted
+    assert ledger.tallies == known.tallies
+    assert moved(ledger) == moved(known)
+
+
+def test_of_orders_that_name_no_id_of_ours_the_latest_are_remembered():
+    trades = [trade(n, 1_000 + n, time_ms=n, client_oid=None) for n in range(100)]
+    ledger, _ = Ledger().absorbed(trades, ours=lambda report: None)
+    for tally in ledger.tallies:
+        ledger = ledger.claimed(tally, False)
+    adopted = ledger.adopted(TradeKind.TRADE).read(1_000)
+    kept = adopted.forgotten(1_000)
+    assert [tally.order_id for tally in kept.tallies] == list(range(1_036, 1_100))
+    assert moved(kept) == moved(adopted) == 100
+    assert not kept.others_total
+    left = ledger.read(1_000).forgotten(1_000)
+    assert left.others_total == ledger.others_total == 100
+
+
 def test_what_others_did_has_a_time_and_a_kind():
     ledger = absorb(
         Ledger(), trade(1, 0, 3, 10), trade(2, 1, 1, 20), trade(3, 0, kind=TradeKind.FUNDING)

@@ -129,3 +129,20 @@ def test_an_order_that_was_purged_locks_no_slot_and_opens_no_breaker() -> None:
     assert locked.slot().slot_status is SlotStatus.LOCKED
     halted = cancelled_and_purged(twins.HaltsAtWhatIsPurged)
     assert halted.result.halts[HaltVerdict.WRONG] > 1
+
+
+def test_an_order_that_was_filled_by_more_than_was_ordered_is_not_over() -> None:
+    """Somebody made it larger by hand, and the stream told neither of that nor of the fill."""
+    stage = Stage(order_lag=60_000)
+    stage.buy_at()
+    stage.hours("gap", 10_000)
+    stage.amend("grid-1000-B1", 1_000, "0.1")
+    stage.fill(1_000, "0.07")
+    stage.wait(500)
+    # The list of orders and the answers are not heard: the trades alone tell.
+    stage.silence("open", 4_000)
+    stage.look()
+    order = stage.known("grid-1000-B1")
+    assert (order.filled, order.terminal) == (Decimal("0.07"), False)
+    assert stage.gap().closed
+    assert stage.did_no_harm()

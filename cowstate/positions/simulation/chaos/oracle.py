@@ -26,11 +26,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ...book.ids import parse_client_oid
-from ...book.model import EXACT, OrderUpdate, Side
+from ...book.model import EXACT, OrderStatus, OrderUpdate, Side
 from ...book.slots import InventorySlot, Order
 
 __all__ = ["Fact", "Gap", "HaltVerdict", "Judgement", "Truth", "VenueOrder", "gap_of", "judge"]
-__all__ += ["judge_halt", "known_orders", "venue_order"]
+__all__ += ["judge_halt", "known_orders", "made_short", "venue_order"]
 
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
@@ -208,7 +208,8 @@ class _Counts:
         fact = truth.facts.get(order.client_oid)
         if fact is not None and fact.order_id not in (None, order.order_id):
             fact = None
-        if order.order_id not in truth.ending or not order.alive:
+        works = order.alive and order.order_id not in truth.ending
+        if works or not (order.alive or _may_come(local, truth)):
             if fact is not None:
                 here = (here or local is None) and not fact.over
             if here is not order.alive:
@@ -243,6 +244,13 @@ class _Counts:
         self.unexplained = EXACT.subtract(self.unexplained, _net(filled, side, fee))
 
 
+def _may_come(local: Order | None, truth: Truth) -> bool:
+    """Whether *local* may still be on its way for all that is known, whoever had its id before."""
+    if local is None or local.order_id is not None or local.status is not OrderStatus.PENDING:
+        return False
+    return local.client_oid in truth.young
+
+
 def _net(filled: Decimal, side: Side, fee: Decimal) -> Decimal:
     if side is Side.SELL:
         return filled.copy_negate()
@@ -264,6 +272,33 @@ def judge(before: Gap, after: Gap) -> Judgement:
     if after.wrong < before.wrong or after.behind < before.behind or after.error < before.error:
         return Judgement.NEEDED
     return Judgement.NEEDLESS
+
+
+def made_short(old: InventorySlot | None, new: InventorySlot) -> bool:
+    """Whether a correction made a slot short: what its orders have filled is a fact, and is none.
+
+    An order that was made larger by hand sells more than its slot holds, and of a sale the book may
+    hear before it hears of the purchase. Pure.
+
+    >>> held = InventorySlot(Decimal(50), Decimal(1))
+    >>> made_short(held, held.replace(position_qty=Decimal(-1)))
+    True
+    """
+    before = _ZERO if old is None else old.position_qty
+    if not new.position_qty < _ZERO <= before:
+        return False
+    known = {} if old is None else _filled(old)
+    learnt = _ZERO
+    for name, filled in _filled(new).items():
+        learnt = EXACT.add(learnt, EXACT.subtract(filled, known.get(name, _ZERO)))
+    return EXACT.subtract(new.position_qty, before) < learnt
+
+
+def _filled(slot: InventorySlot) -> dict[str, Decimal]:
+    """Return what each order that a slot knows has filled, signed."""
+    filled = {order.client_oid: order.filled for order in slot.forgotten}
+    filled.update({order.client_oid: order.signed_filled for order in slot.orders})
+    return filled
 
 
 def judge_halt(gaps: Iterable[tuple[Gap, Decimal]], bound: Decimal) -> HaltVerdict:

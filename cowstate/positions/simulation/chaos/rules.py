@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ...book.account import Account, held
 from ...book.config import GridConfig
+from ...book.ids import parse_client_oid
 from ...book.model import EXACT, OrderId
 from ...book.reports import TradeReport
 from ...book.slots import InventorySlot
@@ -159,26 +160,49 @@ class PresentLife:
         return EXACT.add(held(slots), account.ledger.others_total)
 
     def unread(self, slots: Slots, entries: Sequence[TradeReport], /) -> Decimal | None:
-        """See `Life.unread`: what its ledger does not hold, from its cursor on."""
+        """See `Life.unread`: what its ledger does not hold, from its cursor on.
+
+        What may be an order of ours is neither read nor wrong before it is known whose it is: when
+        its slot learns of it, the ledger gives back what it had counted.
+        """
         account: Account = slots.meta
         ledger, ours = account.ledger, f"{self.manager.config.prefix}-"
-        # What may be ours is no more than read: whose it is has still to be asked.
-        asking = {tally.order_id for tally in ledger.tallies if tally.ours is None}
         known: set[OrderId] | None = None
         total = Decimal(0)
         for entry in reversed(entries):
-            if entry.time_ms < ledger.since_ms and entry.order_id not in asking:
-                if not asking:
-                    break
-                continue
+            if entry.time_ms < ledger.since_ms:
+                break
             if known is None:
-                known = {each.trade_id for each in ledger.entries if each.order_id not in asking}
+                known = {each.trade_id for each in ledger.entries}
             if entry.trade_id in known:
                 continue
             total = EXACT.add(total, entry.moved)
             if (entry.client_oid or "").startswith(ours):
                 total = EXACT.subtract(total, entry.filled)
+        unsure = [tally for tally in ledger.tallies if tally.ours is not True]
+        if unsure:
+            names = {entry.order_id: entry.client_oid or "" for entry in entries}
+            for tally in unsure:
+                name = names.get(tally.order_id, "")
+                learnt = self._can_be_learnt(slots, name, tally.order_id)
+                if learnt and tally.ours is False:
+                    total = EXACT.subtract(total, tally.traded)
+                elif not learnt and tally.ours is None:
+                    total = EXACT.add(total, tally.traded)
         return total
+
+    def _can_be_learnt(self, slots: Slots, name: str, order_id: OrderId | None) -> bool:
+        """Whether the book may still learn of that order, as the oracle understands it."""
+        parts = parse_client_oid(name, self.manager.config.prefix)
+        if parts is None:
+            return False
+        slot: InventorySlot | None = slots.get(parts.slot)
+        if slot is None:
+            return True
+        known = slot.order(name)
+        if known is not None:
+            return known.order_id in (None, order_id)
+        return parts.sequence > slot.retired_sequence
 
     def save(self) -> Any:
         """See `Life.save`: all that is known is in one version."""

@@ -23,6 +23,7 @@ from .oracle import (
     judge,
     judge_halt,
     known_orders,
+    made_short,
     venue_order,
 )
 from .result import Ending, Finding, WorldResult
@@ -174,7 +175,8 @@ class Watch:
             moved = EXACT.subtract(after.unexplained, before.unexplained)
             self.result.corrected = EXACT.add(self.result.corrected, moved.copy_abs())
         for old, new in commit.changes.values():
-            if _held(new) < 0 <= _held(old):
+            slot = old if isinstance(old, InventorySlot) else None
+            if isinstance(new, InventorySlot) and made_short(slot, new):
                 self.result.shorts += 1
                 self._find("SHORT", _keys(commit))
         if judgement not in (Judgement.NEEDED, Judgement.NEEDLESS):
@@ -252,7 +254,8 @@ class Watch:
             self._large_for, self._large_since = 0, self._venue.now_ms
         else:
             self._large_for += 1
-            if self._large_for > _LONG and self._is_overdue():
+            # Who waits for the first exact look of its life does not trade, halted or not.
+            if self._large_for > _LONG and self._is_overdue() and life.may_trade():
                 result.overdue += 1
                 if result.overdue == 1:
                     self._find("OVERDUE", f"a halt, for {self._large_for} passes: {_said(gap)}")

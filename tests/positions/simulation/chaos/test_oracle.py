@@ -20,6 +20,7 @@ from cowstate.positions.simulation.chaos.oracle import (
     judge,
     judge_halt,
     known_orders,
+    made_short,
     venue_order,
 )
 
@@ -210,6 +211,19 @@ def test_nobody_can_know_yet_that_a_request_was_lost() -> None:
     assert gap(book(sent), Truth(Decimal(0))).behind == 1
 
 
+def test_nobody_can_know_it_either_where_an_order_that_is_over_had_the_same_id() -> None:
+    ended = update(0, 0, OrderStatus.CANCELED)
+    sent = update(0, 0, OrderStatus.PENDING).replace(order_id=None)
+    young = frozenset([sent.client_oid])
+    assert gap(book(sent), truth_of(ended, young=young)).closed
+    assert gap(book(sent), truth_of(ended)).behind == 1
+    # What was heard of is on its way no more; and what works there is there.
+    assert gap(book(update(0, 0, OrderStatus.NEW)), truth_of(ended, young=young)).behind == 1
+    works = update(0, 0, OrderStatus.NEW)
+    over = update(0, 0, OrderStatus.CANCELED).replace(order_id=None)
+    assert gap(book(over), truth_of(works, young=young)).wrong == 1
+
+
 def test_a_fill_that_was_never_is_missed_and_unexplained() -> None:
     invented = update(0, 3, OrderStatus.PARTIALLY_FILLED)
     found = gap(book(invented), Truth(Decimal(0)))
@@ -225,6 +239,22 @@ def test_two_orders_under_one_id_are_two() -> None:
     assert (found.unexplained, found.missed, found.behind) == (LOT, 0, 1)
     ended = found._replace(behind=0)
     assert gap(book(ours), truth_of(ours, other, ending=frozenset([77]))) == ended
+
+
+def test_a_slot_is_made_short_by_a_correction_and_by_no_fact() -> None:
+    bought = book(update(0, 2, OrderStatus.FILLED))
+    (slot,) = bought.values()
+    assert slot.position_qty == LOT * 2
+    sold = update(3, 5, OrderStatus.FILLED, Side.SELL)
+    by_fact = apply_order_update(slot, sold)
+    assert by_fact.position_qty == -LOT * 3
+    assert not made_short(slot, by_fact)
+    assert not made_short(None, apply_order_update(InventorySlot(slot.price), sold))
+    assert not made_short(by_fact, adjust_position(by_fact, -LOT * 4))  # it was short before
+    assert not made_short(slot, adjust_position(slot, Decimal(0)))
+    assert made_short(slot, adjust_position(slot, -LOT))
+    assert made_short(slot, adjust_position(by_fact, -LOT * 4))
+    assert made_short(None, adjust_position(InventorySlot(slot.price), -LOT))
 
 
 def test_a_purchase_that_is_learnt_without_its_fee_is_no_harm() -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from cowstate.positions.simulation.chaos.campaign import RULES, Row, run_campaign
+from cowstate.positions.simulation.chaos.result import Ending
+from cowstate.positions.simulation.chaos.rules import Claim, PresentLife, Said
+from cowstate.positions.simulation.chaos.world import live, silenced
 from cowstate.positions.simulation.chaos.worlds import WORLDS, specs_of
 from tests.positions.simulation.chaos import twins
 from tests.positions.simulation.chaos.interval import IntervalLife
@@ -219,6 +222,24 @@ def test_harm_by_what_no_answer_had_shown_yet_is_counted_apart() -> None:
     lagging = lived(twins.BelievesThePosition, 8, "drifting", position_lag=6_000, **faults)
     assert lagging.unseen
     assert not lived(twins.BelievesThePosition, 8, "drifting", **faults).unseen
+
+
+@pytest.mark.parametrize("trades", [True, False])
+def test_a_halt_is_missing_only_where_trading_goes_on(trades: bool) -> None:
+    class SaysNothing(PresentLife):
+        """Knows no divergence; and trades all the same, or waits for its first exact look."""
+
+        def reconcile(self) -> Said:
+            return Said(Claim.NONE)
+
+        def may_trade(self) -> bool:
+            return trades
+
+    with silenced():
+        found = [live(spec, SaysNothing) for spec in specs_of(3, name="manual_large")]
+    assert any(result.overdue for result in found) is trades
+    # That nobody was told by the end is another matter.
+    assert all(result.ending is Ending.MISSING for result in found)
 
 
 # What the rule does that ours replaces is known: the oracle must say so, or it sees nothing.
