@@ -207,15 +207,17 @@ NEAR = {
         for module, tests in {
             "campaign": ["worlds", "oracle_finds"],
             "client": ["endpoints", "kept_promises", "oracle_finds"],
+            "delays": ["sight", "two_histories", "worlds"],
             "others": ["oracle_finds", "worlds"],
             "original": ["oracle_finds"],
             "result": ["oracle_finds", "worlds"],
             "rules": ["oracle_finds"],
             "script": ["faults"],
             "shrink": ["worlds"],
+            "sight": ["two_histories"],
             "story": ["worlds"],
             "venue": ["endpoints", "kept_promises"],
-            "watch": ["oracle_finds", "worlds"],
+            "watch": ["oracle_finds", "worlds", "two_histories"],
             "world": ["worlds", "oracle_finds"],
             "worlds": ["faults"],
         }.items()

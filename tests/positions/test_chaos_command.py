@@ -14,7 +14,7 @@ import pytest
 from cowstate.cli import main
 from cowstate.positions.simulation.chaos.campaign import RULES
 from cowstate.positions.simulation.chaos.faults import KINDS
-from cowstate.positions.simulation.chaos.rules import PresentLife, Said
+from cowstate.positions.simulation.chaos.rules import Claim, PresentLife, Said
 from cowstate.positions.simulation.chaos.worlds import WORLDS
 from tests.positions.simulation.chaos.twins import BelievesThePosition, SumsLegs
 
@@ -134,8 +134,41 @@ def test_harm_that_no_observer_could_avoid_is_shown(
     faults = ("latency=1500", "manual_large=0", "manual=40", "market=0")
     options = [part for each in faults for part in ("--fault", each)]
     _, text = said(capsys, "--rule", "ours", "--world", "drifting", "--worlds", "12", *options)
-    assert "ours did harm that no observer could avoid; the first:" in text
+    assert "ours met what no observer could avoid or know; the first:" in text
     assert re.search(r"--world drifting --story \d+: UNAVOIDABLE: ", text)
+
+
+def test_a_divergence_of_which_nobody_knows_how_large_it_is_is_shown_and_is_no_failure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    of = ("--rule", "ours", "--world", "lagging", "--worlds", "1", "--seed", "107185")
+    status, text = said(capsys, *of)
+    assert status == 0
+    assert re.search(r"^  and how much is wrong, nobody knows +1$", text, re.MULTILINE)
+    assert "--world lagging --story 107185: UNDECIDED: 0.041 unexplained" in text
+
+
+def test_worlds_in_which_it_took_long_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Waits(PresentLife):
+        def reconcile(self) -> Said:
+            said = super().reconcile()
+            return Said(Claim.EXACT) if said.claim is Claim.DIVERGES else said
+
+    monkeypatch.setitem(RULES, "ours", Waits)
+    of = ("--rule", "ours", "--world", "manual", "--worlds", "4")
+    _, text = said(capsys, *of, "--json")
+    ours = json.loads(text)["rules"]["ours"]
+    assert ours["all"]["late"] == len(ours["slow"]) > 0
+    assert ours["all"]["proof_due_worst"] > 2
+    _, text = said(capsys, *of)
+    assert "ours took longer than it is to; the first:" in text
+    named = re.search(
+        r"^  --world manual --story \d+: (\d+) passes to prove, \d+ to heal$", text, re.M
+    )
+    assert named is not None
+    assert int(named[1]) > 2
 
 
 def test_a_failing_world_is_made_small_and_told(

@@ -18,7 +18,7 @@ from ..simulation.chaos.campaign import RULES, Campaign, Row, run_campaign
 from ..simulation.chaos.client import promises_of
 from ..simulation.chaos.faults import KINDS
 from ..simulation.chaos.oracle import Judgement
-from ..simulation.chaos.result import Finding, WorldResult
+from ..simulation.chaos.result import Ending, Finding, WorldResult
 from ..simulation.chaos.script import START_MS
 from ..simulation.chaos.shrink import shrunk
 from ..simulation.chaos.story import described, story_of
@@ -42,7 +42,7 @@ Ctrl-C; 141 nobody read the output to its end.
 _WORLDS = 4 * len(WORLDS)
 _OURS = next(iter(RULES))
 _SHOWN = 10
-_UNAVOIDABLE = (Judgement.UNAVOIDABLE.value, Judgement.UNSEEN.value)
+_UNAVOIDABLE = (Judgement.UNAVOIDABLE.value, Judgement.UNSEEN.value, Ending.UNDECIDED.value)
 _READERS: dict[type, Callable[[str], Any]] = {Decimal: Decimal, FeeAsset: FeeAsset}
 _TRUE = VenuePromises.exact()
 _PROMISES = [name for name in VenuePromises.__struct_fields__ if name != "unknown"]
@@ -201,6 +201,7 @@ def as_json(campaign: Campaign, seconds: float) -> dict[str, Any]:
                 },
                 "failures": [_failure_as_json(each) for each in campaign.failures[rule]],
                 "unavoidable": [_failure_as_json(each) for each in campaign.unavoidable[rule]],
+                "slow": [_failure_as_json(each) for each in campaign.slow[rule]],
             }
             for rule in campaign.rules
         },
@@ -244,7 +245,7 @@ def as_text(campaign: Campaign, seconds: float) -> str:
             lines += [f"  {described(result)}: {_told(result.failure)}" for result in failures]
             world, seed = failures[0].world, failures[0].seed
             lines.append(f"  see: cowstate chaos --rule {rule} --world {world} --story {seed}")
-        lines += _argued(campaign, rule)
+        lines += [*_argued(campaign, rule), *_slow(campaign, rule)]
     return "\n".join(lines)
 
 
@@ -253,10 +254,21 @@ def _argued(campaign: Campaign, rule: str) -> Iterator[str]:
     results = campaign.unavoidable[rule][:_SHOWN]
     if results:
         yield ""
-        yield f"{rule} did harm that no observer could avoid; the first:"
+        yield f"{rule} met what no observer could avoid or know; the first:"
     for result in results:
         found = (each for each in result.findings if each.what in _UNAVOIDABLE)
         yield f"  {described(result)}: {_told(next(found, None))}"
+
+
+def _slow(campaign: Campaign, rule: str) -> Iterator[str]:
+    """Tell where it took long, though it could be known."""
+    results = campaign.slow[rule][:_SHOWN]
+    if results:
+        yield ""
+        yield f"{rule} took longer than it is to; the first:"
+    for result in results:
+        heal, proof = (max(due, default=0) for due in (result.heals_due, result.proofs_due))
+        yield f"  {described(result)}: {proof} passes to prove, {heal} to heal"
 
 
 def _told(finding: Finding | None) -> str:
@@ -276,12 +288,16 @@ def _summary(rows: dict[str, Row]) -> Iterator[tuple[str, list[str]]]:
     yield line("halts right / small / wrong", "halts_right", "halts_small", "halts_wrong")
     yield line("needed halts missing", "missing")
     yield line("unhealed after ten passes", "unhealed")
+    yield line("  and how much is wrong, nobody knows", "undecided")
     yield line("passes exact / within / diverge", "exact", "within", "diverges")
     yield "passes that say nothing", [f"{row.silent_part:.2%}" for row in rows.values()]
     yield line("  for long, and nobody is told", "untold")
     yield line('passes that say "exact" wrongly', "false_exact")
-    yield line("passes to prove, median / worst", "proof_median", "proof_worst")
-    yield line("passes to heal, median / worst", "heal_median", "heal_worst")
+    for doing, name, slow, most in (("prove", "proof", "late", 2), ("heal", "heal", "slow", 8)):
+        parts = ("median", "most", "worst")
+        yield line(f"passes to {doing}, median / 99 % / worst", *(f"{name}_{p}" for p in parts))
+        yield line("  since it could be known", *(f"{name}_due_{part}" for part in parts))
+        yield line(f"  worlds with more than {most} of these", slow)
     yield line("width, median / widest", "width_median", "width_worst")
     yield line("slots made short", "shorts")
     yield line("corrected without bound", "unbounded")
@@ -303,8 +319,15 @@ def _by_world(campaign: Campaign, rule: str) -> list[str]:
         ("wrong", "halts_wrong"),
         ("missing", "missing"),
         ("unhealed", "unhealed"),
+        ("undec.", "undecided"),
         ("heal", "heal_median"),
+        ("99 %", "heal_most"),
         ("worst", "heal_worst"),
+        ("known", "heal_due_worst"),
+        ("slow", "slow"),
+        ("prove", "proof_worst"),
+        ("known", "proof_due_worst"),
+        ("late", "late"),
     )
     body = []
     for world in campaign.worlds:

@@ -19,7 +19,7 @@ from .alarms import Alarm, alarms_of, halted_by
 from .asking import ENDPOINTS, Heard
 from .evidence import Evidence
 from .lags import age_of, contradictions, late_trades, sighted, taught
-from .looks import TradesReading
+from .looks import PositionLook, TradesReading
 from .memory import Memory
 from .orderfacts import OrderFacts, plan_facts
 from .others import OthersPlan, plan_others
@@ -28,6 +28,7 @@ from .reading import keep_ms, take_in
 from .standing import Standing, held_orders, standing_of
 from .untraded import judge_untraded
 from .verdicts import Judgement, Verdict, VerdictKind, judge_looks, verdict_of
+from .waiting import gained, unexplained
 
 __all__ = ["Halt", "PassPlan", "plan_pass"]
 
@@ -139,7 +140,7 @@ class _Plan:
         judgement = self._judge(ledger, standing, facts)
         self._hear()
         sightings = self._sight(ledger, fresh, standing, facts, judgement)
-        verdict = self._verdict(standing, judgement)
+        verdict = self._verdict(ledger, standing, facts, judgement)
         ledger = _settled(ledger, facts)
         others = plan_others(ledger, judgement.agreed_from_ms, policy)
         for kind in others.adopt:
@@ -259,7 +260,9 @@ class _Plan:
                 sightings = sighted(sightings, "positions_lag_ms", age, now_ms)
         return sightings
 
-    def _verdict(self, standing: Standing, judgement: Judgement) -> Verdict:
+    def _verdict(
+        self, ledger: Ledger, standing: Standing, facts: OrderFacts, judgement: Judgement
+    ) -> Verdict:
         verdict = verdict_of(
             judgement.evidence,
             now_ms=self.now_ms,
@@ -269,14 +272,33 @@ class _Plan:
             policy=self.policy,
             corrected=self.account.corrected_lately(self.now_ms),
         )
+        if verdict.kind is not VerdictKind.CORRECT:
+            return verdict
         since_ms = self.memory.watch.began_ms
         if self.memory.read_ms is not None:
             since_ms = self.memory.read_ms
         early = self.now_ms - since_ms <= self.policy.untraded_ms
-        if verdict.kind is VerdictKind.CORRECT and self.memory.untraded and early:
-            why = f"{verdict.why}; the trades, which may explain it, cannot be read"
-            return verdict.replace(kind=VerdictKind.DIVERGES, remedy=Remedy.REPORT, why=why)
-        return verdict
+        but = ""
+        if self.memory.untraded and early:
+            but = "the trades, which may explain it, cannot be read"
+        elif self._newer_look(ledger, standing, facts, verdict) is not None:
+            but = "a newer look, which waits for its trades, does not fit it"
+        if not but:
+            return verdict
+        why = f"{verdict.why}; {but}"
+        return verdict.replace(kind=VerdictKind.DIVERGES, remedy=Remedy.REPORT, why=why)
+
+    def _newer_look(
+        self, ledger: Ledger, standing: Standing, facts: OrderFacts, verdict: Verdict
+    ) -> PositionLook | None:
+        """Return a look that came after all that were judged and that does not fit *verdict*."""
+        divergence = None if verdict.possible is None else verdict.possible.exact
+        if divergence is None or not self.memory.pending:
+            return None
+        _, growths = gained(self.slots, ledger, facts, self.now_ms)
+        return unexplained(
+            self.memory.pending, divergence, standing, ledger.entries, growths, self.promises
+        )
 
     # What follows
 

@@ -35,6 +35,8 @@ class HeldOrder(Record):
         due: how much of that was known so long ago that the trades which were read last must
             show it; signed, and no more than *filled*.
         due_ms: when the last part of *due* became known, by our clock.
+        steps: what was known to be filled, one growth after the other, as far back as is kept;
+            signed and cumulative.
     """
 
     client_oid: str
@@ -42,6 +44,7 @@ class HeldOrder(Record):
     filled: Decimal
     due: Decimal = _ZERO
     due_ms: int = 0
+    steps: tuple[Decimal, ...] = ()
 
 
 def due_of(
@@ -85,6 +88,8 @@ class Standing(Record):
     Attributes:
         held: all that is held, signed.
         ahead: fills in the slots that the list cannot show yet.
+        awaited: the same by order: how much of it was known, one growth after the other; signed
+            and cumulative.
         orphans: trades of orders of ours that stand in no slot.
         others: what moved the position and is not ours.
         overdue: fills in the slots that the list should show.
@@ -95,6 +100,7 @@ class Standing(Record):
     orphans: Decimal = _ZERO
     others: Decimal = _ZERO
     overdue: tuple[Overdue, ...] = ()
+    awaited: tuple[tuple[Decimal, ...], ...] = ()
 
     @property
     def accounted(self) -> Decimal:
@@ -121,6 +127,7 @@ def standing_of(ledger: Ledger, slots_total: Decimal, orders: Iterable[HeldOrder
     by_client = _by_client(ledger.tallies)
     ahead, orphans = _ZERO, _ZERO
     overdue: list[Overdue] = []
+    awaited: list[tuple[Decimal, ...]] = []
     counted: set[int] = set()
     for order in orders:
         tally = by_client.get(order.client_oid)
@@ -140,6 +147,10 @@ def standing_of(ledger: Ledger, slots_total: Decimal, orders: Iterable[HeldOrder
             late = EXACT.subtract(order.due, traded)
             overdue.append(Overdue(order.client_oid, order.order_id, late, order.due_ms))
         ahead = EXACT.add(ahead, EXACT.subtract(gap, late))
+        listed = EXACT.add(traded, late)
+        if order.filled != listed:
+            steps = (each for each in (*order.steps, order.filled) if _beyond(each, listed))
+            awaited.append(tuple(dict.fromkeys(EXACT.subtract(each, listed) for each in steps)))
     others = ledger.others_total
     for tally in ledger.tallies:
         if tally.ours is False and id(tally) in counted:
@@ -149,7 +160,7 @@ def standing_of(ledger: Ledger, slots_total: Decimal, orders: Iterable[HeldOrder
             orphans = EXACT.add(orphans, tally.traded)
     held = EXACT.add(slots_total, ledger.unattributed)
     overdue.sort(key=_client_oid)
-    return Standing(held, ahead, orphans, others, tuple(overdue))
+    return Standing(held, ahead, orphans, others, tuple(overdue), tuple(sorted(awaited)))
 
 
 def remembered(slots: Slots) -> Iterator[tuple[str, OrderId | None, Decimal]]:
@@ -173,7 +184,13 @@ def held_orders(
     *history* must be of the version of *slots*, or a later one. Pure; O(orders * growths).
     """
     return tuple(
-        HeldOrder(client_oid, order_id, filled, *due_of(known, reading, promises))
+        HeldOrder(
+            client_oid,
+            order_id,
+            filled,
+            *due_of(known, reading, promises),
+            tuple(each.filled for each in known),
+        )
         for client_oid, order_id, filled in remembered(slots)
         for known in [history.of(client_oid, filled)]
     )

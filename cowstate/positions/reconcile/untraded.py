@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..book.learnt import FillHistory, Growth
+from ..book.learnt import FillHistory
 from ..book.ledger import Ledger
 from ..book.model import EXACT
 from ..book.store import Slots
@@ -21,6 +21,7 @@ from .orderfacts import OrderFacts
 from .queries import OrdersSeen
 from .standing import Standing
 from .verdicts import Judgement
+from .waiting import gained
 
 __all__ = ["judge_untraded"]
 
@@ -43,8 +44,8 @@ def judge_untraded(
     What the *facts* of this pass add to the *slots* counts as learnt now. An order of which no
     answer past the look tells may have been filled by all that was left of it.
     """
-    gained, growths = _gained(slots, ledger, facts, seen.now_ms)
-    held = EXACT.add(standing.accounted, gained)
+    more, growths = gained(slots, ledger, facts, seen.now_ms)
+    held = EXACT.add(standing.accounted, more)
     begins = look.sent_ms - promises.positions_lag_ms
     possible = differences_without_trades(
         look,
@@ -58,30 +59,6 @@ def judge_untraded(
     agreed = look.came_ms if possible.exact == _ZERO else None
     # By the venue's clock nothing is known of it, so nothing of others' is adopted by it.
     return Judgement(evidence, (), 1, exact, agreed)
-
-
-def _gained(
-    slots: Slots, ledger: Ledger, facts: OrderFacts, now_ms: int
-) -> tuple[Decimal, list[Growth]]:
-    """Return what the facts of this pass add to what is held, beyond what trades told already."""
-    most: dict[str, Decimal] = {}
-    for update in facts.join:
-        signed = update.filled if update.side.sign > 0 else update.filled.copy_negate()
-        known = most.get(update.client_oid, _ZERO)
-        most[update.client_oid] = max(known, signed, key=Decimal.copy_abs)
-    traded = {tally.client_oid: tally.traded for tally in ledger.tallies}
-    total = _ZERO
-    growths: list[Growth] = []
-    for name, filled in most.items():
-        key = slots.find_key("client_oid", name)
-        order = None if key is None else slots[key].order(name)
-        known = _ZERO if order is None else order.signed_filled
-        known = max(known, traded.get(name, _ZERO), key=Decimal.copy_abs)
-        more = EXACT.subtract(filled, known)
-        if filled.copy_abs() > known.copy_abs():
-            total = EXACT.add(total, more)
-            growths.append(Growth(now_ms, more, name, known))
-    return total, growths
 
 
 def _unseen(

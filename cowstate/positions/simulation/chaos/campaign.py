@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from math import ceil
 from statistics import median_low
 from typing import Any, NamedTuple
 
@@ -40,15 +41,17 @@ _ADDED = (
     "profit_wrong",
     "crashes",
     "requests",
+    "slow",
+    "late",
 )
+# Numbers of passes, one for each time, that are told by their spread: of which field, as what.
+_PASSES = {"heals": "heal", "heals_due": "heal_due", "proofs": "proof", "proofs_due": "proof_due"}
 _SPREADS = {
-    "heal_median",
-    "heal_worst",
-    "proof_median",
-    "proof_worst",
+    *(f"{name}_{part}" for name in _PASSES.values() for part in ("median", "most", "worst")),
     "width_median",
     "width_worst",
 }
+_MOST = 0.99
 
 
 class Row(NamedTuple):
@@ -56,7 +59,8 @@ class Row(NamedTuple):
 
     *failed* is the worlds in which the rule failed; *exact*, *within*, *diverges* and *silent* are
     passes by what they said; what has a median and a worst is in passes (None where there was
-    none), and widths are as text, decimals.
+    none; *most* is what 99 % do not exceed), and widths are as text, decimals. What is *due* is
+    told at `Delays`; *slow* and *late* are the worlds in which that passed its bound.
     """
 
     worlds: int
@@ -76,6 +80,7 @@ class Row(NamedTuple):
     halts_wrong: int
     missing: int
     unhealed: int
+    undecided: int
     halted: int
     failed: int
     false_exact: int
@@ -84,9 +89,19 @@ class Row(NamedTuple):
     unbounded: int
     profit_wrong: int
     heal_median: int | None
+    heal_most: int | None
     heal_worst: int | None
+    heal_due_median: int | None
+    heal_due_most: int | None
+    heal_due_worst: int | None
+    slow: int
     proof_median: int | None
+    proof_most: int | None
     proof_worst: int | None
+    proof_due_median: int | None
+    proof_due_most: int | None
+    proof_due_worst: int | None
+    late: int
     width_median: str
     width_worst: str
     crashes: int
@@ -103,13 +118,16 @@ class Campaign:
 
     Attributes:
         failures: of each rule, the first worlds in which it failed.
-        unavoidable: of each rule, the first in which it did harm that no observer could avoid.
+        unavoidable: of each rule, the first in which it did harm that no observer could avoid, or
+            in which no observer could know the divergence that was left.
+        slow: of each rule, the first in which it took long to say or to heal what could be known.
     """
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, str], _Tally] = {}
         self.failures: dict[str, list[WorldResult]] = {}
         self.unavoidable: dict[str, list[WorldResult]] = {}
+        self.slow: dict[str, list[WorldResult]] = {}
 
     def add(self, result: WorldResult) -> None:
         """Count one world."""
@@ -117,9 +135,11 @@ class Campaign:
         if key not in self._tallies:
             self._tallies[key] = _Tally()
         self._tallies[key].add(result)
+        unavoidable = any(result.judgements[kind] for kind in _UNAVOIDABLE)
         for worth_it, shelf in (
             (result.failed, self.failures),
-            (any(result.judgements[kind] for kind in _UNAVOIDABLE), self.unavoidable),
+            (unavoidable or result.ending is Ending.UNDECIDED, self.unavoidable),
+            (result.slow or result.late, self.slow),
         ):
             here = shelf.setdefault(result.rule, [])
             if worth_it and len(here) < _KEPT:
@@ -149,8 +169,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.heals: Counter[int] = Counter()
-        self.proofs: Counter[int] = Counter()
+        self.passes: dict[str, Counter[int]] = {name: Counter() for name in _PASSES}
         self.widths: Counter[Decimal] = Counter()
 
     def add(self, result: WorldResult) -> None:
@@ -166,33 +185,34 @@ class _Tally:
         for verdict, times in result.halts.items():
             counts[f"halts_{verdict.value.lower()}"] += times
         counts["unhealed"] += result.ending is Ending.UNHEALED
+        counts["undecided"] += result.ending is Ending.UNDECIDED
         counts["halted"] += result.ending is Ending.HALTED
-        self.heals.update(result.heals)
-        self.proofs.update(result.proofs)
+        for name, counted in self.passes.items():
+            counted.update(getattr(result, name))
         self.widths.update(result.widths)
 
     def merge(self, other: _Tally) -> None:
         self.counts.update(other.counts)
-        self.heals.update(other.heals)
-        self.proofs.update(other.proofs)
+        for name, counted in self.passes.items():
+            counted.update(other.passes[name])
         self.widths.update(other.widths)
 
     def row(self) -> Row:
-        counted = {name: self.counts[name] for name in Row._fields if name not in _SPREADS}
+        fields: dict[str, Any] = {
+            name: self.counts[name] for name in Row._fields if name not in _SPREADS
+        }
+        for field, name in _PASSES.items():
+            passes = sorted(self.passes[field].elements())
+            most = ceil(_MOST * len(passes)) - 1
+            fields[f"{name}_median"] = median_low(passes) if passes else None
+            fields[f"{name}_most"] = passes[most] if passes else None
+            fields[f"{name}_worst"] = passes[-1] if passes else None
         widths = sorted(self.widths.elements())
         return Row(
-            **counted,
-            heal_median=_median(self.heals),
-            heal_worst=max(self.heals, default=None),
-            proof_median=_median(self.proofs),
-            proof_worst=max(self.proofs, default=None),
+            **fields,
             width_median=f"{median_low(widths):f}" if widths else "",
             width_worst=f"{widths[-1]:f}" if widths else "",
         )
-
-
-def _median(passes: Counter[int]) -> int | None:
-    return median_low(passes.elements()) if passes else None
 
 
 def run_campaign(

@@ -27,6 +27,7 @@ from ..asked import (
     order_number,
 )
 from .faults import FROZEN_MS, LIFETIME_MS, STALE_MS, WorldFaults
+from .sight import Look, Sight
 from .venue import ENDPOINTS, Venue
 
 __all__ = ["ChaosExchange", "ProcessDied", "promises_of", "settling_ms"]
@@ -99,8 +100,10 @@ class ChaosExchange:
         self.requests = 0
         self.last_left_ms = venue.now_ms
         """When the last answer that was heard had left the venue."""
-        self.shown_ms: dict[str, int] = dict.fromkeys(ENDPOINTS, venue.now_ms)
-        """Of each endpoint, the latest moment that an answer has shown."""
+        self.told_ms = venue.now_ms
+        """The latest moment up to which an answer has listed the trades."""
+        self.sight = Sight(venue.ledger, promises_of(venue.faults))
+        """What the answers that were heard let anybody know."""
         self._venue = venue
         self._faults = venue.faults
         self._ledger = venue.ledger
@@ -296,8 +299,10 @@ class ChaosExchange:
     ) -> T:
         venue = self._venue
         answers: list[Any] = []
-        left = as_of = venue.now_ms
+        sent = left = as_of = venue.now_ms
         self.requests += 1
+        if endpoint == "trades":
+            self.sight.ask()
 
         def carry_out(sent_ms: int) -> T:
             nonlocal left, as_of
@@ -317,8 +322,12 @@ class ChaosExchange:
         if isinstance(answer, ExchangeError):
             raise answer
         self.last_left_ms = left
-        if endpoint is not None and not _shows_nothing(answer):
-            self.shown_ms[endpoint] = max(self.shown_ms[endpoint], as_of)
+        if endpoint == "position" and len(answer):
+            self.sight.hear(Look(venue.now_ms, left, as_of))
+        if endpoint == "trades" and len(answer):
+            self.told_ms = max(self.told_ms, as_of)
+        if endpoint == "trades" and answer.complete:
+            self.sight.read(sent)
         heard: T = answer
         return heard
 
@@ -345,10 +354,6 @@ def _after(cursor: str | None) -> int:
     if not (cursor.isascii() and cursor.isdigit()):
         raise ExchangeError(f"there is no page {cursor!r} here")
     return int(cursor)
-
-
-def _shows_nothing(answer: object) -> bool:
-    return isinstance(answer, Listing) and not len(answer)
 
 
 def _said(answer: object) -> str:

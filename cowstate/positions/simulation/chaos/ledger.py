@@ -67,6 +67,8 @@ class Ledger:
         self._positions = [held]
         self._outside: list[tuple[int, Decimal, bool]] = []
         self._taken = 0
+        self.untold_ms: float = _START
+        """When somebody last moved the position of which nothing tells."""
         self.changes = 0
         self._touched: dict[int, None] = {}
         self._changed_ms: float = _START
@@ -130,6 +132,8 @@ class Ledger:
             self.engine.move(quantity)
             self._mark(now_ms)
             self._outside.append((now_ms, quantity, kind is not None))
+            if kind is None:
+                self.untold_ms = now_ms
 
     # What was so
 
@@ -137,7 +141,18 @@ class Ledger:
         """Return the position as it was at *time_ms*."""
         return self._positions[bisect_right(self._moments, time_ms) - 1]
 
-    def outside_since(self, time_ms: int, told_ms: int | None = None) -> Decimal:
+    def positions_within(self, from_ms: int, to_ms: int) -> list[tuple[float, Decimal]]:
+        """Return the positions from one moment to another, each with a moment of it, in order."""
+        first = bisect_right(self._moments, from_ms) - 1
+        last = bisect_right(self._moments, to_ms)
+        within = zip(self._moments[first:last], self._positions[first:last], strict=True)
+        return [(max(moment, from_ms), position) for moment, position in within]
+
+    def outside_moments(self) -> list[int]:
+        """Return when others than our orders have moved the position, the latest first."""
+        return [*dict.fromkeys(moment for moment, _, _ in reversed(self._outside))]
+
+    def outside_since(self, time_ms: float, told_ms: int | None = None) -> Decimal:
         """Return by how much others than our orders have moved the position after *time_ms*.
 
         With *told_ms*, without what stands in the entries up to then.

@@ -78,7 +78,7 @@ class Gap(NamedTuple):
     """How far a book is from the truth; see the module.
 
     *fees* is what the fills that it knows have cost in the base asset: by that much it is off if
-    it counts fills and no fees.
+    it counts fills and no fees. *orders* are those that are wrong, behind, or missed fills of.
     """
 
     wrong: int = 0
@@ -86,6 +86,7 @@ class Gap(NamedTuple):
     missed: Decimal = _ZERO
     unexplained: Decimal = _ZERO
     fees: Decimal = _ZERO
+    orders: frozenset[str] = frozenset()
 
     @property
     def error(self) -> Decimal:
@@ -101,9 +102,9 @@ class Gap(NamedTuple):
 class Judgement(StrEnum):
     """What a write was.
 
-    UNAVOIDABLE: harmful by what came after the last answer had left the venue. UNSEEN: by what came
-    before, and was in no answer yet, because those that could show it lag. No observer can avoid
-    either.
+    UNAVOIDABLE: harmful by what others did after the last answer had left the venue. UNSEEN: by
+    what they did before, had they not done it each answer might have been the same, and the write
+    no harm. No observer can avoid either.
     """
 
     HARMFUL = "HARMFUL"
@@ -174,7 +175,8 @@ def gap_of(
                 counts.compare(order, _ZERO, False, None, truth)
             else:
                 # Forgotten: nothing of it can be learnt any more.
-                counts.wrong += order.alive and order.order_id not in truth.ending
+                if order.alive and order.order_id not in truth.ending:
+                    counts.differ(order.client_oid, wrong=True)
                 counts.pay(order, order.filled, truth.fee)
         elif local.order_id in (None, order.order_id):
             found.add(order.client_oid)
@@ -182,13 +184,20 @@ def gap_of(
             counts.pay(order, local.filled, truth.fee)
             if here is not order.alive or local.filled != order.filled:
                 counts.compare(order, local.filled, here, local, truth)
-        else:
-            # Another order under an id that was used twice: no fact of it can be joined.
-            counts.behind += order.alive and order.order_id not in truth.ending
+        # Another order under an id that was used twice: no fact of it can be joined.
+        elif order.alive and order.order_id not in truth.ending:
+            counts.differ(order.client_oid)
     for client_oid, local in known.items():
         if client_oid not in found:
             counts.here_only(local, truth)
-    return Gap(counts.wrong, counts.behind, counts.missed, counts.unexplained, counts.fees)
+    return Gap(
+        counts.wrong,
+        counts.behind,
+        counts.missed,
+        counts.unexplained,
+        counts.fees,
+        frozenset(counts.orders),
+    )
 
 
 class _Counts:
@@ -200,6 +209,15 @@ class _Counts:
         self.missed = _ZERO
         self.unexplained = unexplained
         self.fees = _ZERO
+        self.orders: set[str] = set()
+
+    def differ(self, client_oid: str, *, wrong: bool = False) -> None:
+        """Count an order that works here and not there, or the other way round."""
+        self.orders.add(client_oid)
+        if wrong:
+            self.wrong += 1
+        else:
+            self.behind += 1
 
     def compare(
         self, order: VenueOrder, counted: Decimal, here: bool, local: Order | None, truth: Truth
@@ -213,13 +231,11 @@ class _Counts:
             if fact is not None:
                 here = (here or local is None) and not fact.over
             if here is not order.alive:
-                if order.alive and local is not None and local.status.terminal:
-                    self.wrong += 1
-                else:
-                    self.behind += 1
+                wrong = order.alive and local is not None and local.status.terminal
+                self.differ(order.client_oid, wrong=wrong)
         if order.filled != counted:
             heard = counted if fact is None else max(counted, fact.filled)
-            self._miss(EXACT.subtract(order.filled, heard))
+            self._miss(order.client_oid, EXACT.subtract(order.filled, heard))
             self._learn(EXACT.subtract(order.filled, counted), order.side, truth.fee)
 
     def pay(self, order: VenueOrder, counted: Decimal, fee: Decimal) -> None:
@@ -230,14 +246,17 @@ class _Counts:
     def here_only(self, local: Order, truth: Truth) -> None:
         """Count an order that is known here and is not at the venue."""
         if local.client_oid in truth.coming:
-            self.wrong += local.status.terminal
+            if local.status.terminal:
+                self.differ(local.client_oid, wrong=True)
         elif not local.status.terminal and local.client_oid not in truth.young:
-            self.behind += 1
+            self.differ(local.client_oid)
         if local.filled:
-            self._miss(local.filled)
+            self._miss(local.client_oid, local.filled)
             self._learn(local.filled.copy_negate(), local.side, truth.fee)
 
-    def _miss(self, quantity: Decimal) -> None:
+    def _miss(self, client_oid: str, quantity: Decimal) -> None:
+        if quantity:
+            self.orders.add(client_oid)
         self.missed = EXACT.add(self.missed, quantity.copy_abs())
 
     def _learn(self, filled: Decimal, side: Side, fee: Decimal) -> None:

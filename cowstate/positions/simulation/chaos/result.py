@@ -18,12 +18,14 @@ class Ending(StrEnum):
 
     HEALED: both sides are the same. HALTED: trading is halted, and a divergence is there. MISSING:
     a divergence that needs a halt is there, and trading goes on. UNHEALED: the sides differ.
+    UNDECIDED: likewise, and for fewer than eight passes the answers have left one number alone.
     """
 
     HEALED = "HEALED"
     HALTED = "HALTED"
     MISSING = "MISSING"
     UNHEALED = "UNHEALED"
+    UNDECIDED = "UNDECIDED"
 
 
 class Finding(NamedTuple):
@@ -34,6 +36,9 @@ class Finding(NamedTuple):
     detail: str
 
 
+# In so many passes that are due a divergence is to be said, and all is to be healed.
+_TO_PROVE = 2
+_TO_HEAL = 8
 _FAILURES = {"HARMFUL", "HALT WRONG", "OVERDUE", "MISSING", "UNHEALED"}
 
 
@@ -50,7 +55,10 @@ class WorldResult:
         judgements: writes of the passes, by what they were; *cancels*: cancellations.
         halts: openings of the breaker, by whether they were right.
         heals: of each time that the sides differed, how many passes it took to heal.
+        heals_due: of each order, and each divergence, by which they differed, how many passes it
+            took that were due: `Delays` says which are.
         proofs: of each time that a divergence was there, in which pass it was said, or mended.
+        proofs_due: likewise, how many of the passes up to that one were due.
         widths: of the passes that said WITHIN, how wide.
         shorts: slots that a correction made short, where nobody sells what is not held.
         corrected: sum of what the corrections of the position moved, in either direction;
@@ -74,7 +82,9 @@ class WorldResult:
         self.cancels: Counter[Judgement] = Counter()
         self.halts: Counter[HaltVerdict] = Counter()
         self.heals: list[int] = []
+        self.heals_due: list[int] = []
         self.proofs: list[int] = []
+        self.proofs_due: list[int] = []
         self.widths: list[Decimal] = []
         self.shorts = 0
         self.corrected = Decimal(0)
@@ -100,6 +110,16 @@ class WorldResult:
     def missing(self) -> bool:
         """Whether a halt was missing, at the end or for long before it."""
         return self.ending is Ending.MISSING or self.overdue > 0
+
+    @property
+    def slow(self) -> bool:
+        """Whether something took more than eight passes to heal, of those that were due."""
+        return max(self.heals_due, default=0) > _TO_HEAL
+
+    @property
+    def late(self) -> bool:
+        """Whether a divergence took more than two passes to be said, of those that were due."""
+        return max(self.proofs_due, default=0) > _TO_PROVE
 
     @property
     def failed(self) -> bool:

@@ -11,6 +11,7 @@ from ...book.reports import TradeKind
 from ...book.slots import InventorySlot, Order
 from ...book.store import Slots
 from .client import ChaosExchange, promises_of, settling_ms
+from .delays import Delays
 from .faults import LIFETIME_MS
 from .oracle import (
     Fact,
@@ -63,7 +64,10 @@ class Watch:
         self._sent: dict[str, int] = {}
         self._venue = venue
         self._prefix = prefix
-        self._hidden_ms = LIFETIME_MS + promises_of(venue.faults).hidden_ms
+        promises = promises_of(venue.faults)
+        self._hidden_ms = LIFETIME_MS + promises.hidden_ms
+        # A look that is judged when the trades of its time are listed speaks of before.
+        self._judged_ms = promises.trades_lag_ms
         faults = venue.faults
         is_silent = faults.silent or faults.empty or faults.rate_limit
         self._patience_ms = settling_ms(faults) + (_SILENCE_MS if is_silent else 0)
@@ -76,13 +80,12 @@ class Watch:
         self._known: tuple[Slots | None, dict[str, Order]] = (None, {})
         self._began: list[tuple[Gap, Decimal]] = []
         self._last: tuple[Gap, Decimal] = (Gap(), _ZERO)
-        self._off_for = 0
         self.opened_ms: int | None = None
         self._same: tuple[Decimal, int, int] = (_ZERO, 0, venue.now_ms)
         self._large_for = 0
         self._large_since = venue.now_ms
         self._silent_for = 0
-        self._unproven: int | None = 0  # None: the divergence that is there has been told
+        self._delays = Delays(result)
         self._was_halted = False
         self._fee = Decimal(str(venue.faults.fee))
 
@@ -188,14 +191,14 @@ class Watch:
         """Return which harm it is: would there be none, were what nobody could see not so?"""
         exchange, ledger = self._exchange, self._venue.ledger
         if exchange is not None:
-            shown, told = exchange.shown_ms["position"], exchange.shown_ms["trades"]
-            for since, judgement in (
-                (ledger.outside_since(exchange.last_left_ms), Judgement.UNAVOIDABLE),
-                (ledger.outside_since(shown, told), Judgement.UNSEEN),
-            ):
-                then = judge(_without(before, since), _without(after, since))
-                if since and then is not Judgement.HARMFUL:
-                    return judgement
+            if _is_harmless(before, after, ledger.outside_since(exchange.last_left_ms)):
+                return Judgement.UNAVOIDABLE
+            for moment in ledger.outside_moments():
+                moved = ledger.outside_since(moment - 1, exchange.told_ms)
+                if _is_harmless(before, after, moved) and exchange.sight.is_same_without(
+                    moment - 1, exchange.told_ms
+                ):
+                    return Judgement.UNSEEN
         return Judgement.HARMFUL
 
     def canceled(self, order_id: int) -> None:
@@ -224,9 +227,7 @@ class Watch:
     def pass_begins(self) -> None:
         """A pass of the life that is followed begins."""
         self._began = [self._measured()]
-        self._off_for += not self._began[0][0].closed
-        if self._began[0][0].unexplained and self._unproven is not None:
-            self._unproven += 1
+        self._delays.pass_begins(self._began[0][0])
         self.inside = True
 
     def pass_ends(self, said: Said) -> None:
@@ -239,14 +240,18 @@ class Watch:
         result.claims[said.claim] += 1
         if said.claim is Claim.WITHIN:
             result.widths.append(said.width)
-        self._prove(said, gap, life)
+        if self._exchange is not None:
+            told = said.claim is Claim.DIVERGES or bool(life.halted())
+            self._delays.pass_ends(
+                gap, told, bool(life.halted()), self._exchange.sight, self._venue.ledger.untold_ms
+            )
         self._silent_for = self._silent_for + 1 if said.claim is Claim.NONE else 0
         result.untold += self._silent_for > _LONG and not (life.alarmed() or life.halted())
         now, (number, times, since) = self._venue.now_ms, self._same
         if gap.unexplained != number:
             times, since = -1, now
         self._same = (gap.unexplained, times + 1, since)
-        is_old = times + 1 >= _OLD and now - since > self._patience_ms
+        is_old = times + 1 >= _OLD and now - since > self._patience_ms + self._judged_ms
         result.false_exact += said.claim is Claim.EXACT and bool(gap.unexplained) and is_old
         bound = EXACT.multiply(life.bound, size)
         is_large = bool(gap.unexplained) and gap.unexplained.copy_abs() >= bound
@@ -259,11 +264,9 @@ class Watch:
                 result.overdue += 1
                 if result.overdue == 1:
                     self._find("OVERDUE", f"a halt, for {self._large_for} passes: {_said(gap)}")
-        if gap.closed and self._off_for:
-            result.heals.append(self._off_for)
         if gap.closed or life.halted():
             # What is halted is for people to heal.
-            self._off_for, self.opened_ms = 0, None
+            self.opened_ms = None
         elif self.opened_ms is None:
             self.opened_ms = now
         self._judge_halt(life, [*self._began, (gap, size), *self._taken_away(life, size)])
@@ -274,14 +277,6 @@ class Watch:
 
     def _is_overdue(self) -> bool:
         return self._venue.now_ms - self._large_since > self._patience_ms
-
-    def _prove(self, said: Said, gap: Gap, life: Life) -> None:
-        told = said.claim is Claim.DIVERGES or bool(life.halted()) or not gap.unexplained
-        if self._unproven and told:
-            self.result.proofs.append(self._unproven)
-            self._unproven = None
-        if not gap.unexplained:
-            self._unproven = 0
 
     def _taken_away(self, life: Life, size: Decimal) -> list[tuple[Gap, Decimal]]:
         """What the venue has liquidated, if a halt names it: a reason, though it is told."""
@@ -319,10 +314,11 @@ class Watch:
         elif self._large_for >= _LONG and self._is_overdue():
             result.ending = Ending.MISSING
         elif not gap.closed:
-            result.ending = Ending.UNHEALED
+            undecided = self._delays.is_undecided(gap)
+            result.ending = Ending.UNDECIDED if undecided else Ending.UNHEALED
         elif self._profit_is_wrong(life):
             result.profit_wrong = True
-        if result.ending in (Ending.MISSING, Ending.UNHEALED):
+        if result.ending in (Ending.MISSING, Ending.UNHEALED, Ending.UNDECIDED):
             self._find(result.ending.value, _said(gap))
 
     def _profit_is_wrong(self, life: Life) -> bool:
@@ -348,6 +344,12 @@ class Watch:
         self.result.findings.append(Finding(self._venue.now_ms, what, detail))
         if self._venue.log is not None:
             self._venue.log(self._venue.now_ms, "oracle", f"{what}: {detail}")
+
+
+def _is_harmless(before: Gap, after: Gap, moved: Decimal) -> bool:
+    """Whether a harmful write would be none, had others not *moved* the position by so much."""
+    then = judge(_without(before, moved), _without(after, moved))
+    return bool(moved) and then is not Judgement.HARMFUL
 
 
 def _without(gap: Gap, moved: Decimal) -> Gap:
