@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import cowstate
-from cowstate import CowstateError, aio, testing
+from cowstate import CowstateError, aio, mirror, testing
 from cowstate.testing import schedules, tasks
 from tests.pages import PAGES, blocks_of, failures_of, modules, run_page
 from tests.within import WITHIN
@@ -119,6 +119,8 @@ ENTRIES = [getattr(cowstate, name) for name in CALLABLE] + [
     *(schedules.explore, schedules.replay, schedules.Exploration, schedules.Schedule),
     *(schedules.Step, schedules.Trace, schedules.sample),
     *(tasks.explore_tasks, tasks.replay_tasks, tasks.TaskSchedule),
+    *(mirror.Mirror, mirror.AsyncMirror, mirror.MirrorStatus, mirror.jittered),
+    *(mirror.PollingSource, mirror.FileSource, mirror.Listed, mirror.Changes, mirror.Pause),
     *(each for name in testing.__all__ if is_called(each := getattr(testing, name))),
 ]
 

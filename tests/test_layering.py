@@ -21,6 +21,7 @@ LAYERS = [
     ["cli"],
     ["bench"],
     ["positions", "testing"],
+    ["mirror"],
     ["aio", "journal"],
     ["store"],
     ["writestore"],

@@ -13,6 +13,7 @@ from .following import awake_after, beside_subscribers, paid_by_the_writer, task
 from .measure import Ratio, Settings, ratio_of
 from .mixed import bytes_per_version, run_against_each_other
 from .readers import price_of_deferral, two_readers
+from .relist import unchanged_list
 from .scale import worst_write
 from .variant import DEFAULT, LOCKED
 from .variants import variants
@@ -157,6 +158,7 @@ def targets(settings: Settings) -> list[Target]:
         Target("the right one of 1,000 sleeping feeds is awake, ms", 0.15, measure=awake_after),
         Target("what the writer pays for that, ms", 0.05, measure=paid_by_the_writer),
         Target("a task wakes, by call_soon_threadsafe and a future", 4, measure=task_wakes),
+        Target("list of 50,000 unchanged, by comparing two dicts", 3, measure=unchanged_list),
         Target("worst of 20,000 writes at 1,000,000, collector on, ms", 10, measure=worst_write),
     ]
     found += [

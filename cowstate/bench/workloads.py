@@ -9,6 +9,7 @@ from .errors import UnknownWorkloadError
 from .measure import Figure, Operation, Settings, time_all
 from .mixed import bytes_per_version, run_against_each_other
 from .orders import manager_operations
+from .relist import run_mirror
 from .scale import run_followers, run_records, run_writers
 from .variants import Variant, chosen
 
@@ -164,6 +165,7 @@ def workloads() -> dict[str, Workload]:
         _managed("on_order_update", "one order update, no history", (20, 100, 1_000, 10_000)),
         _managed("on_order_update_history", "the same, with history", (20, 100, 1_000, 10_000)),
         _managed("reconcile", "a whole pass in which all agrees", (20, 100, 1_000, 10_000)),
+        Workload("mirror", "list again what has not changed", (1_000, 50_000), run_mirror),
         Workload("memory", "one more retained version", _SIZES, _run_memory),
         _timed("build", "make a store of a million", (1_000_000,), quick_sizes=(10_000,)),
         Workload(

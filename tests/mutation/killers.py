@@ -136,6 +136,21 @@ NEAR = {
     "cowstate/writelock.py": [
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
     ],
+    **{
+        f"cowstate/mirror/{module}.py": [f"mirror/test_{name}" for name in named]
+        for module, named in {
+            "claims": ["threads", "tasks"],
+            "course": ["plan", "polling", "threads"],
+            "errors": ["course", "threads", "files"],
+            "kubernetes": ["informer"],
+            "options": ["threads", "polling", "files"],
+            "publisher": ["plan", "course"],
+            "source": ["polling", "course"],
+            "status": ["course", "threads"],
+            "tasks": ["kubernetes"],
+            "threads": ["course", "kubernetes"],
+        }.items()
+    },
     "cowstate/testing/__init__.py": ["testing/test_plain_install"],
     "cowstate/testing/calls.py": ["testing/test_recorder", *LINEARIZABILITY],
     "cowstate/testing/errors.py": [

@@ -1,0 +1,306 @@
+"""A mirror that a task keeps: `AsyncMirror`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
+
+from ..errors import ClosedError, WaitTimeoutError
+from ..slips import ensure_function
+from ..snapshot import Snapshot
+from ..store import Store
+from ..waits import checked_timeout
+from .backoff import Backoff
+from .claims import claim, release
+from .course import END, Course, Effect, List, Next, Publish, Sleep, Watch, in_words
+from .options import checked_source, checked_store, course_of, is_async
+from .plan import Owns
+from .publisher import Publisher
+from .source import AsyncSource, Source
+from .status import MirrorStatus
+
+if TYPE_CHECKING:
+    from tenacity.wait import wait_base
+
+__all__ = ["AsyncMirror"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_log = logging.getLogger("cowstate")
+
+
+@final
+class AsyncMirror(Generic[K, V]):
+    """A `Mirror` that a task keeps: what it promises, and its arguments, are the same.
+
+    A source with ``async def list`` and an asynchronous ``watch`` is awaited on the loop. A plain
+    one is asked in worker threads, so it may block; one that waits inside ``watch`` should have a
+    ``stop()``, for a worker that does not come back keeps the process from ending. What is told is
+    published on the loop: for a list of N records that is O(N).
+
+    All of it belongs to one event loop, but for `synced` and `status`, which any thread may ask.
+    Follow the store with `cowstate.aio`.
+
+    Args:
+        store, source, owns, resync, backoff, rewind, clock: as of `Mirror`.
+        sleep: a coroutine function of seconds, in the place of `asyncio.sleep`.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError, MissingExtraError: as of `Mirror`.
+
+    >>> from cowstate import Store, aio
+    >>> from cowstate.mirror import PollingSource
+    >>> async def main():
+    ...     store, remote = Store(), {"a": 1}
+    ...     source = PollingSource(lambda: dict(remote), interval=0.001)
+    ...     async with AsyncMirror(store, source) as mirror:
+    ...         now = await mirror.wait_synced(timeout=10)
+    ...         remote["b"] = 2
+    ...         then = await aio.wait_for(store, lambda now: "b" in now, timeout=10)
+    ...     return dict(now), then.version, mirror.status().state
+    >>> asyncio.run(main())
+    ({'a': 1}, 2, 'closed')
+    """
+
+    def __init__(
+        self,
+        store: Store[K, V, Any],
+        source: Source[K, V] | AsyncSource[K, V],
+        *,
+        owns: Owns[K] = None,
+        resync: float | None = None,
+        backoff: Backoff | wait_base | None = None,
+        rewind: float = 60.0,
+        clock: Callable[[], float] = monotonic,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self._store: Store[K, V, Any] = checked_store(store)
+        self._source: Any = checked_source(source, for_task=True)
+        if owns is not None:
+            ensure_function(owns, "owns is a function of a key")
+        self._owns = owns
+        self._sleep = sleep
+        self._publisher: Publisher[K, V] = Publisher(self._store, owns)
+        self._awaits = is_async(source)
+        self._course: Course[K, V] = course_of(resync, rewind, backoff, clock)
+        self._stream: Any = None
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()
+
+    @property
+    def owns_all(self) -> bool:
+        """Whether every key of the store is the mirror's.
+
+        >>> from cowstate import Store
+        >>> from cowstate.mirror import PollingSource
+        >>> AsyncMirror(Store(), PollingSource(dict)).owns_all
+        True
+        """
+        return self._owns is None
+
+    @property
+    def synced(self) -> bool:
+        """Whether the store has held, once, all that a list told.
+
+        >>> from cowstate import Store
+        >>> from cowstate.mirror import PollingSource
+        >>> AsyncMirror(Store(), PollingSource(dict)).synced
+        False
+        """
+        return self._course.status.synced
+
+    def status(self) -> MirrorStatus:
+        """Return how it is doing, of one moment; O(1).
+
+        >>> from cowstate import Store
+        >>> from cowstate.mirror import PollingSource
+        >>> AsyncMirror(Store(), PollingSource(dict)).status().state
+        'new'
+        """
+        status = self._course.status
+        if self._closed:
+            return status.replace(state="closed", retry_at=None)
+        if self._task is not None and self._task.done():
+            return status.replace(state="stopped", retry_at=None)
+        return status
+
+    def start(self) -> None:
+        """Run in a task of the running loop, until `close`. Does nothing where it runs already.
+
+        Raises:
+            ClosedError: it was closed, or has ended.
+            StoreMirroredError: another mirror keeps the same records of this store.
+
+        >>> from cowstate import Store
+        >>> from cowstate.mirror import PollingSource
+        >>> async def main():
+        ...     mirror = AsyncMirror(Store(), PollingSource(dict))
+        ...     mirror.start()
+        ...     await mirror.wait_synced(timeout=10)
+        ...     await mirror.close()
+        ...     return mirror.synced
+        >>> asyncio.run(main())
+        True
+        """
+        if self._closed:
+            raise ClosedError("the mirror was closed; make another one")
+        if self._task is not None:
+            if self._task.done():
+                raise ClosedError("the mirror has ended; make another one")
+            return
+        loop = asyncio.get_running_loop()
+        claim(self._store, self)
+        try:
+            self._task = loop.create_task(self._live(), name="mirror")
+        except BaseException:
+            release(self._store, self)
+            raise
+        self._task.add_done_callback(self._done)
+
+    async def wait_synced(self, timeout: float | None = None) -> Snapshot[K, V, Any]:
+        """Wait until the store holds all that the first list told; return a snapshot of then.
+
+        Raises:
+            WaitTimeoutError, ClosedError, ReentrantWriteError: as of `Mirror.wait_synced`.
+
+        >>> from cowstate import Store
+        >>> from cowstate.mirror import PollingSource
+        >>> async def main():
+        ...     async with AsyncMirror(Store(), PollingSource(lambda: {"a": 1})) as mirror:
+        ...         return dict(await mirror.wait_synced(timeout=10))
+        >>> asyncio.run(main())
+        {'a': 1}
+        """
+        limit = checked_timeout(timeout)
+        if not self.synced:
+            self._store.source.refuse_wait_inside_write()
+            if self._task is not None and not self._task.done():
+                try:
+                    async with asyncio.timeout(limit):
+                        await self._settled.wait()
+                except TimeoutError:
+                    pass
+            if not self.synced:
+                raise self._unsynced(timeout)
+        return self._store.snapshot()
+
+    def _unsynced(self, timeout: float | None) -> BaseException:
+        error = self._course.status.last_error
+        why = "" if error is None else f"; the last error was {error}"
+        if self._task is not None and not self._task.done() and not self._closed:
+            return WaitTimeoutError(f"no list has come within {timeout} s{why}")
+        return ClosedError(f"the mirror does not run, and was never synced{why}; start() another")
+
+    async def close(self) -> None:
+        """End it, and wait until it has ended. More than once, from any task of its loop.
+
+        When it has returned, nothing more is published.
+
+        >>> from cowstate import Store
+        >>> from cowstate.mirror import PollingSource
+        >>> asyncio.run(AsyncMirror(Store(), PollingSource(dict)).close())
+        """
+        self._closed = True
+        self._settled.set()
+        task = self._task
+        if task is None:
+            return
+        task.cancel()
+        self._stop_source()
+        if task is not asyncio.current_task():
+            await asyncio.wait([task])
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # The task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        release(self._store, self)
+        self._settled.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a mirror has ended: %s", in_words(error))
+
+    async def _live(self) -> None:
+        try:
+            await self._go()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._course.status = self._course.status.replace(last_error=in_words(error))
+            raise
+        finally:
+            await self._let_go()
+
+    async def _go(self) -> None:
+        steps = self._course.steps()
+        effect = next(steps)
+        while not self._closed:
+            try:
+                answer = await self._do(effect)
+            except Exception as error:
+                effect = steps.throw(error)
+            else:
+                effect = steps.send(answer)
+            if self._course.status.synced:
+                self._settled.set()
+
+    async def _do(self, effect: Effect) -> Any:
+        match effect:
+            case List():
+                return await (
+                    self._source.list() if self._awaits else asyncio.to_thread(self._source.list)
+                )
+            case Watch(revision):
+                await self._let_go()
+                stream = self._source.watch(revision)
+                self._stream = aiter(stream) if self._awaits else iter(stream)
+            case Next():
+                if self._awaits:
+                    return await anext(self._stream, END)
+                return await asyncio.to_thread(next, self._stream, END)
+            case Publish(news):
+                # The other tasks of the loop have their turn, however much a watch tells.
+                await asyncio.sleep(0)
+                return self._publisher.publish(news)
+            case Sleep(seconds):
+                await self._sleep(seconds)
+        return None
+
+    async def _let_go(self) -> None:
+        stream, self._stream = self._stream, None
+        try:
+            if hasattr(stream, "aclose"):
+                await stream.aclose()
+            elif hasattr(stream, "close"):
+                stream.close()
+        except ValueError:
+            pass  # a worker is still in it: it ends with what it waits for
+
+    def _stop_source(self) -> None:
+        stop = getattr(self._source, "stop", None)
+        if stop is None:
+            return
+        try:
+            stop()
+        except Exception:
+            _log.exception("the source of a mirror raised when it was stopped")
+
+    def __repr__(self) -> str:
+        status = self.status()
+        return f"<AsyncMirror {status.state} synced={status.synced} version={status.version}>"
