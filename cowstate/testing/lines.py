@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import CodeType, ModuleType
@@ -57,12 +57,23 @@ class SourceLines:
     def __init__(self, source: str) -> None:
         self.nonlocals: frozenset[str] = frozenset()
         self.stored: frozenset[str] = frozenset()
-        self._scopes: dict[tuple[str, int], Scope | None] = {}
+        self._scopes: defaultdict[tuple[str, int], list[Scope]] = defaultdict(list)
+        self._lambdas: dict[int, tuple[CodeType, Scope | None]] = {}
         self._read(ast.parse(source))
 
     def scope(self, code: CodeType) -> Scope | None:
-        """Return the function whose code that is; None if there is none, or more than one."""
-        return self._scopes.get((code.co_name, code.co_firstlineno))
+        """Return the function whose code that is; None if nobody can tell."""
+        found = self._scopes.get((code.co_name, code.co_firstlineno), [])
+        if len(found) < 2:
+            return found[0] if found else None
+        # By identity, for the hash of a code object costs a walk through it; kept, so that the
+        # number stays its own.
+        known = self._lambdas.get(id(code))
+        if known is None:
+            # Of two, the inner one comes later.
+            of_it = [each for each in found if _is_of(code, each.node)]
+            known = self._lambdas[id(code)] = (code, of_it[-1] if of_it else None)
+        return known[1]
 
     def _read(self, tree: ast.Module) -> None:
         nodes = list(ast.walk(tree))
@@ -84,11 +95,26 @@ class SourceLines:
                 _fill(scope, child)
                 lines = [each.lineno for each in getattr(child, "decorator_list", ())]
                 name = "<lambda>" if isinstance(child, ast.Lambda) else child.name
-                key = (name, min([child.lineno, *lines]))
-                self._scopes[key] = None if key in self._scopes else scope
+                self._scopes[name, min([child.lineno, *lines])].append(scope)
                 self._walk(child, scope)
             else:
                 self._walk(child, outer)
+
+
+def _is_of(code: CodeType, node: ast.AST) -> bool:
+    """Whether all that *code* consists of stands in the body of *node*, if that is a lambda."""
+    if not isinstance(node, ast.Lambda):
+        return False
+    body = node.body
+    first = (body.lineno, body.col_offset)
+    last = (body.end_lineno or 0, body.end_col_offset or 0)
+    # What begins and ends a function takes no place.
+    places = [
+        ((line, column), (end, end_column))
+        for line, end, column, end_column in code.co_positions()
+        if line and end and column is not None and end_column
+    ]
+    return bool(places) and all(first <= start and end <= last for start, end in places)
 
 
 def lines_of(module: ModuleType) -> SourceLines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar, cast
 
 from ..commit import Commit
 from ..errors import (
@@ -196,12 +196,12 @@ class StoreMachine(RuleBasedStateMachine):
         copy = dict(self.records)
         expected = _outcome_of(lambda: fn(copy))
         outcome = _outcome_of(lambda: _WAYS[way](self.store, fn))
-        if isinstance(outcome, _VETOES) and not isinstance(expected, Exception):
+        if isinstance(outcome.error, _VETOES) and expected.error is None:
             assert self.store.snapshot() is before, "what was refused was written all the same"
             return
         _compare(expected, outcome, way)
-        if isinstance(outcome, Exception):
-            assert self.store.snapshot() is before, f"it was written, and raised {outcome!r}"
+        if outcome.error is not None:
+            assert self.store.snapshot() is before, f"it was written, and raised {outcome.error!r}"
             return
         self.records = copy
         self._keep(self.store.snapshot())
@@ -255,21 +255,43 @@ class StoreMachine(RuleBasedStateMachine):
         self._subscription.close()
 
 
-def _outcome_of(fn: Callable[[], Any]) -> Any:
+class _Outcome(NamedTuple):
+    """What came of a function: what it returned, or the error that it raised, which is no result.
+
+    A function may return an exception, as any other object.
+    """
+
+    result: Any
+    error: Exception | None = None
+
+
+def _outcome_of(fn: Callable[[], Any]) -> _Outcome:
     try:
-        return fn()
+        return _Outcome(fn())
     except Exception as error:
-        return error
+        return _Outcome(None, error)
 
 
-def _compare(expected: Any, outcome: Any, way: str) -> None:
-    if isinstance(expected, Exception) or isinstance(outcome, Exception):
-        if not isinstance(outcome, type(expected)):
-            problem = AssertionError(
-                f"over a dict it comes to {shown(expected)}, and by {way} to {shown(outcome)}"
-            )
-            raise problem from (outcome if isinstance(outcome, Exception) else expected)
-        return
-    assert outcome == expected, (
-        f"over a dict it returns {shown(expected)}, and by {way} {shown(outcome)}"
-    )
+def _compare(expected: _Outcome, outcome: _Outcome, way: str) -> None:
+    if expected.error is None and outcome.error is None:
+        assert _is_the_same(expected.result, outcome.result), (
+            f"over a dict it returns {shown(expected.result)}, and by {way} {shown(outcome.result)}"
+        )
+    elif expected.error is None or not isinstance(outcome.error, type(expected.error)):
+        problem = AssertionError(
+            f"over a dict it {_told(expected)}, and by {way} it {_told(outcome)}"
+        )
+        raise problem from (outcome.error or expected.error)
+
+
+def _is_the_same(expected: Any, result: Any) -> bool:
+    if isinstance(expected, BaseException) and type(expected) is type(result):
+        # Of two that were made, none is equal to the other.
+        return bool(expected.args == result.args)
+    return bool(result == expected)
+
+
+def _told(outcome: _Outcome) -> str:
+    if outcome.error is None:
+        return f"returns {shown(outcome.result)}"
+    return f"raises {shown(outcome.error)}"

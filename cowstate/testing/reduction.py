@@ -1,7 +1,10 @@
-"""Which schedules need not be run, since they come to the same as others: partial-order reduction.
+"""What a thread is about to touch: what all partial-order reduction stands on.
 
 Two steps of two threads that touch nothing in common, or only read it, come to the same in either
-order. A thread that is preempted before a step of this kind, and goes on before anything has
+order. What a search makes of that is told in `backtracking`; where timeouts are tried out, it is
+this.
+
+A thread that is preempted before a step of this kind, and goes on before anything has
 happened that does not commute with the step, might as well have taken the step first: that
 schedule is another one of the search, and has no more preemptions. So the thread is put to sleep,
 with the footprint of its next step, and wakes at the first step of another that does not commute
@@ -20,7 +23,8 @@ with the outcome of S.
 **What counts as commuting** is read off from the source by `reading`; what is not understood there
 commutes with nothing but steps that touch no shared state at all. A primitive counts as written by
 each operation, by a vain attempt to take it, and at the end of a block. A thread that goes on by a
-timeout may have touched anything.
+timeout may have touched anything. A variable of the function around a thread's own that was bound
+when it began, in the one place that binds it, stays what it is.
 
 Switches away from a thread that waits or has ended are free and all tried: to reorder those would
 cost preemptions, and the bound counts them. A switch to a thread that would at once wait for what
@@ -34,7 +38,9 @@ import threading
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
+from ..writestore import WriteStore
 from .footprints import ANYTHING, NOTHING, Footprint
 from .known import NotUnderstoodError, places_of
 from .lines import Scope, lines_of
@@ -60,12 +66,14 @@ class Reduction:
 
     Attributes:
         kinds: what the owners of the places in footprints are, by their ``id``.
+        locks: the lock of each store, as far as that has been seen.
     """
 
     def __init__(self, territory: Territory) -> None:
         self._territory = territory
         self._sources = {str(module.__file__): lines_of(module) for module in territory.modules}
         self.kinds: dict[int, str] = {}
+        self.locks: WeakKeyDictionary[WriteStore[Any, Any, Any], Primitive] = WeakKeyDictionary()
         self._takes: dict[tuple[CodeType, int], bool] = {}
         self._stored = frozenset[str]().union(*(each.stored for each in self._sources.values()))
 
@@ -110,10 +118,33 @@ class Reduction:
             return False
         try:
             view, scope, line = self._standing(worker)
-            guard = self._reading(view, scope).guard_of(scope.at(line) or [])
+            taken = self._reading(view, scope).taken_first(scope.at(line) or [])
         except Exception:  # likewise
             return False
+        guard = self.locks.get(taken) if isinstance(taken, WriteStore) else taken
         return guard is not None and guard not in worker.entered and guard.holds_up(worker)
+
+    def before_taking(
+        self, worker: Worker
+    ) -> tuple[Footprint | None, WriteStore[Any, Any, Any] | None]:
+        """Return what *worker* looks at before it takes something, and whose lock that may be.
+
+        None if nobody knows what its next step does first.
+        """
+        if worker.rest or worker.at is not None:
+            return None, None
+        frame = worker.frame
+        if frame is not None and not self._takes_one(frame.f_code, frame.f_lineno):
+            return None, None
+        try:
+            view, scope, line = self._standing(worker)
+            reading = self._reading(view, scope)
+            taken = reading.taken_first(scope.at(line) or [])
+        except Exception:  # likewise
+            return None, None
+        if taken is None:
+            return None, None
+        return reading.looked_at(), taken if isinstance(taken, WriteStore) else None
 
     def _takes_one(self, code: CodeType, line: int) -> bool:
         """Whether the line has the form of one that takes something and does nothing before."""
@@ -148,7 +179,12 @@ class Reduction:
         frame = worker.frame
         if frame is None:
             return self._at_start(worker)
-        view = View(frame.f_code, frame.f_locals, frame.f_globals, worker.rest)
+        settled = frozenset[str]()
+        caller = frame.f_back
+        job = getattr(worker.job, "__code__", None)
+        if frame.f_code is job and caller is not None and caller.f_code.co_filename in _RUNNERS:
+            settled = worker.settled
+        view = View(frame.f_code, frame.f_locals, frame.f_globals, worker.rest, settled)
         return view, self._scope(view), frame.f_lineno
 
     def _at_start(self, worker: Worker) -> tuple[View, Scope, int]:
@@ -171,7 +207,8 @@ class Reduction:
                 variables[name] = cell.cell_contents
             except ValueError:
                 raise NotUnderstoodError from None
-        view = View(code, variables, function.__globals__, False)
+        settled = worker.settled if function is job else frozenset[str]()
+        view = View(code, variables, function.__globals__, False, settled)
         scope = self._scope(view)
         # What is before the first point is not told.
         if scope.first not in self._territory.points(code).lines:

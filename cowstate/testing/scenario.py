@@ -10,15 +10,23 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import ModuleType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from ..errors import ArgumentTypeError, ArgumentValueError, MissingExtraError, ScheduleError
+from ..errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    DeadlockError,
+    MissingExtraError,
+    ScheduleError,
+    UnscheduledError,
+)
 from ..records import Record
 from ..showing import shown
 from .bounds import check_bound
 from .calls import NotKeptError
-from .errors import ScenarioError, UndecidedError
+from .errors import NotLinearizableError, ScenarioError, UndecidedError
 from .linearizability import check_linearizable
 from .models import Model, checked
 from .points import listed
@@ -31,6 +39,9 @@ try:
     from hypothesis.strategies import SearchStrategy
 except ImportError as error:
     raise MissingExtraError("cowstate.testing.scenario", "testing") from error
+
+# What an order of the threads can be refuted by; all else is no answer.
+_VERDICTS: Final = (NotLinearizableError, DeadlockError, UnscheduledError)
 
 __all__ = ["Operations", "Scenario", "ScenarioTally", "explore_object", "scenarios"]
 
@@ -250,6 +261,7 @@ def explore_object(
         ArgumentTypeError: an operation is none of the object's, or an argument has no strategy, or
             of an operation nothing can be recorded: it is a coroutine function, or returns an
             iterator; *model* is none.
+        Exception: what the model itself raises, which is a mistake in it, with a note that says so.
         UndecidedError: see `check_linearizable`.
         ArgumentValueError: without *modules*: the object's class is not made of Python lines.
         NondeterminismError, UnscheduledError: see `explore`.
@@ -306,9 +318,9 @@ def explore_object(
         # Hypothesis ends with the smallest.
         assert ran.failed is not None
         scenario, failure = ran.failed
-        if isinstance(failure.error, NotKeptError | UndecidedError):
+        if isinstance(failure.error, Exception) and not isinstance(failure.error, _VERDICTS):
             # No verdict on the object.
-            raise failure.error from None
+            raise _not_judged(failure.error, scenario) from None
         # By names, so that it can be pasted, and pickled by whoever collects the tests' errors.
         schedule: Any = failure.schedule
         schedule = schedule._replace(modules=tuple(map(_named, schedule.modules)))
@@ -320,6 +332,18 @@ def _named(module: str | ModuleType) -> str | ModuleType:
     if isinstance(module, str) or sys.modules.get(module.__name__) is not module:
         return module
     return module.__name__
+
+
+def _not_judged(error: Exception, scenario: Scenario) -> Exception:
+    """Return *error*, which comes from the model or from the recording, told as that."""
+    if not isinstance(error, NotKeptError | UndecidedError):
+        # One whose class is frozen takes no notes, and is worth more than they are.
+        with suppress(Exception):
+            error.add_note(
+                "The model raised this, not the object; what an operation must raise is returned "
+                f"by the model's step, as Raised(KeyError). It was asked about\n{scenario}"
+            )
+    return error
 
 
 class _Ran:

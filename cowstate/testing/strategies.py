@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any, Final, TypeVar, get_type_hints
 
@@ -24,7 +24,14 @@ except ImportError as error:
 __all__ = ["change_sets", "histories", "records", "stores"]
 
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 _APART: Final = 10
+
+
+def _looked_up(fn: F) -> F:
+    """Return *fn* with annotations that are no texts: `composite` moves it to another module."""
+    fn.__annotations__ = get_type_hints(fn)
+    return fn
 
 
 def records(kind: type[R], /, **fields: SearchStrategy[Any]) -> SearchStrategy[R]:
@@ -93,6 +100,7 @@ def change_sets(
 
 
 @st.composite
+@_looked_up
 def stores(
     draw: DrawFn,
     keys: SearchStrategy[Any],
@@ -129,6 +137,7 @@ def stores(
 
 
 @st.composite
+@_looked_up
 def histories(
     draw: DrawFn,
     model: Model[Any],

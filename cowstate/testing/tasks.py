@@ -79,7 +79,8 @@ def explore_tasks(
         max_schedules: give up after so many; see `Exploration.complete`.
 
     Raises:
-        ArgumentTypeError, ArgumentValueError: a bound is no whole number, or too small.
+        ArgumentTypeError, ArgumentValueError: a bound is no whole number, or too small; what
+            *program* returns is no program.
         ScheduleError: a schedule fails. Its ``schedule`` is for `replay_tasks`. Its ``error`` is an
             UnscheduledError if the program runs threads, or never ends.
         NondeterminismError: the same schedule took another path than before.
@@ -120,6 +121,7 @@ def replay_tasks(program: TaskProgram, schedule: TaskSchedule | str) -> Trace:
     rest.
 
     Raises:
+        ArgumentTypeError: what *program* returns is no program.
         ArgumentValueError: the text is none of a schedule.
         NondeterminismError: the schedule does not fit the program, which may have changed.
 
@@ -166,6 +168,7 @@ class _Run:
         self._turns = turns
         self._steps: list[Step] = []
         self._free = True
+        self._refused: ArgumentTypeError | None = None
         self.taken: list[int] = []
         self.others: list[tuple[int, ...]] = []
         self.outcome: Hashable = None
@@ -179,12 +182,23 @@ class _Run:
         finally:
             self._free = False
             self._end(loop)
+        if self._refused is not None:
+            raise self._refused
         if self.error is None and len(self.taken) < len(turns):
             self.error = NondeterminismError("the run was over before all turns were taken")
 
     async def _whole(self, program: TaskProgram) -> Hashable:
-        bodies, check = program()
-        await asyncio.gather(*(_named(body, place) for place, body in enumerate(bodies)))
+        try:
+            bodies, check = _checked(program())
+        except _NoProgramError as error:
+            self._refused = ArgumentTypeError(*error.args)
+            raise
+        tasks = [_named(body, place) for place, body in enumerate(bodies)]
+        try:
+            await asyncio.gather(*tasks)
+        except _NoProgramError as error:
+            self._refused = ArgumentTypeError(*error.args)
+            raise
         self._free = False
         outcome = None if check is None else check()
         if inspect.isawaitable(outcome):
@@ -235,13 +249,55 @@ class _Run:
         return Trace(self._steps, self.error)
 
 
+class _NoProgramError(Exception):
+    """What was given is no program of tasks; nothing was explored."""
+
+
+def _checked(made: Any) -> tuple[Sequence[Callable[[], Awaitable[object]]], Any]:
+    """Refuse what is no program.
+
+    Raises:
+        _NoProgramError: it is none.
+    """
+    match made:
+        case (Sequence() as bodies, check) if not isinstance(bodies, str | bytes):
+            pass
+        case _:
+            if inspect.iscoroutine(made):
+                made.close()
+                raise _NoProgramError(
+                    "a program of tasks is a plain function, which returns coroutine functions and "
+                    "a check; this one is a coroutine function itself"
+                )
+            raise _NoProgramError(
+                "a program of tasks returns the coroutine functions of its tasks and a check, as "
+                f"in `return [add, add], check`, or None for no check, not {shown(made)}"
+            )
+    for each in (*bodies, *(() if check is None else (check,))):
+        if inspect.iscoroutine(each):
+            each.close()
+            raise _NoProgramError(
+                "a program of tasks returns functions, not what comes of calling them; for "
+                "arguments, write `lambda: add(1)`"
+            )
+        if not callable(each):
+            raise _NoProgramError(f"a program of tasks returns functions, not {shown(each)}")
+    return bodies, check
+
+
 async def _all_of(tasks: Iterable[Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _named(body: Callable[[], Awaitable[object]], place: int) -> Task[object]:
     async def task() -> object:
-        return await body()
+        made = body()
+        if not inspect.isawaitable(made):
+            raise _NoProgramError(
+                f"{shown(body)} returned {shown(made)}, which cannot be awaited: a task is made of "
+                "an `async def`; explore plain functions with cowstate.testing.schedules.explore"
+            )
+        return await made
 
     name = getattr(body, "__name__", "task")
     return asyncio.get_running_loop().create_task(task(), name=f"{name}-{place + 1}")

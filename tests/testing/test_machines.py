@@ -162,7 +162,7 @@ class InPlace(StoreMachine):
         (Spends, "assert"),
         (Remembers, "the store does not hold what the dict does"),
         (Answers, "over a dict it returns 'dict', and by"),
-        (Raises, "over a dict it comes to None, and by"),
+        (Raises, "over a dict it returns None, and by"),
         (Forgets, "the aggregate all is .*, and in a new store of the same records"),
         (InPlace, "is not as it was"),
     ],
@@ -226,3 +226,30 @@ def test_a_machine_without_a_store_is_refused() -> None:
 
     with pytest.raises(ArgumentTypeError, match="make_store must return a Store"):
         Nothing()
+
+
+def test_an_exception_that_is_returned_is_a_result_as_any() -> None:
+    class Returning(Bank):
+        def judge(self, records: Any) -> Exception:
+            """Return what is wrong; raise nothing."""
+            records["ann"] = Account(records["ann"].balance)
+            return ValueError("not so much")
+
+    machine = Returning()
+    for way in machine.ways:
+        before = machine.store.snapshot().version
+        machine.write(way, machine.judge)
+        # What was returned was not refused: it was written.
+        assert machine.store.snapshot().version == before + 1
+
+
+def test_what_is_raised_over_one_and_returned_over_the_other_is_found() -> None:
+    class Wavering(Bank):
+        def judge(self, records: Any) -> Exception:
+            if isinstance(records, dict):
+                raise ValueError("not so much")
+            return ValueError("not so much")
+
+    machine = Wavering()
+    with pytest.raises(AssertionError, match=r"over a dict it raises .* it returns "):
+        machine.write("draft", machine.judge)

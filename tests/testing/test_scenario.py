@@ -248,3 +248,14 @@ def test_what_makes_no_object_is_refused() -> None:
 def test_an_object_without_lines_is_refused() -> None:
     with pytest.raises(ArgumentValueError, match="no operation of SimpleQueue is made of lines"):
         explore_object(SimpleQueue, {"put": [st.just(1)]})
+
+
+def test_what_a_model_raises_is_no_failure_of_the_object() -> None:
+    def step(n: int, operation: str, args: tuple[Any, ...]) -> tuple[int, int]:
+        raise LookupError(f"of {operation} nothing is known")
+
+    with pytest.raises(LookupError, match="of add nothing is known") as caught:
+        exploring(LockedCounter, examples=2, model=Model(0, step))
+    (note,) = caught.value.__notes__
+    assert "The model raised this, not the object" in note
+    assert "add()" in note

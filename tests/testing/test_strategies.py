@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import attrs
 import pytest
@@ -142,3 +142,8 @@ def test_histories_are_of_every_kind(what: str) -> None:
     }[what]
     kind = KINDS["register"]
     assert find(histories(kind.model, kind.operations), shows, settings=QUICK)
+
+
+@pytest.mark.parametrize("strategy", [stores, histories, records, change_sets])
+def test_the_annotations_can_be_looked_up(strategy: Any) -> None:
+    assert "return" in get_type_hints(strategy)

@@ -199,3 +199,31 @@ def test_bad_bounds_are_named(bound: str) -> None:
         explore_tasks(adding(locked=True), **{bound: -1})
     with pytest.raises(ArgumentTypeError, match=f"{bound} must be a whole number or None"):
         explore_tasks(adding(locked=True), **{bound: 1.5})
+
+
+async def coroutine() -> None:
+    pass
+
+
+def plain() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda: None, "return \\[add, add\\], check"),
+        (lambda: [coroutine], "return \\[add, add\\], check"),
+        (lambda: ("ab", None), "return \\[add, add\\], check"),
+        (coroutine, "coroutine function itself"),
+        (lambda: ([3], None), "returns functions, not 3"),
+        (lambda: ([coroutine], 3), "returns functions, not 3"),
+        (lambda: ([coroutine()], None), "what comes of calling them"),
+        (lambda: ([plain], None), "cannot be awaited.*schedules.explore"),
+    ],
+)
+def test_what_is_no_program_of_tasks_is_refused(made: Any, told: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=told):
+        explore_tasks(made)
+    with pytest.raises(ArgumentTypeError, match=told):
+        replay_tasks(made, "A")
