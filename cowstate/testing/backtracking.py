@@ -24,9 +24,10 @@ way to the lock that the others might have noticed.
 commutes with nothing but steps that touch no shared state at all. A primitive counts as written by
 each operation, by a vain attempt to take it, and at the end of a block.
 
-A switch to a thread that would at once wait for what another holds is not tried; the others are
-tried in its place. That timed waits may end while others could run is no race: where that is tried
-out, `reduction` has another way, with `sleepers`.
+A switch to a thread that would at once wait for what another holds is not tried, unless what it
+looks at on the way is changed before it goes on; the others are tried in its place. That timed
+waits may end while others could run is no race: where that is tried out, `reduction` has another
+way, with `sleepers`.
 """
 
 from __future__ import annotations
@@ -97,10 +98,11 @@ class Backtracking:
         for early, late in races:
             number = moves[late].thread
             turn = races.turn_of(early)
-            self._run_all(_instead(scheduler, decisions.get(moves[turn].at), number))
+            self._run_all(_instead(scheduler, decisions.get(moves[turn].at), number, races, turn))
             if turn == early:
                 continue
-            wanted = _instead(scheduler, decisions.get(moves[early].at), number)
+            at = decisions.get(moves[early].at)
+            wanted = _instead(scheduler, at, number, races, early)
             if wanted and races.met_nothing(turn, early):
                 doubt = _Doubt(moves[early].thread, early - turn, wanted)
                 if self._put_off(doubt, scheduler, decisions.get(moves[turn].at), number):
@@ -153,12 +155,14 @@ def _planned(scheduler: Scheduler, decision: Decision, number: int, cost: int) -
     return _Wanted(Plan(switches, decision.path, 1), cost + sum(scheduler.preempting[:before]))
 
 
-def _instead(scheduler: Scheduler, decision: Decision | None, number: int) -> list[_Wanted]:
+def _instead(
+    scheduler: Scheduler, decision: Decision | None, number: int, races: Races, place: int
+) -> list[_Wanted]:
     """The plans in which *number* goes on there or, if it cannot, each that can, at a cost."""
     if decision is None or number == decision.running:
         return []
-    costly = decision.costly
+    costly = [each for each in decision.costly if not races.waits_at(place, each)]
     return [
         _planned(scheduler, decision, each, 1)
-        for each in ((number,) if number in costly else costly)
+        for each in ([number] if number in costly else costly)
     ]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import FrameType
-from typing import Any
 
-from ..writestore import WriteStore
-from .footprints import NOTHING, Footprint
+from .footprints import NOTHING, Footprint, Looked
 from .primitives import Primitive
 from .races import Move
 from .reduction import Reduction
@@ -30,7 +27,6 @@ class Chronicle(Watcher):
         self._reduction = reduction
         self._used: dict[int, Primitive] = {}
         self._born: dict[int, int] = {}
-        self._store: WriteStore[Any, Any, Any] | None = None
         self.moves: list[Move] = []
 
     def begin(self) -> None:
@@ -38,15 +34,6 @@ class Chronicle(Watcher):
         self.moves = []
         self._used.clear()
         self._born.clear()
-        self._store = None
-
-    def worth_trying(self, workers: Iterable[Worker], costly: bool = True) -> tuple[int, ...]:
-        """Return the numbers of *workers*, without those that would only wait, at a cost."""
-        return tuple(
-            worker.number
-            for worker in workers
-            if not (costly and self._reduction.is_in_vain(worker))
-        )
 
     def user(self, worker: Worker) -> FrameType | None:
         """Return the frame at which *worker* stands, if it uses a primitive itself."""
@@ -62,10 +49,10 @@ class Chronicle(Watcher):
         move = Move(at, worker.number, self._reduction.footprint(worker), held)
         move.born = self._born.get(worker.number, -1)
         if worker.ready is None:
-            move.looked, self._store = self._reduction.before_taking(worker)
+            move.looked = self._reduction.before_taking(worker)
         elif isinstance(worker.at, Primitive) and not worker.expired:
             # It goes on because that is free now.
-            move.looked, move.taken = NOTHING, id(worker.at)
+            move.looked, move.taken = Looked(NOTHING), id(worker.at)
         self.moves.append(move)
 
     def note_use(self, primitive: object) -> None:
@@ -77,8 +64,6 @@ class Chronicle(Watcher):
                 move = self.moves[-1]
                 if move.looked is not None and move.taken is None:
                     move.taken = id(primitive)
-                    if self._store is not None:
-                        self._reduction.locks[self._store] = primitive
         self._add(self._reduction.of_use(primitive))
 
     def note_end(self, worker: Worker) -> None:

@@ -52,11 +52,13 @@ class SourceLines:
     Attributes:
         nonlocals: the names that some function declares to be another's.
         stored: the names of the attributes that some line stores or deletes.
+        restored: those of them that not only an ``__init__`` does.
     """
 
     def __init__(self, source: str) -> None:
         self.nonlocals: frozenset[str] = frozenset()
         self.stored: frozenset[str] = frozenset()
+        self.restored: frozenset[str] = frozenset()
         self._scopes: defaultdict[tuple[str, int], list[Scope]] = defaultdict(list)
         self._lambdas: dict[int, tuple[CodeType, Scope | None]] = {}
         self._read(ast.parse(source))
@@ -80,11 +82,8 @@ class SourceLines:
         self.nonlocals = frozenset(
             name for node in nodes if isinstance(node, ast.Nonlocal) for name in node.names
         )
-        self.stored = frozenset(
-            node.attr
-            for node in nodes
-            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
-        )
+        self.stored = _stored_in(nodes)
+        self.restored = _stored_in(_outside_init(tree))
         self._walk(tree, None)
 
     def _walk(self, node: ast.AST, outer: Scope | None) -> None:
@@ -99,6 +98,21 @@ class SourceLines:
                 self._walk(child, scope)
             else:
                 self._walk(child, outer)
+
+
+def _stored_in(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    return frozenset(
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    )
+
+
+def _outside_init(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.FunctionDef) and child.name == "__init__"):
+            yield from _outside_init(child)
 
 
 def _is_of(code: CodeType, node: ast.AST) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .footprints import Footprint
+from .footprints import Footprint, Looked
 
 __all__ = ["Move", "Races"]
 
@@ -32,7 +32,7 @@ class Move:
         self.thread = thread
         self.touched = touched
         self.held = held
-        self.looked: Footprint | None = None
+        self.looked: Looked | None = None
         self.taken: int | None = None
         self.born = -1
 
@@ -95,11 +95,30 @@ class Races:
         moves = self._moves
         thread = moves[late].thread
         mine = [each for each in moves[early + 1 : late] if each.thread == thread]
+        looked = moves[late].looked
         return not any(
-            each.touched.meets(other.touched)
-            for each in mine
+            (looked is not None and looked.meets(other.touched))
+            or any(each.touched.meets(other.touched) for each in mine)
             for other in moves[early:]
             if other.thread != thread
+        )
+
+    def waits_at(self, place: int, thread: int) -> bool:
+        """Whether *thread*, given its turn at *place*, would only wait for what another holds.
+
+        It is not so if what it looks at on the way is another thing by then: see its next move.
+        """
+        moves = self._moves
+        later = next((n for n in range(place, len(moves)) if moves[n].thread == thread), None)
+        if later is None:
+            return False
+        move = moves[later]
+        first_of: dict[int, Move] = {}
+        for other in moves[place:later]:
+            first_of.setdefault(other.thread, other)
+        return any(move.taken in each.held for each in first_of.values()) and all(
+            move.looked is not None and not move.looked.meets(other.touched)
+            for other in moves[place:later]
         )
 
     def turn_of(self, place: int) -> int:

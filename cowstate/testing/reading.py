@@ -120,6 +120,13 @@ class Reading:
 
         None if it is not so. What it looks at is in `looked_at`.
         """
+        found = self._asked_for(nodes)
+        # Whoever is called on the way, or finds something changed, would tell that it was passed.
+        return None if self._touched.callees or self._touched.writes else found
+
+    def _asked_for(
+        self, nodes: Sequence[ast.AST]
+    ) -> Guard | Condition | WriteStore[Any, Any, Any] | None:
         match nodes:
             case [ast.With([ast.withitem(node, None)])]:
                 found = self._value(node)
@@ -328,10 +335,10 @@ class Reading:
     def _name(self, name: str) -> Any:
         code, variables = self._view.code, self._view.variables
         if name in code.co_cellvars or name in code.co_freevars:
-            if name in self._view.settled and self._is_bound_once(name):
+            if name in self._view.settled and self.is_bound_once(name):
                 return variables[name]  # for ever
             self._touched.reads.add(("variable", name))
-            if self._view.rest and not self._is_bound_once(name):
+            if self._view.rest and not self.is_bound_once(name):
                 return UNKNOWN
             return UNKNOWN if name in self._changed else variables.get(name, UNKNOWN)
         if name in code.co_varnames:
@@ -347,7 +354,8 @@ class Reading:
                 return UNKNOWN
         return self._view.names.get(name, vars(builtins).get(name, UNKNOWN))
 
-    def _is_bound_once(self, name: str) -> bool:
+    def is_bound_once(self, name: str) -> bool:
+        """Whether the variable is bound in one place, once."""
         scope: Scope | None = self._scope
         while scope is not None and not scope.bound[name]:
             scope = scope.outer

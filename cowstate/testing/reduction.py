@@ -38,10 +38,8 @@ import threading
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
-from ..writestore import WriteStore
-from .footprints import ANYTHING, NOTHING, Footprint
+from .footprints import ANYTHING, NOTHING, Footprint, Looked
 from .known import NotUnderstoodError, places_of
 from .lines import Scope, lines_of
 from .points import Territory
@@ -66,16 +64,16 @@ class Reduction:
 
     Attributes:
         kinds: what the owners of the places in footprints are, by their ``id``.
-        locks: the lock of each store, as far as that has been seen.
     """
 
     def __init__(self, territory: Territory) -> None:
         self._territory = territory
         self._sources = {str(module.__file__): lines_of(module) for module in territory.modules}
         self.kinds: dict[int, str] = {}
-        self.locks: WeakKeyDictionary[WriteStore[Any, Any, Any], Primitive] = WeakKeyDictionary()
         self._takes: dict[tuple[CodeType, int], bool] = {}
-        self._stored = frozenset[str]().union(*(each.stored for each in self._sources.values()))
+        sources = self._sources.values()
+        self._stored = frozenset[str]().union(*(each.stored for each in sources))
+        self._restored = frozenset[str]().union(*(each.restored for each in sources))
 
     def footprint(self, worker: Worker) -> Footprint:
         """Return what the next step of *worker* may touch."""
@@ -118,33 +116,51 @@ class Reduction:
             return False
         try:
             view, scope, line = self._standing(worker)
-            taken = self._reading(view, scope).taken_first(scope.at(line) or [])
+            reading = self._reading(view, scope)
+            taken = reading.taken_first(scope.at(line) or [])
         except Exception:  # likewise
             return False
-        guard = self.locks.get(taken) if isinstance(taken, WriteStore) else taken
-        return guard is not None and guard not in worker.entered and guard.holds_up(worker)
+        # What it looks at might be another thing once it has waited.
+        if not isinstance(taken, Primitive) or self._unsteady(reading, view):
+            return False
+        return taken not in worker.entered and taken.holds_up(worker)
 
-    def before_taking(
-        self, worker: Worker
-    ) -> tuple[Footprint | None, WriteStore[Any, Any, Any] | None]:
-        """Return what *worker* looks at before it takes something, and whose lock that may be.
+    def before_taking(self, worker: Worker) -> Looked | None:
+        """Return what *worker* looks at before it takes something.
 
         None if nobody knows what its next step does first.
         """
         if worker.rest or worker.at is not None:
-            return None, None
+            return None
         frame = worker.frame
         if frame is not None and not self._takes_one(frame.f_code, frame.f_lineno):
-            return None, None
+            return None
         try:
             view, scope, line = self._standing(worker)
             reading = self._reading(view, scope)
             taken = reading.taken_first(scope.at(line) or [])
         except Exception:  # likewise
-            return None, None
+            return None
         if taken is None:
-            return None, None
-        return reading.looked_at(), taken if isinstance(taken, WriteStore) else None
+            return None
+        return Looked(reading.looked_at(), self._unsteady(reading, view))
+
+    def _unsteady(self, reading: Reading, view: View) -> bool:
+        """Whether some line may change what has been looked at, once that is there."""
+        rebound = self._territory.rebound(view.code.co_filename) or frozenset()
+        for place in reading.looked_at().reads:
+            match place:
+                case ("attribute" | "item", _, name):
+                    steady = name not in self._restored
+                case ("name", str(name)):
+                    steady = name not in rebound and name not in self._restored
+                case ("variable", str(name)):
+                    steady = reading.is_bound_once(name)
+                case _:
+                    steady = False
+            if not steady:
+                return True
+        return False
 
     def _takes_one(self, code: CodeType, line: int) -> bool:
         """Whether the line has the form of one that takes something and does nothing before."""

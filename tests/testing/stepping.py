@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from cowstate.testing.footprints import ANYTHING, NOTHING, Footprint
+from cowstate.testing.footprints import ANYTHING, NOTHING, Footprint, Looked
 from cowstate.testing.plans import Decision
 from cowstate.testing.races import Move
 
@@ -19,11 +19,11 @@ LOCKS = "ab"
 
 
 class Step(NamedTuple):
-    """*kind* is one of read, write, skip, mix, take, give, try, end, enter.
+    """*kind* is one of read, write, skip, mix, take, give, try, end, enter, fetch.
 
     ``skip`` leaves out the *over* steps that follow if the variable is not 0, ``mix`` may touch
-    anything, ``enter`` takes a lock and may touch anything after that, ``try`` takes it if it can,
-    and ``end`` gives that back.
+    anything, ``enter`` takes a lock and may touch anything after that, ``fetch`` reads x and then
+    takes a lock, ``try`` takes it if it can, and ``end`` gives that back.
     """
 
     kind: str
@@ -40,6 +40,8 @@ def touched(step: Step) -> Footprint:
             return Footprint(reads=frozenset([step.name]))
         case "write" | "take" | "give" | "try" | "end":
             return NOTHING.writing(step.name)
+        case "fetch":
+            return Footprint(frozenset("x"), frozenset([step.name]))
         case "mix" | "enter":
             return ANYTHING
         case _:
@@ -80,17 +82,11 @@ class Run:
     def _is_able(self, number: int) -> bool:
         return self._next(number) is not None and self._waits[number] not in self._owners
 
-    def _is_in_vain(self, number: int) -> bool:
-        step = self._next(number)
-        return step is not None and step.kind in ("take", "enter") and step.name in self._owners
-
     def _choose(self, current: int, able: list[int], budget: int) -> int:
         at = len(self.moves)
         running = current if current in able and not self._waits[current] else -1
         default = running if running >= 0 else able[0]
         others = [n for n in able if n != default]
-        if running >= 0:
-            others = [n for n in others if not self._is_in_vain(n)]
         if others and (running < 0 or budget):
             free, costly = ((), tuple(others)) if running >= 0 else (tuple(others), ())
             self.decisions.append(Decision(at, 0, len(self.switches), free, costly, running))
@@ -107,11 +103,17 @@ class Run:
         kind, name, over = step
         held = frozenset(LOCKS.index(lock) for lock, n in self._owners.items() if n == number)
         move = Move(len(self.moves), number, touched(step), held)
-        if kind in ("take", "enter"):
-            move.looked, move.taken = NOTHING, LOCKS.index(name)
+        if kind in ("take", "enter", "fetch"):
+            move.looked, move.taken = Looked(NOTHING), LOCKS.index(name)
         self.moves.append(move)
         values = self._values
-        if kind in ("take", "enter"):
+        if kind == "fetch":
+            if self._waits[number]:
+                move.touched = NOTHING.writing(name)
+            else:
+                move.looked = Looked(Footprint(frozenset("x")))
+                self._seen[number] = self._seen[number] * 2 + values["x"]
+        if kind in ("take", "enter", "fetch"):
             if name in self._owners:
                 self._waits[number] = name
                 return

@@ -33,7 +33,9 @@ def blocks(draw: st.DrawFn, depth: int = 0) -> list[Step]:
             steps.append(draw(others))
         else:
             opens, closes = draw(
-                st.sampled_from([("take", "give"), ("try", "end"), ("enter", "give")])
+                st.sampled_from(
+                    [("take", "give"), ("try", "end"), ("enter", "give"), ("fetch", "give")]
+                )
             )
             name = draw(st.sampled_from(LOCKS))
             inside = draw(blocks(depth + 1))
@@ -99,6 +101,16 @@ KEPT_WAITING = [
     ],
     tries("a", Step("enter", "b"), Step("give", "b")),
 ]
+# What is looked at on the way to a lock is another thing once the lock is free.
+LOOKED_AND_WAITED = [
+    [Step("take", "a"), Step("write", "x"), Step("give", "a")],
+    [Step("fetch", "a"), Step("write", "y"), Step("give", "a")],
+]
+# That look, too, is something on the way that others may notice.
+LOOK_NOTICED = [
+    [*tries("b"), Step("mix"), Step("write", "x")],
+    [Step("fetch", "b"), Step("read", "x")],
+]
 
 
 @settings(max_examples=60, deadline=None)
@@ -106,6 +118,9 @@ KEPT_WAITING = [
 @example(WITHDRAW, 2)
 @example(WITHDRAW, None)
 @example(KEPT_WAITING, 1)
+@example(LOOKED_AND_WAITED, 1)
+@example(LOOKED_AND_WAITED, None)
+@example(LOOK_NOTICED, 2)
 def test_the_outcomes_are_those_of_the_plain_search(program: Program, bound: int | None) -> None:
     check_same(program, bound)
 
@@ -122,6 +137,14 @@ def unbounded(moves: Any, _bounded: bool) -> Races:
     return Races(moves, False)
 
 
+class Waits(Races):
+    """A twin with a bug: who waits is taken to find what it looked at as it was."""
+
+    def waits_at(self, place: int, thread: int) -> bool:
+        move = next(each for each in self._moves[place:] if each.thread == thread)
+        return any(move.taken in each.held for each in self._moves[place : place + 1])
+
+
 class Unraced(Races):
     """A twin with a bug: it finds no race."""
 
@@ -131,7 +154,12 @@ class Unraced(Races):
 
 @pytest.mark.parametrize(
     ("twin", "program", "bound"),
-    [(Undisturbed, WITHDRAW, 2), (unbounded, KEPT_WAITING, 1), (Unraced, WITHDRAW, 2)],
+    [
+        (Undisturbed, WITHDRAW, 2),
+        (unbounded, KEPT_WAITING, 1),
+        (Unraced, WITHDRAW, 2),
+        (Waits, LOOKED_AND_WAITED, 1),
+    ],
 )
 def test_a_search_that_overlooks_something_would_be_noticed(
     twin: Any, program: Program, bound: int, monkeypatch: pytest.MonkeyPatch
