@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..commit import Commit
 from ..errors import ArgumentTypeError
+from ..sameness import same
 from ..showing import cut, shown
 from .backoff import Backoff
 from .errors import RevisionGoneError, RevisionRewoundError
@@ -29,7 +30,7 @@ END: Final = object()
 """The answer to `Next` where the watch has ended."""
 
 HEARD: Final = 1.0
-"""A watch that told nothing and ended by itself was in order if it lasted so many seconds."""
+"""A watch that told nothing new and ended by itself was in order if it lasted so many seconds."""
 
 _KINDS: Final = 20
 """Of how many kinds of errors the number is kept."""
@@ -91,7 +92,7 @@ class Course(Generic[K, V]):
         self._lists = True
         while True:
             try:
-                if self._lists:
+                if self._lists or self._left() <= 0:
                     yield from self._list()
                 heard = yield from self._watch()
             except RevisionGoneError as error:
@@ -131,13 +132,13 @@ class Course(Generic[K, V]):
         self._rewound_at = None
 
     def _watch(self) -> Generator[Effect, Any, bool]:
-        """Watch until that ends or a list is due; return whether anything was heard."""
+        """Watch until that ends or a list is due; return whether to go on at once."""
         self._state("watching")
         began, heard = self._clock(), False
         self._tell(watches=self.status.watches + 1)
         yield Watch(self._revision)
         while True:
-            left = self._listed_at + self._resync - self._clock()
+            left = self._left()
             if left <= 0:
                 self._lists = True
                 return True
@@ -146,8 +147,12 @@ class Course(Generic[K, V]):
                 return heard or self._clock() - began >= HEARD
             heard = (yield from self._hear(news, left)) or heard
 
+    def _left(self) -> float:
+        """Return for how many seconds no list is due yet."""
+        return self._listed_at + self._resync - self._clock()
+
     def _hear(self, news: Any, left: float) -> Generator[Effect, Any, bool]:
-        """Do what *news* call for; return whether they tell something."""
+        """Do what *news* call for; return whether they tell something new."""
         if isinstance(news, Pause):
             yield Sleep(min(_seconds_of(news), left))
             return False
@@ -159,7 +164,7 @@ class Course(Generic[K, V]):
         if isinstance(news, Changes):
             if _is_older(news.revision, self._revision):
                 self._tell(duplicates=self.status.duplicates + 1)
-                return True
+                return False
             if not news.put and not news.removed:
                 return self._mark(news)
         else:
@@ -168,19 +173,19 @@ class Course(Generic[K, V]):
         self._lists = True
         commit = yield Publish(news)
         self._lists = False
-        self._take(news, commit)
+        moved = self._take(news, commit)
         self._tell(changes=self.status.changes + 1)
         self._well()
-        return True
+        return moved or commit is not None
 
     def _mark(self, bookmark: Changes[K, V]) -> bool:
         if bookmark.revision is None:
             # It can be reached; that it can tell something is not said by that.
             self._tell(lost_since=None)
             return False
-        self._take(bookmark, None)
+        moved = self._take(bookmark, None)
         self._well()
-        return True
+        return moved
 
     def _wait(self, error: Exception | None) -> Generator[Effect, Any, None]:
         """Note what went wrong, and wait the longer the oftener it did in a row."""
@@ -190,9 +195,16 @@ class Course(Generic[K, V]):
         if error is not None:
             self._note(error, failures)
             at_least = _retry_after(error)
-        seconds = max(_finite(self._backoff(failures), 1.0), at_least)
+        seconds = max(self._backed_off(failures), at_least)
         self._state("waiting", retry_at=self._clock() + seconds)
         yield Sleep(seconds)
+
+    def _backed_off(self, failures: int) -> float:
+        try:
+            return _finite(self._backoff(failures), 1.0)
+        except Exception as error:  # as 0.5 * 2**n does, after a thousand failures
+            _log.warning("a backoff raised; the mirror waits for a second: %s", in_words(error))
+            return 1.0
 
     def _note(self, error: Exception, failures: int) -> None:
         kind = type(error).__name__
@@ -212,12 +224,15 @@ class Course(Generic[K, V]):
         if self.status.failures or self.status.lost_since is not None:
             self._tell(failures=0, lost_since=None)
 
-    def _take(self, news: Listed[K, V] | Changes[K, V], commit: Commit[K, V] | None) -> None:
+    def _take(self, news: Listed[K, V] | Changes[K, V], commit: Commit[K, V] | None) -> bool:
+        """Note what the store holds now; return whether the revision is another one."""
+        before = self._revision
         if news.revision is not None or isinstance(news, Listed):
             self._revision = news.revision
             self._tell(revision=news.revision)
         if commit is not None:
             self._tell(published=self.status.published + 1, version=commit.version)
+        return not same(before, self._revision)
 
     def _state(self, state: MirrorState, retry_at: float | None = None) -> None:
         self._tell(state=state, retry_at=retry_at)
@@ -228,8 +243,12 @@ class Course(Generic[K, V]):
 
 def in_words(error: BaseException) -> str:
     """Return *error* for a status, in bounded length."""
-    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return cut(f"{type(error).__name__}: {error}{notes}", 400)
+    try:
+        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        said = f"{error}{notes}"
+    except Exception:  # it is not ours, and what it cannot tell must not end the mirror
+        said = "what it says could not be read"
+    return cut(f"{type(error).__name__}: {said}", 400)
 
 
 def _is_older(one: object, other: object) -> bool:
@@ -245,10 +264,18 @@ def _seconds_of(pause: Pause) -> float:
 
 def _retry_after(error: Exception) -> float:
     """Return for how many seconds what answered asked to be left alone; 0 for no such word."""
-    return _finite(getattr(error, "retry_after", 0.0), 0.0)
+    try:
+        asked = getattr(error, "retry_after", 0.0)
+    except Exception:
+        return 0.0
+    return _finite(asked, 0.0)
 
 
 def _finite(seconds: Any, otherwise: float) -> float:
-    if isinstance(seconds, int | float) and isfinite(seconds) and seconds >= 0:
-        return float(seconds)
-    return otherwise
+    if not isinstance(seconds, int | float):
+        return otherwise
+    try:
+        found = float(seconds)
+    except OverflowError:
+        return otherwise
+    return found if isfinite(found) and found >= 0 else otherwise

@@ -10,6 +10,7 @@ from time import time_ns
 from typing import Any, Final, Generic, NamedTuple, TypeVar, final
 
 from ..errors import ArgumentTypeError
+from ..sameness import same
 from ..showing import shown
 from ..slips import ensure_flag, ensure_function
 from .errors import RevisionGoneError
@@ -160,7 +161,7 @@ class FileSource(Generic[V]):
             return None
         young = time_ns() - max(mark[2:]) < _YOUNG_NS
         value = self._decoded(content, path)
-        if known is not None and known.value == value:
+        if known is not None and same(known.value, value):
             value = known.value
         return _Seen(mark, young, value)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from queue import Empty, SimpleQueue
+from typing import Final
 
 __all__ = ["Gate"]
+
+_AN_AGE: Final = 1e9
+"""So many seconds and more, thirty years, is for ever: longer ones do not fit in all clocks."""
 
 
 class Gate:
@@ -47,6 +51,6 @@ class Gate:
 
 def _hear(bell: SimpleQueue[None], timeout: float | None) -> None:
     try:
-        bell.get(timeout=timeout)
+        bell.get(timeout=None if timeout is None or timeout > _AN_AGE else timeout)
     except Empty:
         pass

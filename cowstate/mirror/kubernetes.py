@@ -135,7 +135,8 @@ class KubernetesSource(Generic[V]):
         """Yield what changes after *revision*.
 
         Raises:
-            RevisionGoneError: the server does not know any more what changed since then.
+            RevisionGoneError: the server does not know any more what changed since then, or, as
+                one that was restored, not yet.
             ApiException: the server answers something else.
 
         >>> from kubernetes.client import CoreV1Api
@@ -201,7 +202,7 @@ class KubernetesSource(Generic[V]):
                 *self._arguments, **self._options, **options, _preload_content=False
             )
         except ApiException as error:
-            if error.status == HTTPStatus.GONE:
+            if error.status == HTTPStatus.GONE or is_ahead(error.body):
                 raise RevisionGoneError(revision) from error
             _tell_when(error)
             raise
@@ -209,7 +210,7 @@ class KubernetesSource(Generic[V]):
     def _event(self, event: Any, revision: Any) -> Changes[str, V]:
         kind, thing = event["type"], event["object"]
         if kind == "ERROR":
-            if thing.get("code") == HTTPStatus.GONE:
+            if thing.get("code") == HTTPStatus.GONE or is_ahead(thing.get("message")):
                 raise RevisionGoneError(revision)
             raise ApiException(status=thing.get("code"), reason=_reason(thing))
         at = revision_of(thing["metadata"].get("resourceVersion"))
@@ -255,6 +256,16 @@ def revision_of(version: Any) -> Any:
     if isinstance(version, str) and version.isascii() and version.isdigit():
         return int(version)
     return version
+
+
+def is_ahead(said: Any) -> bool:
+    """Whether a server says that it is not as far as the revision asked for, as a restored one.
+
+    >>> is_ahead(b'{"message": "Timeout: Too large resource version: 9, current: 5"}')
+    True
+    """
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    return isinstance(text, str) and "Too large resource version" in text
 
 
 def _reason(thing: Any) -> str:

@@ -9,6 +9,7 @@ from ..changes import MISSING, Absent
 from ..commit import Commit
 from ..draft import Draft
 from ..errors import ConflictError
+from ..showing import shown
 from ..snapshot import Snapshot
 from ..store import Store
 from .plan import Owns, read, writes_of
@@ -102,7 +103,11 @@ def _apply(
 
 def _fill(draft: Draft[K, V, Any], writes: Mapping[K, V | Absent]) -> None:
     for key, record in writes.items():
-        if record is MISSING:
-            del draft[key]
-        else:
-            draft[key] = record
+        try:
+            if record is MISSING:
+                del draft[key]
+            else:
+                draft[key] = record
+        except Exception as error:
+            error.add_note(f"under the key {shown(key)}")
+            raise

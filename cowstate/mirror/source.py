@@ -84,7 +84,8 @@ class Source(Protocol[K, V]):
     def watch(self, revision: Any, /) -> Iterator[News[K, V]]:
         """Yield what changes after *revision*, in order.
 
-        It may end at any time; the mirror then asks again from the last revision told.
+        It may end at any time; the mirror then asks again from the last revision told: at once if
+        anything new was told or it lasted a second, else after a wait as after an error.
 
         Raises:
             RevisionGoneError: that cannot be told any more.

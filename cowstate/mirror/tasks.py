@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
@@ -245,7 +245,7 @@ class AsyncMirror(Generic[K, V]):
             self._course.status = self._course.status.replace(last_error=in_words(error))
             raise
         finally:
-            await self._let_go()
+            await self._leave()
 
     async def _go(self) -> None:
         steps = self._course.steps()
@@ -253,6 +253,11 @@ class AsyncMirror(Generic[K, V]):
         while not self._closed:
             try:
                 answer = await self._do(effect)
+            except asyncio.CancelledError as error:
+                if _is_cancelled():
+                    raise
+                # Something that the source waited for was, and that is an error as others are.
+                effect = steps.throw(_cancelled_by_source(error))
             except Exception as error:
                 effect = steps.throw(error)
             else:
@@ -263,17 +268,19 @@ class AsyncMirror(Generic[K, V]):
     async def _do(self, effect: Effect) -> Any:
         match effect:
             case List():
-                return await (
-                    self._source.list() if self._awaits else asyncio.to_thread(self._source.list)
-                )
+                return await (self._source.list() if self._awaits else worked(self._source.list))
             case Watch(revision):
                 await self._let_go()
-                stream = self._source.watch(revision)
-                self._stream = aiter(stream) if self._awaits else iter(stream)
+                watch = self._source.watch
+                self._stream = (
+                    aiter(watch(revision))
+                    if self._awaits
+                    else await worked(_begun, watch, revision)
+                )
             case Next():
                 if self._awaits:
                     return await anext(self._stream, END)
-                return await asyncio.to_thread(next, self._stream, END)
+                return await worked(next, self._stream, END)
             case Publish(news):
                 # The other tasks of the loop have their turn, however much a watch tells.
                 await asyncio.sleep(0)
@@ -292,6 +299,12 @@ class AsyncMirror(Generic[K, V]):
         except ValueError:
             pass  # a worker is still in it: it ends with what it waits for
 
+    async def _leave(self) -> None:
+        try:
+            await self._let_go()
+        except Exception:
+            _log.exception("the watch of a mirror raised when it was closed")
+
     def _stop_source(self) -> None:
         stop = getattr(self._source, "stop", None)
         if stop is None:
@@ -304,3 +317,31 @@ class AsyncMirror(Generic[K, V]):
     def __repr__(self) -> str:
         status = self.status()
         return f"<AsyncMirror {status.state} synced={status.synced} version={status.version}>"
+
+
+async def worked(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what *function* returns, called in a worker thread."""
+    return await asyncio.to_thread(_called, function, *arguments)
+
+
+def _called(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except StopIteration as error:
+        # No future takes it, and who awaits that one would never be told.
+        raise RuntimeError("the source raised StopIteration") from error
+
+
+def _begun(watch: Callable[[Any], Iterable[Any]], revision: Any) -> Iterator[Any]:
+    return iter(watch(revision))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _cancelled_by_source(error: asyncio.CancelledError) -> RuntimeError:
+    found = RuntimeError("what the source waited for was cancelled")
+    found.__cause__ = error
+    return found

@@ -323,7 +323,10 @@ class Mirror(Generic[K, V]):
             self._course.status = self._course.status.replace(last_error=in_words(error))
             raise
         finally:
-            self._end(token)
+            try:
+                self._leave()
+            finally:
+                self._end(token)
 
     def _go(self, token: object) -> None:
         steps = self._course.steps()
@@ -340,7 +343,6 @@ class Mirror(Generic[K, V]):
                 effect = steps.send(answer)
             if not self._settled.is_open and self._course.status.synced:
                 self._settled.open()
-        self._let_go()
 
     def _do(self, effect: Effect) -> Any:
         match effect:
@@ -365,6 +367,12 @@ class Mirror(Generic[K, V]):
         close = getattr(stream, "close", None)
         if close is not None:
             close()
+
+    def _leave(self) -> None:
+        try:
+            self._let_go()
+        except Exception:
+            _log.exception("the watch of a mirror raised when it was closed")
 
     def _stop_source(self) -> None:
         stop = getattr(self._source, "stop", None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import RLock
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 __all__ = ["Guard"]
 
@@ -46,8 +46,20 @@ class Guard:
         """Return ``work(*args)``, done while holding the lock."""
         if self._owned():
             return work(*args)
+        found: R = self._held(True, work, args)
+        return found
+
+    def attempt(self, work: Callable[[*Ts], R], *args: *Ts) -> R | None:
+        """The same without waiting: None if somebody holds it, this thread among others."""
+        if self._owned():
+            return None
+        found: R | None = self._held(False, work, args)
+        return found
+
+    def _held(self, waits: bool, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
-            self._acquire()
+            if not self._acquire(waits):
+                return None
             result = work(*args)
             self._release()
         except BaseException:
@@ -56,24 +68,6 @@ class Guard:
                 for _ in self._unlock:
                     break
             except RuntimeError:  # it is not ours
-                pass
-            raise
-        return result
-
-    def attempt(self, work: Callable[[*Ts], R], *args: *Ts) -> R | None:
-        """The same without waiting: None if somebody holds it, this thread among others."""
-        if self._owned():
-            return None
-        try:
-            if not self._acquire(blocking=False):
-                return None
-            result = work(*args)
-            self._release()
-        except BaseException:
-            try:
-                for _ in self._unlock:
-                    break
-            except RuntimeError:
                 pass
             raise
         return result

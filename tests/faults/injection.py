@@ -162,12 +162,18 @@ def interrupt_at_opcode(
         armed = False
         raise error
 
+    def until_it_came_up() -> None:
+        # At a backward jump of this loop at the latest. In a function of its own, because what
+        # comes up at a loop's jump is caught by a `try` around a call for certain, and on CPython
+        # 3.13 not always by one around the loop.
+        while armed:
+            pass
+
     handler = signal.signal(signal.SIGINT, handle)
     before = _start(enter)
     try:
         write()
-        while armed:  # until it comes up, at a backward jump of this loop at the latest
-            pass
+        until_it_came_up()
     except error as raised:
         return _place(raised)
     finally:

@@ -100,6 +100,14 @@ class ApiServer:
             self.compacted = self.revision
             self.changed.notify_all()
 
+    def restore(self, revision: int, *names: str) -> None:
+        """It has these only, and knows of no later revision, as if from a backup."""
+        with self.changed:
+            self.log.append((0, "cut"))
+            self.pods = {name: self.pods[name] for name in names}
+            self.revision = revision
+            self.changed.notify_all()
+
     # What is asked
 
     def await_watches(self, number: int) -> None:
@@ -175,6 +183,13 @@ class Handler(BaseHTTPRequestHandler):
         if gone and not self.api.tells_gone_by_event:
             self.answer(told, 410)
             return
+        if since > self.api.revision:
+            words = f"Timeout: Too large resource version: {since}, current: {self.api.revision}"
+            ahead = {"kind": "Status", "code": 504, "reason": "Timeout", "message": words}
+            if not self.api.tells_gone_by_event:
+                self.answer(ahead, 504)
+                return
+            gone, told = True, ahead
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")

@@ -112,6 +112,29 @@ def test_what_others_wrote_is_put_right_by_the_next_list() -> None:
     assert life.slept == [4, 4]  # never beyond the time of the next list
 
 
+def test_a_source_that_can_be_listed_but_not_watched_is_listed_again_at_each_resync() -> None:
+    life = Life([])
+
+    def watch(revision: Any) -> Any:
+        if life.source.lists == 3:
+            life.mirror.close()
+        life.source.put("a", life.source.lists)
+        raise CutError("there is no watch")
+
+    life.source.watch = watch  # type: ignore[method-assign]
+    life.mirror = Mirror(
+        life.store,
+        life.source,
+        clock=life.clock,
+        sleep=life.sleep,
+        backoff=lambda failures: 1.0,
+        resync=5,
+    )
+    life.run()
+    assert life.slept == [1.0] * 10
+    assert [dict(commit.after) for commit in life.commits] == [{"a": 1}, {"a": 2}]
+
+
 def test_waits_grow_and_begin_again_when_something_is_told() -> None:
     life = Life([steps.cut, steps.cut, steps.cut, put("a", 1), steps.cut])
     status = life.run()
@@ -138,10 +161,60 @@ def test_a_backoff_that_makes_no_sense_is_a_second(answer: Any) -> None:
     assert life.slept == [1]
 
 
+def test_a_backoff_that_raises_is_a_second_and_does_not_end_the_mirror(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def doubled(failures: int) -> float:
+        return 0.5 * 2 ** (failures + 1100)
+
+    life = Life([steps.cut, put("a", 1)], backoff=doubled)
+    life.run()
+    assert life.slept == [1]
+    assert dict(life.store.snapshot()) == {"a": 1}
+    assert "OverflowError" in caplog.text
+
+
 def test_a_watch_that_ends_at_once_and_tells_nothing_is_no_tight_loop() -> None:
     life = Life([steps.end, steps.end, lambda _: Changes(), steps.end])
     assert life.run().errors == ()
     assert life.slept == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Changes(revision=1),
+        Changes({"a": 1}, revision=1),
+        Changes({"a": 0}, revision=0),
+        Listed({"a": 1}, 1),
+    ],
+)
+def test_a_watch_that_tells_again_what_is_known_and_ends_is_no_tight_loop(told: Any) -> None:
+    rounds = [lambda _: told, steps.end]
+    life = Life([put("a", 1), *rounds, *rounds, *rounds, lambda _: Listed({"a": 1}, 1)])
+    assert life.run().errors == ()
+    # The first had told something new.
+    assert len(life.slept) == 2
+    assert life.mirror.status().published == 1
+
+
+def test_a_watch_that_tells_something_new_and_ends_goes_on_at_once() -> None:
+    news = [Changes(revision=1), Listed({}, 2), Changes({"a": 1}), Listed({"a": 2}, 2)]
+    life = Life([step for each in news for step in (lambda _, each=each: each, steps.end)])
+    life.source.states, life.source.log = [{}], []
+    life.source.watch = lambda revision: scripted(life.source)  # type: ignore[method-assign]
+    life.run()
+    assert life.slept == []
+
+
+def scripted(remote: Remote) -> Iterator[Any]:
+    """Tell what the script says, and nothing else."""
+    while remote.script:
+        answer = remote.script.pop(0)(remote)
+        if answer == "end":
+            return
+        yield answer
+    remote.done()
 
 
 def test_a_quiet_watch_that_lasted_is_in_order() -> None:
@@ -238,6 +311,48 @@ def test_what_makes_no_sense_is_an_error_that_is_counted_and_the_mirror_goes_on(
     status = life.run()
     assert len(status.errors) == 1
     assert dict(life.store.snapshot()) == {"a": 1, "b": 2}
+
+
+class SilentError(Exception):
+    """It cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class CurtError(Exception):
+    """What it has to say when to come again cannot be read."""
+
+    @property
+    def retry_after(self) -> float:
+        raise ValueError("no number")
+
+
+class EndlessError(Exception):
+    """It asks for more than fits in a float."""
+
+    retry_after = 10**400
+
+
+class NotedError(Exception):
+    """Its notes are none."""
+
+    __notes__ = 5
+
+
+@pytest.mark.parametrize(
+    "kind", [SilentError, CurtError, EndlessError, NotedError, StopIteration, RecursionError]
+)
+def test_no_error_of_a_source_ends_the_mirror_whatever_it_is_like(
+    kind: type[Exception],
+) -> None:
+    life = Life([put("a", 1)])
+    life.source.failing = [kind(), kind()]
+    status = life.run()
+    assert dict(life.store.snapshot()) == {"a": 1}
+    assert life.slept == [1, 2]
+    assert sum(count for _, count in status.errors) == 2
+    assert status.last_error is not None
 
 
 def test_a_list_that_the_store_refuses_leaves_it_and_is_tried_again() -> None:

@@ -165,3 +165,23 @@ def test_a_watch_goes_on_from_the_last_look_only(tmp_path: Path) -> None:
 def test_an_argument_that_makes_no_sense_is_refused(options: Any, tmp_path: Path) -> None:
     with pytest.raises(ArgumentTypeError):
         FileSource(tmp_path, **options)
+
+
+class Unequal:
+    """What it is decoded to cannot be compared, as an array."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    __hash__ = object.__hash__
+
+
+def test_what_cannot_be_compared_is_told_when_its_file_was_read_anew(tmp_path: Path) -> None:
+    written(tmp_path / "a", b"1")
+    source = FileSource(tmp_path, decode=Unequal)
+    watch = source.watch(source.list().revision)
+    written(tmp_path / "a", b"22")
+    assert looked(source, watch).put["a"].content == b"22"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
+
+import pytest
 
 from cowstate.mirror.gate import Gate
 from cowstate.testing.schedules import explore
@@ -32,3 +35,14 @@ def test_it_opens_for_all_and_for_good() -> None:
         thread.join(30)
         assert not thread.is_alive()
     assert gate.wait()
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e12, 1e300, float("inf"), None])
+def test_what_is_longer_than_anybody_lives_is_for_ever_and_no_error(seconds: Any) -> None:
+    gate = Gate()
+    passed: list[bool] = []
+    thread = threading.Thread(target=lambda: passed.append(gate.wait(seconds)))
+    thread.start()
+    gate.open()
+    thread.join(30)
+    assert passed == [True]

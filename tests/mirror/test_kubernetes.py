@@ -126,6 +126,21 @@ def test_after_410_gone_one_version_has_what_changed_and_what_was_deleted(
     assert mirror.status().gone == 1
 
 
+@pytest.mark.parametrize("by_event", [False, True])
+def test_a_server_that_was_restored_is_listed_again(cluster: Cluster, by_event: bool) -> None:
+    cluster.api.tells_gone_by_event = by_event
+    for name in "abc":
+        cluster.api.put(name)
+    mirror = Mirror(cluster.store, cluster.source(), backoff=lambda failures: 0.0, rewind=0)
+    with mirror:
+        mirror.wait_synced(PATIENCE)
+        cluster.api.await_watches(1)
+        cluster.api.restore(1, "a")
+        cluster.await_equal()
+        assert dict(mirror.status().errors)["RevisionGoneError"] == 1
+    assert mirror.status().revision == 1
+
+
 def test_a_bookmark_moves_the_revision_and_nothing_else(cluster: Cluster) -> None:
     cluster.api.put("a")
     with cluster.mirror() as mirror:

@@ -18,7 +18,7 @@ from ..simulation.chaos.campaign import RULES, Campaign, Row, run_campaign
 from ..simulation.chaos.client import promises_of
 from ..simulation.chaos.faults import KINDS
 from ..simulation.chaos.oracle import Judgement
-from ..simulation.chaos.result import Ending, Finding, WorldResult
+from ..simulation.chaos.result import TO_HEAL, TO_PROVE, Ending, Finding, WorldResult
 from ..simulation.chaos.script import START_MS
 from ..simulation.chaos.shrink import shrunk
 from ..simulation.chaos.story import described, story_of
@@ -239,36 +239,41 @@ def as_text(campaign: Campaign, seconds: float) -> str:
     ]
     for rule in rules:
         lines += ["", f"{rule}, by kind of world", *_by_world(campaign, rule)]
-        failures = campaign.failures[rule][:_SHOWN]
+        failures = campaign.failures[rule]
+        failed = f"{rule} failed in {rows[rule].failed:,} worlds"
+        lines += _first_of(failed, failures, lambda result: _told(result.failure))
         if failures:
-            lines += ["", f"{rule} failed in {rows[rule].failed:,} worlds; the first:"]
-            lines += [f"  {described(result)}: {_told(result.failure)}" for result in failures]
             world, seed = failures[0].world, failures[0].seed
             lines.append(f"  see: cowstate chaos --rule {rule} --world {world} --story {seed}")
-        lines += [*_argued(campaign, rule), *_slow(campaign, rule)]
+        unknown = f"{rule} met what no observer could avoid or know"
+        lines += _first_of(
+            unknown,
+            campaign.unavoidable[rule],
+            lambda result: _told(next(filter(_is_unavoidable, result.findings), None)),
+        )
+        lines += _first_of(f"{rule} took longer than it is to", campaign.slow[rule], _delays)
     return "\n".join(lines)
 
 
-def _argued(campaign: Campaign, rule: str) -> Iterator[str]:
-    """Tell what no observer could have avoided; each is to be argued."""
-    results = campaign.unavoidable[rule][:_SHOWN]
+def _first_of(
+    title: str, results: Sequence[WorldResult], tell: Callable[[WorldResult], str]
+) -> Iterator[str]:
+    """Tell of the first of some worlds."""
     if results:
         yield ""
-        yield f"{rule} met what no observer could avoid or know; the first:"
-    for result in results:
-        found = (each for each in result.findings if each.what in _UNAVOIDABLE)
-        yield f"  {described(result)}: {_told(next(found, None))}"
+        yield f"{title}; the first:"
+    for result in results[:_SHOWN]:
+        yield f"  {described(result)}: {tell(result)}"
 
 
-def _slow(campaign: Campaign, rule: str) -> Iterator[str]:
-    """Tell where it took long, though it could be known."""
-    results = campaign.slow[rule][:_SHOWN]
-    if results:
-        yield ""
-        yield f"{rule} took longer than it is to; the first:"
-    for result in results:
-        heal, proof = (max(due, default=0) for due in (result.heals_due, result.proofs_due))
-        yield f"  {described(result)}: {proof} passes to prove, {heal} to heal"
+def _is_unavoidable(finding: Finding) -> bool:
+    return finding.what in _UNAVOIDABLE
+
+
+def _delays(result: WorldResult) -> str:
+    """Where it took long, though it could be known."""
+    heal, proof = (max(due, default=0) for due in (result.heals_due, result.proofs_due))
+    return f"{proof} passes to prove, {heal} to heal"
 
 
 def _told(finding: Finding | None) -> str:
@@ -293,7 +298,10 @@ def _summary(rows: dict[str, Row]) -> Iterator[tuple[str, list[str]]]:
     yield "passes that say nothing", [f"{row.silent_part:.2%}" for row in rows.values()]
     yield line("  for long, and nobody is told", "untold")
     yield line('passes that say "exact" wrongly', "false_exact")
-    for doing, name, slow, most in (("prove", "proof", "late", 2), ("heal", "heal", "slow", 8)):
+    for doing, name, slow, most in (
+        ("prove", "proof", "late", TO_PROVE),
+        ("heal", "heal", "slow", TO_HEAL),
+    ):
         parts = ("median", "most", "worst")
         yield line(f"passes to {doing}, median / 99 % / worst", *(f"{name}_{p}" for p in parts))
         yield line("  since it could be known", *(f"{name}_due_{part}" for part in parts))

@@ -29,6 +29,8 @@ __all__ = ["Stranger", "guessed_ids", "is_among", "strangers_in"]
 _ZERO = Decimal(0)
 # How many ids ahead of the last one that its slot has given, and before it.
 _AHEAD = 32
+# So many fewer for each step by which a sale stands above where it belongs.
+_FEWER = 4
 
 
 class Stranger(Record):
@@ -85,7 +87,9 @@ def _price_of(tally: Tally, step: Decimal) -> Decimal | None:
 def guessed_ids(slots: Slots, strangers: Iterable[Stranger], config: GridConfig) -> tuple[str, ...]:
     """Return which ids of ours the *strangers* may have; those nearest to the last ones first.
 
-    A purchase is of the slot at its price, a sale of the one a step below. Pure; O(strangers).
+    A purchase is of the slot at its price. A sale is of the one a step below, or of one further
+    below: what was refused for it would have been filled at once is offered higher and higher.
+    Pure; O(strangers).
 
     >>> from cowstate.positions import PositionManager
     >>> config = GridConfig("X", Decimal(10), Decimal(1), 2, "g")
@@ -95,22 +99,37 @@ def guessed_ids(slots: Slots, strangers: Iterable[Stranger], config: GridConfig)
     """
     found: set[tuple[int, str]] = set()
     for stranger in strangers:
-        price = stranger.price
-        if stranger.side is Side.SELL:
-            price = EXACT.subtract(price, config.price_step)
-        if price <= _ZERO:
-            continue
-        slot: InventorySlot | None = slots.get(price_key(price))
-        for away, sequence in _free(slot or InventorySlot(price)):
-            try:
-                name = client_order_id(config.prefix, price, stranger.side, sequence)
-            except ClientIdError:
-                break  # too long to have been given
-            found.add((away, name))
+        for higher, slot in _slots_of(stranger, slots, config):
+            for away, sequence in _free(slot, _AHEAD - higher):
+                try:
+                    name = client_order_id(config.prefix, slot.price, stranger.side, sequence)
+                except ClientIdError:
+                    break  # too long to have been given
+                found.add((higher + away, name))
     return tuple(name for _, name in sorted(found))
 
 
-def _free(slot: InventorySlot) -> Iterator[tuple[int, int]]:
+def _slots_of(
+    stranger: Stranger, slots: Slots, config: GridConfig
+) -> Iterator[tuple[int, InventorySlot]]:
+    """Yield the slots that may have sent it, with by how much each is less likely than the first.
+
+    One that nobody knows has bought nothing, so it has nothing that it could offer higher.
+    """
+    price = stranger.price
+    if stranger.side is Side.BUY:
+        yield 0, slots.get(price_key(price)) or InventorySlot(price)
+        return
+    for higher in range(0, _AHEAD, _FEWER):
+        price = EXACT.subtract(price, config.price_step)
+        if price <= _ZERO:
+            return
+        slot: InventorySlot | None = slots.get(price_key(price))
+        if slot is not None or not higher:
+            yield higher, slot or InventorySlot(price)
+
+
+def _free(slot: InventorySlot, ahead: int) -> Iterator[tuple[int, int]]:
     """Yield the sequences about the last that *slot* has given, of which it knows no order.
 
     With how far away from it each is. An earlier one may have been given in the life that was
@@ -118,8 +137,8 @@ def _free(slot: InventorySlot) -> Iterator[tuple[int, int]]:
     """
     known = {order.sequence for order in slot.orders}
     last = slot.last_sequence
-    first = max(slot.retired_sequence, last - _AHEAD) + 1
-    for sequence in range(first, min(last + _AHEAD, MAX_SEQUENCE) + 1):
+    first = max(slot.retired_sequence, last - ahead) + 1
+    for sequence in range(first, min(last + ahead, MAX_SEQUENCE) + 1):
         if sequence not in known:
             yield abs(sequence - last), sequence
 

@@ -100,7 +100,8 @@ def test_what_a_reading_must_show_is_what_was_known_before_it():
     clock.now += 50
     manager.on_order_update(fill("grid-100-S2", 5))
     reading = TradesReading(1_060, True)
+    steps = (Decimal(0), Decimal(-2), Decimal(-5))
     for lag, due, due_ms in ((0, -5, 1_050), (20, -2, 1_000), (60, 0, 0)):
         promises = VenuePromises.exact(trades_lag_ms=lag)
         found = held_orders(manager.snapshot(), log.history(), reading, promises)
-        assert found == (HeldOrder("grid-100-S2", None, Decimal(-5), Decimal(due), due_ms),)
+        assert found == (HeldOrder("grid-100-S2", None, Decimal(-5), Decimal(due), due_ms, steps),)

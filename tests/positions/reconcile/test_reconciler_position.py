@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -110,21 +111,23 @@ def test_a_correction_can_be_undone_and_is_then_a_divergence_again() -> None:
     assert verdict.kind is VerdictKind.DIVERGES
 
 
-def test_what_an_operator_corrects_by_hand_is_not_corrected_again() -> None:
+def by_hand(desk: Desk) -> None:
+    desk.manager.store.update_meta(lambda account: account.corrected(Decimal("-0.02"), START))
+
+
+def into_slots(desk: Desk) -> None:
+    desk.manager.force_sync(Decimal("0.48"))
+
+
+@pytest.mark.parametrize("correct", [by_hand, into_slots])
+def test_what_an_operator_corrects_is_not_corrected_again(
+    correct: Callable[[Desk], None],
+) -> None:
     """The evidence was about what was held before."""
     desk = Desk.holding("0.5")
     desk.drift("-0.02")
     desk.later()
-    desk.manager.store.update_meta(lambda account: account.corrected(Decimal("-0.02"), START))
-    assert kinds(desk.later()) == []
-    assert desk.later().agrees
-
-
-def test_what_is_forced_into_slots_is_not_corrected_again() -> None:
-    desk = Desk.holding("0.5")
-    desk.drift("-0.02")
-    desk.later()
-    desk.manager.force_sync(Decimal("0.48"))
+    correct(desk)
     assert kinds(desk.later()) == []
     assert desk.later().agrees
 

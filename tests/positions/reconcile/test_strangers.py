@@ -83,6 +83,25 @@ def test_a_stranger_at_a_price_of_the_grid_may_have_one_of_the_next_ids_of_its_s
         assert strangers_in(slots, told, ledger, CONFIG, VenuePromises.exact()) == ()
 
 
+def test_a_sale_may_stand_some_steps_above_where_its_slot_would_sell():
+    """What would have been filled at once is refused, and offered higher."""
+    slots = book("grid-100-B1", "grid-100-S2")
+
+    def names(price: str, side: Side = Side.SELL) -> list[str]:
+        found = strangers_in(slots, [listed(1, price, side)], NOTHING, CONFIG, NAMELESS)
+        return list(guessed_ids(slots, found, CONFIG))
+
+    # Two steps above; of those between, which nobody knows, only the next one may have sold.
+    found = names("130")
+    ours = [name for name in found if name.startswith("grid-100-")]
+    assert ours == [f"grid-100-S{number}" for number in range(3, 27)]
+    assert {name.rpartition("-")[0] for name in found} == {"grid-100", "grid-120"}
+    assert found.index("grid-100-S3") > found.index("grid-120-S8")
+    assert "grid-100-S5" in names("180")
+    assert "grid-100-S3" not in names("190")
+    assert all(name.startswith("grid-130-B") for name in names("130", Side.BUY))
+
+
 def test_an_earlier_id_that_the_slot_has_not_heard_of_may_be_it_too():
     """A later one of the same lost life may have been found before it."""
     slots = book("grid-100-B1", "grid-100-S4")

@@ -6,15 +6,13 @@ from decimal import Decimal
 
 from ...book.model import EXACT
 from .oracle import Gap
-from .result import WorldResult
+from .result import TO_HEAL, WorldResult
 from .sight import Sight
 
 __all__ = ["Delays"]
 
 _ZERO = Decimal(0)
 _KNOWN = frozenset([_ZERO])
-# So many passes a rule has to heal, from when it could be known what there is to heal.
-_TO_HEAL = 8
 
 
 class Delays:
@@ -104,4 +102,4 @@ class Delays:
 
     def is_undecided(self, gap: Gap) -> bool:
         """Whether a *gap* has not been known for as long as a rule has to heal it."""
-        return not gap.orders and self._known_for < _TO_HEAL
+        return not gap.orders and self._known_for < TO_HEAL

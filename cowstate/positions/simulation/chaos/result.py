@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .oracle import HaltVerdict, Judgement
 from .rules import Claim
 
-__all__ = ["Ending", "Finding", "WorldResult"]
+__all__ = ["TO_HEAL", "TO_PROVE", "Ending", "Finding", "WorldResult"]
 
 
 class Ending(StrEnum):
@@ -36,9 +36,12 @@ class Finding(NamedTuple):
     detail: str
 
 
-# In so many passes that are due a divergence is to be said, and all is to be healed.
-_TO_PROVE = 2
-_TO_HEAL = 8
+TO_PROVE = 2
+"""In so many passes that are due a divergence is to be said."""
+
+TO_HEAL = 8
+"""In so many passes that are due all is to be healed."""
+
 _FAILURES = {"HARMFUL", "HALT WRONG", "OVERDUE", "MISSING", "UNHEALED"}
 
 
@@ -114,12 +117,12 @@ class WorldResult:
     @property
     def slow(self) -> bool:
         """Whether something took more than eight passes to heal, of those that were due."""
-        return max(self.heals_due, default=0) > _TO_HEAL
+        return max(self.heals_due, default=0) > TO_HEAL
 
     @property
     def late(self) -> bool:
         """Whether a divergence took more than two passes to be said, of those that were due."""
-        return max(self.proofs_due, default=0) > _TO_PROVE
+        return max(self.proofs_due, default=0) > TO_PROVE
 
     @property
     def failed(self) -> bool:

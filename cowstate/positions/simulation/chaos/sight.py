@@ -120,7 +120,7 @@ class Sight:
                     break  # it may be of before, whatever happened then
             else:
                 allowed = frozenset(more) if allowed is None else allowed & more
-                if allowed == {_ZERO}:
+                if allowed == frozenset({_ZERO}):
                     break
         return allowed
 
