@@ -8,37 +8,53 @@ dynamic partial-order reduction, after Flanagan and Godefroid (2005).
 one. Before that very step this is a preemption, perhaps one too many; where the thread of the
 earlier step was last given its turn it costs no more than what was done there. So each race is
 tried out in both places, after Coons, Musuvathi and McKinley (2013), "Bounded partial-order
-reduction". Where a thread waits or has ended, each that can go on is tried, for that is free.
+reduction". Where a thread waits or has ended, each that can go on is tried, for that is free. If
+the thread of the later step cannot go on there, all that can are tried in its place.
 
-**One of the two places is enough** where all that the turn did before the step commutes with
-what the others do instead: then the two runs come to the same, and so do their races. That is known
-when the run that begins with the turn has been made. Not in the run that has the race: what the
-others do may depend on it.
+**Who waits** for what is taken first of all, in a line that does nothing before, has done nothing
+yet: it is as if the thread were still on its way, and could not go on. So between its step and
+what the holder does meanwhile there is no race, and a switch to it is not tried. But to leave who
+cannot go on costs nothing. So the step that gives back what it waits for is in a race with it, if
+it has done anything on the way since. To try in vain to take anything else, in any other way, is a
+step, which writes what it tries to take; to go on after that is another one; and the latter is in
+a race with others even if it has not come at the end of the run.
 
-**A lock** keeps out whoever must take it first. If the thread of the earlier step held what the
-later one had to take, the holder had to go on: no race. But to be kept waiting is a switch at no
-cost, and within a bound that counts. So it is one all the same if the thread did something on the
-way to the lock that the others might have noticed.
+**Why nothing is lost.** Let p be what some runs of the search begin with, thread A go on there, and
+S be another schedule within the bound that begins with p and leaves A for a thread that none of
+those runs goes on with. Let T be the first turn, or the rest of one, that S then gives to a thread
+with which some do. If T commutes with all that S does before it, S might have begun with T: that
+costs no more, for whoever is left where it could not go on is not enabled by what commutes with
+it. Else a step of T meets one that S has before, by thread B. There is a schedule within the bound
+in which p is followed by T up to that step, or, if T begins with a free switch, by all that its
+thread does until it waits; and then by what S does up to the step of B. By the same argument, for
+what is longer than p, a run of the search comes to the same, and begins with the same; in that the
+two steps race, the place is the one before T, and B is tried there after all, or everybody.
+
+**What nobody meets.** A turn of steps that no step of another thread meets, ever, might as well be
+taken later, in one with the next turn of its thread, at the price of one preemption less. So the
+second place is left out if nothing else comes before the step in its turn, and what was done on
+the way to a wait does not count if it is of this kind. Which steps are is known at the end: until
+then this is put off, and it is run once one of them is met in some run. If there is a schedule
+within the bound in which one is met, there is such a run, for up to that step all is as it was
+taken to be.
 
 **What counts as commuting** is read off from the source by `reading`; what is not understood there
-commutes with nothing but steps that touch no shared state at all. A primitive counts as written by
-each operation, by a vain attempt to take it, and at the end of a block.
+commutes with nothing but steps that touch no shared state at all. But it is not taken to exchange
+a lock that a line names: see `Reduction.taken_first`.
 
-A switch to a thread that would at once wait for what another holds is not tried, unless what it
-looks at on the way is changed before it goes on; the others are tried in its place. That timed
-waits may end while others could run is no race: where that is tried out, `reduction` has another
-way, with `sleepers`.
+That timed waits may end while others could run is no race: where that is tried out, `reduction`
+has another way, with `sleepers`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from .chronicle import Chronicle
 from .plans import Decision, Plan
-from .races import Races
+from .races import Races, StepName
 from .scheduler import Scheduler
 
 __all__ = ["Backtracking"]
@@ -53,12 +69,11 @@ class _Wanted(NamedTuple):
     cost: int
 
 
-class _Doubt(NamedTuple):
-    """What must be run unless so many moves of a thread meet nothing in another run."""
+class _Doubtful(NamedTuple):
+    """What is to be run unless of one of *doubts* no step ever meets one of another thread."""
 
-    thread: int
-    moves: int
-    wanted: list[_Wanted]
+    wanted: _Wanted
+    doubts: tuple[frozenset[StepName], ...]
 
 
 class Backtracking:
@@ -72,74 +87,55 @@ class Backtracking:
     def __init__(self, preemptions: int | None, chronicle: Chronicle) -> None:
         self._bound = preemptions
         self._chronicle = chronicle
-        self._latest = Plan(budget=1)
         self._plans: defaultdict[int, list[Plan]] = defaultdict(list)
-        self._plans[0].append(self._latest)
+        self._plans[0].append(Plan(budget=1))
         self._seen: set[Switches] = set()
-        # Of each run that goes on by itself after these switches: how many moves of each thread
-        # meet nothing that the others do after the last of them.
-        self._undisturbed: dict[Switches, dict[int, int]] = {}
-        self._doubts: defaultdict[Switches, list[_Doubt]] = defaultdict(list)
+        # Steps that met one of another thread in some run; and what is to be run once they do.
+        self._meeting: set[StepName] = set()
+        self._put_off: defaultdict[StepName, dict[_Doubtful, None]] = defaultdict(dict)
 
     def __iter__(self) -> Iterator[Plan]:
         while costs := [cost for cost, plans in self._plans.items() if plans]:
-            self._latest = self._plans[min(costs)].pop()
-            yield self._latest
+            yield self._plans[min(costs)].pop()
 
     def add(self, scheduler: Scheduler) -> None:
         """Note what might have gone otherwise in the latest run."""
-        moves = self._chronicle.moves
+        moves = [*self._chronicle.moves, *self._chronicle.left]
         decisions = {each.at: each for each in scheduler.decisions}
         for each in scheduler.decisions:
             for number in each.free:
                 self._run_once(_planned(scheduler, each, number, 0))
         races = Races(moves, self._bound is not None)
-        self._settle(scheduler, races)
-        for early, late in races:
-            number = moves[late].thread
-            turn = races.turn_of(early)
-            self._run_all(_instead(scheduler, decisions.get(moves[turn].at), number, races, turn))
-            if turn == early:
-                continue
-            at = decisions.get(moves[early].at)
-            wanted = _instead(scheduler, at, number, races, early)
-            if wanted and races.met_nothing(turn, early):
-                doubt = _Doubt(moves[early].thread, early - turn, wanted)
-                if self._put_off(doubt, scheduler, decisions.get(moves[turn].at), number):
-                    continue
-            self._run_all(wanted)
+        names = races.names()
+        self._note_meeting({names[place] for place in races.meeting()})
+        for race in races:
+            number = moves[race.late].thread
+            for place, gone in races.turns_before(race.early):
+                doubts = tuple(
+                    frozenset(names[each] for each in places)
+                    for places in (race.unless, gone)
+                    if places
+                )
+                decision = decisions.get(moves[place].at)
+                for wanted in _instead(scheduler, decision, number, races, place):
+                    self._run_unless(_Doubtful(wanted, doubts))
 
-    def _settle(self, scheduler: Scheduler, races: Races) -> None:
-        """Note how the run went on, and run what was to be run unless it went on like that."""
-        places = {move.at: place for place, move in enumerate(self._chronicle.moves)}
-        switches = tuple(scheduler.switches)
-        for last in range(max(len(self._latest.switches) - 1, 0), len(switches)):
-            taken = switches[: last + 1]
-            if taken not in self._undisturbed and switches[last][0] in places:
-                found = races.undisturbed(places[switches[last][0]])
-                self._undisturbed[taken] = found
-                for thread, moves, wanted in self._doubts.pop(taken, ()):
-                    if found.get(thread, 0) < moves:
-                        self._run_all(wanted)
+    def _note_meeting(self, names: set[StepName]) -> None:
+        """Note that these steps meet others, and have run what that makes necessary."""
+        new = names - self._meeting
+        self._meeting |= new
+        for name in new:
+            for doubtful in self._put_off.pop(name, {}):
+                self._run_unless(doubtful)
 
-    def _put_off(
-        self, doubt: _Doubt, scheduler: Scheduler, turn: Decision | None, number: int
-    ) -> bool:
-        """Have another run, in which *number* has that turn, decide; False if there is none."""
-        if turn is None:
-            return False
-        instead = (*scheduler.switches[: turn.before], (turn.at, number))
-        found = self._undisturbed.get(instead)
-        if found is not None:
-            return found.get(doubt.thread, 0) >= doubt.moves
-        if instead not in self._seen:
-            return False
-        self._doubts[instead].append(doubt)
-        return True
-
-    def _run_all(self, wanted: Iterable[_Wanted]) -> None:
-        for each in wanted:
-            self._run_once(each)
+    def _run_unless(self, doubtful: _Doubtful) -> None:
+        """Have that run, or put it off as long as there is a doubt."""
+        for names in doubtful.doubts:
+            if names.isdisjoint(self._meeting):
+                for name in names:
+                    self._put_off[name][doubtful] = None
+                return
+        self._run_once(doubtful.wanted)
 
     def _run_once(self, wanted: _Wanted) -> None:
         plan, cost = wanted

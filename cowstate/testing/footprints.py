@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final, NamedTuple
 
-__all__ = ["ANYTHING", "NOTHING", "Footprint", "Looked"]
+__all__ = ["ANYTHING", "NOTHING", "Footprint"]
 
 
 class Footprint(NamedTuple):
@@ -43,23 +43,6 @@ class Footprint(NamedTuple):
     def writing(self, *places: Hashable) -> Footprint:
         """Return this one, with more places written."""
         return self._replace(writes=self.writes.union(places))
-
-
-class Looked(NamedTuple):
-    """What is looked at on the way to a lock.
-
-    Attributes:
-        at: the places.
-        unsteady: whether some line stores there. If none does, then neither does what may touch
-            anything: code that is not understood is not taken to exchange locks.
-    """
-
-    at: Footprint
-    unsteady: bool = True
-
-    def meets(self, other: Footprint) -> bool:
-        """Whether it may be another thing once *other* has come."""
-        return self.unsteady if other.anything and self.at else self.at.meets(other)
 
 
 NOTHING: Final = Footprint()

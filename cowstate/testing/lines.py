@@ -52,7 +52,7 @@ class SourceLines:
     Attributes:
         nonlocals: the names that some function declares to be another's.
         stored: the names of the attributes that some line stores or deletes.
-        restored: those of them that not only an ``__init__`` does.
+        restored: those that some line may store in an object that others know already.
     """
 
     def __init__(self, source: str) -> None:
@@ -83,7 +83,7 @@ class SourceLines:
             name for node in nodes if isinstance(node, ast.Nonlocal) for name in node.names
         )
         self.stored = _stored_in(nodes)
-        self.restored = _stored_in(_outside_init(tree))
+        self.restored = frozenset(_restored_in(tree))
         self._walk(tree, None)
 
     def _walk(self, node: ast.AST, outer: Scope | None) -> None:
@@ -108,11 +108,37 @@ def _stored_in(nodes: Iterable[ast.AST]) -> frozenset[str]:
     )
 
 
-def _outside_init(node: ast.AST) -> Iterator[ast.AST]:
-    yield node
+def _restored_in(node: ast.AST) -> Iterator[str]:
+    """The names that are stored not once, by an ``__init__`` in the object that it begins.
+
+    Those that are stored as keys, too: an object's names may stand in what they are stored in.
+    """
     for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.FunctionDef) and child.name == "__init__"):
-            yield from _outside_init(child)
+        match child:
+            case ast.FunctionDef(name="__init__", args=ast.arguments(args=[ast.arg(me), *_])):
+                yield from _restored_by(child, me)
+                continue
+            case ast.Attribute(attr=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.Subscript(slice=ast.Constant(str(name)), ctx=ast.Store() | ast.Del()):
+                yield name
+        yield from _restored_in(child)
+
+
+def _restored_by(init: ast.FunctionDef, me: str) -> Iterator[str]:
+    began = Counter(name for each in init.body for name in _began(each, me))
+    yield from (name for name, times in began.items() if times > 1)
+    others = [each for each in init.body if not any(_began(each, me))]
+    yield from _restored_in(ast.Module(others, []))
+
+
+def _began(statement: ast.stmt, me: str) -> Iterator[str]:
+    """The name that *statement* stores in *me*, if it does no more than that."""
+    match statement:
+        case ast.Assign([ast.Attribute(ast.Name(owner), name)], _) | ast.AnnAssign(
+            ast.Attribute(ast.Name(owner), name), _
+        ) if owner == me:
+            yield name
 
 
 def _is_of(code: CodeType, node: ast.AST) -> bool:

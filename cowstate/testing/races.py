@@ -7,43 +7,75 @@ nowhere new. See `backtracking` for what follows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Final, NamedTuple
 
-from .footprints import Footprint, Looked
+from .footprints import Footprint
 
-__all__ = ["Move", "Races"]
+__all__ = ["Move", "Race", "Races", "StepName"]
+
+# Places beside those that steps touch: whoever touches something touches this, and
+_SOME: Final = object()
+# whoever may touch anything writes this.
+_ANY: Final = object()
+
+
+class StepName(NamedTuple):
+    """The thread, and which of its steps: the same in all runs that come to the same."""
+
+    thread: int
+    number: int
 
 
 class Move:
     """One step of one thread, in the order in which they were made.
 
     Attributes:
-        at: the number of the point that it comes after.
+        at: the number of the point that it comes after; -1 if it was never made.
         thread: the number of the thread.
         touched: what the step touched.
         held: the primitives that the thread held before it, by their ``id``.
-        looked: what it touches before it takes anything; None if nobody knows what it does first.
-        taken: the primitive, by its ``id``, that must be free for the rest of it; None for none.
+        busy: those that others could not have taken before it.
+        taken: the primitive, by its ``id``, without which nothing of it can be done; None if there
+            is none, or nobody knows.
+        seized: the primitives that it used while another thread held them.
+        waited: whether it only waited for what it takes. It touches nothing then.
         born: for the first of its thread, the place of the step that started it, or -1.
     """
 
-    def __init__(self, at: int, thread: int, touched: Footprint, held: frozenset[int]) -> None:
+    def __init__(
+        self,
+        at: int,
+        thread: int,
+        touched: Footprint,
+        held: frozenset[int] = frozenset(),
+        busy: frozenset[int] = frozenset(),
+    ) -> None:
         self.at = at
         self.thread = thread
         self.touched = touched
         self.held = held
-        self.looked: Looked | None = None
+        self.busy = busy
         self.taken: int | None = None
+        self.seized: frozenset[int] = frozenset()
+        self.waited = False
         self.born = -1
 
-    def waited_for(self, earlier: Move) -> bool:
-        """Whether *earlier* could not have come later, for its thread had what this one takes."""
-        return (
-            self.taken is not None
-            and self.taken in earlier.held
-            and self.looked is not None
-            and not self.looked.meets(earlier.touched)
-        )
+
+class Race(NamedTuple):
+    """Two steps, by their places.
+
+    Attributes:
+        early: the one that came first.
+        late: the other.
+        unless: if no step of another thread ever meets one of these, it is no race; empty if it is
+            one in any case.
+    """
+
+    early: int
+    late: int
+    unless: tuple[int, ...] = ()
 
 
 class Races:
@@ -57,10 +89,9 @@ class Races:
     def __init__(self, moves: Sequence[Move], bounded: bool) -> None:
         self._moves = moves
         self._bounded = bounded
-        self._alone: dict[int, bool] = {}
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Return ``(early, late)`` for each race."""
+    def __iter__(self) -> Iterator[Race]:
+        """Return each race."""
         moves = self._moves
         # For each move the latest of each thread that had to come before it, itself included.
         before: list[dict[int, int]] = []
@@ -75,8 +106,10 @@ class Races:
                 if thread == move.thread or known.get(thread, -1) >= early:
                     continue
                 if other.touched.meets(move.touched):
-                    if not (move.waited_for(other) and self._waits_for_nothing(early, late)):
-                        yield early, late
+                    if not self._is_kept_out(early, late):
+                        yield Race(early, late)
+                    elif gone := self._on_the_way(early, late):
+                        yield Race(early, late, gone)
                     if after.get(thread, -1) < early:
                         for each, place in before[early].items():
                             if after.get(each, -1) < place:
@@ -84,80 +117,87 @@ class Races:
             after[move.thread] = latest[move.thread] = late
             before.append(after)
 
-    def _waits_for_nothing(self, early: int, late: int) -> bool:
-        """Whether the thread of *late* could as well wait where it did, and not before *early*.
+    def _is_kept_out(self, early: int, late: int) -> bool:
+        """Whether the later step could not come first: another thread had what it takes."""
+        lock = self._moves[late].taken
+        if lock is None or lock not in self._moves[early].held:
+            return False
+        # Else somebody else may have given it back.
+        return not any(lock in each.seized for each in self._moves[early + 1 : late])
 
-        What it does until it must wait might be done before *early*, and the wait is then a switch
-        at no cost. That leads nowhere new if it meets nothing that others do from there on.
+    def _on_the_way(self, early: int, late: int) -> tuple[int, ...]:
+        """Return what a thread did before it waited for what the step at *early* gave back.
+
+        To wait is a switch at no cost, and who gives back what is waited for puts an end to that.
         """
-        if not self._bounded:
-            return True
         moves = self._moves
-        thread = moves[late].thread
-        mine = [each for each in moves[early + 1 : late] if each.thread == thread]
-        looked = moves[late].looked
-        return not any(
-            (looked is not None and looked.meets(other.touched))
-            or any(each.touched.meets(other.touched) for each in mine)
-            for other in moves[early:]
-            if other.thread != thread
-        )
+        thread, lock = moves[late].thread, moves[late].taken
+        if not self._bounded or lock in self._held_next(early):
+            return ()
+        return self._touching(thread, early + 1, late)
+
+    def _held_next(self, place: int) -> frozenset[int]:
+        """Return what the thread of the move at *place* held before its next one."""
+        moves = self._moves
+        thread = moves[place].thread
+        later = (each for each in moves[place + 1 :] if each.thread == thread)
+        return next((each.held for each in later), frozenset())
+
+    def _touching(self, thread: int, start: int, end: int) -> tuple[int, ...]:
+        """Return where *thread*, between those places, made steps that touch something."""
+        moves = self._moves
+        places = range(start, end)
+        return tuple(n for n in places if moves[n].thread == thread and moves[n].touched)
 
     def waits_at(self, place: int, thread: int) -> bool:
-        """Whether *thread*, given its turn at *place*, would only wait for what another holds.
-
-        It is not so if what it looks at on the way is another thing by then: see its next move.
-        """
+        """Whether *thread*, given its turn at *place*, would only wait for what another holds."""
         moves = self._moves
         later = next((n for n in range(place, len(moves)) if moves[n].thread == thread), None)
-        if later is None:
-            return False
-        move = moves[later]
-        first_of: dict[int, Move] = {}
-        for other in moves[place:later]:
-            first_of.setdefault(other.thread, other)
-        return any(move.taken in each.held for each in first_of.values()) and all(
-            move.looked is not None and not move.looked.meets(other.touched)
-            for other in moves[place:later]
-        )
+        return later is not None and moves[later].taken in moves[place].busy
 
-    def turn_of(self, place: int) -> int:
-        """Return where the turn began that the move at *place* was made in."""
-        moves = self._moves
-        while place and moves[place - 1].thread == moves[place].thread:
-            place -= 1
-        return place
+    def turns_before(self, place: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Return where others are to have their turn so as to come before that step.
 
-    def met_nothing(self, first: int, end: int) -> bool:
-        """Whether nothing that others did later meets a move of one turn from *first* to *end*."""
-        return all(self._met_nothing(place) for place in range(first, end))
-
-    def _met_nothing(self, place: int) -> bool:
-        found = self._alone.get(place)
-        if found is None:
-            move = self._moves[place]
-            found = self._alone[place] = not any(
-                other.thread != move.thread and other.touched.meets(move.touched)
-                for other in self._moves[place + 1 :]
-            )
-        return found
-
-    def undisturbed(self, start: int) -> dict[int, int]:
-        """Return how many moves of each thread, from *start* on, meet nothing since that place.
-
-        What others had done between *start* and the move is what counts.
+        With each place go others: if no step of another thread ever meets one of those, the place
+        leads nowhere new; if there are none, it may in any case.
         """
-        found: dict[int, int] = {}
-        over: set[int] = set()
-        for place, move in enumerate(self._moves[start:], start):
-            thread = move.thread
-            if thread in over:
+        moves = self._moves
+        turn = place
+        while turn and moves[turn - 1].thread == moves[place].thread:
+            turn -= 1
+        yield turn, ()
+        if gone := self._touching(moves[place].thread, turn, place):
+            yield place, gone
+
+    def names(self) -> list[StepName]:
+        """Return what each step is called: its thread, and which of its steps it is.
+
+        To wait for something that is taken first of all is none.
+        """
+        made: Counter[int] = Counter()
+        names = []
+        for move in self._moves:
+            names.append(StepName(move.thread, made[move.thread]))
+            made[move.thread] += not move.waited
+        return names
+
+    def meeting(self) -> Iterator[int]:
+        """Return the places of the steps that meet one of another thread."""
+        touching: defaultdict[Hashable, set[int]] = defaultdict(set)
+        writing: defaultdict[Hashable, set[int]] = defaultdict(set)
+        for thread, touched in ((each.thread, each.touched) for each in self._moves):
+            if not touched:
                 continue
-            if any(
-                other.thread != thread and other.touched.meets(move.touched)
-                for other in self._moves[start:place]
+            for place in (*touched.reads, *touched.writes, _SOME):
+                touching[place].add(thread)
+            for place in (*touched.writes, *[_ANY] * touched.anything):
+                writing[place].add(thread)
+        for number, move in enumerate(self._moves):
+            touched, alone = move.touched, {move.thread}
+            if touched and (
+                writing[_ANY] - alone
+                or (touched.anything and touching[_SOME] - alone)
+                or any(writing[place] - alone for place in touched.reads)
+                or any(touching[place] - alone for place in touched.writes)
             ):
-                over.add(thread)
-            else:
-                found[thread] = found.get(thread, 0) + 1
-        return found
+                yield number

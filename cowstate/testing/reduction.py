@@ -39,7 +39,7 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
-from .footprints import ANYTHING, NOTHING, Footprint, Looked
+from .footprints import ANYTHING, NOTHING, Footprint
 from .known import NotUnderstoodError, places_of
 from .lines import Scope, lines_of
 from .points import Territory
@@ -74,6 +74,8 @@ class Reduction:
         sources = self._sources.values()
         self._stored = frozenset[str]().union(*(each.stored for each in sources))
         self._restored = frozenset[str]().union(*(each.restored for each in sources))
+        rebound = (territory.rebound(file) or () for file in territory.files)
+        self._rebound = frozenset[str]().union(*rebound)
 
     def footprint(self, worker: Worker) -> Footprint:
         """Return what the next step of *worker* may touch."""
@@ -109,26 +111,18 @@ class Reduction:
 
     def is_in_vain(self, worker: Worker) -> bool:
         """Whether *worker* would at once wait for what another holds, and do nothing else."""
-        if worker.ready is not None or worker.rest or worker.at is not None:
+        if worker.ready is not None:
             return False
-        frame = worker.frame
-        if frame is not None and not self._takes_one(frame.f_code, frame.f_lineno):
-            return False
-        try:
-            view, scope, line = self._standing(worker)
-            reading = self._reading(view, scope)
-            taken = reading.taken_first(scope.at(line) or [])
-        except Exception:  # likewise
-            return False
-        # What it looks at might be another thing once it has waited.
-        if not isinstance(taken, Primitive) or self._unsteady(reading, view):
+        taken = self.taken_first(worker)
+        if not isinstance(taken, Primitive):
             return False
         return taken not in worker.entered and taken.holds_up(worker)
 
-    def before_taking(self, worker: Worker) -> Looked | None:
-        """Return what *worker* looks at before it takes something.
+    def taken_first(self, worker: Worker) -> object:
+        """Return what *worker* is about to take, or the store that it writes to, first of all.
 
-        None if nobody knows what its next step does first.
+        None if its next step may do something else before, or to look for that may lead to another
+        one later.
         """
         if worker.rest or worker.at is not None:
             return None
@@ -139,21 +133,18 @@ class Reduction:
             view, scope, line = self._standing(worker)
             reading = self._reading(view, scope)
             taken = reading.taken_first(scope.at(line) or [])
+            return None if self._unsteady(reading) else taken
         except Exception:  # likewise
             return None
-        if taken is None:
-            return None
-        return Looked(reading.looked_at(), self._unsteady(reading, view))
 
-    def _unsteady(self, reading: Reading, view: View) -> bool:
+    def _unsteady(self, reading: Reading) -> bool:
         """Whether some line may change what has been looked at, once that is there."""
-        rebound = self._territory.rebound(view.code.co_filename) or frozenset()
         for place in reading.looked_at().reads:
             match place:
                 case ("attribute" | "item", _, name):
                     steady = name not in self._restored
                 case ("name", str(name)):
-                    steady = name not in rebound and name not in self._restored
+                    steady = name not in self._rebound and name not in self._restored
                 case ("variable", str(name)):
                     steady = reading.is_bound_once(name)
                 case _:

@@ -406,6 +406,7 @@ class Scheduler:
         left = [worker for worker in self._running if not worker.over]
         if not self._driven and not all(worker.idle for worker in left):
             self.failure = deadlock_of(left, self._territory.files)
+        self._watcher.note_left(left)
         goes_on = None if me is None or me.over else me
         self._done.put(None)
         if goes_on is not None:

@@ -74,6 +74,9 @@ class Watcher:
     def note_end(self, worker: Worker) -> None:
         """*worker* has ended."""
 
+    def note_left(self, workers: Iterable[Worker]) -> None:
+        """The run is over, and *workers* wait."""
+
 
 class Sleepers(Watcher):
     """The threads of one run that sleep, each with the footprint of its next step.

@@ -64,13 +64,19 @@ ACCESSES = [
     "r = s.x if s.y else box[0]",
     "global_is(r)",
     "r = r + TOTAL",
+    "s.lock = Lock()",
+    "Thread(target=late, daemon=True).start()",
+    "store.update('n', up)",
+    "store.set('n', s.x + 1)",
+    "r = r * 2 + store.snapshot()['n']",
 ]
 GUARDS = ["a", "b", "s.lock", "c", "few"]
 
 HEAD = """
 from collections import OrderedDict
 from queue import Queue
-from threading import Condition, Event, Lock, RLock, Semaphore
+from threading import Condition, Event, Lock, RLock, Semaphore, Thread
+from cowstate import Store
 TOTAL = 0
 class Shared:
     total = 0
@@ -106,6 +112,14 @@ def program():
     def n_is(m):
         nonlocal n
         n = m
+    store = Store({"n": 0})
+    def up(k):
+        s.x = k
+        return k + 1
+    def late():
+        seen = s.x
+        event.wait()
+        s.y = seen + 10
 """
 TAIL = """
     def check():
@@ -115,7 +129,7 @@ TAIL = """
                 Shared.total, TOTAL,
                 tuple(order.items()),
                 tuple(q.queue), event.is_set(), few._value,
-                s.other is spare, tuple(sorted(ends.items())))
+                s.other is spare, store.snapshot()["n"], tuple(sorted(ends.items())))
 """
 
 
@@ -152,8 +166,8 @@ def found(source: str, **options: Any) -> tuple[set[Any], bool, int] | None:
     try:
         result = explore(module.program, modules=[module], max_schedules=MOST, **options)
     except ScheduleError as failure:
-        # A deadlock, or a list that is changed while it is sorted.
-        assert isinstance(failure.error, DeadlockError | ValueError)  # noqa: PT017
+        # A deadlock, a list that is changed while it is sorted, a key that was popped.
+        assert isinstance(failure.error, DeadlockError | ValueError | KeyError)  # noqa: PT017
         return set(), True, failure.schedules
     return (set(result.outcomes), False, result.schedules) if result.complete else None
 
