@@ -163,9 +163,11 @@ def explore(
         max_schedules: give up after so many; see `Exploration.complete`.
         every: "line", or "instruction" to make each one a switch point.
         timeouts: try out, as preemptions, that timed waits time out while others could still
-            run. Else they time out only when nobody can.
+            run. Else they time out only when nobody can. Without a bound there is no end then, if
+            something waits again after each timeout.
         reduction: leave out schedules that come to the same as others; only where each line is
-            a point, for an instruction is told apart from its line by nothing.
+            a point, for an instruction is told apart from its line by nothing. Code that is not
+            understood is not taken to exchange locks.
 
     Raises:
         ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
