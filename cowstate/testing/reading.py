@@ -53,6 +53,7 @@ class View(NamedTuple):
 
 
 _COMPARING: Final = (ast.Is, ast.IsNot)
+_JOURNAL: Final = WriteStore.__module__.replace("writestore", "journal")
 # Of a store: they wait for its lock before they look at anything that is given.
 _WRITES: Final = (WriteStore.set, WriteStore.update, WriteStore.delete, WriteStore.compare_and_set)
 
@@ -389,7 +390,9 @@ def _store_of(called: Any) -> WriteStore[Any, Any, Any] | None:
     """Return the store whose lock is what *called* asks for first, looking at no argument."""
     match called:
         case MethodType(__self__=WriteStore() as store, __func__=function):
-            return store if function in _WRITES else None
+            # One with a journal asks that first whether it can be written to.
+            kept = any(kind.__module__.startswith(_JOURNAL) for kind in type(store).__mro__)
+            return store if function in _WRITES and not kept else None
         case _:
             return None
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import OrderedDict, deque
-from contextlib import suppress
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cowstate import Store
+from cowstate.journal import open_store
 from cowstate.testing.footprints import Footprint
 from cowstate.testing.known import NotUnderstoodError
 from cowstate.testing.lines import SourceLines
@@ -165,6 +166,18 @@ def test_amid_a_line_an_object_that_was_reached_by_another_is_not_known() -> Non
         touched("n = s.other.x", shared, rest=True)
 
 
+def taken_first(line: str, shared: dict[str, Any]) -> object:
+    function, source = code_of(line)
+    scope = SourceLines(source).scope(function.__code__)
+    assert scope is not None
+    view = View(function.__code__, shared, {}, False)
+    reading = Reading(view, scope, frozenset(), frozenset(), frozenset(), frozenset())
+    try:
+        return reading.taken_first(ast.parse(line).body)
+    except NotUnderstoodError:
+        return None
+
+
 def test_what_a_line_takes_first_is_told_of_locks_and_stores_alone() -> None:
     lock, store = Lock(Scheduler.__new__(Scheduler)), Store({"n": 0})
     shared = world() | {"s": lock, "box": store}
@@ -180,15 +193,10 @@ def test_what_a_line_takes_first_is_told_of_locks_and_stores_alone() -> None:
         ("box.replace_all(n)", None, False),
         ("other.update(n)", None, True),
     ):
-        function, source = code_of(line)
-        lines = SourceLines(source)
-        scope = lines.scope(function.__code__)
-        assert scope is not None
-        view = View(function.__code__, shared, {}, False)
-        reading = Reading(view, scope, frozenset(), frozenset(), frozenset(), frozenset())
-        node = ast.parse(line).body[0]
-        found = None
-        with suppress(NotUnderstoodError):
-            found = reading.taken_first([node])
-        assert found is taken, line
-        assert may_take(node) == takes, line
+        assert taken_first(line, shared) is taken, line
+        assert may_take(ast.parse(line).body[0]) == takes, line
+
+
+def test_a_store_with_a_journal_asks_that_first(tmp_path: Path) -> None:
+    with open_store(tmp_path / "kept", key=str, record=int) as kept:
+        assert taken_first("s.update('n', abs)", {"s": kept}) is None
