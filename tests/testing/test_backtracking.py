@@ -138,7 +138,7 @@ AGAIN = [
 NESTED = [[*tries("a", *entering("b", WRITE_X, WRITE_Y)), WRITE_Y, WRITE_X], AGAIN]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(programs, st.sampled_from([0, 1, 2, 3, None]))
 @example(WITHDRAW, None)
 @example(TORN, 1)
