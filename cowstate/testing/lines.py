@@ -122,6 +122,8 @@ def _restored_in(node: ast.AST) -> Iterator[str]:
                 yield name
             case ast.Subscript(slice=ast.Constant(str(name)), ctx=ast.Store() | ast.Del()):
                 yield name
+            case _:
+                pass
         yield from _restored_in(child)
 
 
@@ -139,6 +141,8 @@ def _began(statement: ast.stmt, me: str) -> Iterator[str]:
             ast.Attribute(ast.Name(owner), name), _
         ) if owner == me:
             yield name
+        case _:
+            pass
 
 
 def _is_of(code: CodeType, node: ast.AST) -> bool:
