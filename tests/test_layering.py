@@ -102,6 +102,7 @@ NO_PUBLIC_NAME = {
     "_buckets": "pyrsistent: the vector of a map, which the garbage collector must see into",
     "_current_exceptions": "sys: documented, and private in name only",
     "_current_frames": "sys: documented, and private in name only",
+    "_exit": "os: documented, and private in name only",
     "_exit_callbacks": "contextlib: what an ExitStack that was left by an exception still holds",
     "_get_running_loop": "asyncio: documented as get_running_loop that does not raise",
     "_getframe": "sys: documented, and private in name only",
