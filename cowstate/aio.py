@@ -251,7 +251,7 @@ async def _change(
     ended: Callable[[], bool] = lambda: False,
 ) -> None:
     """Wait as `Source.await_change` does, for the same reason without losing a wake-up."""
-    source.refuse_wait_inside_write()
+    source.refuse_wait_in_vain()
     waiter = TaskWaiter(bell_of(source.waiters, asyncio.get_running_loop()), keys)
     parked = source.waiters.parked
     try:
@@ -296,24 +296,24 @@ async def _pass(source: Source[Any, Any], deadline: float | None) -> None:
 
 
 def _refuse_what_is_over(source: Source[Any, Any]) -> None:
-    if source.ended and source.why is not None:
-        raise source.why()
-    _end_with_main_thread(source)
+    if source.ended:  # looked at once, as `Source.refuse_what_is_over` does
+        if source.why is not None:
+            raise source.why()
+        _end_with_main_thread(source)
 
 
 def _end_with_main_thread(source: Source[Any, Any]) -> None:
-    """Stop this event loop and cancel this task, if the interpreter is going down.
+    """Stop this event loop and cancel this task: the interpreter is going down.
 
     As `Source.end_with_main_thread`, but the SystemExit comes out of a callback, before anybody
     is told of the task: raised in the task, it would be reported as never retrieved.
     """
-    if source.ended:
-        loop = asyncio.get_running_loop()
-        # Once a loop, for a second one would come in the middle of its cleaning up.
-        if loop not in _stopped:
-            _stopped.add(loop)
-            loop.call_soon(source.end_with_main_thread)
-        raise asyncio.CancelledError
+    loop = asyncio.get_running_loop()
+    # Once a loop, for a second one would come in the middle of its cleaning up.
+    if loop not in _stopped:
+        _stopped.add(loop)
+        loop.call_soon(source.end_with_main_thread)
+    raise asyncio.CancelledError
 
 
 _stopped: WeakSet[AbstractEventLoop] = WeakSet()

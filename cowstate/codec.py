@@ -24,6 +24,7 @@ from .lineage import Lineage, Origin
 from .meta import M, WithMeta
 from .ring import Ring
 from .showing import shown
+from .slips import ensure_function
 from .snapshot import Snapshot
 
 __all__ = ["Codec"]
@@ -141,6 +142,9 @@ class Codec(WithMeta, Generic[K, V, M]):
     ) -> None:
         if form not in ("json", "msgpack"):
             raise ArgumentValueError(f"form must be 'json' or 'msgpack', not {shown(form)}")
+        for name, hook in (("enc_hook", enc_hook), ("dec_hook", dec_hook)):
+            if hook is not None:
+                ensure_function(hook, f"{name} must be a function")
         settings = Settings(form, bool(check), enc_hook, dec_hook)
         self.key = Part("key", key, settings)
         self.record = Part("record", record, settings)

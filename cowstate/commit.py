@@ -12,7 +12,7 @@ from .meta import M, WithMeta
 from .showing import begun
 from .snapshot import Snapshot
 
-__all__ = ["Commit"]
+__all__ = ["Commit", "written"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -88,3 +88,20 @@ class Commit(msgspec.Struct, WithMeta, Generic[K, V, M], frozen=True, eq=False, 
 
     def __repr__(self) -> str:
         return f"<Commit version={self.version} {begun(repr(self.changes))}>"
+
+
+def written(commit: Commit[K, V]) -> list[tuple[K, V | Absent]]:
+    """Return each key that *commit* changed, with what it holds now; `MISSING` for nothing.
+
+    The same as is in its ``changes``, for who goes through every commit and wants no more.
+
+    >>> from cowstate import Store
+    >>> store = Store({"a": 1})
+    >>> written(store.set("a", 2)), written(store.delete("a"))
+    ([('a', 2)], [('a', MISSING)])
+    """
+    changed = commit._changed
+    if isinstance(changed, tuple):
+        key, _, new = changed
+        return [(key, new)]
+    return [(key, new) for key, (_, new) in commit._delta.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import count
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -233,7 +233,7 @@ class Committer(Generic[K, V]):
         )
 
     def commit_derived(
-        self, derivation: Derivation, indexes: tuple[Any, ...], totals: tuple[Any, ...]
+        self, derivation: Derivation, indexes: Sequence[Any], totals: Sequence[Any]
     ) -> Commit[K, V]:
         """Publish a version from which this is derived. As the end of a work."""
         before = self.timeline.current

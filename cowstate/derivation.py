@@ -6,7 +6,7 @@ one without the other. Each is brought up to date from the changes alone: no com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from .aggregate import Aggregate
@@ -14,6 +14,7 @@ from .blame import blame
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, UnknownAggregateError
 from .index import Index, entries_of
+from .later import Later
 from .maps import MapKind, map_kind
 from .showing import shown
 from .totals import Groups, total_of
@@ -21,7 +22,7 @@ from .totals import Groups, total_of
 __all__ = ["Derivation"]
 
 AnyDelta: TypeAlias = Delta[Any, Any]
-States: TypeAlias = tuple[Any, ...]
+States: TypeAlias = Sequence[Any]
 
 
 class _Asked(NamedTuple):
@@ -48,8 +49,8 @@ class Derivation:
         "index_positions",
         "indexes",
         "kind",
-        "parts",
         "readers",
+        "roles",
         "total_positions",
         "totals",
         "unique",
@@ -80,7 +81,7 @@ class Derivation:
         self.indexes = tuple(entries_of(name, index, kind) for name, index in indexes.items())
         self.totals = tuple(total_of(name, each, kind) for name, each in aggregates.items())
         # All that has a state.
-        self.parts: tuple[Any, ...] = (*self.indexes, *self.totals)
+        self.roles: tuple[tuple[Any, ...], tuple[Any, ...]] = (self.indexes, self.totals)
         self.index_positions = {name: place for place, name in enumerate(indexes)}
         self.total_positions = {name: place for place, name in enumerate(aggregates)}
         self.unique = tuple(index.unique for index in indexes.values())
@@ -134,6 +135,11 @@ class Derivation:
             tuple([entries.build(records) for entries in self.indexes]),
             tuple([total.build(records) for total in self.totals]),
         )
+
+    def build_later(self, records: Mapping[Any, Any]) -> tuple[States, States]:
+        """Return the same, each to be built when it is first asked for."""
+        indexes, totals = [Later(those, records) if those else () for those in self.roles]
+        return indexes, totals
 
     def step(self, indexes: States, totals: States, delta: AnyDelta) -> tuple[States, States]:
         """Return ``(indexes, totals)`` after *delta*; costs O(keys in it) for each."""
@@ -208,8 +214,12 @@ class Derivation:
         # What reads a state is a method of a total, or of its aggregate.
         found += [self.readers, *self.readers, *self.totals, *self.named_aggregates.values()]
         found += [indexes, totals]
-        for part, state in zip(self.parts, (*indexes, *totals), strict=True):
-            found += part.trunk(state)
+        for parts, states in zip(self.roles, (indexes, totals), strict=True):
+            if isinstance(states, Later):
+                found += states.trunk()
+                continue
+            for part, state in zip(parts, states, strict=True):
+                found += part.trunk(state)
         return found
 
     def value(self, position: int, state: Any, group: object = MISSING) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from .aggregate import Aggregate
@@ -118,5 +118,5 @@ def _ensure_free(derivation: Derivation, role: Role, name: object) -> None:
         )
 
 
-def _without(states: tuple[Any, ...], place: int) -> tuple[Any, ...]:
-    return states[:place] + states[place + 1 :]
+def _without(states: Sequence[Any], place: int) -> tuple[Any, ...]:
+    return (*states[:place], *states[place + 1 :])

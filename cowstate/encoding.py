@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from .errors import ArgumentTypeError, CodecError
+from .errors import ArgumentTypeError, CodecError, MutableRecordError
 from .immutability import check_immutable
 from .sameness import same
 from .showing import cut, shown
@@ -138,6 +138,8 @@ class Part(Generic[T]):
                     f"{shown(value, 120)} would be read again as {shown(again, 120)}, so it is not "
                     "of the type that the codec is for",
                 )
+            if type(again) not in self._known:
+                self._ensure_accepted(path, value, again)
         return data
 
     def decode_at(self, path: str, data: Data | msgspec.Raw) -> T:
@@ -150,6 +152,16 @@ class Part(Generic[T]):
             raise CodecError(*_place(path, error)) from error
         self.accept((value,))
         return value
+
+    def _ensure_accepted(self, path: str, value: T, again: T) -> None:
+        try:
+            self.accept((again,))
+        except MutableRecordError as error:
+            raise CodecError(
+                path,
+                f"{shown(value, 120)} would be read again as {shown(again, 120)}, which is refused "
+                f"then: {error}; give the codec the type that it is of",
+            ) from error
 
     def accept(self, values: Iterable[T]) -> None:
         """Raise `MutableRecordError` if one of *values* is known to be mutable, by its type."""

@@ -16,7 +16,7 @@ from .errors import (
     IndexValueError,
     UniqueViolationError,
 )
-from .keys import HOLDERS, equals_itself
+from .keys import HOLDERS, PLAIN, equals_itself
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
 from .sameness import equal
@@ -137,6 +137,39 @@ class Entries:
 
     def build(self, records: Mapping[Any, Any]) -> State:
         """Return the entries of all *records*. O(N)."""
+        found = None if self.index.many else self._gathered(records)
+        if found is None:
+            found = self._gathered_one_by_one(records)
+        build = self._build
+        if not self.unique:
+            found = {value: build(keys) for value, keys in found.items()}
+        return build(found)
+
+    def _gathered(self, records: Mapping[Any, Any]) -> dict[Any, Any] | None:
+        """Return them as dicts if there is nothing to be looked into, or to refuse; else None."""
+        try:
+            values = [*map(self.mark, records.values())]
+        except RecursionError:
+            raise  # to ask again would ask twice as often at each depth
+        except Exception:
+            return None
+        if not PLAIN.issuperset(map(type, values)):
+            return None
+        if self.unique:
+            found = dict(zip(values, records, strict=True))
+            found.pop(None, None)
+            return found if len(found) == len(values) - values.count(None) else None
+        sets: dict[Any, dict[Any, None]] = {}
+        for value, key in zip(values, records, strict=True):
+            keys = sets.get(value)
+            if keys is None:
+                sets[value] = {key: None}
+            else:
+                keys[key] = None
+        sets.pop(None, None)
+        return sets
+
+    def _gathered_one_by_one(self, records: Mapping[Any, Any]) -> dict[Any, Any]:
         found: dict[Any, Any] = {}
         key: Any = None
         try:
@@ -151,10 +184,7 @@ class Entries:
         except Exception as error:
             blame(error, "index", self.name, key)
             raise
-        build = self._build
-        if not self.unique:
-            found = {value: build(keys) for value, keys in found.items()}
-        return build(found)
+        return found
 
     def step(self, state: State, delta: Delta[Any, Any]) -> State:
         """Return the entries after *delta*: removals first, so that values may pass each other."""

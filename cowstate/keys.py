@@ -5,7 +5,17 @@ from __future__ import annotations
 from .errors import ArgumentTypeError, ArgumentValueError, UnhashableKeyError
 from .showing import article, shown
 
-__all__ = ["HOLDERS", "ensure_findable", "ensure_hashable", "ensure_value", "equals_itself"]
+__all__ = [
+    "HOLDERS",
+    "PLAIN",
+    "ensure_findable",
+    "ensure_hashable",
+    "ensure_value",
+    "equals_itself",
+]
+
+PLAIN = frozenset((str, int, bool, bytes, type(None)))
+"""Types whose very instances can be hashed, and equal themselves."""
 
 HOLDERS = (tuple, frozenset)
 """Types that can be values and hold others; only of these does `equals_itself` look inside."""

@@ -1,95 +1,31 @@
-"""The only room that knows which persistent map holds the records.
-
-A persistent map is never changed: setting a key gives a new map that shares all but one path
-with the old one. The rest of the package reads maps through `PersistentMap` and writes them
-through the functions of a `MapKind`, so that a faster implementation is one more kind, not one
-more branch.
-"""
+"""The only room that knows which persistent map holds the records: `map_kind`, by name."""
 
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from math import log
 from sys import getsizeof
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final
 
 from pyrsistent import PMap, pmap
 
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError, MissingExtraError
+from .kinds import MapKind, PersistentMap, scan
 from .showing import shown
+from .thawing import over_frozen
 from .tree import Tree
 
 _pure_vector: Any = None
 with suppress(ImportError):  # a later release may have moved it, or have no other
     from pyrsistent._pvector import python_pvector as _pure_vector
 
-__all__ = ["MapKind", "PersistentMap", "available_maps", "map_kind"]
-
-K = TypeVar("K", bound=Hashable)
-V_co = TypeVar("V_co", covariant=True)
+__all__ = ["FROZEN", "MapKind", "PersistentMap", "available_maps", "map_kind"]
 
 _PURE = None if _pure_vector is None else type(_pure_vector())
-
-
-class PersistentMap(Protocol[K, V_co]):
-    """What the package asks of a map that it reads: a mapping that nobody changes."""
-
-    def __getitem__(self, key: K, /) -> V_co: ...
-    def __contains__(self, key: object, /) -> bool: ...
-    def __iter__(self) -> Iterator[K]: ...
-    def __len__(self) -> int: ...
-    def get(self, key: K, default: Any = ..., /) -> Any: ...  # noqa: D102
-    def items(self) -> Any: ...  # noqa: D102
-    def values(self) -> Any: ...  # noqa: D102
-
-
-class MapKind(NamedTuple):
-    """One implementation: how its maps are built and how the next one is derived.
-
-    Attributes:
-        name: as given to ``Store(maps=...)``.
-        build: a map of the items of a mapping. O(N).
-        put: ``put(map, key, value)``, the map with one key set. O(log N).
-        drop: ``drop(map, key)``, the map without a key; `KeyError` if it is absent. O(log N).
-        apply: ``apply(map, writes, deletes=True)``, the map with several keys set, or absent where
-            the value is `MISSING`; *deletes* False says that none is. O(k log N).
-        large: the name of the implementation of a map that is not a plain dict.
-        path_bytes: ``path_bytes(map, k)``, an estimate of the bytes that the map does not share
-            with the one before k of its keys were set.
-        diff: ``diff(older, newer)``, what changed, by identity. O(N); a kind that can tell what
-            two of its maps share skips that.
-        trunk: ``trunk(map)``, the objects in it that each read of it goes through.
-    """
-
-    name: str
-    build: Callable[[Mapping[Any, Any]], Any]
-    put: Callable[[Any, Any, Any], Any]
-    drop: Callable[[Any, Any], Any]
-    apply: Callable[..., Any]
-    large: str
-    path_bytes: Callable[[Any, int], int]
-    diff: Callable[[Any, Any], Delta[Any, Any]]
-    trunk: Callable[[Any], tuple[object, ...]]
-
-    def name_of(self, base: object) -> str:
-        """Return the name of the implementation that holds *base*."""
-        return "dict" if type(base) is dict else self.large
-
-
-def _scan(older: PersistentMap[Any, Any], newer: PersistentMap[Any, Any]) -> Delta[Any, Any]:
-    delta: Delta[Any, Any] = {}
-    for key, new in newer.items():
-        old = older.get(key, MISSING)
-        if old is not new:
-            delta[key] = (old, new)
-    for key, old in older.items():
-        if key not in newer:
-            delta[key] = (old, MISSING)
-    return delta
 
 
 def _pure(made: PMap[Any, Any]) -> PMap[Any, Any]:
@@ -132,7 +68,7 @@ def _pyrsistent() -> MapKind:
         apply,
         "pyrsistent",
         _path_bytes(400, 330),
-        _scan,
+        scan,
         _itself,
     )
 
@@ -182,7 +118,7 @@ def _immutables() -> MapKind:
         apply,
         "immutables",
         _path_bytes(150, 330),
-        _scan,
+        scan,
         _itself,
     )
 
@@ -238,7 +174,7 @@ def _small_as_dict(large: MapKind, limit: int) -> MapKind:
         return getsizeof(base) if type(base) is dict else large.path_bytes(base, keys)
 
     def diff(older: Any, newer: Any) -> Delta[Any, Any]:
-        return (_scan if dict in (type(older), type(newer)) else large.diff)(older, newer)
+        return (scan if dict in (type(older), type(newer)) else large.diff)(older, newer)
 
     def trunk(base: Any) -> tuple[object, ...]:
         return (base,) if type(base) is dict else large.trunk(base)
@@ -254,7 +190,16 @@ SMALL_OVER_IMMUTABLES = 42
 3.11 and 3.13, and a version still takes no more than 9.3, 4.7 or 2.3 KiB: the last sizes before a
 dict doubles its table. The figures stand in docs/explanation/tree.md."""
 
+_LIMITS: Final = {
+    "dict+pyrsistent": SMALL_OVER_PYRSISTENT,
+    "dict+tree": SMALL_OVER_TREE,
+    "dict+immutables": SMALL_OVER_IMMUTABLES,
+}
+
 _C_MAP = "immutables"
+
+FROZEN: Final = "frozen+"
+"""What stands before the name of a kind for one that is built as a dict, and thaws into that."""
 
 _KINDS: dict[str, Callable[[], MapKind]] = {
     "pyrsistent": _pyrsistent,
@@ -274,6 +219,9 @@ def _switches_gil_on() -> bool:
 def map_kind(name: str = "auto") -> MapKind:
     """Return a kind of map by *name*; ``"auto"`` is the fastest that is fit for this interpreter.
 
+    With ``frozen+`` before it, it is built as a dict and thaws into that kind, see `over_frozen`:
+    made at once, however many records there are, and slower to write until it has thawed.
+
     Raises:
         ArgumentValueError: there is no such kind.
         MissingExtraError: it needs the extra ``fast``, which is not installed.
@@ -286,6 +234,9 @@ def map_kind(name: str = "auto") -> MapKind:
 
 @cache
 def _kind(name: str) -> MapKind:
+    if name.startswith(FROZEN) and not name.startswith(2 * FROZEN):
+        kind = _kind(name.removeprefix(FROZEN))
+        return over_frozen(kind, _LIMITS.get(kind.name, 0))
     if name == "auto":
         if not _switches_gil_on():
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from sys import getsizeof
 from types import CoroutineType
 from typing import Any, Final, Generic, TypeVar
@@ -15,7 +15,8 @@ from .errors import ArgumentTypeError, ArgumentValueError
 from .immutability import Immutability, check_deeply, check_immutable, is_inert
 from .index import Index
 from .invariants import Invariant, Invariants
-from .keys import ensure_findable
+from .keys import PLAIN, ensure_findable
+from .later import Later
 from .lineage import Lineage, Origin, delta_of
 from .maps import MapKind
 from .ring import Ring
@@ -53,9 +54,9 @@ class Schema(Generic[K, V]):
         aggregates: Mapping[str, Aggregate[V, Any]] | None,
         invariants: Mapping[str, Invariant] | None,
         ring: Ring[Commit[K, V]],
-        immutability: Immutability = "type",
-        allow_none: bool = False,
-        same: Sameness = "identity",
+        immutability: Immutability,
+        allow_none: bool,
+        same: Sameness,
     ) -> None:
         if immutability not in ("type", "deep", "trusted"):
             raise ArgumentValueError(
@@ -71,13 +72,26 @@ class Schema(Generic[K, V]):
         self._first = Lineage(Derivation(kind, indexes, aggregates), self.origin, self.equal)
         self.accepted: set[type] = set()
 
-    def first(self, records: Any, meta: object, version: int = 0) -> Snapshot[K, V]:
-        """Return the version that a store begins with. Costs O(N)."""
+    def first(
+        self, records: Any, meta: object, version: int = 0, later: bool = False
+    ) -> Snapshot[K, V]:
+        """Return the version that a store begins with. Costs O(N).
+
+        Args:
+            records: a mapping or pairs; None for none.
+            meta: the meta value.
+            version: its number.
+            later: whether what is derived is built when it is first asked for, see `Later`.
+        """
         start = {} if records is None else self.checked(records)
         self.accept(meta)
-        indexes, totals = self._first.derivation.build(start)
+        held = self.kind.build(start)
+        derivation = self._first.derivation
+        indexes, totals = (
+            derivation.build_later(held) if later and start else derivation.build(start)
+        )
         snapshot: Snapshot[K, V] = Snapshot(
-            version, meta, self.kind.build(start), indexes, totals, object(), self._first
+            version, meta, held, indexes, totals, object(), self._first
         )
         if not self.free:
             self._invariants.ask(
@@ -85,13 +99,26 @@ class Schema(Generic[K, V]):
             )
         return snapshot
 
+    def make(self, version: Snapshot[K, V]) -> None:
+        """Have all built that is derived of *version*, if it is not. O(N), once."""
+        for states in (version._indexes, version._totals):
+            if isinstance(states, Later):
+                tuple(states)
+
     def checked(self, records: Any) -> dict[K, V]:
         """Return *records*, a mapping or pairs, as a new dict; raise if one may not be stored."""
         found: dict[K, V] = _as_dict(records)
-        for key, record in found.items():
-            ensure_findable(key)
-            if type(record) not in self.accepted:
-                self.accept(record, key)
+        if not PLAIN.issuperset(map(type, found)):
+            for key in found:
+                ensure_findable(key)
+        kinds = {*map(type, found.values())}
+        if len(kinds) == 1:
+            key = next(iter(found))
+            self.accept(found[key], key)
+        if not kinds <= self.accepted:
+            for key, record in found.items():
+                if type(record) not in self.accepted:
+                    self.accept(record, key)
         return found
 
     def advance(
@@ -107,7 +134,7 @@ class Schema(Generic[K, V]):
         old_map = before._map
         if self.equal is not None:
             writes = {key: new for key, (_, new) in delta_of(old_map, writes, self.equal).items()}
-            if self.is_same(before.meta, meta):
+            if meta is not before.meta and self.is_same(before.meta, meta):
                 meta = before.meta
         if len(writes) == 1 and meta is before.meta:
             [(one, new)] = writes.items()
@@ -182,8 +209,8 @@ class Schema(Generic[K, V]):
         self,
         before: Snapshot[K, V],
         derivation: Derivation,
-        indexes: tuple[Any, ...],
-        totals: tuple[Any, ...],
+        indexes: Sequence[Any],
+        totals: Sequence[Any],
     ) -> Commit[K, V]:
         """Return the commit of a version of the same records, from which other things are derived.
 
@@ -234,9 +261,7 @@ class Schema(Generic[K, V]):
         return Commit(start, after, delta)
 
     def is_same(self, old: object, new: object) -> bool:
-        """Whether a write of *new* over *old* is none."""
-        if old is new:
-            return True
+        """Whether a write of *new* over *old*, another object, is none."""
         if self.equal is None or old is MISSING or new is MISSING:
             return False
         return self.equal(old, new)
@@ -295,11 +320,12 @@ class Schema(Generic[K, V]):
             size += self.kind.path_bytes(after._map, len(delta))
         if before._lineage is not after._lineage:  # what is new is no part of this version alone
             return size
-        parts = after._lineage.derivation.parts
-        old, new = (*before._indexes, *before._totals), (*after._indexes, *after._totals)
-        for part, was, now in zip(parts, old, new, strict=True):
-            if was is not now:
-                size += part.bytes_of(now, len(delta), len(after))
+        old, new = (before._indexes, before._totals), (after._indexes, after._totals)
+        for parts, were, are in zip(after._lineage.derivation.roles, old, new, strict=True):
+            if were is not are:
+                for part, was, now in zip(parts, were, are, strict=True):
+                    if was is not now:
+                        size += part.bytes_of(now, len(delta), len(after))
         return size
 
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import (
+    Hashable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import msgspec
@@ -76,8 +85,8 @@ class Snapshot(
     version: int
     meta: M
     _map: PersistentMap[K, V]
-    _indexes: tuple[Any, ...]
-    _totals: tuple[Any, ...]
+    _indexes: Sequence[Any]
+    _totals: Sequence[Any]
     # Another object whenever a key is added or deleted: whoever relied on the set of keys
     # compares two references, not two sets.
     _key_set: object

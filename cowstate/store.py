@@ -70,8 +70,9 @@ class Store(WriteStore[K, V, M], Generic[K, V, M], sealed=True):
         history: how much of the past is kept; see `History`.
         maps: which persistent map holds the records: ``"tree"``, ``"pyrsistent"`` or
             ``"immutables"`` (extra ``fast``), each with ``"dict+"`` before it, if few records are
-            to be held in a plain dict; ``"auto"`` is the fastest to be had. It changes nothing
-            but speed, and the order of keys.
+            to be held in a plain dict; ``"auto"`` is the fastest to be had. ``"frozen+"`` before
+            all that builds it as a dict, at once, and has it thaw: each write puts one more record
+            into the map. It changes nothing but speed, and the order of keys.
         immutability: how closely the store looks at what it is given. ``"type"``: at the type of a
             record, once for each type. ``"deep"``: at all that each record holds, each time; for
             tests and small stores. ``"trusted"``: not at all, for objects of other people's
@@ -102,6 +103,7 @@ class Store(WriteStore[K, V, M], Generic[K, V, M], sealed=True):
 
     _committer: Committer[K, V]  # what `transaction` below takes from several
     _begins_at = 0
+    _derives_later = False
 
     # Who gives no ``meta``, or None to begin with, may set any later. Pyright wants parameters of
     # the function there; with those mypy loses `Store[str, Slot]()`, and pyright what is annotated.
@@ -173,7 +175,7 @@ class Store(WriteStore[K, V, M], Generic[K, V, M], sealed=True):
             map_kind(maps), indexes, aggregates, invariants, ring, immutability, allow_none, same
         )
         defers = deferral(deferred_refcount, schema.trunk_of)
-        first = schema.first(records, meta, self._begins_at)
+        first = schema.first(records, meta, self._begins_at, self._derives_later)
         timeline = Timeline(history, ring, first, schema.size_of, defers)
         super().__init__(schema, timeline, lock, meter)
         if defers is not None:

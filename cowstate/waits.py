@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable
 from math import isnan
-from threading import TIMEOUT_MAX
+from threading import TIMEOUT_MAX, Thread, current_thread
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +46,7 @@ class Source(Generic[K, V]):
         ended: the main thread has ended, so nobody is left to wait for; or whoever brought the
             versions brings none any more.
         why: if it is the latter, what makes the error that says so. Set before *ended*.
+        bringer: the thread that alone brings the versions; None where anybody may write.
     """
 
     def __init__(self, timeline: Timeline[K, V], waiters: Waiters[K], lock: WriteLock) -> None:
@@ -54,6 +55,7 @@ class Source(Generic[K, V]):
         self.lock = lock
         self.ended = False
         self.why: Callable[[], CowstateError] | None = None
+        self.bringer: Thread | None = None
 
     def await_change(
         self,
@@ -63,7 +65,7 @@ class Source(Generic[K, V]):
         ended: Callable[[], bool] = lambda: False,
     ) -> None:
         """Sleep until the store differs from *seen*, in one of *keys* if given, or it is over."""
-        self.refuse_wait_inside_write()
+        self.refuse_wait_in_vain()
         waiter = ThreadWaiter()
         number, parked = waiter.number, self.waiters.parked
         try:
@@ -120,8 +122,13 @@ class Source(Generic[K, V]):
             self.await_change(snapshot, deadline, keys)
         return snapshot
 
-    def refuse_wait_inside_write(self) -> None:
-        """Raise if this call is inside a write to the store."""
+    def refuse_wait_in_vain(self) -> None:
+        """Raise if this call is inside a write to the store, or in the thread that alone writes."""
+        if self.bringer is not None and self.bringer is current_thread():
+            raise ReentrantWriteError(
+                "this is in the thread that brings what it wants to wait for: in a subscriber of "
+                "a follower. Wait in another thread, or subscribe with via='thread'"
+            )
         reserved = self.lock.holder()
         if self.lock.owned() or (reserved is not None and reserved.is_around()):
             raise ReentrantWriteError(
@@ -131,9 +138,11 @@ class Source(Generic[K, V]):
 
     def refuse_what_is_over(self) -> None:
         """Raise if nothing more will come: the error that says why, or `SystemExit`."""
-        if self.ended and self.why is not None:
-            raise self.why()
-        self.end_with_main_thread()
+        # Looked at once: what ends between two looks would be taken for the end of all.
+        if self.ended:
+            if self.why is not None:
+                raise self.why()
+            self.end_with_main_thread()
 
     def is_lost(self) -> bool:
         """Whether it is over by an error: not by a `ClosedError`, which somebody wanted."""
@@ -161,15 +170,18 @@ def deadline_of(timeout: float | None, clock: Callable[[], float] = monotonic) -
 
 
 def checked_timeout(timeout: float | None) -> float | None:
-    """Return *timeout* in seconds, not below 0; None for none, or for longer than anybody lives."""
+    """Return *timeout* in seconds, not below 0; None for none, or for longer than one can wait.
+
+    That is some 290 years, or 49 days where the system has no more.
+    """
     if timeout is None:
         return None
     if not isinstance(timeout, int | float):
         raise ArgumentTypeError(
             f"timeout must be a number of seconds, or None, not {shown(timeout)}"
         )
-    # What is longer than anybody will live need not fit in a clock, or in a float.
-    if timeout > 1e10:
+    # It need not fit in a float even, and what goes on from here to a lock must fit there.
+    if timeout > TIMEOUT_MAX:
         return None
     if isnan(timeout):
         raise ArgumentValueError("timeout must be a number of seconds, or None, not NaN")

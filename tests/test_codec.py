@@ -11,6 +11,7 @@ from hypothesis import given
 from cowstate import (
     MISSING,
     Aggregate,
+    ArgumentTypeError,
     ChangeSet,
     Codec,
     ForeignSnapshotError,
@@ -95,7 +96,18 @@ def test_a_decoded_snapshot_belongs_to_no_store_and_has_nothing_derived() -> Non
         store.snapshot().diff(again)
     for other in (store.snapshot(), pickle.loads(pickle.dumps(again)), {"a": 1}):
         with pytest.raises(ForeignSnapshotError, match="transact"):
-            codec.decode_commit(codec.encode(store.set("a", 1)), other)  # type: ignore[arg-type]
+            codec.decode_commit(codec.encode(store.set("a", 1)), other)
     assert pickle.loads(pickle.dumps(again)) == again
     assert Store(again).snapshot() == again
     assert not store.replace_all(again).changes
+
+
+@pytest.mark.parametrize("name", ["enc_hook", "dec_hook"])
+def test_a_hook_is_a_function(name: str) -> None:
+    async def later(value: object) -> object:
+        return value
+
+    for hook in ("x", 0, later):
+        how: dict[str, Any] = {name: hook}
+        with pytest.raises(ArgumentTypeError, match=f"{name} must be a function"):
+            Codec(key=str, record=int, **how)

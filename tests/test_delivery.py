@@ -156,6 +156,27 @@ def test_what_a_callback_that_was_put_off_raises_keeps_no_other_one_that_was_put
         assert not delivery.debts
 
 
+def test_what_was_put_off_is_delivered_by_who_leaves_the_block_in_another_thread() -> None:
+    store, other = Store({"a": 0}), Store({"a": 0})
+    seen: list[int] = []
+    other.subscribe(versions_into(seen))
+    block = store.transaction()
+
+    def begin() -> None:
+        block.__enter__()
+        other.set("a", 1)
+
+    in_another_thread(begin)
+    assert len(delivery.debts) == 1
+    # Who owes nothing pays nothing.
+    third = Store({"a": 0})
+    third.set("a", 1)
+    assert seen == []
+    block.__exit__(None, None, None)
+    assert seen == [1]
+    assert not delivery.debts
+
+
 def test_a_callback_that_a_loop_calls_and_that_is_cancelled_holds_up_no_later_commit() -> None:
     async def main() -> list[int]:
         loop = asyncio.get_running_loop()
@@ -256,11 +277,12 @@ def test_what_is_sent_to_the_store_s_thread_ends_it_and_another_one_is_started(
 
 
 class Bell:
-    """The bell of a store, around which a commit comes as its thread has just found it silent."""
+    """The bell of a store: a commit comes as its thread finds it silent, or has just done so."""
 
-    def __init__(self, commit: Callable[[], object]) -> None:
+    def __init__(self, commit: Callable[[], object], moment: str) -> None:
         self.rung: SimpleQueue[None] = SimpleQueue()
         self.commit: Callable[[], object] | None = commit
+        self.moment = moment
         self.gets = 0
         self.hearer = 0
 
@@ -271,20 +293,31 @@ class Bell:
         self.hearer = threading.get_ident()
         self.gets += 1
         if self.gets == 2:
+            if self.moment == "before":
+                self.come()
             raise Empty
         self.rung.get(timeout=PATIENCE)
 
-    def empty(self) -> bool:
-        silent = self.rung.empty()
-        if self.gets == 2 and threading.get_ident() == self.hearer and self.commit is not None:
+    def come(self) -> None:
+        if self.commit is not None:
             commit, self.commit = self.commit, None
             in_another_thread(commit)
+
+    def empty(self) -> bool:
+        silent = self.rung.empty()
+        if self.gets == 2 and threading.get_ident() == self.hearer:
+            self.come()
         return silent
 
 
-def test_a_commit_that_comes_as_the_store_s_thread_is_about_to_go_is_delivered() -> None:
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_commit_that_comes_as_the_store_s_thread_is_about_to_go_is_delivered(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, started = delivery.start_new_thread, list[int]()
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *what: started.append(real(*what)))
     store: Store[str, int] = Store({"a": 0})
-    bell: Any = Bell(lambda: store.set("a", 2))
+    bell: Any = Bell(lambda: store.set("a", 2), moment)
     store._delivery._bell = bell
     seen: SimpleQueue[Any] = SimpleQueue()
     store.subscribe(seen.put, via="thread")
@@ -292,6 +325,8 @@ def test_a_commit_that_comes_as_the_store_s_thread_is_about_to_go_is_delivered()
     assert [seen.get(timeout=PATIENCE).version for _ in range(2)] == [1, 2]
     store.set("a", 3)
     assert seen.get(timeout=PATIENCE).version == 3
+    # Who was heard in time has the thread stay; who was not has started another one.
+    assert len(started) == (1 if moment == "before" else 2)
 
 
 class HeldUp(str):

@@ -161,7 +161,8 @@ def test_what_readers_go_through_in_common_is_in_the_trunk(make_store: MakeStore
     trunk = derivation.trunk(indexes, totals)
     assert isinstance(trunk, list)
     wanted = [derivation, indexes, totals, derivation.readers, *derivation.totals]
-    for part, state in zip(derivation.parts, (*indexes, *totals), strict=True):
+    parts = (*derivation.indexes, *derivation.totals)
+    for part, state in zip(parts, (*indexes, *totals), strict=True):
         wanted += part.trunk(state)
     wanted += [lowest, by_owner]
     missing = [each for each in wanted if not any(each is found for found in trunk)]

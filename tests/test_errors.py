@@ -51,6 +51,7 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "UnknownWorkloadError": (["updates"], ["update", "set"]),
     "WriterActiveError": ("a.db", "process 5"),
     "JournalFileError": ("a.db", "is cut"),
+    "OtherGridError": ("a.db", (("step", 1, 2),), False),
 }
 
 
@@ -386,6 +387,8 @@ def enlarged(fact: Any) -> Any:
             return "this " + "x" * 100_000 + ", so do that"
         case list():
             return [enlarged("")] * 1_000
+        case tuple():
+            return tuple(map(enlarged, fact))
         case bool() | type():
             return fact
         case int():

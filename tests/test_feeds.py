@@ -26,6 +26,7 @@ from cowstate import (
 )
 from cowstate.waiters import ThreadWaiter
 from cowstate.waits import NOTHING_CAME, Source
+from tests.laws.calls import call_inside
 from tests.parked import PATIENCE, Hooked
 from tests.standing import changes_of
 from tests.steps import steps_of
@@ -183,6 +184,33 @@ def test_each_item_of_a_shared_feed_goes_to_one_thread() -> None:
         feed.close()
         items = [n for taker in takers for n in taker.result(PATIENCE)]
     assert sorted(items) == list(range(1, 1001))
+
+
+def test_each_item_is_had_once_by_whoever_is_called_in_the_middle_of_a_look() -> None:
+    point, reached = 0, ""
+    while isinstance(reached, str):
+        point += 1
+        store: Store[str, int] = Store({"a": 0, "b": 0})
+        feed = store.feed(keys=["a"])
+        for n, key in enumerate("bab", 1):
+            store.set(key, n)
+        got: list[Any] = []
+
+        def look(feed: Any = feed, got: list[Any] = got) -> None:
+            got.append(feed.poll())
+
+        def write_and_look(store: Any = store, look: Any = look) -> None:
+            look()
+            store.set("a", 4)
+            look()
+
+        reached = call_inside(look, point, write_and_look)
+        while (item := feed.poll()) is not None:
+            got.append(item)
+        versions = [2] if isinstance(reached, int) else [2, 4]
+        assert sorted(item.version for item in got if item) == versions, reached
+        assert feed.version == store.snapshot().version
+    assert point > 50
 
 
 def test_what_a_commit_takes_out_of_the_ring_is_reported_never_skipped() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -12,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate import Commit, Lagged, Store, groups
+from cowstate import Commit, History, Lagged, Store, groups, process
 from cowstate.timeline import BACKLOG
 from tests.lagging import lagging
+from tests.parked import PATIENCE
 from tests.standing import in_another_thread
 
 KEYS = "abc"
@@ -145,6 +148,98 @@ def test_the_position_of_a_group_never_falls_back(meanwhile: int) -> None:
     assert [type(item) for item in told] == [Commit]
 
 
+def shortest(monkeypatch: pytest.MonkeyPatch) -> tuple[Store[str, int], Any, list[Any], Any]:
+    """A store that keeps one commit; its group; what a listener to "z" is told; and that one."""
+    monkeypatch.setattr("cowstate.store.BACKLOG", 1)
+    store: Store[str, int] = Store({"a": 0, "b": 0}, history=History(versions=1))
+    told: list[Any] = []
+    listener = store.subscribe(told.append, keys=["z"], on_lagged=told.append)
+    return store, store._delivery.by_writer, told, listener
+
+
+@pytest.mark.usefixtures("_either_way")
+def test_what_was_passed_over_as_it_was_handed_over_stays_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, group, told, _ = shortest(monkeypatch)
+
+    def end(commit: Commit[str, int]) -> None:
+        only.close()
+        assert group.passes_over(commit)  # as by its writer, who comes to it now
+        for n in range(5):
+            store.set("b", n)
+
+    only = store.subscribe(end, keys=["a"])
+    store.set("a", 1)
+    assert (told, store.statistics().undelivered) == ([], 0)
+
+
+@pytest.mark.usefixtures("_either_way")
+def test_what_was_passed_over_and_is_gone_as_it_is_looked_for_is_no_gap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, group, told, listener = shortest(monkeypatch)
+    only = store.subscribe(print, keys=["a"])
+    ring = group.timeline.ring
+
+    class Late:
+        def get(self, version: int) -> Any:
+            group.timeline.ring = ring
+            only.close()
+            assert group.passes_over(ring.get(version))
+            for n in range(5):
+                store.set("b", n)
+            return ring.get(version)
+
+    group.timeline.ring = Late()
+    # Were it held for a gap, it would be asked; and then there is more that it has not had.
+    listener.wants_from = lambda: store.set("z", 1) and 0  # type: ignore[method-assign]
+    store.set("a", 1)
+    assert (told, store.statistics().undelivered) == ([], 0)
+
+
+@pytest.mark.usefixtures("_either_way")
+def test_what_callbacks_write_is_handed_over_by_the_same_thread_however_much_it_is() -> None:
+    store: Store[str, int] = Store({"a": 0})
+    threads: list[int] = []
+
+    def again(commit: Commit[str, int]) -> None:
+        threads.append(threading.get_ident())
+        if commit.version < 30:
+            store.set("a", commit.version)
+
+    store.subscribe(again)
+    store.set("a", -1)
+    assert threads == [threading.get_ident()] * 30
+
+
+def test_the_index_that_another_thread_was_at_can_be_changed_in_a_child() -> None:
+    key = HeldUp("a")
+    store: Store[str, int] = Store({"b": 0})
+    members = store._delivery.by_writer.members
+    entered, go_on = threading.Event(), threading.Event()
+
+    def in_the_index() -> None:
+        if not members.all:  # hashed before, too
+            key.meanwhile = in_the_index
+            return
+        entered.set()
+        assert go_on.wait(PATIENCE)
+
+    key.meanwhile = in_the_index
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.subscribe, print, keys=[key])
+        try:
+            assert entered.wait(PATIENCE)
+            process._after_fork_in_child()
+            second = store.subscribe(print, keys=["b"])
+            assert second in members.concerned(["b"])
+            assert second not in members.concerned(["c"])
+        finally:
+            go_on.set()
+        first.result(PATIENCE)
+
+
 @pytest.mark.usefixtures("_either_way")
 def test_what_concerns_nobody_passes_over_nothing_that_is_still_to_be_delivered() -> None:
     for others in (1, 2, 3):
@@ -200,6 +295,14 @@ def test_a_subscription_whose_with_was_lost_is_let_go_by_the_next_commit(keys: A
     store.set("a", 1)
     gc.collect()
     assert gone() is None
+
+
+def test_a_group_is_ready_as_long_as_something_waits() -> None:
+    store, serving, _ = lagging(callback=print, on_lagged=str)
+    group = store._delivery.group_of(serving)
+    assert group.ready()
+    serving.run()
+    assert not group.ready()
 
 
 def test_who_came_late_has_missed_nothing_of_what_was_gone_before() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -120,6 +123,35 @@ def test_the_first_of_several_who_raise_as_they_are_told_of_a_lag_is_heard() -> 
         with pytest.raises(Stop, match=str(who)):
             serving.run()
         assert told == [0, 1, 2]
+
+
+def commits(store: Store[str, int]) -> None:
+    store.subscribe(stop)
+    store.set("a", 1)
+
+
+def begins(store: Store[str, int]) -> None:
+    store.subscribe(stop, initial=True)
+
+
+def lags(store: Store[str, int]) -> None:
+    lagging(callback=print, on_lagged=stop)[1].run()
+
+
+@pytest.mark.parametrize("act", [commits, begins, lags])
+def test_what_was_raised_is_gone_when_it_was_dealt_with(
+    act: Callable[[Store[str, int]], object],
+) -> None:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        try:
+            act(Store({"a": 0}))
+        except Stop as error:
+            raised = ref(error)
+        assert raised() is None
+    finally:
+        (gc.enable if collects else gc.disable)()
 
 
 @pytest.mark.parametrize("on_error", ["log", "stop", lambda error, commit: None])

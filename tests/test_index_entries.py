@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cowstate import ConflictError, Index
+from cowstate.index import Ordered
+from cowstate.ordered import Sorted
 from tests.indexed import MakeStore, Slot, by_order
 
 
@@ -54,3 +58,16 @@ def test_equal_keys_are_one_key_of_an_entry(make_store: MakeStore) -> None:
     assert [now.find_key("order", number) for number in (7, 8, 9)] == [2, None, 1]
     store.delete(True)
     assert store.snapshot().find("order", 9) is None
+
+
+def test_the_entries_of_an_ordered_index_are_read_as_a_mapping_in_their_order() -> None:
+    kept = {3: "c", 1: "a", 2: "b"}
+    entries: Any = Ordered(kept, Sorted.of(kept))  # type: ignore[arg-type]
+    assert list(entries) == [1, 2, 3]
+    assert list(entries.items()) == sorted(kept.items())
+    assert list(entries.values()) == ["a", "b", "c"]
+    assert (len(entries), entries[2], entries.get(9, "none")) == (3, "b", "none")
+    assert 2 in entries
+    assert 9 not in entries
+    with pytest.raises(AttributeError):
+        entries.order = Sorted.of([2])

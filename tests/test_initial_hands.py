@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -187,6 +188,38 @@ def test_whom_a_callback_lets_begin_its_own_thread_calls_however_many() -> None:
     with store.subscribe(welcome):
         store.set("a", 1)
     assert threads == [threading.get_ident()] * 20
+
+
+def test_whom_one_lets_begin_who_begins_its_own_thread_calls_however_long_it_goes_on() -> None:
+    store = Store({"a": 0})
+    threads: list[int] = []
+
+    def welcome(others: int, commit: AnyCommit) -> None:
+        threads.append(threading.get_ident())
+        if others:
+            store.subscribe(partial(welcome, others - 1), initial=True)
+
+    store.subscribe(partial(welcome, 20), initial=True)
+    assert threads == [threading.get_ident()] * 21
+
+
+def test_what_the_last_writes_whom_a_writer_calls_it_hands_over_too() -> None:
+    store = Store({"a": 0})
+    threads: list[int] = []
+
+    def write(commit: AnyCommit) -> None:
+        threads.append(threading.get_ident())
+        if began(commit):
+            store.set("a", 1)
+
+    with delivering(store) as go_on:
+        for _ in range(7):
+            store.subscribe(str, initial=True)
+        store.subscribe(write, initial=True)
+        go_on.set()
+    assert store.flush(PATIENCE)
+    assert len(threads) == 2
+    assert len(set(threads)) == 1
 
 
 def test_at_the_end_of_the_main_thread_it_comes_if_nothing_was_written_either(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from threading import Event
 from typing import TypeAlias
 
 import pytest
 
 from cowstate import ReentrantWriteError, Store, transaction
-from tests.worlds.staging import Party, leave
+from tests.worlds.staging import Party, arrive, leave, line
 
 Numbers: TypeAlias = Store[str, int]
 
@@ -38,6 +39,22 @@ def test_a_write_inside_another_one_to_the_same_store_is_refused_in_every_form()
         tx["n"] = nest(tx["n"])
     assert (store.snapshot()["n"], store.snapshot().version) == (2, 2)
     assert Party(partial(store.set, "n", 3)).result().version == 3
+
+
+def test_a_write_inside_another_one_is_told_in_which_line_that_was_called() -> None:
+    store, told = Store({"n": 0}), list[str | None]()
+
+    def nest(n: int) -> int:
+        with pytest.raises(ReentrantWriteError) as caught:
+            store.set("n", 5)
+        told.append(caught.value.opened)
+        return n + 1
+
+    first = line(1)
+    store.update("n", nest)
+    second = line(1)
+    store.transact(lambda tx: tx.update(n=nest(tx["n"])))
+    assert told == [f"in a write called at {place}" for place in (first, second)]
 
 
 def test_a_write_inside_the_commit_of_several_stores_is_told_where_that_began() -> None:
@@ -96,6 +113,29 @@ def test_what_another_thread_has_open_is_in_nobody_s_way() -> None:
     assert seen == [1]
     assert other.flush(0)
     leave(block)
+
+
+def test_what_a_task_of_another_loop_has_open_is_in_nobody_s_way() -> None:
+    one, other = Store({"n": 0}), Store({"n": 0})
+    seen: list[int] = []
+    other.subscribe(lambda commit: seen.append(commit.version))
+    opened, go = Event(), Event()
+
+    async def hold() -> None:
+        with one.transaction() as tx:
+            tx["n"] = 1
+            opened.set()
+            await asyncio.to_thread(arrive, go)
+
+    party = Party(lambda: asyncio.run(hold()))
+    arrive(opened)
+    try:
+        other.set("n", 1)
+        assert seen == [1]
+        assert other.flush(0)
+    finally:
+        go.set()
+    party.result()
 
 
 def test_who_gave_its_transaction_up_is_inside_no_write_any_more() -> None:

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from functools import partial
+from itertools import count
+from types import CodeType
 from typing import Any
 
 import pytest
 
-from cowstate import ClosedError, LockTimeoutError, ReentrantWriteError, Store, transaction
+from cowstate import (
+    ClosedError,
+    LockTimeoutError,
+    ReentrantWriteError,
+    Store,
+    reservation,
+    transaction,
+)
 from cowstate.reservation import inside, place_of, thread_named
+from cowstate.writelock import WriteLock
 from tests.laws.calls import call_inside
+from tests.laws.points import in_package
+from tests.steps import steps_of
 from tests.worlds.staging import Party, leave, line, setting
 
 NAME = re.compile(
-    r"the transaction opened at (?P<at>.*:\d+) by thread (?P<thread>.*), (?P<ago>[-\d.e]+) s ago"
+    r"the transaction opened at (?P<at>.*?:\d+) by thread (?P<thread>.*?), (?P<ago>[-\d.e]+) s ago"
 )
 
 
@@ -179,25 +192,34 @@ def test_a_transaction_that_was_given_up_says_so_and_one_that_is_over_too() -> N
     assert store.snapshot() == {"a": 6}
 
 
-def test_a_call_inside_the_opening_of_a_block_may_open_another() -> None:
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_call_inside_the_opening_of_a_block_may_open_another(stays: bool) -> None:
+    def where(code: CodeType) -> bool:
+        # In there nothing comes up between the look and the change: rule 2 of `cowstate.locks`.
+        return in_package(code) and not (stays and code.co_name == "_replace")
+
     points = 0
     while True:
         store, other = Store({"a": 0}), Store({"a": 0})
-        block = store.transaction()
+        block, inner = store.transaction(), other.transaction()
+
+        def open_it(inner: Any = inner) -> None:
+            inner.__enter__()
+            if not stays:
+                leave(inner)
+
         points += 1
-        found = call_inside(block.__enter__, points, partial(leave_at_once, other))
+        found = call_inside(block.__enter__, points, open_it, where)
         # Who does not know that this stands inside of the block waits for it, that is, for itself.
-        with pytest.raises(ReentrantWriteError):
-            store.transact(dict, timeout=0)
+        for each in (store, other) if stays and isinstance(found, str) else (store,):
+            with pytest.raises(ReentrantWriteError):
+                each.transact(dict, timeout=0)
         leave(block)
         if isinstance(found, int):
             break
+        if stays:
+            leave(inner)
     assert points > 100
-
-
-def leave_at_once(store: Store[Any, Any]) -> None:
-    with store.transaction():
-        pass
 
 
 def test_a_block_that_could_not_be_opened_is_not_noted_any_more() -> None:
@@ -220,3 +242,83 @@ def test_a_block_that_was_torn_is_not_noted_any_more_though_somebody_holds_it() 
     exit_.clear()
     with other.transaction():
         assert len(inside.get()) == 1
+
+
+@pytest.mark.parametrize("ends", ["raised", "dropped"])
+def test_after_a_transaction_that_came_to_nothing_a_write_costs_what_it_did(ends: str) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    numbers = count(1)
+
+    def write() -> None:
+        store.set("a", next(numbers))
+
+    write()
+    before = steps_of(write)
+    block = store.transaction()
+    block.__enter__()
+    if ends == "raised":
+        leave(block, ZeroDivisionError())
+    del block
+    gc.collect()
+    write()  # who comes first clears up
+    assert steps_of(write) == before
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_in_another_context_of_its_thread_a_write_waits_where_no_loop_runs(
+    imported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not imported:
+        monkeypatch.delitem(sys.modules, "asyncio")
+    store: Store[str, int] = Store({"a": 0})
+    block = store.transaction()
+    copy_context().run(block.__enter__)
+    with pytest.raises(LockTimeoutError):
+        store.transact(dict, timeout=0)
+    leave(block)
+    assert store.set("a", 1).version == 1
+
+
+def test_a_block_that_was_struck_as_it_let_go_is_over() -> None:
+    def struck(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store: Store[str, int] = Store({"a": 0})
+    block = store.transaction()
+    tx = block.__enter__()
+    with setting(WriteLock, cancel=struck), pytest.raises(KeyboardInterrupt):
+        leave(block, ZeroDivisionError())
+    store.set("a", 1)
+    with pytest.raises(ClosedError, match="is over"):
+        tx["a"] = 2
+
+
+class Full:
+    """A context variable for which there is no memory."""
+
+    def get(self) -> Any:
+        return inside.get()
+
+    def set(self, _: object) -> None:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("collects", [False, True])
+def test_whether_there_are_collections_is_as_before_however_a_block_is_opened(
+    collects: bool, fails: bool
+) -> None:
+    store: Store[str, int] = Store({"a": 0})
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        if fails:
+            with setting(reservation, inside=Full()), pytest.raises(MemoryError):
+                store.transaction().__enter__()
+        else:
+            with store.transaction() as tx:
+                tx["a"] = 1
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert store.set("a", 2).version == (1 if fails else 2)

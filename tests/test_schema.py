@@ -20,6 +20,8 @@ from cowstate import (
     Record,
     Store,
 )
+from cowstate.index import entries_of
+from cowstate.maps import map_kind
 
 MakeStore = Callable[..., Store[Any, Any]]
 
@@ -119,6 +121,41 @@ def test_an_index_takes_only_what_changes_in_it_and_its_sets_of_keys_besides() -
     assert both == without + by_tag + by_number
 
 
+BY_TWO: Index[Slot] = Index(lambda slot: (slot.tag, slot.number), many=True)
+
+
+def test_an_index_of_several_values_takes_as_much_as_so_many_of_one() -> None:
+    records = {n: Slot(str(n % 50), n) for n in range(1_000)}
+
+    def taken(index: Index[Slot]) -> int:
+        store = bounded(records, indexes={"index": index})
+        return taken_by(store, lambda store: store.set(1, Slot("7", 7_000)))
+
+    number: Callable[[Slot], int] = lambda slot: slot.number  # noqa: E731
+    assert taken(Index(lambda slot: (slot.tag,), many=True)) == taken(BY_TAG)
+    assert taken(Index(lambda slot: (number(slot),), many=True, unique=True)) == taken(BY_NUMBER)
+    without = taken(Index(lambda slot: None))
+    three: Index[Slot] = Index(
+        lambda slot: (number(slot), -1 - number(slot), number(slot) + 0.5), many=True, unique=True
+    )
+    assert 2.5 < (taken(three) - without) / (taken(BY_NUMBER) - without) < 3.5
+
+
+@pytest.mark.parametrize("index", [BY_TAG, BY_NUMBER])
+def test_what_an_index_of_one_value_takes_depends_on_no_count_of_records(
+    index: Index[Slot],
+) -> None:
+    entries = entries_of("index", index, map_kind())
+    state = entries.build({n: Slot(str(n % 50), n) for n in range(1_000)})
+    assert entries.bytes_of(state, 1, 1) == entries.bytes_of(state, 1, 10**9)
+
+
+@pytest.mark.parametrize("index", [BY_TAG, BY_NUMBER, BY_TWO])
+def test_an_index_that_becomes_empty_takes_something_too(index: Index[Slot]) -> None:
+    store = bounded({"a": Slot("x", 1)}, indexes={"index": index})
+    assert taken_by(store, lambda store: store.delete("a")) > 0
+
+
 def test_what_may_not_be_stored_is_refused_by_every_write_however_often(
     make_store: MakeStore,
 ) -> None:
@@ -133,6 +170,109 @@ def test_what_may_not_be_stored_is_refused_by_every_write_however_often(
     with pytest.raises(MutableRecordError):
         make_store({}, meta=[])
     assert store.snapshot().version == 0
+
+
+def test_a_deep_look_is_had_at_each_value_that_may_hold_another_and_says_where() -> None:
+    store: Store[Any, Any] = Store({"a": ()}, immutability="deep", meta=())
+    for write in WRITES.values():
+        write(store, "a", (Slot(),))  # type: ignore[arg-type]
+        with pytest.raises(MutableRecordError, match=r"records\['a'\]\[0\]"):
+            write(store, "a", ([],))  # type: ignore[arg-type]
+    with pytest.raises(MutableRecordError, match=r"meta\[0\]"):
+        store.transact(lambda tx: setattr(tx, "meta", ([],)))
+
+
+class Named(type):
+    """The class of a class that notes who asks its name: whoever looks whether it is immutable."""
+
+    asked = 0
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        Named.asked += 1
+        return "Thing"
+
+
+def test_a_type_is_looked_at_once_by_whatever_write() -> None:
+    class Thing(metaclass=Named):
+        pass
+
+    store: Store[str, Any] = Store({"a": 1})
+    store.set("a", Thing())
+    asked = Named.asked
+    assert asked
+    for write in WRITES.values():
+        write(store, "a", Thing())  # type: ignore[arg-type]
+    store.transact(lambda tx: setattr(tx, "meta", Thing()))
+    assert Named.asked == asked
+
+
+def test_none_is_a_record_where_it_is_allowed_whatever_came_before() -> None:
+    store: Store[str, Any] = Store({"a": 1}, meta=1, allow_none=True)
+    assert store.update("a", lambda _: None).after["a"] is None
+
+
+def test_a_coroutine_that_was_trusted_lets_no_other_one_in_by_mistake() -> None:
+    async def later() -> None:
+        """Nothing."""
+
+    store: Store[str, Any] = Store({"a": 1}, immutability="trusted")
+    made = later()
+    store.set("a", made)
+    with pytest.raises(ArgumentTypeError, match="plain function"):
+        store.update("a", lambda _: later())
+    made.close()
+
+
+class Incomparable:
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("there is no need to compare them")
+
+    __hash__ = object.__hash__
+
+
+@pytest.mark.parametrize("same", ["identity", "equality"])
+def test_one_record_and_meta_are_one_version_and_meta_that_stays_is_not_compared(
+    make_store: MakeStore, same: str
+) -> None:
+    def write(tx: Any) -> None:
+        tx["a"], tx.meta = 2, meta
+
+    meta: Any = Incomparable()
+    store = make_store({"a": 1}, meta="old", same=same)
+    store.transact(write)
+    now = store.snapshot()
+    assert (now.version, now["a"], now.meta) == (1, 2, meta)
+    store.transact(lambda tx: tx.update(a=3, b=3))
+    assert store.snapshot().meta is meta
+
+
+def test_several_keys_are_deleted_in_one_version_and_others_written(make_store: MakeStore) -> None:
+    store = make_store({"a": 1, "b": 2, "c": 3, "d": 4})
+    store.transact(lambda tx: (tx.pop("a"), tx.pop("b")))
+    assert (store.snapshot().version, store.snapshot()) == (1, {"c": 3, "d": 4})
+    store.transact(lambda tx: (tx.pop("c"), tx.update(e=5)))
+    assert (store.snapshot().version, store.snapshot()) == (2, {"d": 4, "e": 5})
+
+
+def test_what_equals_anything_is_not_what_is_not_there(make_store: MakeStore) -> None:
+    class Anything:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = object.__hash__
+
+    store = make_store({"a": Anything()}, same="equality")
+    assert store.compare_and_set("a", MISSING, 1) is None
+    assert store.compare_and_set("b", Anything(), 1) is None
+
+
+def test_an_index_that_is_added_makes_one_version_of_the_same_records() -> None:
+    for store in (bounded({"a": Slot("x")}), Store({"a": Slot("x")})):
+        before = store.snapshot()
+        commit = store.add_index("tag", BY_TAG)
+        assert (commit.before, commit.after, commit.changes) == (before, store.snapshot(), {})
+        assert commit.version == 1
 
 
 def test_missing_is_no_record_wherever_it_is_given(make_store: MakeStore) -> None:
@@ -188,7 +328,7 @@ def test_only_added_and_deleted_keys_make_another_set_of_keys(make_store: MakeSt
             return error.reasons
         return ()
 
-    for options in ({}, {"indexes": {"tag": BY_TAG}}):
+    for options in ({}, {"indexes": {"tag": BY_TAG}}, {"invariants": {"any": lambda *_: True}}):
         for write in (
             lambda store: store.set("a", Slot("z", 1)),
             lambda store: store.transact(lambda tx: tx.update(a=Slot("z", 1), b=Slot("q", 2))),
@@ -200,6 +340,8 @@ def test_only_added_and_deleted_keys_make_another_set_of_keys(make_store: MakeSt
             lambda store: store.delete("a"),
             lambda store: store.transact(lambda tx: tx.update(c=Slot("z", 3))),
             lambda store: store.transact(lambda tx: tx.pop("a")),
+            lambda store: store.transact(lambda tx: tx.update(c=Slot("z", 3), b=Slot("z", 2))),
+            lambda store: store.transact(lambda tx: (tx.pop("a"), tx.pop("b"))),
         ):
             assert conflicts(write, **options) == ("keys",)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from cowstate import (
     ArgumentTypeError,
     ArgumentValueError,
+    ClosedError,
     Commit,
     CompactedError,
     History,
@@ -18,6 +20,7 @@ from cowstate import (
     LaggedError,
     Snapshot,
     Store,
+    delivery,
 )
 from cowstate.groups import Group
 from cowstate.members import Members
@@ -248,6 +251,37 @@ def test_a_subscriber_noted_inside_a_transaction_gets_its_commit() -> None:
         tx["a"] = 1
     assert (subscription.since, seen, subscription.delivered) == (0, [1], 1)
     assert subscription.snapshot["a"] == 0
+
+
+def test_who_is_offered_what_is_not_for_it_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "start_new_thread", lambda *_: None)
+    store, seen = Store({"a": 0}), list[Any]()
+    first = store.set("a", 1)
+    store.set("a", 2)
+    late = store.subscribe(seen.append, via="thread")
+    # Whoever let it in looked later at what is current than who delivers did.
+    beginner = store.subscribe(seen.append, initial=True, via="thread")
+    for handle in (late, beginner):
+        assert handle.offer(first, first.after) is None
+    closed = store.subscribe(seen.append, via="thread")
+    closed.close()
+    other = store.subscribe(seen.append, keys=["b"], via="thread")
+    for handle in (closed, other):
+        assert handle.offer(store.set("a", handle.number), store.snapshot()) is None
+    assert seen == []
+
+
+def test_a_subscription_of_a_store_that_is_gone_knows_what_it_had() -> None:
+    store = Store({"a": 0}, deferred_refcount=False)
+    subscription = store.subscribe(print)
+    store.set("a", 1)
+    del store
+    gc.collect()
+    assert (subscription.delivered, subscription.closed) == (1, False)
+    with pytest.raises(ClosedError, match="gone"):
+        subscription.snapshot
+    subscription.close()
+    assert subscription.closed
 
 
 def test_the_snapshot_before_the_first_commit_is_kept_as_long_as_the_history() -> None:

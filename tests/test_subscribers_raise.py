@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cowstate import (
+    ArgumentTypeError,
     Commit,
     Store,
     delivery,
@@ -54,6 +55,17 @@ def test_a_handler_gets_the_error_and_may_fail_too(caplog: pytest.LogCaptureFixt
         store.set("a", 1)
     assert handled == [(ZeroDivisionError, 1)]
     assert "error handler" in caplog.text
+
+
+def test_a_coroutine_that_nobody_will_await_is_an_error_of_its_subscriber() -> None:
+    async def later() -> None:
+        """Nothing."""
+
+    store = Store({"a": 0})
+    errors: list[type] = []
+    store.subscribe(lambda _: later(), on_error=lambda error, _: errors.append(type(error)))
+    store.set("a", 1)
+    assert errors == [ArgumentTypeError]
 
 
 class Prickly(str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from threading import TIMEOUT_MAX, Event
 from typing import Any
 
 import pytest
@@ -23,13 +24,13 @@ from tests.parked import PATIENCE, Hooked
 
 
 def test_a_timeout_is_a_number_of_seconds_from_now_on() -> None:
-    for seconds in (0, 0.0, 0.25, 3, 1e9, 1e10, True):
+    for seconds in (0, 0.0, 0.25, 3, 4e6, TIMEOUT_MAX, True):
         assert checked_timeout(seconds) == seconds
         assert deadline_of(seconds, lambda: 100.0) == 100.0 + seconds
     for past in (-0.1, -5, -math.inf):
         assert checked_timeout(past) == 0
         assert deadline_of(past, lambda: 100.0) == 100.0
-    for endless in (None, math.inf, 1e11, 10**400):
+    for endless in (None, math.inf, math.nextafter(TIMEOUT_MAX, math.inf), 1e10, 10**400):
         assert checked_timeout(endless) is None
         assert deadline_of(endless) is None
     for wrong in ("1", [], object()):
@@ -37,6 +38,10 @@ def test_a_timeout_is_a_number_of_seconds_from_now_on() -> None:
             checked_timeout(wrong)  # type: ignore[arg-type]
     with pytest.raises(ArgumentValueError, match="NaN"):
         checked_timeout(math.nan)
+    over = Event()
+    over.set()
+    for long in (TIMEOUT_MAX, 9.5e9):
+        assert over.wait(checked_timeout(long))  # whatever waits, takes it
 
 
 def test_keys_are_a_set_and_none_are_all() -> None:

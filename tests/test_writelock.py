@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -97,6 +98,19 @@ def test_who_waits_for_a_transaction_is_woken_by_its_end() -> None:
         assert waiter.result().after["n"] == 14
 
 
+def test_who_waits_for_a_transaction_sleeps() -> None:
+    store = Store({"n": 0})
+    with setting(writelock, PATIENCE=FOR_EVER), store.transaction() as tx:
+        with calls_of(WriteLock, "_look_for_a_ring") as looks:
+            waiter = Party(partial(store.update, "n", add))
+            await_writers(store, 1)
+            for _ in range(20):  # who did not would look again in one of these turns
+                Party(dict[str, int]).result()
+            assert len(looks) <= 1
+        tx["n"] = 10
+    assert waiter.result().after["n"] == 11
+
+
 def test_who_waits_for_a_write_has_its_turn_when_that_is_over() -> None:
     with setting(writelock, PATIENCE=FOR_EVER):
         store = Store({"n": 0})
@@ -137,19 +151,17 @@ def test_no_single_wait_is_longer_than_what_is_left_of_the_time() -> None:
         now[0] += seconds
         return found
 
-    for limit in (0.002, 0.12):
-        store = Store({"n": 0}, lock_timeout=limit)
-        for hold in (written_to(store), store.transaction()):
-            clock = setting(writelock, monotonic=lambda: now[0])
-            with hold, clock, setting(WriteLock, attempt=noting):
-                waits.clear()
-                error = Party(partial(store.set, "n", 5)).error()
-            assert isinstance(error, LockTimeoutError)
-            assert error.waited >= limit
-            assert waits[0] == min(limit, writelock.PATIENCE), "it should wait at all"
-            assert all(0 <= seconds <= min(limit, writelock.PATIENCE) for seconds in waits)
-            # One look for each slice, and one more where what is left over is rounded.
-            assert len(waits) <= limit / writelock.PATIENCE + 2
+    with setting(writelock, PATIENCE=1 / 16):  # of which sums are exact
+        for limit, slices in ((1 / 512, [1 / 512]), (5 / 32, [1 / 16, 1 / 16, 1 / 32])):
+            store = Store({"n": 0}, lock_timeout=limit)
+            for hold in (written_to(store), store.transaction()):
+                clock = setting(writelock, monotonic=lambda: now[0])
+                with hold, clock, setting(WriteLock, attempt=noting):
+                    waits.clear()
+                    error = Party(partial(store.set, "n", 5)).error()
+                assert isinstance(error, LockTimeoutError)
+                assert error.waited == limit
+                assert waits == slices
 
 
 def test_a_write_goes_on_to_look_as_long_as_it_waits_and_no_oftener_than_it_must() -> None:
@@ -250,7 +262,47 @@ def test_only_who_has_no_timeout_says_in_the_log_for_whom_it_waits() -> None:
                 eventually(lambda: len(looks) > 3, "it should look again")
         patient.result()
         assert not records
+        with store.transaction(), setting(waiters, monotonic=lambda: now[0]):
+            patient = Party(partial(store.update, "n", add))
+            await_writers(store, 1)
+            with calls_of(WriteLock, "_look_for_a_ring") as looks:
+                eventually(lambda: len(looks) > 3, "it should look now and then")
+                assert not records
+                now[0] = 200.0
+                eventually(lambda: records or len(looks) > 50, "it should look again")
+                looks.clear()
+                eventually(lambda: len(looks) > 3, "it should look again")
+        patient.result()
+        (record,) = records  # once
+        assert record.getMessage().startswith("a write has waited 100 s for the transaction opened")
     await_writers(store, 0)
+
+
+def test_who_gives_up_says_for_which_write_it_waited() -> None:
+    # Without the GIL the frames of a thread that goes on are not to be looked at.
+    sees = getattr(sys, "_is_gil_enabled", lambda: True)()
+    store = Store({"n": 0})
+    for without_gil in (None, True):
+        gil = setting(writelock) if without_gil is None else setting(writelock, _WITHOUT_GIL=True)
+        with gil, written_to(store):
+            error = Party(partial(store.transact, dict, timeout=0)).error()
+        assert isinstance(error, LockTimeoutError)
+        if sees and without_gil is None:
+            assert error.holder.startswith("the write called at ")
+            assert ".py:" in error.holder
+        else:
+            assert error.holder.startswith("a write of ")
+        assert error.holder.endswith("thread 'party'")
+
+
+def test_what_is_done_while_nobody_else_may_write_is_answered_at_once_and_after_a_wait() -> None:
+    store = Store({"n": 0})
+    lock = store._lock
+    assert lock.run(divmod, 7, 2) == (3, 1)
+    with store.transaction():
+        waiter = Party(partial(lock.run, divmod, 7, 2))
+        await_writers(store, 1)
+    assert waiter.result() == (3, 1)
 
 
 def test_a_loop_in_another_thread_waits_like_everybody_else() -> None:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "workloads",
         nargs="*",
         metavar="WORKLOAD",
-        help="what to measure (default: all but scale, followers and writers, which take minutes)",
+        help="what to measure (default: all that take no minutes, see --list)",
     )
     parser.add_argument("--list", action="store_true", help="list the workloads and end")
     parser.add_argument(

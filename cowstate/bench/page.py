@@ -14,6 +14,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ from .report import plot
 from .results import read, write
 from .survey import grow, survey
 from .tables import BLOCKS, Runs
+from .tables.markdown import filled
 
 __all__ = ["PAGES", "load", "main", "rendered"]
 
@@ -44,7 +46,6 @@ _NOT_DRAWN = {
     "an update, median",
     "an update, 99th percentile",
 }
-_BLOCK = re.compile(r"(<!-- table: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def load(docs: Path = DOCS) -> Runs:
@@ -74,14 +75,7 @@ def rendered(text: str, runs: Runs, blocks: Mapping[str, Callable[[Runs], str]] 
     Raises:
         ArgumentValueError: the page asks for a table that there is not.
     """
-
-    def made(match: re.Match[str]) -> str:
-        if match["name"] not in blocks:
-            known = ", ".join(blocks)
-            raise ArgumentValueError(f"there is no table {match['name']!r}; there are {known}")
-        return f"{match[1]}\n{blocks[match['name']](runs)}\n\n{match[3]}"
-
-    return _BLOCK.sub(made, text)
+    return filled(text, {name: partial(make, runs) for name, make in blocks.items()})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

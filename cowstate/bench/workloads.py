@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from .durable import run_journal
 from .errors import UnknownWorkloadError
 from .measure import Figure, Operation, Settings, time_all
 from .mixed import bytes_per_version, run_against_each_other
 from .orders import manager_operations
 from .relist import run_mirror
+from .reopening import run_opening
 from .scale import run_followers, run_records, run_writers
 from .variants import Variant, chosen
 
@@ -180,6 +182,21 @@ def workloads() -> dict[str, Workload]:
             "an update beside so many who follow",
             (1, 10, 100, 1_000, 10_000),
             run_followers,
+            asked_for=True,
+        ),
+        Workload(
+            "journal",
+            "updates that are on disk, by bare SQLite, by memory and by threads",
+            (200,),
+            run_journal,
+            asked_for=True,
+        ),
+        Workload(
+            "opening",
+            "open a file of records, with two indexes",
+            (10_000, 100_000, 1_000_000),
+            run_opening,
+            quick_sizes=(10_000,),
             asked_for=True,
         ),
         Workload(

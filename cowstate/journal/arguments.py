@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from threading import TIMEOUT_MAX
 from typing import TypeVar
 
 from cowstate.errors import ArgumentTypeError, ArgumentValueError
@@ -34,15 +35,25 @@ def ensure_nameless(name: object) -> None:
 
 def ensure_seconds(name: str, seconds: object) -> None:
     """Raise if *seconds*, which was given as *name*, is no time."""
-    if not isinstance(seconds, int | float) or not seconds > 0:
-        raise ArgumentValueError(f"{name} must be seconds above 0, not {shown(seconds)}")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(seconds)}")
+    # Not NaN either, which is in no order; and no more than fits a clock, and a wait.
+    if not 0 < seconds <= TIMEOUT_MAX:
+        raise ArgumentValueError(
+            f"{name} must be seconds above 0 and at most {TIMEOUT_MAX:.0f}, not {shown(seconds)}"
+        )
 
 
 def ensure_wait(seconds: object) -> None:
     """Raise if *seconds*, which was given as ``wait``, is no time, which may be none at all."""
-    if not isinstance(seconds, int | float) or not seconds >= 0:
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise ArgumentTypeError(
+            f"wait must be a number of seconds, or None for ever, not {shown(seconds)}"
+        )
+    if not 0 <= seconds <= TIMEOUT_MAX:
         raise ArgumentValueError(
-            f"wait must be seconds, at least 0, or None for ever, not {shown(seconds)}"
+            f"wait must be seconds, at least 0 and at most {TIMEOUT_MAX:.0f}, or None for ever, "
+            f"not {shown(seconds)}"
         )
 
 

@@ -10,8 +10,11 @@ from cowstate.commit import Commit
 from cowstate.committer import Committer
 from cowstate.delivery import Delivery
 from cowstate.measured import MeasuredCommitter
+from cowstate.reservation import Reservation
 from cowstate.schema import Schema
+from cowstate.snapshot import Snapshot
 from cowstate.timeline import Timeline
+from cowstate.transactions import Transaction
 from cowstate.waiters import Waiters
 from cowstate.writelock import WriteLock, is_writing
 
@@ -54,6 +57,7 @@ class BehindCommitter(Committer[K, V], Generic[K, V]):
     ) -> None:
         super().__init__(schema, timeline, lock, delivery, waiters)
         self._prepares = True
+        self._begun: Snapshot[K, V] | None = timeline.current
         self._row_of = encoder.row_of
         self._interval = interval
         self._clock = clock
@@ -66,12 +70,26 @@ class BehindCommitter(Committer[K, V], Generic[K, V]):
         self, work: Any, a: Any = None, b: Any = None, holder: Any = None, timeout: Any = None, /
     ) -> Any:
         """Do as `Committer.write`; then have written what is due, if nobody else is at it."""
+        if self._begun is not None:
+            self._derive()
         result = super().write(work, a, b, holder, timeout)
         # Inside a write to another store the disk is let alone: what is due waits for the next one.
         if self._clock() >= self._next and not is_writing():
             self._next = self._clock() + self._interval
             self.group.lead(self._note_durable)
         return result
+
+    def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
+        """Do as `Committer.open`."""
+        self._derive()
+        return super().open(reservation, timeout)
+
+    def _derive(self) -> None:
+        # Not under the lock, where all would wait for it.
+        begun = self._begun
+        if begun is not None:
+            self._schema.make(begun)
+            self._begun = None
 
     def _prepare(self, commit: Commit[K, V]) -> None:
         self.group.stage(commit, self._row_of)

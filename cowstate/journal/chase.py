@@ -110,6 +110,11 @@ class Chase(Generic[K, V]):
         self.synced = False
         self.trouble: Exception | None = None
 
+    @property
+    def version(self) -> int:
+        """The version that it has come to."""
+        return self._timeline.current.version
+
     def step(self) -> bool:
         """Look once, and publish what is found; return whether there is more. Never raises.
 
@@ -201,6 +206,8 @@ class Chase(Generic[K, V]):
         except Exception:
             raise
         except BaseException:
+            if self.version < commit.version:
+                raise  # it was struck, and must not go on with what comes after that
             # A subscriber's: there is no writer here whom it could reach.
             _log.exception("a subscriber raised in the thread of a follower")
 

@@ -66,7 +66,7 @@ class _Command:
         """Do it; return the exit status."""
         try:
             return self._run(args)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise JournalFileError(args.file, f"cannot be read to its end: {error}") from error
 
 
@@ -156,7 +156,7 @@ def _verify(reader: Reader, args: argparse.Namespace) -> int:
     faults: list[str] = []
     try:
         faults += faults_of(reader)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:
         faults.append(f"it cannot be read to its end: {error}")
     oldest, newest = reader.reach()
     if args.json:

@@ -12,6 +12,7 @@ from cowstate.errors import ClosedError, ReentrantWriteError
 from cowstate.measured import MeasuredCommitter
 from cowstate.reservation import Reservation
 from cowstate.schema import Schema
+from cowstate.snapshot import Snapshot
 from cowstate.timeline import Timeline
 from cowstate.transactions import Transaction
 from cowstate.waiters import Waiters
@@ -75,6 +76,7 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
         super().__init__(schema, head, lock, delivery, waiters)
         self._prepares = True
         self._published = timeline
+        self._begun: Snapshot[K, V] | None = timeline.current
         self._row_of = encoder.row_of
         self._staging: Staging[K, V] = Staging(timeline, head)
         self.group: GroupCommit[K, V] = GroupCommit(self._staging, lock, log)
@@ -90,6 +92,8 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
         """
         if holder is None:
             self._refuse_inside()
+        if self._begun is not None:
+            self._derive()
         attempt = _Attempt(self._staging, work)
         group, publish = self.group, self._publish_staged
         try:
@@ -108,6 +112,13 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
         if debts:
             settle()
         return commit
+
+    def _derive(self) -> None:
+        # Not under the lock, where all would wait for it.
+        begun = self._begun
+        if begun is not None:
+            self._schema.make(begun)
+            self._begun = None
 
     def _refuse_inside(self) -> None:
         lock = self._lock
@@ -137,6 +148,7 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
     def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
         """Do as `Committer.open`."""
         self._refuse_inside()
+        self._derive()
         self.group.ensure_ready(self._publish_staged)
         return super().open(reservation, timeout)
 

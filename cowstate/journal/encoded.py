@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from cowstate.changes import MISSING
 from cowstate.codec import Codec
-from cowstate.commit import Commit
+from cowstate.commit import Commit, written
 from cowstate.encoding import Part
 from cowstate.errors import ArgumentTypeError, CodecError
 from cowstate.showing import shown
@@ -74,13 +74,9 @@ class Encoder(Generic[K, V]):
         self._nothing: Encoded = "null" if text else msgspec.msgpack.encode(None)
         self._first_form: dict[K, Encoded] | None = None if _has_one_form(key) else {}
 
-    def begin(
-        self, latest: float, rows: Sequence[tuple[Encoded, Encoded]], keys: Iterable[K]
-    ) -> None:
-        """Go on after a row of the time *latest*, where *rows* are there, for *keys*."""
+    def begin(self, latest: float) -> None:
+        """Go on after a row of the time *latest*."""
         self._latest = latest
-        if self._first_form is not None:
-            self._first_form = {key: name for key, (name, _) in zip(keys, rows, strict=True)}
 
     def row_of(self, commit: Commit[K, V]) -> Row:
         """Return *commit* as a row.
@@ -89,11 +85,11 @@ class Encoder(Generic[K, V]):
             CodecError: it holds what cannot be encoded, or would be read as something else.
         """
         self._latest = max(self._latest, self._clock())
-        before, after, changes = commit.before, commit.after, commit.changes
+        before, after = commit.before, commit.after
         record = self.codec.record
         writes = [
             (self._key(key), None if new is MISSING else self._written(record, new))
-            for key, (_, new) in changes.items()
+            for key, new in written(commit)
         ]
         meta = self._meta(after.meta) if before.meta is not after.meta else None
         return Row(after.version, self._latest, writes, meta)
@@ -123,18 +119,37 @@ class Encoder(Generic[K, V]):
         return name
 
     def _written(self, part: Part[T], value: T) -> Encoded:
-        data = part.encode(value)
+        data = part.encode_at(part.name, value)
         if len(data) > MOST:
             # Here, where it is refused alone; in the file it would fail all that wait with it.
             raise CodecError(
                 part.name, f"{len(data):,} bytes are more than a file holds in one piece ({MOST:,})"
             )
-        return self._in_form(data)
-
-    def _in_form(self, data: bytes) -> Encoded:
         return data.decode() if self._text else data
 
     # And back.
+
+    def read(self, parts: Iterable[Sequence[tuple[Encoded, Encoded]]]) -> tuple[dict[K, V], int]:
+        """Return the records that the rows of their table stand for, and how many rows there are.
+
+        How equal keys were written is remembered, for these who may be written anew.
+
+        Args:
+            parts: the rows, many at a time.
+
+        Raises:
+            CodecError: one of them stands for none; says which.
+        """
+        forms = self._first_form
+        found: dict[K, V] = {}
+        count = 0
+        for rows in parts:
+            keys, records = self._decoded(rows)
+            found.update(zip(keys, records, strict=True))
+            count += len(rows)
+            if forms is not None:
+                forms.update(zip(keys, [name for name, _ in rows], strict=True))
+        return found, count
 
     def records(self, rows: Sequence[tuple[Encoded, Encoded]]) -> list[tuple[K, V]]:
         """Return the keys and records that *rows* of the table of records stand for.
@@ -142,19 +157,22 @@ class Encoder(Generic[K, V]):
         Raises:
             CodecError: one of them stands for none; says which.
         """
-        key, record = self.codec.key, self.codec.record
-        try:
-            keys = key.decode_all([name for name, _ in rows])
-            records = record.decode_all([value for _, value in rows])
-        except (CodecError, ArgumentTypeError):
-            return [self._record(name, value) for name, value in rows]
-        return list(zip(keys, records, strict=True))
+        return list(zip(*self._decoded(rows), strict=True))
 
-    def _record(self, name: Encoded, value: Encoded) -> tuple[K, V]:
+    def _decoded(self, rows: Sequence[tuple[Encoded, Encoded]]) -> tuple[list[K], list[V]]:
+        try:
+            keys = self.codec.key.decode_all([name for name, _ in rows])
+            return keys, self.codec.record.decode_all([value for _, value in rows])
+        except (CodecError, ArgumentTypeError):
+            for name, value in rows:
+                self._ensure_readable(name, value)
+            raise
+
+    def _ensure_readable(self, name: Encoded, value: Encoded) -> None:
         where = f"record under {shown(name)}"
         try:
-            key = self.codec.key.decode_at(f"key {shown(name)}", name)
-            return key, self.codec.record.decode_at(where, value)
+            self.codec.key.decode_at(f"key {shown(name)}", name)
+            self.codec.record.decode_at(where, value)
         except ArgumentTypeError as error:  # a number, say, that somebody else wrote
             raise CodecError(where, str(error)) from error
 

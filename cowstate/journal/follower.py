@@ -21,6 +21,7 @@ from .chase import Chase, Replica
 from .encoded import Encoder
 from .errors import JournalClosedError, JournalError, failing
 from .logged import LoggedStore
+from .pace import Pace
 from .view import Tail, View
 
 __all__ = ["Follower"]
@@ -50,16 +51,17 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
     a feed that begins with ``since=`` goes back into the log. What was compacted away before it
     was read here is told as one `Lagged`, and then it goes on from the oldest version that is left.
 
-    A thread of its own looks whether the file was written to. It calls the subscribers, too, so
-    one that takes long keeps the others, and this store, behind: subscribe it with
-    ``via="thread"``. Where the writer says ``sync="normal"`` or ``"interval"``, what is read here
-    is what is in the file, and that a crash of the machine could take back.
+    A thread of its own looks whether the file was written to: as often as `follow` was told, and
+    a quarter as often when nothing has come for a second. It calls the subscribers, too, so one
+    that takes long keeps the others, and this store, behind, and none of them may wait for what
+    comes: subscribe such a one with ``via="thread"``. Where the writer says ``sync="normal"`` or
+    ``"interval"``, what is read here is what is in the file, and that a crash of the machine could
+    take back.
 
     Close it, or use it in a ``with``; one that nobody holds ends by itself, and so do its feeds. It
-    ends by an error when
-    the file is deleted or replaced, goes back, or is of another schema: waiting raises it then,
-    feeds do, `failure` is it, and what is in memory can be read on. In the child of a fork it
-    has ended.
+    ends by an error when the file is deleted or replaced, goes back, or is of another schema:
+    waiting raises it then, feeds do, `failure` is it, and what is in memory can be read on. In the
+    child of a fork it has ended.
 
     Attributes:
         path: the file, whole.
@@ -98,6 +100,7 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
     def start(self) -> None:
         """Begin to follow. By who makes it."""
         try:
+            self.source.bringer = self._thread
             self._thread.start()
         except BaseException:
             if self._thread.ident is None:  # else it lets go of the file itself
@@ -144,7 +147,7 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
         """Sleep until *predicate* is true, or *version* is here; return the snapshot.
 
         With ``version=commit.version``, of a commit that the writer was given, what that wrote can
-        be read in what is returned.
+        be read in what is returned. The file is looked at for it at once.
 
         Args:
             predicate: a function of a `Snapshot`; or none, if there is a *version*.
@@ -155,6 +158,7 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
         Raises:
             WaitTimeoutError: it was not true in time.
             JournalFileError, JournalClosedError: the follower has ended, so it never will be.
+            ReentrantWriteError: called by a subscriber, in the thread that would bring it.
             ArgumentTypeError, ArgumentValueError: an argument makes no sense.
 
         >>> import os, tempfile
@@ -172,6 +176,8 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
             wanted = _checked_version(version)
             if keys is not None:
                 raise ArgumentValueError("a version comes whatever it changes; leave out keys")
+            if self.snapshot().version < wanted:
+                self.look_soon()
             return super().wait_for(lambda now: now.version >= wanted, timeout)
         return super().wait_for(predicate, timeout, keys=keys)
 
@@ -232,12 +238,13 @@ def _serve(store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], every: f
 
 
 def _serve_on(store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], every: float) -> None:
+    pace = Pace(every, monotonic())
     while (follower := store()) is not None:
         if follower.closed:
             return
         del follower
         if not chase.step():
-            chase.tail.sleep(every)
+            chase.tail.sleep(pace.pause(chase.version, monotonic()))
     chase.end(failing(JournalError, DROPPED.format(chase.tail.path)))
 
 

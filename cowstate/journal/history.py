@@ -44,6 +44,11 @@ class Past(Generic[K, V]):
         self._durable = durable
         self._encoder = encoder
 
+    @property
+    def newest(self) -> int:
+        """The newest version that is in the log for sure."""
+        return self._durable.current.version
+
     def at(self, version: int) -> Snapshot[K, V]:
         """Return the snapshot of *version*. O(keys changed since)."""
         # Before the look, which then finds at least this in the log.

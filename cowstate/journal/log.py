@@ -79,8 +79,8 @@ class Log(Protocol):
         """Return what it holds, but for the records."""
         raise NotImplementedError
 
-    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
-        """Yield the key and the record of each record that is there."""
+    def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:
+        """Yield the key and the record of each record that is there, many at a time."""
         raise NotImplementedError
 
     def write(self, rows: Sequence[Row]) -> None:

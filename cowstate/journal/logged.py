@@ -35,6 +35,8 @@ class LoggedStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
             CompactedError: it is not even in the log any more.
             ArgumentValueError: there has been no such version yet.
             JournalFileError: the file cannot be read.
+            JournalError, ReentrantWriteError: with ``sync="interval"``, where what is no longer in
+                memory is not on disk yet: as for `Journal.flush`.
 
         >>> import os, tempfile
         >>> from cowstate import journal
@@ -48,6 +50,8 @@ class LoggedStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
         try:
             return super().at(version)
         except CompactedError:
+            if version > self._past.newest:  # in no memory any more, and not on disk yet
+                self._put_in_log()
             return self._past.at(version)
 
     def feed(

@@ -25,6 +25,9 @@ Migrations: TypeAlias = Mapping[int, Step]
 """By the number of a schema, what makes a value of it one of the next."""
 
 
+MOST: Final = 2**31 - 1
+"""The last number of a schema."""
+
 META: Final = "meta"
 """What the part of a codec is called that is for the meta value."""
 
@@ -57,8 +60,8 @@ class Migration:
     def __init__(self, schema: int, records: Migrations | None, meta: Migrations | None) -> None:
         if not isinstance(schema, int) or isinstance(schema, bool):
             raise ArgumentTypeError(f"schema must be a whole number, not {shown(schema)}")
-        if schema < 0:
-            raise ArgumentValueError(f"schema must be at least 0, not {schema}")
+        if not 0 <= schema <= MOST:
+            raise ArgumentValueError(f"schema must be from 0 to {MOST}, not {shown(schema)}")
         self.schema = schema
         self._records = _steps("migrate", "a record", records)
         self._meta = _steps("migrate_meta", "a meta value", meta)

@@ -17,6 +17,7 @@ from cowstate.meta import M
 from cowstate.meter import Meter
 from cowstate.sameness import Sameness
 from cowstate.showing import shown
+from cowstate.slips import ensure_flag
 from cowstate.store import Aggregates, Indexes, Store
 from cowstate.timeline import History
 
@@ -71,6 +72,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
+    eager: bool = False,
 ) -> JournaledStore[K, V, M | None]: ...
 
 
@@ -104,6 +106,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
+    eager: bool = False,
 ) -> JournaledStore[K, V, Any]: ...
 
 
@@ -138,6 +141,7 @@ def open_store(
     lock_timeout: float | None = None,
     deferred_refcount: bool | None = None,
     meter: Meter | None = None,
+    eager: bool = False,
 ) -> JournaledStore[Any, Any, Any]: ...
 
 
@@ -159,12 +163,14 @@ def open_store(
     migrate_meta: Migrations | None = None,
     enc_hook: Hook | None = None,
     dec_hook: Hook | None = None,
+    eager: bool = False,
     **options: Any,
 ) -> JournaledStore[Any, Any]:
     """Open the store in the file, or on the server, at *path* for writing; make it if need be.
 
     One store at a time writes a file, in one process; it is a database of SQLite's, that any tool
-    may read meanwhile. Costs O(N), to read and derive everything.
+    may read meanwhile. Costs O(N), to read and decode every record: one that is broken is found
+    here. See *eager* for what is derived of them.
 
     Args:
         path: the file. Beside it there are ``-wal`` and ``-shm``, which belong to it while it is
@@ -201,6 +207,10 @@ def open_store(
             schemas may be records, meta or both; each number needs a function in one of the two.
         enc_hook: as of `Codec`.
         dec_hook: as of `Codec`.
+        eager: whether indexes and aggregates are built before this returns. Otherwise each is
+            built when it is first asked for, and all of them by the first write, before it takes
+            the lock: until then the store reads at once, and what building them raises comes
+            there. Say so where a program is to fail at its start, if it is to fail.
         options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
             and so on. None of them is kept in the file, so give them each time.
 
@@ -211,7 +221,8 @@ def open_store(
             *migrate* has no way from.
         JournalError: it cannot be opened or made.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
-        UniqueViolationError, InvariantError: the records in the file are refused.
+        InvariantError: the records in the file are refused; with *eager* also
+            UniqueViolationError, and what functions of yours raise.
 
     >>> import os, tempfile
     >>> from cowstate import Record, journal
@@ -235,8 +246,12 @@ def open_store(
     if sync not in ("full", "normal", "interval"):
         raise ArgumentValueError(f"sync must be 'full', 'normal' or 'interval', not {shown(sync)}")
     ensure_seconds("interval", interval)
+    ensure_seconds("lease", lease)
+    if wait is not None:
+        ensure_wait(wait)
     if not isinstance(bounds, Bounds | None):
         raise ArgumentTypeError(f"bounds must be Bounds(versions=...), not {shown(bounds)}")
+    ensure_flag(eager, "eager")
     codec: Codec[Any, Any] = Codec(
         key=key, record=record, meta=meta, form=form, enc_hook=enc_hook, dec_hook=dec_hook
     )
@@ -259,7 +274,7 @@ def open_store(
             metas = rewriter(log.path, way.meta, codec.meta, text, enc_hook)
             log.rewrite(records, metas, schema)
         encoder: Encoder[Any, Any] = Encoder(codec, key, text, longest_key=log.longest_key)
-        return _loaded(log, encoder, sync, options, interval)
+        return _loaded(log, encoder, sync, options, interval, eager)
     except BaseException:
         log.close()
         raise
@@ -279,9 +294,6 @@ def _log(
     if not is_url(path):
         ensure_nameless(name)
         return SqliteLog(path, form, durably, schema, bounds)
-    ensure_seconds("lease", lease)
-    if wait is not None:
-        ensure_wait(wait)
     server = Server(os.fspath(path), name)
     return PostgresLog(server, form, durably, schema, bounds, lease, wait)
 
@@ -292,8 +304,11 @@ def _loaded(
     sync: Sync,
     options: Mapping[str, Any],
     interval: float,
+    eager: bool,
 ) -> JournaledStore[Any, Any]:
     try:
-        return without_collecting(lambda: JournaledStore(log, encoder, sync, options, interval))
+        return without_collecting(
+            lambda: JournaledStore(log, encoder, sync, options, interval, eager)
+        )
     except CodecError as error:
         raise JournalFileError(log.path, f"holds what is not of these types: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from typing import Any, Final
 
 from . import tables
@@ -13,6 +14,7 @@ from .errors import JournalError, JournalFileError
 __all__ = [
     "LACKS",
     "Place",
+    "ensure_file",
     "ensure_not_inherited",
     "is_new",
     "keep_for_ever",
@@ -89,14 +91,36 @@ def is_new(connection: sqlite3.Connection, path: str) -> bool:
     return False
 
 
-def not_opened(path: str, error: sqlite3.Error) -> JournalError:
+def ensure_file(path: str) -> None:
+    """Raise `JournalFileError` if no file is at *path*: SQLite does not say so, or waits."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise JournalFileError(
+            path, "is not there; name the file that a store was opened on"
+        ) from None
+    except OSError:
+        return  # of which SQLite has its own words
+    if stat.S_ISDIR(mode):
+        raise JournalFileError(path, "is a directory; name a file in it")
+    if not stat.S_ISREG(mode):
+        raise JournalFileError(path, "is a pipe or a device; name a file")
+
+
+def not_opened(path: str, error: sqlite3.Error | UnicodeError) -> JournalError:
     """Return what to say of an *error* that the file at *path* was opened, or read, with."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         return JournalFileError(path, "is no database; name another file")
-    if code == sqlite3.SQLITE_CORRUPT:
+    # What SQLite gives as text, and is none, has no number, or not even an error of SQLite's.
+    broken = isinstance(error, UnicodeError) or "Could not decode to UTF-8" in str(error)
+    if code == sqlite3.SQLITE_CORRUPT or broken:
         return JournalFileError(
             path, f"is cut or damaged ({error}); go back to a copy of it, with its -wal file"
+        )
+    if code == sqlite3.SQLITE_ERROR:
+        return JournalFileError(
+            path, f"is not as a store wrote it ({error}), so somebody else did; go back to a copy"
         )
     return JournalError(f"{path} cannot be opened: {error}")
 

@@ -15,7 +15,7 @@ from cowstate.showing import cut, shown
 
 from . import tables
 from .errors import JournalFileError
-from .place import ensure_not_inherited, keep_for_ever, only
+from .place import ensure_file, ensure_not_inherited, keep_for_ever, only
 from .view import Changed, Committed, Encoded, Reach
 
 __all__ = ["Reader", "as_text"]
@@ -64,6 +64,7 @@ class Reader:
         self.path = path
         try:
             ensure_not_inherited(path)
+            ensure_file(path)
             uri = _uri(path)
             self.fixed = uri.endswith(IMMUTABLE)
             self._connection = sqlite3.connect(
@@ -79,7 +80,7 @@ class Reader:
             self.begin()
         except BaseException as error:
             self._connection.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error | UnicodeError):
                 raise JournalFileError(path, f"cannot be read: {error}") from error
             raise
 
@@ -122,7 +123,7 @@ class Reader:
         A version has been there from its own time on. O(commits after it).
         """
         for version, when in self._connection.execute(tables.BACKWARD):
-            if when <= time:
+            if isinstance(when, int | float) and when <= time:  # no time, if somebody wrote it
                 return int(version)
         oldest = self.reach().oldest
         return oldest if oldest == 0 else None

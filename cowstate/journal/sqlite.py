@@ -14,6 +14,7 @@ from .claim import Claim, here
 from .encoded import MOST
 from .ended import Closed
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
+from .inserting import enter, insert
 from .log import Outcome, Rewritten, Row, Standing
 from .place import (
     LACKS,
@@ -38,6 +39,9 @@ BUSY: Final = 5.0
 """For how many seconds another program may hold the file's lock before that is an error."""
 
 TRIMMING: Final = Statements(tables.TAKEN, tables.OLDEST, tables.REACH, tables.DROP)
+
+AT_ONCE: Final = 1_000
+"""How many rows are read at a time: so few that they are still at hand when they are decoded."""
 
 CLAIM: Final = "-writer"
 """What the name of the file is followed by in the name of the one that says who writes."""
@@ -95,7 +99,7 @@ class SqliteLog:
             self._open(form, sync, schema)
         except BaseException as error:
             self.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error | UnicodeError):
                 raise not_opened(self.path, error) from error
             raise
 
@@ -130,20 +134,31 @@ class SqliteLog:
         self._place = Place(self.path)
 
     def standing(self) -> Standing:
-        """Return what the file holds, but for the records."""
+        """Return what the file holds, but for the records.
+
+        Raises:
+            JournalFileError: the file is damaged.
+        """
         do = self._connection.execute
-        version, when = do(tables.LAST).fetchone() or (0, 0.0)
-        meta = only(self.path, do("SELECT value FROM meta"))
+        try:
+            version, when = do(tables.LAST).fetchone() or (0, 0.0)
+            meta = only(self.path, do("SELECT value FROM meta"))
+        except sqlite3.DatabaseError as error:
+            raise not_opened(self.path, error) from error
+        if not isinstance(when, int | float):
+            raise JournalFileError(self.path, LACKS)
         return Standing(version, when, meta)
 
-    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
-        """Yield the key and the record of each row.
+    def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:
+        """Yield the key and the record of each row, many at a time.
 
         Raises:
             JournalFileError: the file is damaged.
         """
         try:
-            yield from self._connection.execute("SELECT key, value FROM records")
+            found = self._connection.execute("SELECT key, value FROM records")
+            while rows := found.fetchmany(AT_ONCE):
+                yield rows
         except sqlite3.DatabaseError as error:
             raise not_opened(self.path, error) from error
 
@@ -210,8 +225,10 @@ class SqliteLog:
         began = perf_counter()
         self._place.ensure_there()  # so that nothing of what is refused is there
         self._begin()
-        self._ensure_mine()
-        self._insert(rows)
+        if not enter(self._connection, rows, self.epoch):
+            self._ensure_mine()
+            enter(self._connection, rows, self.epoch)
+        insert(self._connection, rows)
         trimmed = 0
         if self._trimming is not None:
             trimmed = self._trimming.trim(do, rows[-1].version, len(rows), rows[-1].time)
@@ -237,20 +254,6 @@ class SqliteLog:
         if self._connection.in_transaction:
             do("ROLLBACK")  # of one that was struck before its end
         do("BEGIN IMMEDIATE")
-
-    def _insert(self, rows: Sequence[Row]) -> None:
-        # In their order: what a row changes is what the one before it left.
-        do, do_all = self._connection.execute, self._connection.executemany
-        for version, when, writes, meta in rows:
-            do(tables.COMMITTED, (version, self.epoch, when))
-            do_all(tables.CHANGED, [(version, key, value) for key, value in writes])
-            put = [(key, value, version) for key, value in writes if value is not None]
-            do_all(tables.PUT, put)
-            if len(put) < len(writes):
-                do_all(tables.DELETE, [(key,) for key, value in writes if value is None])
-            if meta is not None:
-                do(tables.MOVED, (meta, version))
-                do(tables.META, (meta, version))
 
     def _ensure_mine(self) -> None:
         epoch = only(self.path, self._connection.execute(tables.EPOCH))

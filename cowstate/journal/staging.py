@@ -95,7 +95,8 @@ class Staging(Generic[K, V]):
         """Return what is staged and not published, in order."""
         # The head first: what is below it was entered before it moved.
         head = self.head.current.version
-        return [self._entries[v] for v in range(self.published.current.version + 1, head + 1)]
+        published = self.published.current.version
+        return [self._entries[version] for version in range(published + 1, head + 1)]
 
     def forget(self) -> None:
         """Let go of what is published. By who may write."""

@@ -16,6 +16,7 @@ from cowstate.errors import (
     ArgumentValueError,
     CowstateError,
 )
+from cowstate.maps import FROZEN
 from cowstate.meta import M
 from cowstate.meter import Figures
 from cowstate.showing import shown
@@ -100,6 +101,7 @@ class Journal(Generic[K, V]):
         """Return when *version* is on disk; it is written now, if nobody did so before.
 
         Raises:
+            ArgumentTypeError: *version* is no whole number.
             JournalError, ReentrantWriteError: as for `flush`.
 
         >>> import os, tempfile
@@ -112,6 +114,8 @@ class Journal(Generic[K, V]):
         ...     before, c.journal.durable
         (0, 1)
         """
+        if isinstance(version, bool) or not isinstance(version, int):
+            raise ArgumentTypeError(f"a version is a whole number, not {shown(version)}")
         if self.durable < version:
             self._committer.flush()
 
@@ -161,6 +165,13 @@ class Journal(Generic[K, V]):
         return f"<Journal {self.path}, sync={self.sync!r}{', closed' if self.closed else ''}>"
 
 
+def _frozen(options: Mapping[str, Any]) -> Any:
+    """Return the kind of map that *options* ask for, built as a dict: opening costs no more."""
+    maps = options.get("maps", "auto")
+    known = isinstance(maps, str) and not maps.startswith(FROZEN)
+    return FROZEN + maps if known else maps
+
+
 class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sealed=True):
     """A `Store` whose versions are in a file: a write that has returned is on disk.
 
@@ -198,18 +209,20 @@ class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sea
         sync: Sync,
         options: Mapping[str, Any],
         interval: float = 0.1,
+        eager: bool = False,
     ) -> None:
         self._log = log
         self._interval = interval if sync == "interval" else None
         self._encoder = encoder
         standing = log.standing()
         self._begins_at = standing.version
-        rows = list(log.records())
-        records = dict(encoder.records(rows))
-        if len(records) < len(rows):
+        self._derives_later = not eager
+        records, rows = encoder.read(log.records())
+        if len(records) < rows:
             raise JournalFileError(log.path, "has two records for one key; somebody else wrote it")
-        encoder.begin(standing.time, rows, records)
-        super().__init__(records, meta=encoder.meta(standing.meta), **options)
+        encoder.begin(standing.time)
+        meta = encoder.meta(standing.meta)
+        super().__init__(records, meta=meta, **{**options, "maps": _frozen(options)})
         self._past = Past(log.view, self._schema, self._journaling.durable, encoder)
         self.journal = Journal(log, sync, self._journaling, self._past)
 

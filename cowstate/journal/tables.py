@@ -58,7 +58,14 @@ CHANGED: Final = (
 )
 """Before the record itself is put or deleted."""
 
-COMMITTED: Final = "INSERT INTO commits (version, epoch, time) VALUES (?, ?, ?)"
+CHANGED_AGAIN: Final = "INSERT INTO changes (version, key, old, new) VALUES (?, ?, ?, ?)"
+"""Of a key that another commit of the same transaction has changed."""
+
+COMMITTED: Final = (
+    "INSERT INTO commits (version, epoch, time) SELECT ?1, ?2, ?3 FROM writer WHERE epoch = ?2"
+)
+"""The fence: of who may not write any more it puts no row."""
+
 MOVED: Final = (
     "UPDATE commits SET old_meta = (SELECT value FROM meta), new_meta = ?1 WHERE version = ?2"
 )

@@ -94,13 +94,14 @@ def _look(reader: Reader, fields: Sequence[str], rate: float, now: float) -> Loo
         for _, value, _ in reader.records():
             _add(totals, msgspec.json.decode(as_text(value)))
     last = next(reader.commits(reach.newest - 1, reach.newest), None)
+    when: Any = None if last is None else last.time  # whatever somebody else put there
     return Look(
         reach.newest,
         count,
         reach.oldest,
         {name: f"{total:f}" for name, total in totals.items()},
         rate,
-        None if last is None else max(0.0, now - last.time),
+        max(0.0, now - when) if isinstance(when, int | float) else None,
     )
 
 

@@ -179,7 +179,7 @@ class AsyncMirror(Generic[K, V]):
         """
         limit = checked_timeout(timeout)
         if not self.synced:
-            self._store.source.refuse_wait_inside_write()
+            self._store.source.refuse_wait_in_vain()
             if self._task is not None and not self._task.done():
                 try:
                     async with asyncio.timeout(limit):

@@ -175,7 +175,7 @@ class Mirror(Generic[K, V]):
         """
         limit = checked_timeout(timeout)
         if not self.synced:
-            self._store.source.refuse_wait_inside_write()
+            self._store.source.refuse_wait_in_vain()
             if self._running:
                 self._settled.wait(limit)
             if not self.synced:
@@ -246,7 +246,7 @@ class Mirror(Generic[K, V]):
         >>> mirror.synced
         True
         """
-        self._store.source.refuse_wait_inside_write()
+        self._store.source.refuse_wait_in_vain()
         token = object()
         try:
             if not self._begin(token):
@@ -277,7 +277,7 @@ class Mirror(Generic[K, V]):
         self._stop.open()
         self._stop_source()
         try:
-            self._store.source.refuse_wait_inside_write()
+            self._store.source.refuse_wait_in_vain()
         except ReentrantWriteError:
             return not self._running
         thread = self._thread

@@ -5,6 +5,8 @@ They have the base and the manners of the library's own: see `cowstate.errors`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cowstate import CowstateError
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "NetworkError",
     "TapeError",
     "ShortfallError",
+    "OtherGridError",
 ]
 
 
@@ -185,3 +188,26 @@ class ShortfallError(CowstateError, RuntimeError):
             "with a working order are not changed and others take one order's quantity each; "
             "cancel working orders and try again"
         )
+
+
+class OtherGridError(CowstateError, ValueError):
+    """A file holds the positions of another grid than the one that it was opened for.
+
+    Attributes:
+        path: the file.
+        fields: what differs, by the names of `GridConfig`.
+    """
+
+    def __init__(
+        self, path: str, differs: Iterable[tuple[str, object, object]], final: bool
+    ) -> None:
+        found = tuple(differs)
+        self.path = path
+        self.fields = tuple(name for name, _, _ in found)
+        what = "; ".join(f"{name} is {held} there, and {given} here" for name, held, given in found)
+        then = (
+            "its orders are not of this grid, so open the file that belongs to it, or a new one"
+            if final
+            else "give the grid that it was kept with, or say regrid=True to go on with this one"
+        )
+        super().__init__(f"{path} holds another grid: {what}; {then}")

@@ -34,6 +34,12 @@ class Footprint(NamedTuple):
     def __bool__(self) -> bool:
         return self.anything or bool(self.reads) or bool(self.writes)
 
+    def also(self, other: Footprint) -> Footprint:
+        """Return this one, with what *other* touches."""
+        return Footprint(
+            self.reads | other.reads, self.writes | other.writes, self.anything or other.anything
+        )
+
     def writing(self, *places: Hashable) -> Footprint:
         """Return this one, with more places written."""
         return self._replace(writes=self.writes.union(places))

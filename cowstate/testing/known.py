@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
 
@@ -49,7 +49,7 @@ PLAIN: Final = Unknown(plain=True)
 FRESH: Final = Unknown(fresh=True)
 
 VALUES: Final = (int, float, complex, bool, str, bytes, type(None), range, type(...))
-CONTAINERS: Final = (list, dict, set, deque)
+CONTAINERS: Final = (list, dict, set, deque, OrderedDict)
 ITEMS_AT_MOST: Final = 64
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import CodeType, ModuleType
@@ -52,28 +52,38 @@ class SourceLines:
     Attributes:
         nonlocals: the names that some function declares to be another's.
         stored: the names of the attributes that some line stores or deletes.
+        restored: those that some line may store in an object that others know already.
     """
 
     def __init__(self, source: str) -> None:
         self.nonlocals: frozenset[str] = frozenset()
         self.stored: frozenset[str] = frozenset()
-        self._scopes: dict[tuple[str, int], Scope | None] = {}
+        self.restored: frozenset[str] = frozenset()
+        self._scopes: defaultdict[tuple[str, int], list[Scope]] = defaultdict(list)
+        self._lambdas: dict[int, tuple[CodeType, Scope | None]] = {}
         self._read(ast.parse(source))
 
     def scope(self, code: CodeType) -> Scope | None:
-        """Return the function whose code that is; None if there is none, or more than one."""
-        return self._scopes.get((code.co_name, code.co_firstlineno))
+        """Return the function whose code that is; None if nobody can tell."""
+        found = self._scopes.get((code.co_name, code.co_firstlineno), [])
+        if len(found) < 2:
+            return found[0] if found else None
+        # By identity, for the hash of a code object costs a walk through it; kept, so that the
+        # number stays its own.
+        known = self._lambdas.get(id(code))
+        if known is None:
+            # Of two, the inner one comes later.
+            of_it = [each for each in found if _is_of(code, each.node)]
+            known = self._lambdas[id(code)] = (code, of_it[-1] if of_it else None)
+        return known[1]
 
     def _read(self, tree: ast.Module) -> None:
         nodes = list(ast.walk(tree))
         self.nonlocals = frozenset(
             name for node in nodes if isinstance(node, ast.Nonlocal) for name in node.names
         )
-        self.stored = frozenset(
-            node.attr
-            for node in nodes
-            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
-        )
+        self.stored = _stored_in(nodes)
+        self.restored = frozenset(_restored_in(tree))
         self._walk(tree, None)
 
     def _walk(self, node: ast.AST, outer: Scope | None) -> None:
@@ -84,11 +94,71 @@ class SourceLines:
                 _fill(scope, child)
                 lines = [each.lineno for each in getattr(child, "decorator_list", ())]
                 name = "<lambda>" if isinstance(child, ast.Lambda) else child.name
-                key = (name, min([child.lineno, *lines]))
-                self._scopes[key] = None if key in self._scopes else scope
+                self._scopes[name, min([child.lineno, *lines])].append(scope)
                 self._walk(child, scope)
             else:
                 self._walk(child, outer)
+
+
+def _stored_in(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    return frozenset(
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    )
+
+
+def _restored_in(node: ast.AST) -> Iterator[str]:
+    """The names that are stored not once, by an ``__init__`` in the object that it begins.
+
+    Those that are stored as keys, too: an object's names may stand in what they are stored in.
+    """
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.FunctionDef(name="__init__", args=ast.arguments(args=[ast.arg(me), *_])):
+                yield from _restored_by(child, me)
+                continue
+            case ast.Attribute(attr=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.Subscript(slice=ast.Constant(str(name)), ctx=ast.Store() | ast.Del()):
+                yield name
+            case _:
+                pass
+        yield from _restored_in(child)
+
+
+def _restored_by(init: ast.FunctionDef, me: str) -> Iterator[str]:
+    began = Counter(name for each in init.body for name in _began(each, me))
+    yield from (name for name, times in began.items() if times > 1)
+    others = [each for each in init.body if not any(_began(each, me))]
+    yield from _restored_in(ast.Module(others, []))
+
+
+def _began(statement: ast.stmt, me: str) -> Iterator[str]:
+    """The name that *statement* stores in *me*, if it does no more than that."""
+    match statement:
+        case ast.Assign([ast.Attribute(ast.Name(owner), name)], _) | ast.AnnAssign(
+            ast.Attribute(ast.Name(owner), name), _
+        ) if owner == me:
+            yield name
+        case _:
+            pass
+
+
+def _is_of(code: CodeType, node: ast.AST) -> bool:
+    """Whether all that *code* consists of stands in the body of *node*, if that is a lambda."""
+    if not isinstance(node, ast.Lambda):
+        return False
+    body = node.body
+    first = (body.lineno, body.col_offset)
+    last = (body.end_lineno or 0, body.end_col_offset or 0)
+    # What begins and ends a function takes no place.
+    places = [
+        ((line, column), (end, end_column))
+        for line, end, column, end_column in code.co_positions()
+        if line and end and column is not None and end_column
+    ]
+    return bool(places) and all(first <= start and end <= last for start, end in places)
 
 
 def lines_of(module: ModuleType) -> SourceLines:

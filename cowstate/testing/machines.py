@@ -105,8 +105,8 @@ class StoreMachine(RuleBasedStateMachine):
       after the other, lead to what is there;
     - `check` finds nothing wrong.
 
-    Run it with ``TestThings = Things.TestCase``, or with hypothesis's `run_state_machine_as_test`.
-    Its rules, bundles and invariants may stand beside.
+    Run it with ``TestThings = Things.TestCase``, or with hypothesis's
+    ``run_state_machine_as_test``. Its rules, bundles and invariants may stand beside.
 
     Attributes:
         initial: what the store holds at first.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import (
     BuiltinFunctionType,
@@ -46,14 +46,19 @@ _READING: Final[dict[Any, set[str]]] = {
     dict: {"get", "copy", "__contains__"},
     set: {"copy"},
     deque: {"copy"},
+    OrderedDict: {"get", "copy", "__contains__"},
 }
 _WRITING: Final[dict[Any, set[str]]] = {
     list: {"append", "insert", "pop", "clear"},
     dict: {"setdefault", "pop", "clear"},
     set: {"add", "discard", "remove", "pop", "clear"},
     deque: {"append", "appendleft", "pop", "popleft", "clear"},
+    OrderedDict: {"setdefault", "pop", "popitem", "move_to_end", "clear"},
 }
-_HASHING: Final = {"get", "setdefault", "pop", "add", "discard", "remove", "index", "count"}
+_MAPPINGS: Final = (dict, OrderedDict)
+_HASHING: Final = {
+    *("get", "setdefault", "pop", "add", "discard", "remove", "index", "count", "move_to_end"),
+}
 _OF_VALUES: Final = {
     len,
     abs,
@@ -126,7 +131,7 @@ class Touched:
 
     def put_item(self, holder: Any, index: Any) -> None:
         """Count a store to an item, or its deletion."""
-        if type(holder) not in (list, dict, deque) or not is_plain(index):
+        if type(holder) not in (list, deque, *_MAPPINGS) or not is_plain(index):
             raise NotUnderstoodError
         _check_keys(holder)
         self._note(holder)
@@ -204,7 +209,7 @@ class Touched:
             if holder.plain:
                 return PLAIN
             raise NotUnderstoodError
-        if type(holder) in (list, dict, deque):
+        if type(holder) in (list, deque, *_MAPPINGS):
             _check_keys(holder)
             self._note(holder)
             self.reads.update(_places_of_items(holder, index))
@@ -316,7 +321,9 @@ class Touched:
                 raise NotUnderstoodError
             return Unknown(plain=name not in {"split", "splitlines"}, fresh=True)
         writes = name in _WRITING[kind]
-        if named or not (writes or name in _READING[kind]):
+        if not (writes or name in _READING[kind]):
+            raise NotUnderstoodError
+        if named and not (set(named) <= {"last"} and all(map(is_plain, named.values()))):
             raise NotUnderstoodError
         if name in _HASHING:
             if not all(map(is_plain, given[:1])):
@@ -327,6 +334,8 @@ class Touched:
         (self.writes if writes else self.reads).update(_places_of_items(owner, index))
         if name in {"append", "appendleft", "add", "insert", "clear", "discard", "remove"}:
             return PLAIN
+        if name == "get":
+            return _found_in(owner, *given)
         return FRESH if name == "copy" else UNKNOWN
 
 
@@ -348,6 +357,14 @@ def _places_of_attribute(owner: Any, name: str) -> Iterator[Hashable]:
     # Objects may share one, and it may be changed as a dictionary.
     if type(held) is dict:
         yield ("item", id(held), name)
+    elif type(held) is OrderedDict:
+        yield ("items", id(held))
+
+
+def _found_in(mapping: Any, key: Any, default: Any = None) -> Any:
+    if not isinstance(key, Unknown):
+        return mapping.get(key, default)
+    return PLAIN if all(map(is_plain, (*mapping.values(), default))) else UNKNOWN
 
 
 def _places_of_items(holder: Any, index: Any) -> Iterator[Hashable]:
@@ -363,7 +380,7 @@ def _places_of_items(holder: Any, index: Any) -> Iterator[Hashable]:
 
 
 def _check_keys(holder: Any) -> None:
-    if type(holder) is dict and not (
+    if type(holder) in _MAPPINGS and not (
         len(holder) <= ITEMS_AT_MOST and all(map(is_plain, list(holder)))
     ):
         raise NotUnderstoodError

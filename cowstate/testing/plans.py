@@ -19,6 +19,7 @@ class Decision(NamedTuple):
         before: how many switches the run had made before it; see `Scheduler.switches`.
         free: the threads that might have gone on instead, at no cost.
         costly: those whose going on would have been a preemption.
+        running: the thread that could go on; -1 if there was none.
     """
 
     at: int
@@ -26,6 +27,7 @@ class Decision(NamedTuple):
     before: int
     free: tuple[int, ...]
     costly: tuple[int, ...]
+    running: int = -1
 
 
 class Chooser(Protocol):

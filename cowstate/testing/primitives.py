@@ -23,7 +23,10 @@ class Primitive:
     Attributes:
         scheduler: who runs the threads that use it.
         name: what it is called in an error: its kind, and where it was made or found.
+        quiet: whether its uses are no switch points, unless they wait.
     """
+
+    quiet = False
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
@@ -41,6 +44,10 @@ class Primitive:
 
     def holds_up(self, _worker: Worker) -> bool:
         """Whether *worker* would have to wait to take it, and nothing else would happen."""
+        return False
+
+    def is_held_by(self, _worker: Worker) -> bool:
+        """Whether others must wait until *worker* gives it back."""
         return False
 
 
@@ -107,6 +114,10 @@ class Lock(Guard):
     def holds_up(self, worker: Worker) -> bool:
         """Whether another has it."""
         return self._owner is not _NOBODY and self._owner is not worker
+
+    def is_held_by(self, worker: Worker) -> bool:
+        """Whether *worker* has it."""
+        return self._owner is worker
 
     def is_free(self) -> bool:
         """Whether nobody has it; no step."""

@@ -12,11 +12,21 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Mapping, Sequence
-from types import CodeType
+from types import CodeType, MethodType
 from typing import Any, Final, NamedTuple
 
+from ..writestore import WriteStore
 from .footprints import Footprint
-from .known import CONTAINERS, FRESH, PLAIN, UNKNOWN, NotUnderstoodError, Unknown, is_plain
+from .known import (
+    CONTAINERS,
+    FRESH,
+    PLAIN,
+    UNKNOWN,
+    Method,
+    NotUnderstoodError,
+    Unknown,
+    is_plain,
+)
 from .lines import Scope
 from .objects import Touched
 from .primitives import Condition, Guard
@@ -32,15 +42,20 @@ class View(NamedTuple):
         variables: its variables.
         names: those of its module.
         rest: whether it is in the middle of the line.
+        settled: the variables of other functions that were bound before it began.
     """
 
     code: CodeType
     variables: Mapping[str, Any]
     names: Mapping[str, Any]
     rest: bool
+    settled: frozenset[str] = frozenset()
 
 
 _COMPARING: Final = (ast.Is, ast.IsNot)
+_JOURNAL: Final = WriteStore.__module__.replace("writestore", "journal")
+# Of a store: they wait for its lock before they look at anything that is given.
+_WRITES: Final = (WriteStore.set, WriteStore.update, WriteStore.delete, WriteStore.compare_and_set)
 
 
 class Reading:
@@ -99,8 +114,20 @@ class Reading:
         """Whether that has been found to call the function of *code* itself."""
         return code in self._touched.callees
 
-    def guard_of(self, nodes: Sequence[ast.AST]) -> Guard | Condition | None:
-        """Return what the line takes before it does anything else; None if it is not so."""
+    def taken_first(
+        self, nodes: Sequence[ast.AST]
+    ) -> Guard | Condition | WriteStore[Any, Any, Any] | None:
+        """Return what the line takes, or writes to, before it does anything else but look.
+
+        None if it is not so. What it looks at is in `looked_at`.
+        """
+        found = self._asked_for(nodes)
+        # Whoever is called on the way, or finds something changed, would tell that it was passed.
+        return None if self._touched.callees or self._touched.writes else found
+
+    def _asked_for(
+        self, nodes: Sequence[ast.AST]
+    ) -> Guard | Condition | WriteStore[Any, Any, Any] | None:
         match nodes:
             case [ast.With([ast.withitem(node, None)])]:
                 found = self._value(node)
@@ -108,8 +135,21 @@ class Reading:
             case [ast.Expr(ast.Call(ast.Attribute(node, "acquire"), [], []))]:
                 found = self._value(node)
                 return found if isinstance(found, Guard) else None
+            case [
+                ast.Expr(ast.Call(function, arguments, keywords))
+                | ast.Return(ast.Call(function, arguments, keywords))
+                | ast.Assign([ast.Name()], ast.Call(function, arguments, keywords))
+            ]:
+                found = self._value(function)
+                for each in (*arguments, *(keyword.value for keyword in keywords)):
+                    self._value(each)
+                return _store_of(found)
             case _:
                 return None
+
+    def looked_at(self) -> Footprint:
+        """Return what has been looked at so far."""
+        return self._touched.footprint()
 
     # Statements.
 
@@ -296,8 +336,10 @@ class Reading:
     def _name(self, name: str) -> Any:
         code, variables = self._view.code, self._view.variables
         if name in code.co_cellvars or name in code.co_freevars:
+            if name in self._view.settled and self.is_bound_once(name):
+                return variables[name]  # for ever
             self._touched.reads.add(("variable", name))
-            if self._view.rest and not self._is_bound_once(name):
+            if self._view.rest and not self.is_bound_once(name):
                 return UNKNOWN
             return UNKNOWN if name in self._changed else variables.get(name, UNKNOWN)
         if name in code.co_varnames:
@@ -313,7 +355,8 @@ class Reading:
                 return UNKNOWN
         return self._view.names.get(name, vars(builtins).get(name, UNKNOWN))
 
-    def _is_bound_once(self, name: str) -> bool:
+    def is_bound_once(self, name: str) -> bool:
+        """Whether the variable is bound in one place, once."""
         scope: Scope | None = self._scope
         while scope is not None and not scope.bound[name]:
             scope = scope.outer
@@ -329,7 +372,9 @@ class Reading:
         named = {each.arg: self._value(each.value) for each in keywords}
         if len(given) != len(arguments) or None in named:
             raise NotUnderstoodError
-        return self._touched.call(called, given, named)
+        found = self._touched.call(called, given, named)
+        gets = isinstance(called, Method) and called.name == "get"
+        return self._moving(found) if gets else found
 
 
 def _runs_nothing(function: ast.FunctionDef) -> bool:
@@ -341,12 +386,29 @@ def _runs_nothing(function: ast.FunctionDef) -> bool:
     return mere and not every.defaults and not any(every.kw_defaults)
 
 
+def _store_of(called: Any) -> WriteStore[Any, Any, Any] | None:
+    """Return the store whose lock is what *called* asks for first, looking at no argument."""
+    match called:
+        case MethodType(__self__=WriteStore() as store, __func__=function):
+            # One with a journal asks that first whether it can be written to.
+            kept = any(kind.__module__.startswith(_JOURNAL) for kind in type(store).__mro__)
+            return store if function in _WRITES and not kept else None
+        case _:
+            return None
+
+
 def may_take(node: ast.AST) -> bool:
-    """Whether *node* has one of the forms of which `Reading.guard_of` tells what they take."""
+    """Whether *node* has one of the forms of which `Reading.taken_first` tells what they take."""
     match node:
         case ast.With([ast.withitem(_, None)]):
             return True
         case ast.Expr(ast.Call(ast.Attribute(_, "acquire"), [], [])):
             return True
+        case (
+            ast.Expr(ast.Call(ast.Attribute(_, name)))
+            | ast.Return(ast.Call(ast.Attribute(_, name)))
+            | ast.Assign([ast.Name()], ast.Call(ast.Attribute(_, name)))
+        ):
+            return any(name == write.__name__ for write in _WRITES)
         case _:
             return False

@@ -1,7 +1,10 @@
-"""Which schedules need not be run, since they come to the same as others: partial-order reduction.
+"""What a thread is about to touch: what all partial-order reduction stands on.
 
 Two steps of two threads that touch nothing in common, or only read it, come to the same in either
-order. A thread that is preempted before a step of this kind, and goes on before anything has
+order. What a search makes of that is told in `backtracking`; where timeouts are tried out, it is
+this.
+
+A thread that is preempted before a step of this kind, and goes on before anything has
 happened that does not commute with the step, might as well have taken the step first: that
 schedule is another one of the search, and has no more preemptions. So the thread is put to sleep,
 with the footprint of its next step, and wakes at the first step of another that does not commute
@@ -20,7 +23,8 @@ with the outcome of S.
 **What counts as commuting** is read off from the source by `reading`; what is not understood there
 commutes with nothing but steps that touch no shared state at all. A primitive counts as written by
 each operation, by a vain attempt to take it, and at the end of a block. A thread that goes on by a
-timeout may have touched anything.
+timeout may have touched anything. A variable of the function around a thread's own that was bound
+when it began, in the one place that binds it, stays what it is.
 
 Switches away from a thread that waits or has ended are free and all tried: to reorder those would
 cost preemptions, and the bound counts them. A switch to a thread that would at once wait for what
@@ -67,7 +71,11 @@ class Reduction:
         self._sources = {str(module.__file__): lines_of(module) for module in territory.modules}
         self.kinds: dict[int, str] = {}
         self._takes: dict[tuple[CodeType, int], bool] = {}
-        self._stored = frozenset[str]().union(*(each.stored for each in self._sources.values()))
+        sources = self._sources.values()
+        self._stored = frozenset[str]().union(*(each.stored for each in sources))
+        self._restored = frozenset[str]().union(*(each.restored for each in sources))
+        rebound = (territory.rebound(file) or () for file in territory.files)
+        self._rebound = frozenset[str]().union(*rebound)
 
     def footprint(self, worker: Worker) -> Footprint:
         """Return what the next step of *worker* may touch."""
@@ -103,17 +111,47 @@ class Reduction:
 
     def is_in_vain(self, worker: Worker) -> bool:
         """Whether *worker* would at once wait for what another holds, and do nothing else."""
-        if worker.ready is not None or worker.rest or worker.at is not None:
+        if worker.ready is not None:
             return False
+        taken = self.taken_first(worker)
+        if not isinstance(taken, Primitive):
+            return False
+        return taken not in worker.entered and taken.holds_up(worker)
+
+    def taken_first(self, worker: Worker) -> object:
+        """Return what *worker* is about to take, or the store that it writes to, first of all.
+
+        None if its next step may do something else before, or to look for that may lead to another
+        one later.
+        """
+        if worker.rest or worker.at is not None:
+            return None
         frame = worker.frame
         if frame is not None and not self._takes_one(frame.f_code, frame.f_lineno):
-            return False
+            return None
         try:
             view, scope, line = self._standing(worker)
-            guard = self._reading(view, scope).guard_of(scope.at(line) or [])
+            reading = self._reading(view, scope)
+            taken = reading.taken_first(scope.at(line) or [])
+            return None if self._unsteady(reading) else taken
         except Exception:  # likewise
-            return False
-        return guard is not None and guard not in worker.entered and guard.holds_up(worker)
+            return None
+
+    def _unsteady(self, reading: Reading) -> bool:
+        """Whether some line may change what has been looked at, once that is there."""
+        for place in reading.looked_at().reads:
+            match place:
+                case ("attribute" | "item", _, name):
+                    steady = name not in self._restored
+                case ("name", str(name)):
+                    steady = name not in self._rebound and name not in self._restored
+                case ("variable", str(name)):
+                    steady = reading.is_bound_once(name)
+                case _:
+                    steady = False
+            if not steady:
+                return True
+        return False
 
     def _takes_one(self, code: CodeType, line: int) -> bool:
         """Whether the line has the form of one that takes something and does nothing before."""
@@ -148,7 +186,12 @@ class Reduction:
         frame = worker.frame
         if frame is None:
             return self._at_start(worker)
-        view = View(frame.f_code, frame.f_locals, frame.f_globals, worker.rest)
+        settled = frozenset[str]()
+        caller = frame.f_back
+        job = getattr(worker.job, "__code__", None)
+        if frame.f_code is job and caller is not None and caller.f_code.co_filename in _RUNNERS:
+            settled = worker.settled
+        view = View(frame.f_code, frame.f_locals, frame.f_globals, worker.rest, settled)
         return view, self._scope(view), frame.f_lineno
 
     def _at_start(self, worker: Worker) -> tuple[View, Scope, int]:
@@ -171,7 +214,8 @@ class Reduction:
                 variables[name] = cell.cell_contents
             except ValueError:
                 raise NotUnderstoodError from None
-        view = View(code, variables, function.__globals__, False)
+        settled = worker.settled if function is job else frozenset[str]()
+        view = View(code, variables, function.__globals__, False, settled)
         scope = self._scope(view)
         # What is before the first point is not told.
         if scope.first not in self._territory.points(code).lines:

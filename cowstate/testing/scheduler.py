@@ -23,6 +23,7 @@ __all__ = ["Scheduler"]
 _GOES_ON: Final = "can go on"
 _ENDS: Final = "waits or has ended"
 _STEPS_AT_MOST: Final = 20_000
+_EXPIRED_AT_MOST: Final = 20
 _NEVER: Final = sys.maxsize
 # One that has not moved for long is not waited for as long again.
 _PATIENCE_AFTER: Final = 0.5
@@ -86,8 +87,7 @@ class Scheduler:
         self.preempting: list[bool] = []
         self.decisions: list[Decision] = []
         self.failure: BaseException | None = None
-        self._clock = 0
-        self._path = 0
+        self._clock = self._path = self._expired = 0
         self._plan = plan
         self._chooser = None if plan.chooser is None else plan.chooser()
         self._budget = plan.budget
@@ -98,6 +98,7 @@ class Scheduler:
             self.log.clear()
         self._upcoming = iter(plan.switches)
         self._frontier = plan.switches[-1][0] if plan.switches else -1
+        self._noted = -1 if self._watcher.looks_back else self._frontier
         self._next_at, self._next_to = next(self._upcoming, (_NEVER, -1))
 
     def enlist(self, name: str, job: Callable[[], object], idle: bool = False) -> Worker:
@@ -112,13 +113,14 @@ class Scheduler:
         worker = self._pool[number]
         worker.begin(next(each for each in names if each not in taken), job, idle)
         self._running.append(worker)
+        self._watcher.note_begin(worker)
         return worker
 
     def run(self, bodies: Sequence[tuple[str, Callable[[], object]]]) -> None:
         """Run the functions of ``(name, function)`` by the plan; see `failure`, `decisions`."""
         for name, job in bodies:
             self.enlist(name, job)
-        if any(self._can_go_on(each, True) for each in self._running) and self._choose_next(None):
+        if any(each.can_go_on(True) for each in self._running) and self._choose_next(None):
             self._await_end()
         if self.failure is None and self._next_at != _NEVER:
             self.failure = NondeterminismError(
@@ -148,7 +150,7 @@ class Scheduler:
 
     def _drive_on(self, ready: Callable[[], bool], timed: bool, awaited: str) -> bool:
         while not ready():
-            if not any(self._can_go_on(worker, False) for worker in self._running):
+            if not any(worker.can_go_on(False) for worker in self._running):
                 if timed:
                     return False
                 raise DeadlockError(
@@ -245,6 +247,7 @@ class Scheduler:
                 sys.settrace(None)
                 raise Aborted
             return
+        self._expired = 0
         me.fresh = True
         me.frame, me.rest, me.at, me.expired = frame, rest, primitive, False
         if not me.begun:
@@ -254,6 +257,14 @@ class Scheduler:
         at = self._clock
         self._clock = at + 1
         self._path = hash((self._path, me.number, where))
+        if at > self._noted and self._budget and not self._driven:
+            others = self._watcher.worth_trying(
+                each for each in self._running if each is not me and each.can_go_on(self._timeouts)
+            )
+            if others:
+                self.decisions.append(
+                    Decision(at, self._path, len(self.switches), (), others, me.number)
+                )
         if at == self._next_at:
             chosen = self._planned(True)
             if chosen is not None:
@@ -262,22 +273,13 @@ class Scheduler:
             return
         if at > _STEPS_AT_MOST:
             self._give_up(endless(me, _STEPS_AT_MOST))
-        elif at > self._frontier and not self._driven:
-            if self._chooser is not None:
-                able = [each for each in self._running if self._can_go_on(each, self._timeouts)]
-                chosen = self._chooser.choose(me, able)
-                if chosen is not me:
-                    self._switch(me, chosen, at, True)
-                    return
-            elif self._budget:
-                others = self._watcher.worth_trying(
-                    each
-                    for each in self._running
-                    if each is not me and self._can_go_on(each, self._timeouts)
-                )
-                if others:
-                    self.decisions.append(Decision(at, self._path, len(self.switches), (), others))
-        self._watcher.proceed(me)
+        elif self._chooser is not None and not self._driven:
+            able = [each for each in self._running if each.can_go_on(self._timeouts)]
+            chosen = self._chooser.choose(me, able)
+            if chosen is not me:
+                self._switch(me, chosen, at, True)
+                return
+        self._watcher.proceed(me, at)
 
     def block(self, ready: Callable[[], bool], timed: bool, awaited: str) -> bool:
         """Let others go on until ``ready()``; False if that timed out."""
@@ -312,7 +314,7 @@ class Scheduler:
         if me is None:
             return
         frame = self._watcher.user(me)
-        if not me.fresh:
+        if not me.fresh and not getattr(primitive, "quiet", False):
             self.point((-1, me.number), frame, True, primitive)
         me.frame, me.at, me.fresh = frame, primitive, False
         self._watcher.note_use(primitive)
@@ -328,36 +330,34 @@ class Scheduler:
             return False
         return ident == self._home or any(worker.ident == ident for worker in self._running)
 
-    @staticmethod
-    def _can_go_on(worker: Worker, by_timeout: bool) -> bool:
-        if worker.over:
-            return False
-        return worker.ready is None or worker.ready() or (by_timeout and worker.timed)
-
     def _choose_next(self, me: Worker | None) -> bool:
         """Hand on the baton, since *me* cannot go on; False if the plan is not to be followed."""
         at = self._clock
         self._clock = at + 1
         self._path = hash((self._path, -1 if me is None else me.number, -2))
-        able = [worker for worker in self._running if self._can_go_on(worker, False)]
+        able = [worker for worker in self._running if worker.can_go_on(False)]
         late = [worker for worker in self._running if not worker.over and worker.timed]
         late = [worker for worker in late if worker.ready is not None and worker not in able]
         if not able and not all(worker.over or worker.idle for worker in self._running):
-            able, late = late, []
+            # In turn: who waits in slices, and asks in between, may find out about the others.
+            first = self._expired % (len(late) or 1)
+            self._expired += 1
+            able = [*late[first:], *late[:first]] if self._expired <= _EXPIRED_AT_MOST else []
+            late = []
         if not able:
             self._end(me)
             return True
         chosen: Worker | None = next((each for each in able if each not in self._watcher), able[0])
+        if at > self._noted and self._chooser is None and not self._driven:
+            free = self._watcher.worth_trying((each for each in able if each is not chosen), False)
+            costly = self._watcher.worth_trying(late) if self._timeouts and self._budget else ()
+            if free or costly:
+                self.decisions.append(Decision(at, self._path, len(self.switches), free, costly))
         if at == self._next_at:
             chosen = self._planned(False)
         elif self._chooser is not None:
             able += late if self._timeouts else ()
             chosen = self._chooser.choose(None, able)
-        elif at > self._frontier and not self._driven:
-            free = self._watcher.worth_trying((each for each in able if each is not chosen), False)
-            costly = self._watcher.worth_trying(late) if self._timeouts and self._budget else ()
-            if free or costly:
-                self.decisions.append(Decision(at, self._path, len(self.switches), free, costly))
         if chosen is not None:
             self._switch(me, chosen, at, False)
         return chosen is not None
@@ -367,7 +367,7 @@ class Scheduler:
         place = len(self.switches)
         self._next_at, self._next_to = next(self._upcoming, (_NEVER, -1))
         wrong = None
-        if number >= len(self._running) or not self._can_go_on(self._running[number], True):
+        if number >= len(self._running) or not self._running[number].can_go_on(True):
             wrong = f"at point {at} no thread {number} can go on"
         elif self._plan.preempting and self._plan.preempting[place] != preempting:
             now, then = _GOES_ON, _ENDS
@@ -392,7 +392,7 @@ class Scheduler:
             self.preempting.append(preempting)
         if chosen.ready is not None:
             chosen.expired = not chosen.ready()
-        self._watcher.proceed(chosen)
+        self._watcher.proceed(chosen, at)
         if chosen is me:
             return
         # Looked up first: with the baton gone, all this is somebody else's.
@@ -406,6 +406,7 @@ class Scheduler:
         left = [worker for worker in self._running if not worker.over]
         if not self._driven and not all(worker.idle for worker in left):
             self.failure = deadlock_of(left, self._territory.files)
+        self._watcher.note_left(left)
         goes_on = None if me is None or me.over else me
         self._done.put(None)
         if goes_on is not None:

@@ -20,14 +20,16 @@ from ..errors import (
     ScheduleError,
 )
 from ..showing import shown
+from .backtracking import Backtracking
 from .bounds import check_bound, check_bound_or_none
+from .chronicle import Chronicle
 from .plans import Plan
 from .points import Territory
 from .reduction import Reduction
 from .sampling import Samples
 from .scheduler import Scheduler
-from .search import Found, Frontier, Program, ready, search
-from .sleepers import Sleepers
+from .search import Found, Frontier, Plans, Program, ready, search
+from .sleepers import Sleepers, Watcher
 from .texts import plan_of, text_of
 from .traces import Step, Trace
 from .witness import Witness
@@ -48,9 +50,8 @@ __all__ = [
 STORE: Final = tuple(
     f"cowstate.{name}" for name in ("blocks", "committer", "locks", "waiters", "waits", "writelock")
 )
-"""The modules of the store whose lines are places to switch at, and those that make its locks. Name
-them all for `explore`, and your own besides: without its locks, a thread that waits for one looks
-as if it would never end."""
+"""The modules of the store in which its threads meet. Name them for `explore`, besides your own,
+to switch at the store's own lines; without them each call of a store is one step."""
 
 Granularity: TypeAlias = Literal["line", "instruction"]
 
@@ -135,7 +136,8 @@ def explore(
     Caches of `functools` that they hold are emptied for each. All other code runs at full speed
     between two points, so a module that shares state between threads, or makes its locks, must be
     among them. A line that touches shared state twice is one step here: to tell, make every
-    instruction a point.
+    instruction a point. So is a call of a store, but where it waits, and at the lines of *modules*
+    that it calls: to switch at those of the store, name `STORE` as well.
 
     Threads and executors that the program starts are scheduled as those that it returns. Daemons,
     and the threads of an executor, may wait for ever. What runs in the check is one thread again,
@@ -149,20 +151,23 @@ def explore(
     Costs a few tenths of a millisecond for a schedule; how many there are grows with the number
     of points to the power of *preemptions*. With *reduction*, schedules that only reorder steps
     which have nothing to do with one another are left out where the source shows that they are
-    such; the outcomes within the bound, and whether one fails, stay the same. What is not
-    understood is taken to touch everything. Finalizers that run because a step dropped the last
-    reference are not counted among what the step touches.
+    such: what is done under one lock takes as many as there are orders to take it in. The outcomes
+    within the bound, and whether one fails, stay the same. What is not understood is taken to touch
+    everything. Finalizers that run because a step dropped the last reference are not counted among
+    what the step touches.
 
     Args:
         program: see `Program`. An exception out of any of its functions is a failure.
-        modules: modules, or their names; `STORE` for those of a store.
+        modules: modules, or their names.
         preemptions: the bound; None for all schedules there are.
         max_schedules: give up after so many; see `Exploration.complete`.
         every: "line", or "instruction" to make each one a switch point.
         timeouts: try out, as preemptions, that timed waits time out while others could still
-            run. Else they time out only when nobody can.
+            run. Else they time out only when nobody can. Without a bound there is no end then, if
+            something waits again after each timeout.
         reduction: leave out schedules that come to the same as others; only where each line is
-            a point, for an instruction is told apart from its line by nothing.
+            a point, for an instruction is told apart from its line by nothing. Code that is not
+            understood is not taken to exchange locks.
 
     Raises:
         ArgumentTypeError: what *program* returns is no program; a coroutine function is none.
@@ -187,14 +192,10 @@ def explore(
     check_bound_or_none("max_schedules", max_schedules, 1)
     territory = Territory(modules)
     instructions = every == "instruction"
-    scheduler = Scheduler(
-        territory,
-        instructions=instructions,
-        timeouts=timeouts,
-        watcher=Sleepers(Reduction(territory)) if reduction and not instructions else None,
-    )
+    watcher, plans = _reduced(territory, preemptions, reduction and not instructions, timeouts)
+    scheduler = Scheduler(territory, instructions=instructions, timeouts=timeouts, watcher=watcher)
     with ready(program, scheduler, territory) as runner:
-        found = search(runner, Frontier(preemptions), max_schedules)
+        found = search(runner, plans, max_schedules)
     return _told(program, found, territory, every, preemptions)
 
 
@@ -342,6 +343,19 @@ def _planned(
     switches, preempting = plan_of(schedule)
     named = Territory(modules).given
     return Schedule(switches, named, every, schedule), Plan(switches, preempting=preempting)
+
+
+def _reduced(
+    territory: Territory, preemptions: int | None, reduction: bool, timeouts: bool
+) -> tuple[Watcher | None, Plans]:
+    """Return who watches the runs, and who says which are to come."""
+    if not reduction:
+        return None, Frontier(preemptions)
+    if timeouts:
+        # That a wait may end by itself at any moment is no race.
+        return Sleepers(Reduction(territory)), Frontier(preemptions)
+    chronicle = Chronicle(Reduction(territory))
+    return chronicle, Backtracking(preemptions, chronicle)
 
 
 def _told(

@@ -207,7 +207,7 @@ class Frontier:
 
     def add(self, scheduler: Scheduler) -> None:
         """Note what might have gone otherwise in the latest run."""
-        for at, path, before, free, costly in scheduler.decisions:
+        for at, path, before, free, costly, _ in scheduler.decisions:
             for others, cost in ((free, 0), (costly, 1)):
                 cost += self._spent
                 while others and len(self._plans) <= cost:

@@ -1,4 +1,7 @@
-"""The threads that must not go on yet, since others would only be reordered: see `reduction`."""
+"""The threads that must not go on yet, since others would only be reordered: see `reduction`.
+
+The way to reduce where timeouts are tried out.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Final, Protocol
 from .footprints import Footprint
 from .workers import Worker
 
-__all__ = ["Reduction", "Sleepers", "Watcher"]
+__all__ = ["Reduction", "Sleepers", "Watcher", "user_of"]
 
 _HERE: Final = __file__.removesuffix("sleepers.py")
 
@@ -32,7 +35,14 @@ class Reduction(Protocol):
 
 
 class Watcher:
-    """Is told what the threads of a run do, and asked which of them are worth trying: all."""
+    """Is told what the threads of a run do, and asked which of them are worth trying: all.
+
+    Attributes:
+        looks_back: whether it may find out later that a thread should have been left at a point
+            that was passed on the way to what the plan asks for.
+    """
+
+    looks_back = False
 
     def begin(self) -> None:
         """Another run begins."""
@@ -49,17 +59,23 @@ class Watcher:
         """Return the frame at which *worker* uses a primitive; None if nobody needs to know."""
         return worker.frame
 
+    def note_begin(self, worker: Worker) -> None:
+        """*worker* takes part from now on."""
+
     def preempt(self, worker: Worker) -> None:
         """*worker* could go on, and is left."""
 
-    def proceed(self, worker: Worker) -> None:
-        """*worker* goes on."""
+    def proceed(self, worker: Worker, at: int) -> None:
+        """*worker* goes on, after the point of that number."""
 
     def note_use(self, primitive: object) -> None:
         """*primitive* is used, or somebody tries to."""
 
     def note_end(self, worker: Worker) -> None:
         """*worker* has ended."""
+
+    def note_left(self, workers: Iterable[Worker]) -> None:
+        """The run is over, and *workers* wait."""
 
 
 class Sleepers(Watcher):
@@ -97,17 +113,14 @@ class Sleepers(Watcher):
 
     def user(self, worker: Worker) -> FrameType | None:
         """Return the frame at which *worker* stands, if it uses a primitive itself."""
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None and frame.f_code.co_filename.startswith(_HERE):
-            frame = frame.f_back
-        return frame if frame is worker.frame else None
+        return user_of(worker)
 
     def preempt(self, worker: Worker) -> None:
         """*worker* could go on, and is left: it sleeps."""
         if not self.redundant:
             self._asleep[worker] = self._reduction.footprint(worker)
 
-    def proceed(self, worker: Worker) -> None:
+    def proceed(self, worker: Worker, at: int) -> None:  # noqa: ARG002
         """*worker* goes on: who waits for something like that wakes."""
         if worker in self._asleep:
             self.redundant = True
@@ -129,3 +142,11 @@ class Sleepers(Watcher):
         for worker, planned in list(self._asleep.items()):
             if planned.meets(done):
                 del self._asleep[worker]
+
+
+def user_of(worker: Worker) -> FrameType | None:
+    """Return the frame at which *worker* stands, if it is the one that uses a primitive now."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    return frame if frame is worker.frame else None

@@ -7,16 +7,17 @@ import concurrent.futures.thread
 import queue
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import get_ident
 from types import ModuleType
 from typing import Any, Final
 
+from .. import delivery, locks, waiters
 from .adoption import Adoption
 from .counters import Barrier, BoundedSemaphore, Semaphore
-from .primitives import Condition, Event, Lock, RLock
+from .primitives import Condition, Event, Lock, Primitive, RLock
 from .queues import LifoQueue, PriorityQueue, Queue, SimpleQueue
 from .scheduler import Scheduler
 from .threads import start_new, threads_known_to, timer
@@ -43,6 +44,8 @@ _OF_THREAD: Final[dict[str, Callable[..., Any]]] = {
     "allocate_lock": Lock,
     "start_new_thread": start_new,
 }
+# Those that make the locks, the queues and the threads of a store.
+_OF_THE_STORE: Final = (delivery, locks, waiters)
 # Whose own locks have to be known for those of the program to work: a subclass of a queue, and
 # the executors.
 _BESIDES: Final = (queue, concurrent.futures.thread, sys.modules[Future.__module__])
@@ -76,7 +79,7 @@ class StandIn:
         scheduler: Scheduler,
         real: Any,
         make: Callable[..., Any],
-        homes: frozenset[int],
+        homes: Mapping[int, bool],
     ) -> None:
         self._scheduler = scheduler
         self._real = real
@@ -84,9 +87,13 @@ class StandIn:
         self._homes = homes
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._scheduler.knows(get_ident()) and id(sys._getframe(1).f_globals) in self._homes:
-            return self._make(self._scheduler, *args, **kwargs)
-        return self._real(*args, **kwargs)
+        home = id(sys._getframe(1).f_globals)
+        if home not in self._homes or not self._scheduler.knows(get_ident()):
+            return self._real(*args, **kwargs)
+        made = self._make(self._scheduler, *args, **kwargs)
+        if self._homes[home] and isinstance(made, Primitive):
+            made.quiet = True
+        return made
 
     def __instancecheck__(self, instance: object) -> bool:
         kinds = [each for each in (self._real, self._make) if isinstance(each, type)]
@@ -115,10 +122,14 @@ def known_to(scheduler: Scheduler, modules: Sequence[ModuleType]) -> Generator[C
     """Have *modules* make and use locks, queues and threads that *scheduler* knows.
 
     By whatever name they know the real ones. Yields what is to be called before each schedule.
-    Threads that do not take part go on making real ones.
+    Threads that do not take part go on making real ones. So do the modules of the store, whether
+    they are named or not; if not, to use theirs is no switch point.
     """
-    looked_into = (*modules, *(each for each in _BESIDES if each not in modules))
-    homes = frozenset(id(vars(module)) for module in looked_into)
+    looked_into = tuple(dict.fromkeys((*modules, *_BESIDES, *_OF_THE_STORE)))
+    homes = {
+        id(vars(module)): module in _OF_THE_STORE and module not in modules
+        for module in looked_into
+    }
 
     def standing_in(real: Any, make: Callable[..., Any]) -> StandIn:
         return StandIn(scheduler, real, make, homes)

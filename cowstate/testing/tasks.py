@@ -121,6 +121,7 @@ def replay_tasks(program: TaskProgram, schedule: TaskSchedule | str) -> Trace:
     rest.
 
     Raises:
+        ArgumentTypeError: what *program* returns is no program.
         ArgumentValueError: the text is none of a schedule.
         NondeterminismError: the schedule does not fit the program, which may have changed.
 

@@ -34,7 +34,7 @@ class Witness(Watcher):
         """Forget the last run."""
         self._seen.clear()
 
-    def proceed(self, worker: Worker) -> None:
+    def proceed(self, worker: Worker, at: int) -> None:  # noqa: ARG002
         """*worker* goes on."""
         touched = self._reduction.footprint(worker)
         self._seen.append(_Access(worker.name, self._reduction.position(worker), touched))

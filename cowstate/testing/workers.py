@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from types import FrameType
+from types import CellType, FrameType, FunctionType
 from typing import Final
 
 from .tracing import TraceFunction
@@ -43,6 +43,7 @@ class Worker:
         expired: whether it does so.
         awaited: what it waits for, in words.
         grace: how many more switch points it may pass once the schedule is over.
+        settled: the variables of other functions that *job* uses and that were bound when it began.
         lost: whether it did not come back in time, and is not to be given another function.
     """
 
@@ -75,6 +76,13 @@ class Worker:
         self.frame: FrameType | None = None
         self.at: object = None
         self.entered: list[object] = []
+        self.settled = _bound_variables(job)
+
+    def can_go_on(self, by_timeout: bool) -> bool:
+        """Whether it may be given the baton, if *by_timeout* also because a wait is up."""
+        if self.over:
+            return False
+        return self.ready is None or self.ready() or (by_timeout and self.timed)
 
     def go(self) -> None:
         """Give it the baton."""
@@ -108,3 +116,18 @@ class Worker:
             if self.job is None:
                 return
             self._perform(self)
+
+
+def _bound_variables(job: Callable[[], object] | None) -> frozenset[str]:
+    if not isinstance(job, FunctionType):
+        return frozenset()
+    cells = zip(job.__code__.co_freevars, job.__closure__ or (), strict=True)
+    return frozenset(name for name, cell in cells if _is_bound(cell))
+
+
+def _is_bound(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True

@@ -47,8 +47,8 @@ PURE = {
     str(Path(PACKAGE, f"{name}.py"))
     for name in (
         "aggregate", "blame", "changes", "derivation", "draft", "exact", "index", "invariants",
-        "keys", "lineage", "lookups", "maps", "ordered", "ranges", "records", "ring", "schema",
-        "snapshot", "totals", "transactions", "tree", "views", "workspace",
+        "keys", "kinds", "lineage", "lookups", "maps", "ordered", "ranges", "records", "ring",
+        "schema", "snapshot", "thawing", "totals", "transactions", "tree", "views", "workspace",
     )
 }  # fmt: skip
 """The modules that hold nothing: any line of them may fail, for want of memory say."""
@@ -203,7 +203,10 @@ def derived_values(snapshot: Any) -> dict[str, Any]:
     """Everything that a snapshot derives from its records, in a form that can be compared."""
     derivation = snapshot._lineage.derivation
     indexes = {
-        name: {value: set(snapshot.find_all(name, value)) for value in snapshot._indexes[place]}
+        name: {
+            value: set(snapshot.find_all(name, value))
+            for value, _ in snapshot._indexes[place].items()
+        }
         for name, place in derivation.index_positions.items()
     }
     totals = {name: snapshot.total(name) for name in derivation.total_positions}

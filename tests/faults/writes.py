@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -23,6 +22,7 @@ from cowstate import (
     Store,
     WaitTimeoutError,
 )
+from tests import sweeps
 from tests.faults.injection import (
     PATIENCE,
     Place,
@@ -76,6 +76,10 @@ def derived(records: Any, kind: type[AnyStore] = Store) -> AnyStore:
 
 def aging(records: Any, kind: type[AnyStore] = Store) -> AnyStore:
     return kind(records, history=History(versions=8, seconds=3600, clock=lambda: 0.0))
+
+
+def thawing(records: Any, kind: type[AnyStore] = Store) -> AnyStore:
+    return kind(records, maps="frozen+tree")
 
 
 BUILDS = {"bare": bare, "derived": derived, "aging": aging}
@@ -339,14 +343,15 @@ def everywhere(
     follow: Follow = alone,
     where: Callable[[CodeType], bool] = in_package,
     also: Callable[[AnyStore], None] = lambda store: None,
+    every: int | None = None,
 ) -> int:
     """Raise at the first point, the second ... of *write*; return at how many places.
 
     Of the opcodes every fifth only, for one pending exception mostly comes up where the next one
-    does: all of them with ``COWSTATE_LAWS=all``.
+    does; more or fewer as `tests.sweeps` says, or each *every*-th.
     """
     expected = outcomes(build, write, follow)
-    step = 5 if inject is interrupt_at_opcode and os.environ.get("COWSTATE_LAWS") != "all" else 1
+    step = every or sweeps.step(5 if inject is interrupt_at_opcode else 1)
     number = 1 - step
     places: list[Place] = []
     while True:

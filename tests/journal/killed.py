@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,7 +22,15 @@ EACH = 12
 """How many commits each thread makes, if not said, of two keys each that are always equal."""
 
 
-def write(path: str, told: str, threads: int, each: int = EACH) -> None:
+def nothing() -> None:
+    pass
+
+
+def write(
+    path: str, told: str, threads: int, each: int = EACH, begin: Callable[[], object] = nothing
+) -> None:
+    """Write; *begin* is called at the beginning of each thread."""
+    begin()
     log = os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def say(what: str) -> None:
@@ -33,6 +42,7 @@ def write(path: str, told: str, threads: int, each: int = EACH) -> None:
     store.subscribe(lambda commit: heard.append(commit.version))
 
     def work(number: int) -> None:
+        begin()
         for n in range(1, each + 1):
 
             def both(tx: Any, n: int = n) -> None:
@@ -90,11 +100,19 @@ def check(path: Path, told: Path, threads: int) -> str:
     return "closed" if "memory " in text else "opened" if "opened" in lines else "killed early"
 
 
-if __name__ == "__main__":
+def main(
+    path: str, told: str, threads: int, each: int = EACH, begin: Callable[[], object] = nothing
+) -> int:
+    """Write, and return the status to end with: 3 if it was told that it cannot."""
     try:
-        write(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+        write(path, told, threads, each, begin)
     except JournalFileError:
         raise
     except JournalError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(3)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])))

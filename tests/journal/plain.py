@@ -25,6 +25,7 @@ class PlainLog:
         rows: they.
         faults: what becomes of the next writes, one each, and of asking: "before" and "after"
             fail before and after the rows are there; "mute" does not answer.
+        begun: the records that were there before them.
     """
 
     path = "memory"
@@ -34,15 +35,19 @@ class PlainLog:
     schema = 0
     longest_key = 1_000
 
-    def __init__(self, faults: Sequence[str] = ()) -> None:
+    def __init__(self, faults: Sequence[str] = (), begun: Mapping[str, int] | None = None) -> None:
+        self.begun = begun or {}
         self.rows: list[Row] = []
         self.faults = list(faults)
 
     def standing(self) -> Standing:
         return Standing(0, 0.0, None)
 
-    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
-        return iter(())
+    def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:
+        found: list[tuple[Encoded, Encoded]] = [
+            (f'"{key}"', str(n)) for key, n in self.begun.items()
+        ]
+        return iter([found])
 
     def write(self, rows: Sequence[Row]) -> None:
         fault = self.faults.pop(0) if self.faults else ""
@@ -86,9 +91,10 @@ def plain_store(
     options: Mapping[str, Any],
     clock: Callable[[], float] = lambda: 0.0,
     sync: Sync = "full",
+    eager: bool = False,
 ) -> JournaledStore[str, int]:
     encoder = Encoder(Codec[str, int](key=str, record=int, meta=str), str, True, clock)
-    return JournaledStore(log, encoder, sync, options, interval=1e9)
+    return JournaledStore(log, encoder, sync, options, interval=1e9, eager=eager)
 
 
 def versions(log: PlainLog) -> list[int]:

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 import cowstate
-from cowstate import CompactedError, History, Meter, Store
+from cowstate import ArgumentTypeError, History, Meter, Store
 from cowstate.journal import JournalClosedError, JournalError, group
 from tests.journal.files import Slot, Slots, check_slots, on_disk, opened, raising, troubled
 
@@ -36,6 +36,9 @@ def test_a_write_does_not_wait_and_the_disk_follows(tmp_path: Path) -> None:
         assert (heard, store.journal.durable, on_disk(path)[1]) == ([1, 2, 3], 0, [])
         store.journal.wait_durable(2)
         assert (store.journal.durable, on_disk(path)[1]) == (3, [1, 2, 3])
+        for version in (None, "4", 4.0, True):
+            with pytest.raises(ArgumentTypeError, match="a version is a whole number"):
+                store.journal.wait_durable(version)  # type: ignore[arg-type]
         store.set_meta("open")
         check_slots(store)
     with opened(path) as again:
@@ -121,14 +124,15 @@ def test_what_was_is_found_beside_what_is_not_written_yet(tmp_path: Path) -> Non
     with behind(tmp_path / "slots.db", history=History(versions=1)) as store:
         for n in range(1, 4):
             store.set("a", Slot(n))
-        with pytest.raises(CompactedError):
-            store.at(1)
-        store.journal.flush()
+        assert store.at(1)["a"] == Slot(1)  # neither in memory nor on disk, so it is written now
+        assert store.journal.durable == 3
         for n in range(4, 7):
             store.set("a", Slot(n))
         assert [store.at(n).get("a") for n in range(4)] == [None, Slot(1), Slot(2), Slot(3)]
+        assert store.journal.durable == 3
         assert store.as_of(1e10)["a"] == Slot(6)
         assert store.journal.durable == 6
+        assert store.revert(3).after["a"] == Slot(3)
 
 
 def test_the_end_of_the_program_writes_the_rest(tmp_path: Path) -> None:

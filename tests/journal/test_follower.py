@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ from cowstate import (
 from cowstate.journal import (
     Follower,
 )
+from tests.commanding import interrupt
 from tests.journal.files import INDEXES, Slot, Slots, opened
 from tests.journal.followed import QUANTITY, SOON, following
 from tests.standing import check_derived
@@ -192,12 +192,14 @@ def test_it_knows_how_far_it_is(both: tuple[Slots, Follower[str, Slot]]) -> None
 
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have had ignored
 from cowstate.journal import follow
 from tests.journal.files import Slot
 follower = follow(sys.argv[1], key=str, record=Slot, meta=str)
+commits = follower.feed()  # from now on: whoever reads that it is ready, writes
 print("ready", flush=True)
-for commit in follower.feed():
+for commit in commits:
     print(commit.version, commit.after["a"].quantity, flush=True)
     if commit.version == 20:
         break
@@ -226,7 +228,6 @@ def test_another_process_follows_and_ctrl_c_ends_it(tmp_path: Path) -> None:
             try:
                 assert another.stdout is not None
                 assert another.stdout.readline() == "ready\n"
-                another.send_signal(signal.SIGINT)
-                assert another.wait(5 * SOON) != 0
+                assert interrupt(another) != 0
             finally:
                 another.kill()  # likewise

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import sqlite3
 import weakref
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from threading import enumerate as enumerate_threads
 
 import pytest
@@ -28,7 +30,7 @@ from cowstate.journal import (
     open_store,
 )
 from tests.journal.files import Slot, Slots, opened
-from tests.journal.followed import SOON, following
+from tests.journal.followed import SOON, at_rest, following
 
 
 def test_closed_it_ends_whoever_waits_and_reads_on(
@@ -106,6 +108,7 @@ def test_a_file_that_was_put_back_ends_it(tmp_path: Path) -> None:
             store.set("a", Slot(2))
             store.set("a", Slot(3))
         with following(path, every=SOON) as follower:
+            at_rest(follower)  # else it may read what is half written, which is another trouble
             path.write_bytes(copy.read_bytes())  # in place, as cp does
             with opened(path) as store:
                 for n in range(count):
@@ -122,6 +125,7 @@ class Other(Record):
 def test_a_log_with_a_gap_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "slots.db"
     with opened(path) as store, following(path, every=SOON) as follower:
+        at_rest(follower)  # else it may read the one that is about to go
         for n in range(4):
             store.set("a", Slot(n))
         connection = sqlite3.connect(path)
@@ -190,12 +194,14 @@ def test_what_cannot_be_followed_is_refused(tmp_path: Path) -> None:
         store.set("a", Slot(1))
     with pytest.raises(JournalFileError, match="not of these types"):
         follow(path, key=str, record=Other)
-    for wrong in ({"every": 0}, {"every": "soon"}, {"maps": "none"}, {"schema": -1}):
+    wrong_times = (0, -1, math.nan, math.inf, 1e10, 10**400)
+    for wrong in (*({"every": time} for time in wrong_times), {"maps": "none"}, {"schema": -1}):
         with pytest.raises(ArgumentValueError):
             following(path, **wrong)
-    for kind in ({"history": 5}, {"schema": "1"}):
+    for kind in ({"every": "soon"}, {"every": True}, {"history": 5}, {"schema": "1"}):
         with pytest.raises(ArgumentTypeError):
             following(path, **kind)
+    following(path, every=TIMEOUT_MAX).close()  # which wakes it
     with pytest.raises(ArgumentTypeError):
         follow(5, key=str, record=Slot)  # type: ignore[call-overload]
 

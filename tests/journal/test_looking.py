@@ -111,7 +111,7 @@ def test_looking_is_possible_while_it_is_written(
         (("log", "FILE", "--last", "0"), "'0' is no number of commits"),
         (("log", "FILE", "--last", "-3"), "'-3' is no number of commits"),
         (("show", "nowhere\0"), "cannot be read: "),
-        (("log", "MISSING"), "cannot be read: unable to open database file"),
+        (("log", "MISSING"), "is not there; name the file"),
         (("log", "OTHER"), "is no file of a store that this version knows"),
         (("verify", "TEXT"), "cannot be read: file is not a database"),
     ],
@@ -211,3 +211,14 @@ def test_a_time_that_is_none_is_shown_as_it_is(
     connection.execute("UPDATE commits SET time = 1e300 WHERE version = 2")
     connection.close()
     assert "1e+300?" in printed(capsys, "log", file)
+
+
+def test_a_time_that_is_no_number_is_passed_over(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("UPDATE commits SET time = 'noon'")
+    connection.close()
+    assert "'noon'?" in printed(capsys, "log", file)
+    assert '"lag": null' in printed(capsys, "watch", file, "--count", "1", "--json")
+    assert printed(capsys, "show", file, "--as-of", "1e10").startswith("version 0, ")

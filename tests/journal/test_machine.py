@@ -1,4 +1,4 @@
-"""A journaled store and a plain model in lockstep, with crashes, faults and reopenings as steps."""
+"""A journaled store, its follower and a model in lockstep; crashes and reopenings are steps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cowstate import Codec, CompactedError, ConflictError, History
+from cowstate import Codec, CompactedError, ConflictError, History, Lagged
 from cowstate.cli import main
-from cowstate.journal import JournaledStore, JournalError, UnknownOutcomeError
+from cowstate.journal import Follower, JournaledStore, JournalError, UnknownOutcomeError
 from cowstate.journal.encoded import Encoder
 from cowstate.journal.log import Log
 from tests.journal.files import INDEXES, Slot, Slots, TroubledLog, Troubles, on_disk, raising
+from tests.journal.followed import QUANTITY, SOON, following
+from tests.standing import check_derived
 
 KEYS = st.sampled_from("abcd")
 SLOTS = st.builds(Slot, st.integers(0, 5), st.sampled_from(["", "ann", "bob"]))
@@ -27,8 +29,8 @@ Facts = tuple[dict[str, Slot], str | None]
 class JournalMachine(RuleBasedStateMachine):
     """What was acknowledged is there, what failed is not, and each version is what it was.
 
-    Over a file. What makes a place another one is in five functions: `make`, `log_of`, `seen`,
-    `crash` and `leave`.
+    Over a file. What makes a place another one is in six functions: `make`, `log_of`,
+    `follower_of`, `seen`, `crash` and `leave`.
     """
 
     store: Slots
@@ -43,6 +45,10 @@ class JournalMachine(RuleBasedStateMachine):
         """The log of that, anew."""
         return TroubledLog(self.path)
 
+    def follower_of(self) -> Follower[str, Slot]:
+        """Who follows that, anew."""
+        return following(self.path, every=SOON)
+
     def seen(self) -> tuple[dict[str, str], list[int]]:
         """What another program sees there."""
         return on_disk(self.path)
@@ -54,6 +60,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.oldest = 0
         self.heard: list[int] = []
         self.open()
+        self.follow()
 
     def open(self) -> None:
         self.log = self.log_of()
@@ -65,6 +72,11 @@ class JournalMachine(RuleBasedStateMachine):
         heard: list[int] = []
         self.heard = heard
         self.store.subscribe(lambda commit: heard.append(commit.version))
+
+    def follow(self) -> None:
+        self.follower = self.follower_of()
+        self.feed = self.follower.feed()
+        self.followed = self.follower.snapshot().version
 
     # Writes, of which the model knows what they do.
 
@@ -159,6 +171,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.leave()
         self.home, self.path = home, home / "slots.db"
         self.open()
+        self.follow()
 
     @rule()
     def close_and_open(self) -> None:
@@ -182,6 +195,25 @@ class JournalMachine(RuleBasedStateMachine):
             return
         assert (dict(found), found.meta, found.version) == (*self.history[version], version)
 
+    @rule()
+    def catch_up(self) -> None:
+        """The follower is as the model, and was each version in turn, but for what it was told."""
+        newest = len(self.history) - 1
+        now = self.follower.wait_for(version=newest, timeout=SOON)
+        assert now.version == newest
+        check_derived(self.follower, INDEXES, QUANTITY)
+        for item in iter(self.feed.poll, None):
+            if isinstance(item, Lagged):
+                assert item.missed_from == self.followed + 1
+                assert item.snapshot.version <= self.oldest
+                came = item.snapshot
+            else:
+                assert item.version == self.followed + 1
+                came = item.after
+            self.followed = came.version
+            assert (dict(came), came.meta) == self.history[self.followed]
+        assert self.followed == newest
+
     @invariant()
     def memory_and_disk_are_as_the_model(self) -> None:
         if not hasattr(self, "store"):
@@ -198,6 +230,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert versions == list(range(self.oldest + 1, now.version + 1))
 
     def leave(self) -> None:
+        self.follower.close()
         self.store.close()
         shutil.rmtree(self.home)
 
@@ -207,6 +240,8 @@ class JournalMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
+            if hasattr(self, "follower"):
+                self.follower.close()
             self.store.close()
             self.check_all()
             self.leave()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -126,6 +127,18 @@ def test_where_nothing_can_be_written_nothing_is_opened(tmp_path: Path) -> None:
         open_store(3, key=str, record=int)  # type: ignore[call-overload]
     with pytest.raises(ArgumentValueError, match="sync must be 'full', 'normal' or 'interval'"):
         open_store(tmp_path / "a.db", key=str, record=int, sync="often")  # type: ignore[call-overload]
+    for much in (0, math.nan, math.inf, 10**400):
+        with pytest.raises(ArgumentValueError, match="interval must be seconds above 0 and at"):
+            opened(tmp_path / "a.db", sync="interval", interval=much)
+    with pytest.raises(ArgumentTypeError, match="interval must be a number of seconds, not True"):
+        opened(tmp_path / "a.db", sync="interval", interval=True)
+    for option, least in (("lease", "seconds above 0"), ("wait", "seconds, at least 0")):
+        for wrong in (-1, math.nan, math.inf, 10**400):
+            with pytest.raises(ArgumentValueError, match=f"{option} must be {least}"):
+                opened(tmp_path / "a.db", **{option: wrong})
+        for word in (True, "x"):
+            with pytest.raises(ArgumentTypeError, match=f"{option} must be a number of seconds"):
+                opened(tmp_path / "a.db", **{option: word})
     with pytest.raises(ArgumentTypeError, match="is no type that msgspec reads"):
         open_store(tmp_path / "a.db", key=str, record=3)
     assert os.listdir(tmp_path) == []
@@ -251,6 +264,7 @@ def test_two_records_for_one_key_are_refused(tmp_path: Path) -> None:
         "DELETE FROM writer",
         "DELETE FROM about",
         "UPDATE about SET form = 'xml'",
+        "UPDATE commits SET time = 'noon'",
     ],
 )
 def test_a_file_that_somebody_else_wrote_to_is_refused(statement: str, tmp_path: Path) -> None:
@@ -272,6 +286,8 @@ def test_an_option_that_there_is_not_makes_no_file(tmp_path: Path) -> None:
             opened(path, **options)
     with pytest.raises(ArgumentValueError, match="without a null character"):
         opened(tmp_path / "slots\0.db")
+    with pytest.raises(ArgumentValueError, match="schema must be from 0 to 2147483647"):
+        opened(path, schema=2**63)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from cowstate import Record
 from cowstate.cli import main
 from cowstate.journal import JournalFileError, open_store
 from cowstate.journal.watching import drawn, looks
+from tests.commanding import INTERRUPTIBLE, interrupt
 from tests.journal.files import Slot, opened
 
 
@@ -109,14 +108,13 @@ def test_ctrl_c_ends_it_well(tmp_path: Path) -> None:
     path = tmp_path / "slots.db"
     with opened(path) as store:
         store.set("a", Slot(3))
-        command = [sys.executable, "-m", "cowstate", "watch", str(path), "--json"]
+        command = [sys.executable, "-c", INTERRUPTIBLE, "watch", str(path), "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
             try:
                 assert watching.stdout is not None
                 assert json.loads(watching.stdout.readline())["version"] == 1
                 store.set("a", Slot(4))
                 assert json.loads(watching.stdout.readline())["version"] == 2
-                os.kill(watching.pid, signal.SIGINT)
-                assert watching.wait(60) == 0
+                assert interrupt(watching) == 0
             finally:
                 watching.kill()  # where SIGINT is ignored, it fails, and does not hang

@@ -20,8 +20,9 @@ class Unencoded(Encoder[Any, Any]):
         super().__init__(Codec(key=str, record=str), str, True)
         self._start = start
 
-    def records(self, rows: Iterable[Any]) -> list[tuple[Any, Any]]:
-        return [(key, self._start[key]) for key, _ in rows]
+    def read(self, parts: Iterable[Any]) -> tuple[dict[Any, Any], int]:
+        found = {key: self._start[key] for rows in parts for key, _ in rows}
+        return found, len(found)
 
     def row_of(self, commit: Any) -> Row:
         return Row(commit.version, 0.0, [], None)
@@ -34,8 +35,8 @@ class Beginning(PlainLog):
         super().__init__()
         self._start = start
 
-    def records(self) -> Iterator[tuple[Any, Any]]:
-        return iter([(key, "") for key in self._start])
+    def records(self) -> Iterator[list[tuple[Any, Any]]]:
+        return iter([[(key, "") for key in self._start]])
 
 
 def journaled(start: Mapping[Any, Any] = {}, **options: Any) -> JournaledStore[Any, Any]:

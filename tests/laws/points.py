@@ -22,13 +22,11 @@ from typing import Any, TypeVar
 import cowstate
 from tests import standing
 from tests.standing import HungError, stacks
+from tests.sweeps import EVERYTHING, as_many
 
 T = TypeVar("T")
 
 PACKAGE = str(Path(cowstate.__file__).parent) + os.sep
-HOW_MUCH = os.environ.get("COWSTATE_LAWS", "1")
-"""``all`` for every point, else how many times as many as usual."""
-EVERYTHING = HOW_MUCH == "all"
 FEW = 3
 """How many violations are shown of one test."""
 
@@ -142,12 +140,18 @@ def sample(name: str, points: Sequence[T], most: int) -> Sequence[T]:
 
     *most* of them, or, with ``COWSTATE_LAWS=10``, ten times as many.
     """
-    if not EVERYTHING:
-        most *= int(HOW_MUCH)
+    most = as_many(most)
     if EVERYTHING or len(points) <= most:
         return points
     chosen = random.Random(zlib.crc32(f"{SEED} {name}".encode())).sample(range(len(points)), most)
     return [points[number] for number in sorted(chosen)]
+
+
+def spread(points: int, most: int) -> range:
+    """Some of so many *points*, from the first on, at even distances: as many as `sample` takes."""
+    if EVERYTHING:
+        return range(1, points + 1)
+    return range(1, points + 1, max(1, -(-points // as_many(most))))
 
 
 class Violations:
@@ -174,7 +178,8 @@ class Violations:
 
     def check(self) -> None:
         """Fail if there are any, or if too few points were tried to say that there are none."""
-        assert self.missed <= self.points // 10, f"{self.missed} of {self.points} were not reached"
+        few = max(1, self.points // 10)
+        assert self.missed <= few, f"{self.missed} of {self.points} were not reached"
         if self.found:
             seed = "" if EVERYTHING else f" (seed {SEED}; COWSTATE_LAWS_SEED chooses another)"
             raise AssertionError(

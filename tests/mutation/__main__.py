@@ -3,6 +3,7 @@
     python -m tests.mutation                              the core and the pure parts of positions
     python -m tests.mutation --module cowstate/maps.py    one module, or several
     python -m tests.mutation --sample 40 --thorough       some mutants of each, and all killers
+    python -m tests.mutation --near                       the tests nearest to each module alone
 
 README.md beside this file says how to read what it prints. It ends with 0 if enough mutants were
 killed; with 1 if not, or if the list of explained mutants is not true; with 2 if it cannot run.
@@ -57,7 +58,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="which ones, with --sample")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--least", type=float, default=97.0, metavar="PERCENT")
-    parser.add_argument("--thorough", action="store_true", help="ask the tests of faults, too")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--near", action="store_true", help="ask the nearest tests alone")
+    which.add_argument("--thorough", action="store_true", help="ask the tests of faults, too")
     parser.add_argument("--explained", action="store_true", help="try those on the list as well")
     parser.add_argument("--list", action="store_true", help="show the mutants and try none")
     return parser.parse_args(argv)
@@ -74,10 +77,15 @@ def chosen(module: str, options: argparse.Namespace) -> list[Mutant]:
 
 
 def tried(
-    module: str, mutants: Sequence[Mutant], workshops: Sequence[Workshop], thorough: bool
+    module: str,
+    mutants: Sequence[Mutant],
+    workshops: Sequence[Workshop],
+    options: argparse.Namespace,
 ) -> Iterator[Verdict]:
     """Yield the verdict on each of *mutants*, in their order, as soon as it is known."""
-    files = stages_of(module, ROOT / "tests", thorough=thorough)
+    files = stages_of(module, ROOT / "tests", thorough=options.thorough)
+    if options.near:
+        files = files[:1]
     stages = [workshops[0].time(names) for names in files]
     free: SimpleQueue[Workshop] = SimpleQueue()
     for workshop in workshops:
@@ -127,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
                 if options.explained or key_of(module, mutant) not in reasons
             ]
             count: Counter[str] = Counter()
-            for verdict in tried(module, mutants, workshops, options.thorough) if mutants else ():
+            for verdict in tried(module, mutants, workshops, options) if mutants else ():
                 if verdict.key not in reasons:
                     count[verdict.by] += 1
                     if verdict.by == "nobody":

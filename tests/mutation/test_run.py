@@ -65,7 +65,7 @@ class Judge:
         return Stage(files, 1.0)
 
     def killer(self, module: str, text: str, stages: Sequence[Stage]) -> tuple[int, bool] | None:
-        return None if "a >= b" in text else (0, False)
+        return None if "a >= b" in text else (len(stages) - 1, False)
 
 
 @pytest.fixture
@@ -104,6 +104,22 @@ def test_a_survivor_ends_it_with_1_until_it_is_explained(
     explain(project, {SAME: "Of equals, either is the later."})
     assert command.main([*PURE, "--least", "100"]) == 0
     assert "100.0 %" in capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("judge")
+def test_who_asks_the_nearest_alone_hears_of_no_others(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "tests/test_other.py").write_text("")
+
+    def killed(*argv: str) -> tuple[int, int]:
+        command.main([*PURE, *argv])
+        out = capsys.readouterr().out
+        row = next(line.split() for line in out.splitlines() if line.startswith("all "))
+        return int(row[2]), int(row[3])
+
+    assert killed()[0] == 0
+    assert killed("--near") == killed()[::-1]
 
 
 @pytest.mark.usefixtures("judge")

@@ -121,7 +121,7 @@ def test_every_option_gets_where_it_belongs(capsys, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "cowstate.positions.command.replay.replay",
-        lambda _, options, __: seen.append(options) or REPORT,
+        lambda _, options, __, suspension: seen.append((options, suspension)) or REPORT,
     )
     text = (
         "replay --symbol=ETHUSDT --step=0.5 --quantity=2 --levels=3 --reconcile=700 --latency=9 "
@@ -130,9 +130,27 @@ def test_every_option_gets_where_it_belongs(capsys, monkeypatch):
     assert main(text.split()) == 0
     faults = Faults(lose_event=0.1, double_event=0.2, delay_event=0.3, lose_answer=1, seed=-4)
     ours = GridConfig("ETHUSDT", Decimal("0.5"), Decimal(2), 3, "grid")
-    assert seen == [ReplayOptions(ours, 700, 9, threads=True, faults=faults)]
+    assert seen == [(ReplayOptions(ours, 700, 9, threads=True, faults=faults), None)]
     assert main(["replay"]) == 0
-    assert seen[1] == ReplayOptions(grid())
+    assert seen[1] == (ReplayOptions(grid()), None)
+
+
+def test_a_run_is_kept_in_a_file_and_resumed(capsys, tmp_path):
+    argv = ["--count=1500", "--step=5"]
+    whole = report_of(capsys, *argv)
+    kept = [*argv, f"--journal={tmp_path / 'run.db'}"]
+    for again in ([], ["--resume"]):
+        report = report_of(capsys, *kept, *again)
+        assert report.pop("wall_seconds") > 0
+        assert report == {name: whole[name] for name in report}
+    assert "there already; --resume" in complaint(capsys, *kept)
+    assert "begun with latency_ms 50, not 9" in complaint(capsys, *kept, "--resume", "--latency=9")
+    assert "say which: --journal" in complaint(capsys, "--resume")
+    assert "holds no replay" in complaint(capsys, "--resume", f"--journal={tmp_path / 'none'}")
+    assert "threads" in complaint(capsys, "--threads", f"--journal={tmp_path / 'none'}")
+    assert main(["show", str(tmp_path / "run.db")]) == 0
+    assert "BTCUSDT" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path / "run.db")]) == 0
 
 
 def test_an_exchange_that_never_answers_is_not_called_settled(capsys):

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.twins import TWINS
+from tests.sweeps import as_many
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
 
 ROOT = Path(__file__).parents[2]
-# About half a minute of each: without the GIL a simulation takes several times as long.
-SEEDS = range(24 if getattr(sys, "_is_gil_enabled", lambda: True)() else 6)
+# About half a minute of each, where the usual number is tried.
+SEEDS = range(max(6, as_many(24)))
 ROUNDS = 4
 
 

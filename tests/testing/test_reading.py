@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections import deque
+from collections import OrderedDict, deque
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cowstate import Store
+from cowstate.journal import open_store
 from cowstate.testing.footprints import Footprint
 from cowstate.testing.known import NotUnderstoodError
 from cowstate.testing.lines import SourceLines
@@ -44,6 +47,7 @@ def world() -> dict[str, Any]:
         "d": {"a": 1, "b": 2, "c": 3},
         "st": {1, 2},
         "dq": deque([1, 2]),
+        "od": OrderedDict(a=1, b=2),
         "Of": type("Of", (Shared,), {"kind": 1}),
         "n": None,
     }
@@ -55,11 +59,14 @@ def state_of(shared: dict[str, Any]) -> list[Any]:
         vars(shared["other"]),
         shared["slotted"].x,
         *(shared[name] for name in ("box", "d", "st", "dq")),
+        list(shared["od"].items()),
         shared["Of"].kind,
     ]
 
 
 UNDERSTOOD = [
+    *("od['a'] = 5", "n = od['b']", "n = od.get('a', 0) + 1", "od.move_to_end('a')"),
+    *("od.popitem(last=False)", "del od['b']", "n = len(od)", "n = d.get('a', 0) + 1"),
     *("s.x = 7", "s.x += 1", "n = s.x", "n = s.y", "s.y = 7", "other.x = 7", "n = other.x"),
     *("slotted.x = 5", "n = slotted.x", "del other.y", "n = s.kind", "n = Of.kind", "Of.kind = 7"),
     *("box[0] = 7", "n = box[0]", "box.append(7)", "n = len(box)", "box.pop()", "n = not box"),
@@ -159,21 +166,37 @@ def test_amid_a_line_an_object_that_was_reached_by_another_is_not_known() -> Non
         touched("n = s.other.x", shared, rest=True)
 
 
-def test_what_a_line_takes_first_is_told_of_locks_alone() -> None:
-    lock = Lock(Scheduler.__new__(Scheduler))
-    shared = world() | {"s": lock, "box": [lock]}
-    for line, taken in (
-        ("with s: pass", lock),
-        ("s.acquire()", lock),
-        ("with other: pass", None),
-        ("n = s.acquire()", None),
+def taken_first(line: str, shared: dict[str, Any]) -> object:
+    function, source = code_of(line)
+    scope = SourceLines(source).scope(function.__code__)
+    assert scope is not None
+    view = View(function.__code__, shared, {}, False)
+    reading = Reading(view, scope, frozenset(), frozenset(), frozenset(), frozenset())
+    try:
+        return reading.taken_first(ast.parse(line).body)
+    except NotUnderstoodError:
+        return None
+
+
+def test_what_a_line_takes_first_is_told_of_locks_and_stores_alone() -> None:
+    lock, store = Lock(Scheduler.__new__(Scheduler)), Store({"n": 0})
+    shared = world() | {"s": lock, "box": store}
+    for line, taken, takes in (
+        ("with s: pass", lock, True),
+        ("s.acquire()", lock, True),
+        ("with other: pass", None, True),
+        ("n = s.acquire()", None, False),
+        ("box.update('n', abs)", store, True),
+        ("n = box.set('n', s)", store, True),
+        # What they are given is looked at before the lock is asked for.
+        ("box.update_all(n, abs)", None, False),
+        ("box.replace_all(n)", None, False),
+        ("other.update(n)", None, True),
     ):
-        function, source = code_of(line)
-        lines = SourceLines(source)
-        scope = lines.scope(function.__code__)
-        assert scope is not None
-        view = View(function.__code__, shared, {}, False)
-        reading = Reading(view, scope, frozenset(), frozenset(), frozenset(), frozenset())
-        node = ast.parse(line).body[0]
-        assert reading.guard_of([node]) is taken
-        assert may_take(node) == (not line.startswith("n ="))
+        assert taken_first(line, shared) is taken, line
+        assert may_take(ast.parse(line).body[0]) == takes, line
+
+
+def test_a_store_with_a_journal_asks_that_first(tmp_path: Path) -> None:
+    with open_store(tmp_path / "kept", key=str, record=int) as kept:
+        assert taken_first("s.update('n', abs)", {"s": kept}) is None

@@ -42,12 +42,13 @@ def test_a_program_that_does_something_else_each_time_is_found_out() -> None:
     def program() -> Any:
         RUNS.append(None)
         odd = len(RUNS) % 2
+        log: list[int] = []
 
         def fickle() -> None:
-            RUNS.copy()
+            log.append(1)
             if odd:
-                RUNS.copy()
-            RUNS.copy()
+                log.append(2)
+            log.append(3)
 
         return [fickle, fickle], None
 

@@ -112,6 +112,7 @@ def test_what_an_index_that_changes_is_said_to_take_is_within_a_factor_of_two_to
         (20, 300),
         many_values=Index(lambda wide: (wide.a, wide.b)),
         unique=Index(lambda wide: (wide.a, wide.c), unique=True),
+        ordered=Index(lambda wide: (wide.a, wide.c), unique=True, ordered=True),
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
+
+from cowstate.errors import ArgumentValueError
 
 from ..instructions import Count
 from ..measure import Figure
@@ -18,6 +21,7 @@ __all__ = [
     "Runs",
     "both",
     "by_place",
+    "filled",
     "least",
     "python_of",
     "pythons",
@@ -29,6 +33,7 @@ NONE: Final = "-"
 
 INSTALLS: Final = {PLAIN: "plain", FAST: "`fast`"}
 
+_BLOCK = re.compile(r"(<!-- table: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _LEAST = 2
 """Columns: what is measured, and one that has measured it."""
 
@@ -62,6 +67,22 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         return "Not measured."
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def filled(text: str, blocks: Mapping[str, Callable[[], str]]) -> str:
+    """Return the *text* of a page with what stands between its marks made anew. Pure.
+
+    Raises:
+        ArgumentValueError: the page asks for a table that there is not.
+    """
+
+    def made(match: re.Match[str]) -> str:
+        if match["name"] not in blocks:
+            known = ", ".join(blocks)
+            raise ArgumentValueError(f"there is no table {match['name']!r}; there are {known}")
+        return f"{match[1]}\n{blocks[match['name']]()}\n\n{match[3]}"
+
+    return _BLOCK.sub(made, text)
 
 
 def python_of(run: Results) -> str:

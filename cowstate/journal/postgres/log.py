@@ -162,8 +162,8 @@ class PostgresLog:
         version, when = found[0] if found else (self._durable, 0.0)
         return Standing(version, when, meta)
 
-    def records(self) -> Iterator[tuple[Encoded, Encoded]]:
-        """Yield the key and the record of each row.
+    def records(self) -> Iterator[list[tuple[Encoded, Encoded]]]:
+        """Yield the key and the record of each row, many at a time.
 
         Raises:
             JournalError: the server cannot be had any more.
@@ -177,11 +177,10 @@ class PostgresLog:
                 raise self._server.refused(error) from error
             raise
 
-    def _fetched(self) -> Iterator[tuple[Encoded, Encoded]]:
+    def _fetched(self) -> Iterator[list[tuple[Encoded, Encoded]]]:
         with self._connection.cursor(name="records") as cursor:
-            cursor.itersize = AT_ONCE
-            cursor.execute(self._texts["records"])
-            yield from ((key, value) for key, value, _ in cursor)
+            cursor.execute(self._texts["pairs"])
+            yield from iter(lambda: cursor.fetchmany(AT_ONCE), [])
 
     def rewrite(self, record: Rewritten, meta: Rewritten, schema: int) -> None:
         """Rewrite every record and meta value, of now and in the log; they are of *schema* then."""

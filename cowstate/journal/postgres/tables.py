@@ -153,6 +153,7 @@ STATEMENTS: Final = {
     "meta": "SELECT value FROM {schema}.meta",
     "reach": ("SELECT (SELECT min(version) FROM {schema}.commits), version FROM {schema}.writer"),
     "records": "SELECT key, value, version FROM {schema}.records",
+    "pairs": "SELECT key, value FROM {schema}.records",
     "backward": "SELECT version, time FROM {schema}.commits ORDER BY version DESC",
     "commits": (
         "SELECT c.version, c.time, coalesce(w.who, ''),"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cowstate import Record
 
+from .config import GridConfig
 from .findings import Findings
 from .ledger import Ledger
 from .model import EXACT
@@ -49,6 +50,7 @@ class Account(Record):
         sightings: how late answers of the venue were seen to be.
         divergences: the last 32 that were proven and are over, oldest first.
         agreed_ms: when both sides were last known to agree exactly, by our clock; None: never.
+        grid: whose slots these are, where they are kept in a file; None in memory alone.
 
     >>> account = Account().corrected(Decimal("-0.05"), 1_000)
     >>> account.unattributed, account.corrected_lately(2_000)
@@ -63,6 +65,7 @@ class Account(Record):
     sightings: tuple[Sighting, ...] = ()
     divergences: tuple[PastDivergence, ...] = ()
     agreed_ms: int | None = None
+    grid: GridConfig | None = None
 
     @property
     def unattributed(self) -> Decimal:
@@ -125,7 +128,7 @@ class Account(Record):
         Of what was saved before there were accounts, or of slots alone, nothing is known.
         """
         account = saved if isinstance(saved, Account) else Account()
-        return account.replace(restored=self.restored + 1)
+        return account.replace(restored=self.restored + 1, grid=self.grid)
 
     def _lately(self, now_ms: int) -> tuple[QuantityCorrection, ...]:
         return tuple(each for each in self.corrections if now_ms - each.time_ms < HOUR_MS)

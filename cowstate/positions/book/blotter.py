@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -103,6 +103,18 @@ class _Entry(NamedTuple):
     changes: ChangeSet[str, InventorySlot]
 
 
+def _entries_of(commits: Iterable[Commit[str, InventorySlot]]) -> list[_Entry]:
+    made: list[_Entry] = []
+    time_ms = 0
+    for commit in commits:
+        changes = commit.changes
+        told = [each.time_ms for change in changes.values() for each in orders_changed(change)]
+        time_ms = max((time_ms, *told))
+        restored = was_restored(commit.before.meta, commit.after.meta)
+        made.append(_Entry(commit.version, time_ms, restored, changes))
+    return made
+
+
 class Blotter:
     """What happened in the latest commits of a store of slots: fills, orders, positions.
 
@@ -112,10 +124,19 @@ class Blotter:
     Args:
         limit: how many commits are kept; 1 or more.
         time_ms: the clock by which they are stamped.
+        earlier: returns the commits of earlier lives, at most *limit*, oldest first; called when
+            somebody first asks. They are stamped with the times at which the venue says that
+            their orders came to be as they are.
     """
 
-    def __init__(self, limit: int, time_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        time_ms: Callable[[], int],
+        earlier: Callable[[], Sequence[Commit[str, InventorySlot]]] = tuple,
+    ) -> None:
         self._time_ms = time_ms
+        self._earlier: Callable[[], Sequence[Commit[str, InventorySlot]]] | None = earlier
         self._guard = Guard()
         self._entries: deque[_Entry] = deque(maxlen=limit)
         # Only the newest commit is kept itself: each keeps a version of everything alive.
@@ -170,6 +191,11 @@ class Blotter:
         return tuple(reversed(found))
 
     def _copied(self) -> tuple[list[_Entry], Commit[str, InventorySlot] | None]:
+        earlier = self._earlier
+        if earlier is not None:
+            # Not with the lock held, for writers wait for that: it is read from a disk.
+            commits = earlier()
+            self._guard.run(self._precede, _entries_of(commits), commits[-1] if commits else None)
         return self._guard.run(self._copy)
 
     # With the lock held:
@@ -177,6 +203,15 @@ class Blotter:
     def _keep(self, entry: _Entry, commit: Commit[str, InventorySlot]) -> None:
         self._latest = commit
         self._entries.append(entry)
+
+    def _precede(
+        self, earlier: Sequence[_Entry], latest: Commit[str, InventorySlot] | None
+    ) -> None:
+        if self._earlier is None:
+            return  # another thread was quicker
+        whole = deque((*earlier, *self._entries), self._entries.maxlen)
+        self._latest = latest if self._latest is None else self._latest
+        self._entries, self._earlier = whole, None
 
     def _copy(self) -> tuple[list[_Entry], Commit[str, InventorySlot] | None]:
         return list(self._entries), self._latest

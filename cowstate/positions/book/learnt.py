@@ -118,7 +118,15 @@ class FillLog:
         """Return what was noted, up to the version of the last commit that was recorded."""
         return self._guard.run(self._copy)
 
+    def go_on(self, history: FillHistory) -> None:
+        """Know what another one knew; this one is of the same slots, and has noted nothing."""
+        self._guard.run(self._take, history)
+
     # With the lock held:
+
+    def _take(self, history: FillHistory) -> None:
+        self._growths = deque(history.growths)
+        self._floor_ms, self._adjusted = history.floor_ms, history.adjusted
 
     def _keep(
         self, version: int, now: int, grown: list[Growth], adjusted: bool, restored: bool

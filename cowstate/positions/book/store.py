@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cowstate import Aggregate, Draft, Index, Snapshot, Store
 
@@ -13,7 +13,7 @@ from .account import Account
 from .model import OrderId
 from .slots import InventorySlot
 
-__all__ = ["Slots", "SlotsDraft", "new_book"]
+__all__ = ["AGGREGATES", "INDEXES", "Slots", "SlotsDraft", "new_book"]
 
 Slots: TypeAlias = Snapshot[str, InventorySlot, Account]
 """One version of all slots of a grid, by price key."""
@@ -43,6 +43,20 @@ def _active(slot: InventorySlot) -> int:
     return 0 if slot.working is None else 1
 
 
+INDEXES: Mapping[str, Index[InventorySlot]] = {
+    "order_id": Index(_order_ids, unique=True, many=True),
+    "client_oid": Index(_client_oids, unique=True, many=True),
+}
+"""What the manager finds orders by."""
+
+AGGREGATES: Mapping[str, Aggregate[InventorySlot, Any]] = {
+    "position": Aggregate.sum(attrgetter("position_qty"), _ZERO),
+    "active_orders": Aggregate.sum(_active),
+    "realized_profit": Aggregate.sum(attrgetter("realized_profit"), _ZERO),
+}
+"""What the manager sums up."""
+
+
 def new_book(
     slots: Mapping[str, InventorySlot] | None = None,
 ) -> Store[str, InventorySlot, Account]:
@@ -50,16 +64,4 @@ def new_book(
 
     Its meta value is an `Account`: what is held and known beside the slots.
     """
-    return Store(
-        slots,
-        indexes={
-            "order_id": Index(_order_ids, unique=True, many=True),
-            "client_oid": Index(_client_oids, unique=True, many=True),
-        },
-        aggregates={
-            "position": Aggregate.sum(attrgetter("position_qty"), _ZERO),
-            "active_orders": Aggregate.sum(_active),
-            "realized_profit": Aggregate.sum(attrgetter("realized_profit"), _ZERO),
-        },
-        meta=Account(),
-    )
+    return Store(slots, indexes=INDEXES, aggregates=AGGREGATES, meta=Account())

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -16,7 +17,9 @@ from ..book.config import MAX_LEVELS, GridConfig
 from ..book.model import check_amount
 from ..errors import AmountValueError, ClientIdError
 from ..simulation.line import Faults
-from ..simulation.replay import ReplayOptions, ReplayReport, replay
+from ..simulation.options import ReplayOptions
+from ..simulation.replay import ReplayReport, replay
+from ..simulation.suspending import Suspension
 from ..simulation.tape import STDIN, read_tape, synthetic_tape
 from .options import advancing, probability, whole
 
@@ -31,6 +34,10 @@ A tape is a file of recorded trades or one of the exchange's daily dumps
 (id,price,qty,quote_qty,time,is_buyer_maker[,is_best_match], with header or
 without), plain or gzipped; - is standard input. Without --threads the same
 tape and options give the same report, apart from the wall time.
+
+--journal FILE keeps the positions in FILE, which any other program may look at
+meanwhile: cowstate watch FILE. A run that was killed goes on with --resume, and
+ends as one that was not: with the same report, to the last digit.
 
 --json prints one object. Prices, quantities and profits in it are strings,
 exact decimals; counts are integers, wall_seconds is a float, corrections maps
@@ -101,6 +108,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"trades of the synthetic tape ({_COUNT})",
     )
+    run_group.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="keep the positions in this file, and beside it what else a run needs to go on",
+    )
+    run_group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in FILE, which was killed; give the same tape and options",
+    )
     run_group.add_argument("--json", action="store_true", help="one JSON object, for machines")
     faults = parser.add_argument_group("what goes wrong", "probabilities from 0 to 1, by default 0")
     for option, field, what in (
@@ -137,12 +154,25 @@ def run(args: argparse.Namespace) -> int:
     def count() -> int | None:
         return _count_lines(args.trades) if total is None else total
 
-    with advancing("replaying", count, wanted=not args.json, every=_BETWEEN_UPDATES) as progress:
-        report = replay(trades, options, progress)
+    if args.resume and args.journal is None:
+        raise ArgumentValueError("--resume goes on with the run in a file; say which: --journal")
+    with (
+        advancing("replaying", count, wanted=not args.json, every=_BETWEEN_UPDATES) as progress,
+        _kept(args, options) as suspension,
+    ):
+        report = replay(trades, options, progress, suspension=suspension)
     text = json.dumps(as_json(report, source)) if args.json else as_text(report, source)
     print(text)
     compared = report.settled or report.orders_placed > 0
     return 0 if report.agrees and compared else 1
+
+
+def _kept(
+    args: argparse.Namespace, options: ReplayOptions
+) -> AbstractContextManager[Suspension | None]:
+    if args.journal is None:
+        return nullcontext()
+    return Suspension(args.journal, options, resume=args.resume)
 
 
 def _options(args: argparse.Namespace) -> ReplayOptions:

@@ -14,7 +14,8 @@ from .looks import PositionLook, Window
 from .possible import Possible
 from .standing import Overdue, Standing
 
-__all__ = ["State", "differences", "differences_without_trades", "states_in"]
+__all__ = ["Showing", "State", "differences", "differences_without_trades"]
+__all__ += ["showings", "states_in"]
 
 _ZERO = Decimal(0)
 # Each overdue fill makes twice as many numbers; of more of them only the ends are kept.
@@ -63,6 +64,46 @@ def states_in(window: Window, listed: Decimal, entries: Sequence[Entry]) -> tupl
     return tuple(states)
 
 
+class Showing(Record):
+    """That a look tells of this *divergence* if it is of a moment from *since_ms* to *until_ms*.
+
+    By the venue's clock; None: from before its window on, or until after it.
+    """
+
+    divergence: Decimal
+    since_ms: int | None
+    until_ms: int | None = None
+
+
+def showings(
+    look: PositionLook,
+    window: Window,
+    standing: Standing,
+    entries: Sequence[Entry],
+    lag_ms: int = 0,
+) -> tuple[Showing, ...]:
+    """Return what *look* tells if it is of which moment; nothing, if that is too much to say.
+
+    The numbers are those of `differences`. Pure; costs O(entries).
+
+    >>> look = PositionLook(Decimal(6), 20, 30, answered_ms=25)
+    >>> moves = [Entry(n, n, None, 10 * n, Decimal(n), Decimal(n), Decimal(0)) for n in (1, 2)]
+    >>> found = showings(look, Window(15, 25), Standing(Decimal(3)), moves)
+    >>> [(str(each.divergence), each.since_ms) for each in found]
+    [('5', 10), ('3', 20)]
+    """
+    unsure = _unsure(look, standing, lag_ms)
+    if len(unsure) > _MOST_APART:
+        return ()
+    found = [
+        Showing(EXACT.subtract(look.quantity, state.total), state.since_ms, state.until_ms)
+        for state in states_in(window, standing.listed, entries)
+    ]
+    for each in unsure:
+        found += [one.replace(divergence=EXACT.add(one.divergence, each.quantity)) for one in found]
+    return tuple(found)
+
+
 def differences(
     look: PositionLook,
     window: Window,
@@ -84,8 +125,11 @@ def differences(
         EXACT.subtract(look.quantity, state.total)
         for state in states_in(window, standing.listed, entries)
     )
-    unsure = [each for each in standing.overdue if each.before_ms >= look.sent_ms - lag_ms]
-    return _with_and_without(possible, unsure)
+    return _with_and_without(possible, _unsure(look, standing, lag_ms))
+
+
+def _unsure(look: PositionLook, standing: Standing, lag_ms: int) -> list[Overdue]:
+    return [each for each in standing.overdue if each.before_ms >= look.sent_ms - lag_ms]
 
 
 def _with_and_without(possible: Possible, unsure: Sequence[Overdue]) -> Possible:

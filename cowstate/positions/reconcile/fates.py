@@ -48,11 +48,11 @@ def given_up(
 ) -> OrderUpdate | None:
     """Return what ends *order*, if it can neither come nor be found any more; None before. Pure.
 
-    Counted is from the first request that did not find it to the latest; of one that was never
-    acknowledged not from before it was noted, by our clock, to be going out. An order that the
-    venue never acknowledged may be on its way for as long as a request lives, then hidden, and
-    the answer may be as old as answers are: past that it was REJECTED. One that was acknowledged
-    need not arrive any more: it is over and gone, CANCELED, with what its trades tell.
+    An order that the venue never acknowledged may be on its way for as long as a request lives,
+    from when it was noted, by our clock, to be going out; then hidden; and the answer may be as
+    old as answers are. Past that it was REJECTED, if two requests did not find it. One that was
+    acknowledged need not arrive any more: counted from the first request that did not find it to
+    the latest, it is over and gone, CANCELED, with what its trades tell.
 
     The result is to be written only if the order is still the same object.
 
@@ -70,7 +70,9 @@ def given_up(
         return None
     acknowledged = is_acknowledged(order)
     if not acknowledged:
-        absent = absent.replace(since_ms=max(absent.since_ms, order.time_ms))
+        if absent.since_ms == absent.last_ms:
+            return None
+        absent = absent.replace(since_ms=order.time_ms)
     if not is_gone(absent, promises, 0 if acknowledged else promises.lifetime_ms):
         return None
     return _over(order, acknowledged, symbol, now_ms)

@@ -10,7 +10,6 @@ from ..book.account import Account
 from ..book.config import GridConfig
 from ..book.learnt import FillHistory
 from ..book.ledger import Entry, Ledger
-from ..book.model import EXACT
 from ..book.remembered import BreakerState, PastDivergence, Sighting
 from ..book.reports import FeeAsset
 from ..book.store import Slots
@@ -165,7 +164,7 @@ class _Plan:
             account = account.corrected(correction, self.now_ms)
             ended = f"corrected by {correction}"
             self.memory = self.memory.replace(
-                evidence=_corrected(self.memory.evidence, correction), agreements=0
+                evidence=self.memory.evidence.moved(correction), agreements=0
             )
         account = self._remember(account, ended)
         return PassPlan(
@@ -281,6 +280,8 @@ class _Plan:
         but = ""
         if self.memory.untraded and early:
             but = "the trades, which may explain it, cannot be read"
+        elif self.memory.untraded and _is_wide(self.memory.evidence):
+            but = "the newest look, judged without trades, allows others as well"
         elif self._newer_look(ledger, standing, facts, verdict) is not None:
             but = "a newer look, which waits for its trades, does not fit it"
         if not but:
@@ -345,12 +346,9 @@ class _Plan:
         return account.ended(PastDivergence(before.proven_ms, self.now_ms, least, ended))
 
 
-def _corrected(evidence: Evidence, by: Decimal) -> Evidence:
-    """Return what the latest look says of the book as it is now; nothing else holds for it."""
-    last = evidence.last
-    if last is None:
-        return Evidence()
-    return Evidence().after(last.moved(EXACT.minus(by)), evidence.last_ms)
+def _is_wide(evidence: Evidence) -> bool:
+    """Whether the latest look leaves more than one number."""
+    return evidence.last is not None and evidence.last.exact is None
 
 
 def _settled(ledger: Ledger, facts: OrderFacts) -> Ledger:

@@ -17,12 +17,14 @@ from cowstate import ArgumentValueError
 
 from ..book.account import Account, QuantityCorrection
 from ..book.findings import Dispute
+from ..book.kept import wait_on_disk
 from ..exchange.protocol import Exchange
 from ..guard import Guard
 from ..trading.manager import PositionManager, wall_clock_ms
 from ..trading.permit import TRADING, Permit
 from .alarms import Watch, waits_for
 from .breaker import CircuitBreaker
+from .life import Life
 from .policy import ReconcilePolicy, Remedy
 from .report import PassOutcome, PassReport, ReconcilerStatus
 from .runner import PassRunner
@@ -167,11 +169,13 @@ class Reconciler:
             return account.replace(ledger=ledger)
 
         self._store.update_meta(adopted)
+        wait_on_disk(self._store)
         return True
 
     def undo(self, correction: QuantityCorrection) -> bool:
         """Take back a correction of the last hour; False if it is not there any more."""
         before = self._store.update_meta(lambda account: account.undone(correction))
+        wait_on_disk(self._store)
         return before.before is not before.after
 
     def settle(self, dispute: Dispute) -> bool:
@@ -182,6 +186,7 @@ class Reconciler:
 
         known = dispute in self._runner.account().findings.disputes
         self._store.update_meta(settled)
+        wait_on_disk(self._store)
         return known
 
     def reconcile(self) -> PassReport:
@@ -207,6 +212,24 @@ class Reconciler:
         self._status = self._status.replace(
             failures=self._status.failures + 1, last_error=repr(error)
         )
+
+    # A life that goes on in another process
+
+    def life(self) -> Life | None:
+        """Return what this life knows beside the book; None while a pass runs. For `go_on`."""
+        return self._pass.attempt(self._life_now)
+
+    def _life_now(self) -> Life:
+        return self._runner.life(self._status)
+
+    def go_on(self, life: Life) -> None:
+        """Be that life, from where it was, on a book that is equal to the one that it had.
+
+        For a simulation that is suspended: time has stood still meanwhile. A process that begins
+        anew must not: what it heard is older than what it holds.
+        """
+        self._pass.run(self._runner.go_on, life)
+        self._status = life.status
 
     # The loop
 

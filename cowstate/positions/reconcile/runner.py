@@ -14,6 +14,7 @@ from functools import partial
 from cowstate import ArgumentValueError, Commit, Store
 
 from ..book.account import Account
+from ..book.kept import wait_on_disk
 from ..book.learnt import FillLog
 from ..book.model import OrderUpdate
 from ..book.remembered import BreakerState
@@ -25,12 +26,13 @@ from .alarms import Watch
 from .asking import Asker, Heard
 from .breaker import CircuitBreaker
 from .lags import taught
+from .life import Life
 from .memory import Memory
 from .passes import PassPlan, plan_pass
 from .places import place_of
 from .policy import ReconcilePolicy, Remedy
 from .reading import begin, keep_ms
-from .report import Correction, CorrectionKind, PassOutcome, PassReport
+from .report import Correction, CorrectionKind, PassOutcome, PassReport, ReconcilerStatus
 from .writing import fits, write_pass
 
 __all__ = ["PassRunner"]
@@ -107,11 +109,23 @@ class PassRunner:
                     lambda each: each if each.ledger.began_ms is not None
                     else each.replace(ledger=ledger)
                 )  # fmt: skip
-        if account.breaker.open and not self._breaker.is_open(self._symbol):
-            self._breaker.restore(self._symbol, account.breaker)
+        held, saved = self._breaker.state(self._symbol), account.breaker
+        # One that was never used takes over how often it has opened, too.
+        if not held.open and (saved.open or saved.trips > held.trips):
+            self._breaker.restore(self._symbol, saved)
         self._store.flush()
         adjusted = self._fills.history().adjusted
         return Memory(Watch(now), account.restored, adjusted=adjusted)
+
+    def life(self, status: ReconcilerStatus) -> Life:
+        """Return what this life knows; to be called by nobody while a pass runs."""
+        self._store.flush()
+        return Life.of(self.memory, self.account(), self._fills.history(), status)
+
+    def go_on(self, life: Life) -> None:
+        """Know what another life knew, on an equal book."""
+        self.memory = life.memory_on(self.account())
+        self._fills.go_on(life.fills)
 
     def run(self) -> PassReport:
         """Make one pass and report; to be called by one thread at a time."""
@@ -192,7 +206,10 @@ class PassRunner:
         with self._store.transaction() as tx:
             if not fits(base, tx.meta):
                 return None
-            return write_pass(tx, plan, base, self._config, now)
+            made = write_pass(tx, plan, base, self._config, now)
+            # What could not be saved when the breaker moved, because the disk was full, say.
+            tx.meta = tx.meta.replace(breaker=self._breaker.state(self._symbol))
+            return made
 
     # What is done beside the commit
 
@@ -294,3 +311,4 @@ def _keep_breaker(
     store = kept()
     if store is not None and changed == symbol and store.snapshot().meta.breaker != state:
         store.update_meta(lambda account: account.replace(breaker=state))
+        wait_on_disk(store)

@@ -6,9 +6,10 @@ is not held together with what trades show later.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-from ..book.learnt import FillHistory
+from ..book.learnt import FillHistory, Growth
 from ..book.ledger import Ledger
 from ..book.model import EXACT
 from ..book.store import Slots
@@ -16,7 +17,7 @@ from ..exchange.promises import VenuePromises
 from .differences import differences_without_trades
 from .evidence import Evidence
 from .fates import Said
-from .looks import PositionLook
+from .looks import PositionLook, Window
 from .orderfacts import OrderFacts
 from .queries import OrdersSeen
 from .standing import Standing
@@ -47,41 +48,69 @@ def judge_untraded(
     more, growths = gained(slots, ledger, facts, seen.now_ms)
     held = EXACT.add(standing.accounted, more)
     begins = look.sent_ms - promises.positions_lag_ms
+    told = _told_after(slots, seen, look, promises)
+    within: list[Growth] = []
+    for growth in (*history.since(begins), *growths):
+        shown = _shown(growth, told.get(growth.client_oid))
+        within.append(shown)
+        held = EXACT.subtract(held, EXACT.subtract(growth.quantity, shown.quantity))
     possible = differences_without_trades(
-        look,
-        held,
-        (*history.since(begins), *growths),
-        _unseen(slots, seen, look, promises),
-        promises.positions_lag_ms,
+        look, held, within, _unseen(slots, told), promises.positions_lag_ms
     )
-    evidence = evidence.after(possible, look.came_ms)
-    exact = look.came_ms if possible.exact is not None else None
-    agreed = look.came_ms if possible.exact == _ZERO else None
+    evidence = evidence.after(possible, look.came_ms, Window(begins, look.came_ms))
+    known = None if evidence.last is None else evidence.last.exact
+    exact = look.came_ms if known is not None else None
+    agreed = look.came_ms if known == _ZERO else None
     # By the venue's clock nothing is known of it, so nothing of others' is adopted by it.
     return Judgement(evidence, (), 1, exact, agreed)
 
 
-def _unseen(
+def _told_after(
     slots: Slots, seen: OrdersSeen, look: PositionLook, promises: VenuePromises
-) -> list[Decimal]:
-    told = {
-        answer.query.name
+) -> dict[str, Decimal]:
+    """Return what was filled, signed, of each order of which an answer tells that is past *look*.
+
+    That is the most that the look can show of it: what was filled only grows.
+    """
+    updates = [
+        answer.update
         for answer in seen.answers
         # That it was not found says nothing of what it has filled.
         if answer.said is Said.TOLD and answer.asked_ms - promises.order_lag_ms > look.came_ms
-    }
+    ]
     if seen.listed_ms - promises.open_orders_lag_ms >= look.came_ms:
-        told |= {update.client_oid for update in seen.listed or ()}
-        numbers = {update.order_id for update in seen.listed or ()}
-    else:
-        numbers = set()
+        updates += seen.listed or ()
+    names = {
+        order.order_id: order.client_oid
+        for slot in slots.values()
+        for order in slot.orders
+        if order.order_id is not None
+    }
+    told: dict[str, Decimal] = {}
+    for update in updates:
+        if update is not None:
+            name = update.client_oid
+            if update.order_id is not None:
+                name = names.get(update.order_id, name)
+            filled = update.filled if update.side.sign > 0 else update.filled.copy_negate()
+            told[name] = min(told.get(name, filled), filled, key=Decimal.copy_abs)
+    return told
+
+
+def _shown(growth: Growth, most: Decimal | None) -> Growth:
+    """Return what a look may show of *growth*, if no more than *most* was filled by then."""
+    if most is None:
+        return growth
+    after = EXACT.add(growth.before, growth.quantity)
+    shown = min(after, max(growth.before, most, key=Decimal.copy_abs), key=Decimal.copy_abs)
+    return growth.replace(quantity=EXACT.subtract(shown, growth.before))
+
+
+def _unseen(slots: Slots, told: Mapping[str, Decimal]) -> list[Decimal]:
     unseen = []
     for _, slot in sorted(slots.items()):
         for order in slot.orders:
-            known = order.client_oid in told or (
-                order.order_id is not None and order.order_id in numbers
-            )
-            if not order.terminal and not known:
+            if not order.terminal and order.client_oid not in told:
                 left = order.remaining
                 unseen.append(left if order.side.sign > 0 else left.copy_negate())
     return unseen

@@ -15,7 +15,7 @@ from cowstate import Record
 from ..book.ledger import Ledger
 from ..book.model import EXACT
 from ..exchange.promises import VenuePromises
-from .differences import differences
+from .differences import Showing, differences, showings
 from .evidence import Evidence
 from .looks import PositionLook, TradesReading, covers, window_of
 from .policy import ReconcilePolicy, Remedy
@@ -126,11 +126,15 @@ def judge_looks(
             dropped += 1
             continue
         seen = differences(look, window, standing, ledger.entries, promises.positions_lag_ms)
-        evidence = evidence.after(seen, look.came_ms)
+        shows: tuple[Showing, ...] = ()
+        if evidence.eras:
+            shows = showings(look, window, standing, ledger.entries, promises.positions_lag_ms)
+        evidence = evidence.after(seen, look.came_ms, window, shows)
         judged += 1
-        if seen.exact is not None:
+        known = None if evidence.last is None else evidence.last.exact
+        if known is not None:
             exact_ms = look.came_ms
-        if seen.exact == _ZERO:
+        if known == _ZERO:
             agreed_ms, agreed_from_ms = look.came_ms, window.lowest
     return Judgement(evidence, tuple(pending), judged, exact_ms, agreed_ms, agreed_from_ms, dropped)
 
@@ -184,29 +188,44 @@ def verdict_of(
             return verdict(VerdictKind.AGREES, last, "it agrees exactly", Remedy.REPORT)
         why = f"it agrees to within {last.width}"
         return verdict(VerdictKind.WITHIN, last, why, Remedy.REPORT)
+    allowed = evidence.allowed
+    if allowed is None or _ZERO in allowed:
+        allowed = possible
     known = "it differs by " + (
-        f"{possible.exact}" if possible.exact is not None else f"at least {possible.least}"
+        f"{allowed.exact}" if allowed.exact is not None else f"at least {allowed.least}"
     )
     lasts = evidence.proofs >= policy.looks and evidence.proven_for_ms >= policy.lasting_ms
     if possible.least.copy_abs() <= policy.dust:
         why = f"{known}, which is no more than dust ({policy.dust})"
-        return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)
+        return verdict(VerdictKind.DIVERGES, allowed, why, Remedy.REPORT)
     if not (fresh and lasts and _ZERO not in last):
         why = f"{known}, proven in {evidence.proofs} looks over {evidence.proven_for_ms} ms"
-        return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)
-    there = EXACT.add(accounted, possible.least)
-    size = max(accounted.copy_abs(), there.copy_abs())
-    if not policy.is_small(possible.least, size, lot):
-        why = f"{known}, which is large in a position of {accounted}"
-        return verdict(VerdictKind.BREAK, possible, why, policy.large)
+        return verdict(VerdictKind.DIVERGES, allowed, why, Remedy.REPORT)
+    size = _size(accounted, possible.least)
+    for looked in (possible, evidence.together):
+        # Whether trading is halted is no matter of the order of answers: it changes no number.
+        if looked is not None and not policy.is_small(
+            looked.least, _size(accounted, looked.least), lot
+        ):
+            amount = f"{looked.exact}" if looked.exact is not None else f"at least {looked.least}"
+            why = f"it differs by {amount}, which is large in a position of {accounted}"
+            return verdict(VerdictKind.BREAK, looked, why, policy.large)
     if possible.exact is None:
         why = f"{known}; it is small, and how large is not known yet"
-        return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REQUERY)
+        return verdict(VerdictKind.DIVERGES, allowed, why, Remedy.REQUERY)
+    if not evidence.settled:
+        why = f"{known}; which answers are of before is not known yet"
+        return verdict(VerdictKind.DIVERGES, allowed, why, Remedy.REPORT)
     if evidence.looks < policy.looks or evidence.lasted_ms < policy.lasting_ms:
         why = f"{known}; that has not lasted yet"
-        return verdict(VerdictKind.DIVERGES, possible, why, Remedy.REPORT)
+        return verdict(VerdictKind.DIVERGES, allowed, why, Remedy.REPORT)
     together = EXACT.add(corrected, possible.least.copy_abs())
     if together >= EXACT.multiply(policy.hour_part, size):
         why = f"{known}, and with the corrections of the last hour it would be {together}"
         return verdict(VerdictKind.BREAK, possible, why, policy.large)
     return verdict(VerdictKind.CORRECT, possible, known, policy.small)
+
+
+def _size(accounted: Decimal, divergence: Decimal) -> Decimal:
+    """Return the larger of the two positions."""
+    return max(accounted.copy_abs(), EXACT.add(accounted, divergence).copy_abs())

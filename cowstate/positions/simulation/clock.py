@@ -182,6 +182,16 @@ class VirtualClock:
         """See `Clock.participant`; the handler is called from an event."""
         return _VirtualInbox(self, name, handler)
 
+    def to_come(self) -> list[tuple[int, Event]]:
+        """Return what is still to happen, and when, in order. O(n log n).
+
+        >>> clock = VirtualClock()
+        >>> clock.call_at(20, print)
+        >>> clock.to_come() == [(20, print)]
+        True
+        """
+        return [(due, fn) for due, _, fn in sorted(self._queue)]
+
     def close(self) -> None:
         """See `Clock.close`."""
         self._closed = True

@@ -79,6 +79,17 @@ class Line:
         """How long after it was sent a request may arrive, at most."""
         return self._latency + self._faults.max_delay_ms
 
+    @property
+    def chances(self) -> tuple[int, ...]:
+        """Where it is in its chances; another line that is set to that has the same faults."""
+        chances: tuple[int, ...] = self._random.getstate()[1]
+        return chances
+
+    @chances.setter
+    def chances(self, chances: tuple[int, ...]) -> None:
+        version, _, rest = self._random.getstate()
+        self._random.setstate((version, chances, rest))
+
     def request(self) -> Passage:
         """Return how the next request fares."""
         faults = self._faults

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from decimal import Decimal
 
 from cowstate import Record
@@ -80,6 +81,23 @@ class MatchingEngine:
         self._order_ids: dict[str, int] = {}
         self._books: dict[Side, list[_Entry]] = {Side.BUY: [], Side.SELL: []}
         self._fills: list[TradeReport] = []
+
+    def go_on(
+        self,
+        position: Decimal,
+        last_price: Decimal | None,
+        orders: Iterable[OrderUpdate],
+        fills: Iterable[TradeReport],
+    ) -> None:
+        """Have in an engine that is new what another one had; orders and fills by their ids."""
+        self.position = position
+        self.last_price = last_price
+        self._fills += fills
+        for order_id, order in enumerate(orders, 1):
+            self._orders[order_id] = order
+            self._order_ids[order.client_oid] = order_id
+            if not order.status.terminal:
+                insort(self._books[order.side], _entry(order, order_id))
 
     def place(self, request: OrderRequest, now_ms: int) -> OrderUpdate:
         """Take an order and return it: NEW, or EXPIRED if post-only and priced through.

@@ -56,7 +56,7 @@ from .line import Faults, Line, Passage
 from .matching import Limits, MatchingEngine
 from .tape import Trade
 
-__all__ = ["Audit", "Faults", "Limits", "PaperExchange"]
+__all__ = ["Audit", "ExchangeState", "Faults", "Limits", "PaperExchange"]
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -74,6 +74,14 @@ class Audit(Record):
     def open_orders(self) -> tuple[OrderUpdate, ...]:
         """The orders that still work."""
         return tuple(order for order in self.orders if not order.status.terminal)
+
+
+class ExchangeState(Record):
+    """What a `PaperExchange` is beside its orders, its fills and what is under way."""
+
+    position: Decimal
+    last_price: Decimal | None
+    chances: tuple[int, ...]
 
 
 class PaperExchange:
@@ -167,6 +175,32 @@ class PaperExchange:
         """
         return self._guard.run(self._audit)
 
+    # Another process, which goes on from here
+
+    def message_of(self, fn: Callable[[], object]) -> OrderUpdate | Trade | None:
+        """Return the message of the streams that the event *fn* delivers, None if it does not."""
+        if isinstance(fn, partial) and fn.func in (self._deliver, self._deliver_trade):
+            message: OrderUpdate | Trade = fn.args[0]
+            return message
+        return None
+
+    def deliver_at(self, due_ms: int, message: OrderUpdate | Trade) -> None:
+        """Have a message of the streams arrive at *due_ms*."""
+        if isinstance(message, Trade):
+            self._clock.call_at(due_ms, partial(self._deliver_trade, message))
+        else:
+            self._clock.call_at(due_ms, partial(self._deliver, message))
+
+    def state(self) -> ExchangeState:
+        """Return what it is beside its orders and fills, which `audit` returns."""
+        return self._guard.run(self._state)
+
+    def go_on(
+        self, state: ExchangeState, orders: Iterable[OrderUpdate], fills: Iterable[TradeReport]
+    ) -> None:
+        """Be what another one was; this one is new. Its messages are `deliver_at`'s business."""
+        self._guard.run(self._go_on, state, tuple(orders), tuple(fills))
+
     # Requests
 
     @property
@@ -252,9 +286,20 @@ class PaperExchange:
     def _match(self, trade: Trade, now: int) -> None:
         self._tell_all(self._engine.match(trade, now), now)
         if self._trade_callbacks:
-            self._clock.call_at(
-                now + self.latency_ms, partial(_call_all, self._trade_callbacks, trade)
-            )
+            self._clock.call_at(now + self.latency_ms, partial(self._deliver_trade, trade))
+
+    def _state(self) -> ExchangeState:
+        engine = self._engine
+        return ExchangeState(engine.position, engine.last_price, self._line.chances)
+
+    def _go_on(
+        self,
+        state: ExchangeState,
+        orders: tuple[OrderUpdate, ...],
+        fills: tuple[TradeReport, ...],
+    ) -> None:
+        self._engine.go_on(state.position, state.last_price, orders, fills)
+        self._line.chances = state.chances
 
     def _audit(self) -> Audit:
         engine = self._engine
@@ -290,6 +335,9 @@ class PaperExchange:
 
     def _deliver(self, order: OrderUpdate) -> None:
         _call_all(self._order_callbacks, order)
+
+    def _deliver_trade(self, trade: Trade) -> None:
+        _call_all(self._trade_callbacks, trade)
 
     def _ask(self, command: Callable[[int], T]) -> T:
         return _only(self._ask_all([command]))

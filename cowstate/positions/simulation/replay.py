@@ -7,7 +7,6 @@ the exchange, all at the latency of a real line.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -18,16 +17,16 @@ from cowstate import ArgumentTypeError, ArgumentValueError, Record
 
 from ..book.account import held
 from ..book.config import GridConfig
-from ..book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side
-from ..book.store import Slots
-from ..reconcile.policy import ReconcilePolicy
+from ..book.model import EXACT, OrderStatus, OrderUpdate, Side
 from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import PassOutcome, PassReport
 from ..trading.manager import PositionManager
 from ..trading.strategy import GridStrategy
 from .clock import Clock, Inbox, VirtualClock
-from .line import Faults
-from .paper import Audit, PaperExchange
+from .comparing import count_fills, differences
+from .options import ReplayOptions
+from .paper import PaperExchange
+from .suspending import Coming, Suspension, World
 from .tape import Trade
 from .threaded import ThreadedClock
 
@@ -45,50 +44,6 @@ _MOST_STEPS = Decimal(10) ** 7
 # Where most answers are lost it takes many passes to learn all; where all are, it never ends.
 _MOST_LAST_PASSES = 500
 _LAST_MS = 500
-
-
-class ReplayOptions(Record):
-    """How a tape is replayed.
-
-    Attributes:
-        grid: what is traded.
-        reconcile_ms: virtual milliseconds between two reconcile passes.
-        latency_ms: how long each message takes, in each direction.
-        threads: whether feed, strategy and reconciler are real threads; else everything
-            happens on one, and the same options give the same report.
-        faults: what goes wrong on the line.
-        policy: when the reconciler judges, and what it does.
-
-    Raises:
-        ArgumentTypeError: a field is of the wrong type.
-        ArgumentValueError: a time is too small.
-    """
-
-    grid: GridConfig
-    reconcile_ms: int = 5_000
-    latency_ms: int = 50
-    threads: bool = False
-    faults: Faults = Faults()
-    policy: ReconcilePolicy = ReconcilePolicy()
-
-    def __post_init__(self) -> None:
-        for name, kind in (
-            ("grid", GridConfig),
-            ("reconcile_ms", int),
-            ("latency_ms", int),
-            ("threads", bool),
-            ("faults", Faults),
-            ("policy", ReconcilePolicy),
-        ):
-            if type(getattr(self, name)) is not kind:
-                given = type(getattr(self, name)).__name__
-                raise ArgumentTypeError(f"{name} is of type {given}, not {kind.__name__}")
-        for name, value, least in (
-            ("reconcile_ms", self.reconcile_ms, 1),
-            ("latency_ms", self.latency_ms, 0),
-        ):
-            if value < least:
-                raise ArgumentValueError(f"{name} is {value}; it must be {least} or more")
 
 
 class ReplayReport(Record):
@@ -142,6 +97,8 @@ def replay(
     trades: Iterable[Trade],
     options: ReplayOptions,
     progress: Callable[[int], object] = lambda _: None,
+    *,
+    suspension: Suspension | None = None,
 ) -> ReplayReport:
     """Trade a grid over *trades*, settle, and compare both sides.
 
@@ -154,9 +111,12 @@ def replay(
             generator is closed at the end.
         options: how.
         progress: called with the number of trades read, once for each.
+        suspension: the files that the run is kept in, and goes on from where it stands in them: it
+            ends as one that was never interrupted. Close it afterwards.
 
     Raises:
-        ArgumentTypeError: something in *trades* is no `Trade`.
+        ArgumentTypeError: something in *trades* is no `Trade`, or there are to be threads and a
+            *suspension*.
         ArgumentValueError: the tape is empty, or pauses for more than `MAX_GAP_MS`; or the step
             does not suit its first price: none fits below it, or more than ten million do.
         TapeError: out of *trades*, if that reads a bad file.
@@ -170,20 +130,29 @@ def replay(
     started = perf_counter()
     tape = iter(trades)
     try:
+        world = None if suspension is None else suspension.world
+        if world is not None:
+            world.skip_in(tape)
         first = next(tape, None)
-        if first is None:
+        if first is None and world is None:
             raise ArgumentValueError("the tape has no trades; give one with at least one")
-        _check_step(options.grid, _checked(first, None))
+        begins = [] if first is None else [_checked(first, None if world is None else world.last)]
+        if world is None:
+            _check_step(options.grid, begins[0])
         clock: Clock
+        began_ms = begins[0].time_ms if world is None else world.now_ms
         if options.threads:
-            clock = ThreadedClock(first.time_ms, lead_ms=max(1, options.latency_ms))
+            clock = ThreadedClock(began_ms, lead_ms=max(1, options.latency_ms))
         else:
-            clock = VirtualClock(first.time_ms)
+            clock = VirtualClock(began_ms)
         # Twice, for Ctrl-C may come up when the clock's own exit has begun and has done nothing.
         with closing(clock), clock:
-            run = _Run(clock, options)
-            run.start()
-            run.exchange.play(_counted(chain([first], tape), run, progress))
+            run = _Run(clock, options, suspension)
+            if world is None:
+                run.start()
+            else:
+                run.go_on(world)
+            run.exchange.play(_counted(chain(begins, tape), run, progress))
             run.settle()
             return run.report(perf_counter() - started)
     finally:
@@ -197,6 +166,8 @@ def _counted(
 ) -> Iterator[Trade]:
     last = None
     for trade in trades:
+        if last is not None:
+            run.suspend(last)
         last = _checked(trade, last)
         run.trades += 1
         progress(run.trades)
@@ -232,7 +203,9 @@ def _check_step(grid: GridConfig, first: Trade) -> None:
 class _Run:
     """One replay: who takes part, and what they do when."""
 
-    def __init__(self, clock: Clock, options: ReplayOptions) -> None:
+    def __init__(
+        self, clock: Clock, options: ReplayOptions, suspension: Suspension | None = None
+    ) -> None:
         grid = options.grid
         self.clock = clock
         self.options = options
@@ -241,7 +214,12 @@ class _Run:
         self.exchange = PaperExchange(
             clock, grid.symbol, latency_ms=options.latency_ms, faults=options.faults
         )
-        self.manager = PositionManager(grid, time_ms=self._now)
+        self.suspension = suspension
+        if suspension is None:
+            self.manager = PositionManager(grid, time_ms=self._now)
+        else:
+            self.manager = suspension.open_positions(self._now)
+        self._first_version = self.manager.snapshot().version
         self.reconciler = Reconciler(
             self.manager,
             self.exchange,
@@ -253,6 +231,8 @@ class _Run:
         self._price: Decimal | None = None
         self._level: Decimal | None = None
         self._going = True
+        # How many of them are in the middle of something.
+        self._inside = 0
         self._to_strategy: Inbox[None] = clock.participant("strategy", self._trade)
         self._to_reconciler: Inbox[None] = clock.participant("reconciler", self._reconcile)
 
@@ -264,9 +244,67 @@ class _Run:
 
     def start(self) -> None:
         """Connect the streams, have a first look taken, and set the first timer."""
+        self._connect()
+        self._tick()
+
+    def _connect(self) -> None:
         self.exchange.subscribe(self._on_order)
         self.exchange.subscribe_trades(self._on_trade)
-        self._tick()
+
+    def go_on(self, world: World) -> None:
+        """Be the run that *world* is of, from there on."""
+        self._connect()
+        self.trades = world.trades
+        self._first_version -= world.versions
+        self._price, self._level = world.price, world.level
+        assert self.suspension is not None
+        self.exchange.go_on(world.exchange, self.suspension.orders(), self.suspension.fills())
+        self.reconciler.go_on(world.life)
+        for coming in world.coming:
+            if coming.message is None:
+                self.clock.call_at(coming.due_ms, self._tick)
+            else:
+                self.exchange.deliver_at(coming.due_ms, coming.message)
+
+    def suspend(self, last: Trade) -> None:
+        """Note how the world stands after the trade *last*, now and then, where it can be told."""
+        if self.suspension is None or not self.suspension.is_due(self.trades) or self._inside:
+            return
+        coming = self._coming()
+        life = None if coming is None else self.reconciler.life()
+        if coming is None or life is None:
+            return  # somebody is in the middle of something; after another trade, then
+        now, audit = self.manager.snapshot(), self.exchange.audit()
+        self.suspension.note(
+            World(
+                options=self.options,
+                trades=self.trades,
+                last=last,
+                now_ms=self._now(),
+                coming=coming,
+                price=self._price,
+                level=self._level,
+                version=now.version,
+                versions=now.version - self._first_version,
+                exchange=self.exchange.state(),
+                orders=len(audit.orders),
+                fills=len(audit.fills),
+                life=life,
+            ),
+            audit.orders,
+            audit.fills,
+        )
+
+    def _coming(self) -> tuple[Coming, ...] | None:
+        """Return what is to come, None if that is more than messages and the timer."""
+        assert isinstance(self.clock, VirtualClock)
+        found: list[Coming] = []
+        for due_ms, fn in self.clock.to_come():
+            message = self.exchange.message_of(fn)
+            if message is None and fn != self._tick:
+                return None
+            found.append(Coming.of(due_ms, message))
+        return tuple(found)
 
     def _on_order(self, update: OrderUpdate) -> None:
         self.manager.on_order_update(update)
@@ -292,9 +330,16 @@ class _Run:
 
     def _trade(self, _: tuple[None, ...]) -> None:
         if self._price is not None:
+            self._inside += 1
             self.strategy.step(self._price)
+            self._inside -= 1
 
     def _reconcile(self, _: tuple[None, ...]) -> None:
+        self._inside += 1
+        self._look()
+        self._inside -= 1
+
+    def _look(self) -> None:
         waited = not self.reconciler.permit().trade
         report = self.reconciler.reconcile()
         if report.corrections or (waited and self.reconciler.permit().trade):
@@ -321,7 +366,7 @@ class _Run:
         audit = self.exchange.audit()
         now = self.manager.snapshot()
         status = self.reconciler.status()
-        full, partial = _count_fills(audit)
+        full, partial = count_fills(audit)
         breaker = self.reconciler.breaker.state(self.options.grid.symbol)
         return ReplayReport(
             trades=self.trades,
@@ -335,13 +380,13 @@ class _Run:
             position=held(now),
             realized_profit=now.total("realized_profit"),
             open_orders=now.total("active_orders"),
-            versions=now.version,
+            versions=now.version - self._first_version,
             passes=status.passes,
             abandoned=status.abandoned,
             corrections=tuple((kind.value, count) for kind, count in sorted(status.corrections)),
             settled=self.settled,
             halted=breaker.reason if breaker.open else "",
-            differences=tuple(_differences(now, audit)),
+            differences=tuple(differences(now, audit)),
             wall_seconds=wall_seconds,
         )
 
@@ -355,37 +400,3 @@ def _nothing_left(report: PassReport) -> bool:
         and not report.facts.findings.absent
         and not report.facts.findings.ghosts
     )
-
-
-def _count_fills(audit: Audit) -> tuple[int, int]:
-    """Return how many fills completed their order, and how many did not."""
-    quantities = {order.order_id: order.quantity for order in audit.orders}
-    filled: defaultdict[OrderId | None, Decimal] = defaultdict(Decimal)
-    full = 0
-    for fill in audit.fills:
-        filled[fill.order_id] = EXACT.add(filled[fill.order_id], fill.quantity)
-        full += filled[fill.order_id] == quantities[fill.order_id]
-    return full, len(audit.fills) - full
-
-
-def _differences(now: Slots, audit: Audit) -> Iterator[str]:
-    """Say, a sentence each, what the slots and the exchange disagree upon."""
-    position = held(now)
-    if position != audit.position:
-        yield f"position: {position:f} here, {audit.position:f} at the exchange"
-    here = {
-        order.client_oid: order
-        for slot in now.values()
-        for order in slot.orders
-        if not order.terminal
-    }
-    there = {order.client_oid: order for order in audit.open_orders}
-    for client_oid in sorted(here.keys() - there.keys()):
-        yield f"order {client_oid} works here and not at the exchange"
-    for client_oid in sorted(there.keys() - here.keys()):
-        yield f"order {client_oid} works at the exchange and not here"
-    for client_oid in sorted(here.keys() & there.keys()):
-        for name in ("order_id", "side", "price", "quantity", "filled"):
-            ours, theirs = getattr(here[client_oid], name), getattr(there[client_oid], name)
-            if ours != theirs:
-                yield f"order {client_oid}: {name} is {ours} here, {theirs} at the exchange"

@@ -3,57 +3,56 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import TypeAlias
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from cowstate import (
     MISSING,
     ArgumentTypeError,
-    ArgumentValueError,
     Commit,
     Draft,
     RecordNotFoundError,
-    Subscription,
+    Store,
     UniqueViolationError,
 )
 
-from ..book.blotter import Blotter, PositionUpdate, position_update
+from ..book.account import Account
 from ..book.config import GridConfig
 from ..book.facts import learn_in
 from ..book.ids import parse_client_oid
+from ..book.kept import Sync, close_book, open_book
 from ..book.model import (
     ActionKind,
     ActionOutcome,
     ActionResult,
-    Fill,
     OrderAction,
     OrderStatus,
     OrderUpdate,
     Side,
 )
-from ..book.orders import (
-    adjust_position,
-    apply_order_update,
-    open_order,
-    request_cancel,
-    retract_cancel,
-)
+from ..book.orders import adjust_position, apply_order_update, retract_cancel
 from ..book.saved import restored_slots
-from ..book.slots import InventorySlot, Order
-from ..book.store import Slots, SlotsDraft, new_book
+from ..book.slots import InventorySlot
+from ..book.store import SlotsDraft, new_book
 from ..book.sync import plan_force_sync, plan_restore
 from ..errors import OrderMismatchError, RetiredOrderError
 from .flatten import plan_flatten
-from .grid import cancel_action, plan_grid
+from .grid import plan_grid
 from .holding import plan_within_holding
-from .outcomes import OutcomeCounts, UpdateOutcome
+from .looking import PositionReader
+from .outcomes import UpdateOutcome
+from .sending import noted, noted_cancellations
+
+if TYPE_CHECKING:
+    from cowstate.journal import Bounds
 
 __all__ = ["PositionManager", "wall_clock_ms"]
 
 _log = logging.getLogger(__name__)
-_Plan: TypeAlias = Callable[[Slots | SlotsDraft, Decimal, GridConfig], tuple[OrderAction, ...]]
 
 
 def wall_clock_ms() -> int:
@@ -61,18 +60,21 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class PositionManager:
+class PositionManager(PositionReader):
     """The slots of one grid: who reads gets a snapshot, who writes goes through the store.
 
     Every method may be called from any thread. `snapshot` takes no lock; it has the indexes
     ``order_id`` and ``client_oid`` (of every order that a slot remembers) and the totals
     ``position``, ``active_orders`` and ``realized_profit``, none of which is ever recomputed.
 
+    It is in memory; `open` gives one that is in a file, too.
+
     Args:
         config: the grid.
         history: of how many commits the fills, orders and positions are remembered; 0 for
             none, which makes an update cheaper.
         time_ms: the clock, in milliseconds since 1970 UTC; by default the machine's.
+        book: the store that the slots are in; a new one in memory if None.
 
     >>> from cowstate.positions import GridConfig, OrderStatus, OrderUpdate, Side
     >>> config = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 2, "grid")
@@ -96,68 +98,95 @@ class PositionManager:
         *,
         history: int = 10_000,
         time_ms: Callable[[], int] = wall_clock_ms,
+        book: Store[str, InventorySlot, Account] | None = None,
     ) -> None:
-        if not isinstance(config, GridConfig):
-            raise ArgumentTypeError(f"config must be a GridConfig, not {config!r}")
-        self.config = config
-        self.store = new_book()
+        super().__init__(config, new_book() if book is None else book, history, time_ms)
         self._symbol = config.symbol
-        self._time_ms = time_ms
-        self._outcomes = OutcomeCounts()
-        if not isinstance(history, int) or isinstance(history, bool) or history < 0:
-            raise ArgumentValueError(f"history must be a whole number from 0, not {history!r}")
-        self._blotter = Blotter(history, time_ms)
-        if history:
-            self.store.subscribe(self._blotter.record)
 
-    # Reading
+    # In a file
 
-    def snapshot(self) -> Slots:
-        """Return all slots as of now: immutable, consistent, free. O(1), no lock."""
-        return self.store.snapshot()
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        config: GridConfig,
+        *,
+        history: int = 10_000,
+        time_ms: Callable[[], int] = wall_clock_ms,
+        regrid: bool = False,
+        sync: Sync = "full",
+        interval: float = 0.1,
+        bounds: Bounds | None = None,
+    ) -> Self:
+        """Return the manager of the positions in the file at *path*; make it if it is not there.
 
-    def get_slot_count(self) -> int:
-        """Return the number of slots."""
-        return len(self.store.snapshot())
+        Slots, orders, what is held beside them, the cursor of the trades, disputes, corrections
+        and the breaker are as they were acknowledged last, however the life before ended; fills,
+        orders and positions of earlier lives are read from the log when they are asked for. A
+        `Reconciler` on it lets nothing be traded before its first look that agrees exactly. Close
+        it, or use it in a ``with``. One process at a time writes a file; others may
+        `cowstate.journal.follow` it. Costs O(slots).
 
-    def get_realized_pnl(self) -> Decimal:
-        """Return the realized profit in quote currency. O(1)."""
-        profit: Decimal = self.store.snapshot().total("realized_profit")
-        return profit
+        With *sync* ``"full"`` what a method has written is on disk when it returns. With
+        ``"interval"``, too, orders and cancellations are on disk before anybody can send them, and
+        so is what the breaker and an operator decided: only what was learnt lately may be lost,
+        and the venue tells it again. With ``"normal"`` all outlives the process,
+        and its last moments perhaps not the machine. What a crash made unknown is found at the
+        venue by its ids.
 
-    def get_fills(self) -> tuple[Fill, ...]:
-        """Return the latest fills, oldest first. Costs O(history), as the other two."""
-        return self._blotter.fills()
+        Args:
+            path: the file.
+            config: the grid, as the file was kept with.
+            history: as of `PositionManager`.
+            time_ms: likewise.
+            regrid: whether *config* may have another step, quantity, levels or limit than the
+                file was kept with; from then on it is kept with that.
+            sync: what a write waits for, as of `cowstate.journal.open_store`.
+            interval: with ``"interval"``, how far the disk may be behind, in seconds.
+            bounds: how far back the log may go; all of it is kept if None.
 
-    def get_order_history(self) -> tuple[Order, ...]:
-        """Return the orders that changed last, each in its latest state, oldest change first."""
-        return self._blotter.orders()
+        Raises:
+            OtherGridError: the file holds another grid.
+            WriterActiveError: somebody writes it; the error says who.
+            JournalFileError: it is no file of a position manager, is damaged, or of a newer schema.
+            JournalError: it cannot be opened or made. Every method that writes may raise it, too,
+                when the disk is full, say; then nothing was written, and nothing is to be sent.
 
-    def get_position_history(self) -> tuple[PositionUpdate, ...]:
-        """Return the latest changes of position, oldest first."""
-        return self._blotter.positions()
-
-    def get_reports(self) -> dict[UpdateOutcome, int]:
-        """Return how many updates were overfilled, foreign, retired or contradictory."""
-        return self._outcomes.so_far()
-
-    def on_update(
-        self, callback: Callable[[PositionUpdate], object]
-    ) -> Subscription[str, InventorySlot]:
-        """Have ``callback(update)`` called after every commit that changed a slot.
-
-        In order and outside the lock; not after those that changed only what is known beside the
-        slots, as most passes of a reconciler do. The result's ``close()`` ends it. What holds for
-        ``Store.subscribe`` holds here.
+        >>> import os, tempfile
+        >>> from cowstate.positions import GridConfig
+        >>> path = os.path.join(tempfile.mkdtemp(), "btcusdt.db")
+        >>> config = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 2, "grid")
+        >>> with PositionManager.open(path, config) as manager:
+        ...     actions = manager.calculate_adjustments(Decimal("50003.5"))
+        >>> with PositionManager.open(path, config) as manager:
+        ...     manager.snapshot()["50000"].slot_status.value
+        'PENDING'
         """
-        if not callable(callback):
-            raise ArgumentTypeError(f"a subscriber is a function of an update, not {callback!r}")
+        book = open_book(path, config, regrid=regrid, sync=sync, interval=interval, bounds=bounds)
+        try:
+            return cls(config, history=history, time_ms=time_ms, book=book)
+        except BaseException:
+            close_book(book)
+            raise
 
-        def tell(commit: Commit[str, InventorySlot]) -> None:
-            if commit.changes:
-                callback(position_update(commit, self._time_ms()))
+    def close(self) -> None:
+        """Return when all is on disk and the file is free; does nothing in memory. Twice is fine.
 
-        return self.store.subscribe(tell)
+        Raises:
+            JournalError: what was left could not be written; the file is free all the same.
+        """
+        close_book(self.store)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        close_book(self.store)
 
     # Where it starts from
 
@@ -297,63 +326,25 @@ class PositionManager:
         Raises:
             AmountTypeError, AmountValueError: *last_price* is no positive `Decimal`.
         """
-        return self._noted(plan_within_holding, last_price)
+        return noted(self.store, plan_within_holding, last_price, self.config, self._time_ms)
 
     def calculate_flattening(self, last_price: Decimal) -> tuple[OrderAction, ...]:
         """Return what `plan_flatten` wants done to close the position, each already noted.
 
         Otherwise the same as `calculate_adjustments`.
         """
-        return self._noted(plan_flatten, last_price)
-
-    def _noted(self, plan: _Plan, last_price: Decimal) -> tuple[OrderAction, ...]:
-        actions = plan(self.store.snapshot(), last_price, self.config)
-        if not actions:
-            return ()
-
-        def note(draft: SlotsDraft) -> None:
-            nonlocal actions
-            # Each slot that is acted on is written below, so the draft conflicts if it has changed.
-            actions = plan(draft, last_price, self.config)
-            now = self._time_ms()
-            for action in actions:
-                slot = draft.get(action.slot) or InventorySlot(Decimal(action.slot))
-                if action.kind is ActionKind.PLACE:
-                    slot = open_order(
-                        slot, action.side, action.price, action.quantity, action.client_oid, now
-                    )
-                else:
-                    slot = request_cancel(slot, action.client_oid)
-                draft[action.slot] = slot
-
-        self.store.retry(note)
-        return actions
+        return noted(self.store, plan_flatten, last_price, self.config, self._time_ms)
 
     def cancel_all_buy_orders(self) -> tuple[OrderAction, ...]:
         """Return a CANCEL for every BUY that has an exchange id, each noted; again if it was.
 
         An order that is still PENDING has none yet: call again when it has.
         """
-        return self._cancel_all(Side.BUY)
+        return noted_cancellations(self.store, Side.BUY)
 
     def cancel_all_sell_orders(self) -> tuple[OrderAction, ...]:
         """Return a CANCEL for every SELL; otherwise the same as `cancel_all_buy_orders`."""
-        return self._cancel_all(Side.SELL)
-
-    def _cancel_all(self, side: Side) -> tuple[OrderAction, ...]:
-        actions: list[OrderAction] = []
-
-        def note(draft: Draft[str, InventorySlot]) -> None:
-            actions.clear()
-            for key, slot in sorted(draft.base.items(), key=lambda item: item[1].price):
-                for order in slot.orders:
-                    if order.side is not side or order.terminal or order.order_id is None:
-                        continue
-                    actions.append(cancel_action(key, order))
-                    draft[key] = request_cancel(draft[key], order.client_oid)
-
-        self.store.retry(note)
-        return tuple(actions)
+        return noted_cancellations(self.store, Side.SELL)
 
     def _place_of(self, update: OrderUpdate) -> tuple[str, OrderUpdate] | None:
         """Return the key of the slot that *update* is for, and it under our client id."""

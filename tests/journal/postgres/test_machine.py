@@ -8,10 +8,19 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import rule
 
+from cowstate.journal import Follower
 from cowstate.journal.postgres.log import PostgresLog
 from cowstate.journal.postgres.server import Server
-from tests.journal.files import Troubles
-from tests.journal.postgres.servers import CURRENT, expire, needs_postgres, once, seen_by
+from tests.journal.files import Slot, Troubles
+from tests.journal.followed import QUANTITY
+from tests.journal.postgres.servers import (
+    CURRENT,
+    expire,
+    following,
+    needs_postgres,
+    once,
+    seen_by,
+)
 from tests.journal.test_machine import JournalMachine
 
 pytestmark = [needs_postgres, once]
@@ -34,6 +43,9 @@ class PostgresMachine(JournalMachine):
     def log_of(self) -> Troubles:
         server = Server(self.cluster.url, self.name)
         return TroubledServer(server, "json", "full", lease=600.0, wait=0.0)
+
+    def follower_of(self) -> Follower[str, Slot]:
+        return following(self.cluster, self.name, aggregates=QUANTITY)
 
     def seen(self) -> tuple[dict[str, str], list[int]]:
         return seen_by(self.looking, self.name)
@@ -58,6 +70,7 @@ class PostgresMachine(JournalMachine):
         assert all(records.get(key) == value for key, value in left.items())
 
     def leave(self) -> None:
+        self.follower.close()
         self.looking.execute(f"DROP SCHEMA cowstate_{self.name} CASCADE")
         self.looking.close()
 

@@ -65,6 +65,7 @@ class Ledger:
         self._ended: list[tuple[int, int]] = []
         self._moments: list[float] = [_START]
         self._positions = [held]
+        self._untold = [_ZERO]
         self._outside: list[tuple[int, Decimal, bool]] = []
         self._taken = 0
         self.untold_ms: float = _START
@@ -130,7 +131,7 @@ class Ledger:
             self.told = EXACT.add(self.told, entry.quantity)
         if quantity:
             self.engine.move(quantity)
-            self._mark(now_ms)
+            self._mark(now_ms, quantity, _ZERO if kind is not None else quantity)
             self._outside.append((now_ms, quantity, kind is not None))
             if kind is None:
                 self.untold_ms = now_ms
@@ -148,6 +149,13 @@ class Ledger:
         within = zip(self._moments[first:last], self._positions[first:last], strict=True)
         return [(max(moment, from_ms), position) for moment, position in within]
 
+    def told_within(self, from_ms: int, to_ms: int) -> list[Decimal]:
+        """Return what each of those positions was without that of which nothing tells."""
+        first = bisect_right(self._moments, from_ms) - 1
+        last = bisect_right(self._moments, to_ms)
+        both = zip(self._positions[first:last], self._untold[first:last], strict=True)
+        return [EXACT.subtract(position, untold) for position, untold in both]
+
     def outside_moments(self) -> list[int]:
         """Return when others than our orders have moved the position, the latest first."""
         return [*dict.fromkeys(moment for moment, _, _ in reversed(self._outside))]
@@ -164,6 +172,10 @@ class Ledger:
             if told_ms is None or not is_told or moment > told_ms:
                 moved = EXACT.add(moved, quantity)
         return moved
+
+    def untold_moves(self) -> list[tuple[int, Decimal]]:
+        """Return when, and by how much, the position was moved of which nothing tells."""
+        return [(moment, quantity) for moment, quantity, is_told in self._outside if not is_told]
 
     def order_at(self, order_id: int, time_ms: int) -> OrderUpdate | None:
         """Return the order as it was at *time_ms*, None if it did not exist then."""
@@ -210,9 +222,11 @@ class Ledger:
         self._touched[order_id] = None
         return order
 
-    def _mark(self, now_ms: int) -> None:
+    def _mark(self, now_ms: int, moved: Decimal, untold: Decimal = _ZERO) -> None:
+        # One trade of the market may fill several orders: each fill is a moment of its own.
         self._moments.append(now_ms)
-        self._positions.append(self.engine.position)
+        self._positions.append(EXACT.add(self._positions[-1], moved))
+        self._untold.append(EXACT.add(self._untold[-1], untold))
         self.changes += 1
 
     def _enter_fill(self, fill: TradeReport, now_ms: int) -> None:
@@ -226,7 +240,7 @@ class Ledger:
             entry = entry.replace(fee=fee, fee_asset=FeeAsset.BASE)
             self.engine.move(fee.copy_negate())
         self.entries.append(entry)
-        self._mark(now_ms)
+        self._mark(now_ms, entry.moved)
         if entry.fee is not None:
             self.told = EXACT.add(self.told, entry.fee)
         if not (fill.client_oid or "").startswith(self._ours):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ...book.model import EXACT
 from ...exchange.promises import VenuePromises
+from .histories import Era, Showing, could_end_otherwise
 from .ledger import Ledger
 
 __all__ = ["Look", "Sight"]
@@ -59,6 +60,10 @@ class Sight:
     def hear(self, look: Look) -> None:
         """Note an answer for the position."""
         self._looks.append(look)
+
+    def has_heard_since(self, since_ms: float) -> bool:
+        """Whether an answer for the position was heard that had left after *since_ms*."""
+        return any(look.left_ms > since_ms for look in reversed(self._looks))
 
     def ask(self) -> None:
         """Note that the trades are asked for. Who never does so could have, and read them all."""
@@ -123,6 +128,38 @@ class Sight:
                 if allowed == frozenset({_ZERO}):
                     break
         return allowed
+
+    @property
+    def heard(self) -> int:
+        """How many answers for the position were heard."""
+        return len(self._looks)
+
+    def could_end_otherwise(self, heard: int) -> bool:
+        """Whether the first so many answers allow a history that ends with another divergence.
+
+        In which others did no more than they really did; see `histories`.
+        """
+        moved, divergence = self._ledger.untold_moves(), _ZERO
+        looks = self._looks[:heard]
+        latest_ms = max((look.left_ms for look in looks), default=-_EVER)
+        eras = [Era(-_EVER, _ZERO)]
+        for moment_ms, quantity in moved:
+            divergence = EXACT.add(divergence, quantity)
+            if moment_ms <= latest_ms:
+                eras.append(Era(moment_ms, divergence))
+        return could_end_otherwise([self._showings(look) for look in looks], eras)
+
+    def _showings(self, look: Look) -> list[Showing]:
+        shown = self._ledger.position_at(look.as_of_ms)
+        moments = [moment for moment, _ in self._window(look)]
+        lowest = look.left_ms - self._promises.positions_lag_ms
+        told = self._ledger.told_within(lowest, look.left_ms)
+        return [
+            Showing(began, until, EXACT.subtract(shown, without))
+            for began, until, without in zip(
+                moments, [*moments[1:], look.left_ms], told, strict=True
+            )
+        ]
 
     def _since(self, since_ms: float) -> list[Look]:
         return [look for look in self._looks if look.left_ms > since_ms]

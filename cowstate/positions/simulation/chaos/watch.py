@@ -11,7 +11,7 @@ from ...book.reports import TradeKind
 from ...book.slots import InventorySlot, Order
 from ...book.store import Slots
 from .client import ChaosExchange, promises_of, settling_ms
-from .delays import Delays
+from .delays import Delays, LongHalt
 from .faults import LIFETIME_MS
 from .oracle import (
     Fact,
@@ -82,8 +82,8 @@ class Watch:
         self._last: tuple[Gap, Decimal] = (Gap(), _ZERO)
         self.opened_ms: int | None = None
         self._same: tuple[Decimal, int, int] = (_ZERO, 0, venue.now_ms)
-        self._large_for = 0
-        self._large_since = venue.now_ms
+        lag_ms = promises.positions_lag_ms
+        self._long_halt = LongHalt(self._patience_ms, lag_ms, venue.now_ms)
         self._silent_for = 0
         self._delays = Delays(result)
         self._was_halted = False
@@ -255,15 +255,16 @@ class Watch:
         result.false_exact += said.claim is Claim.EXACT and bool(gap.unexplained) and is_old
         bound = EXACT.multiply(life.bound, size)
         is_large = bool(gap.unexplained) and gap.unexplained.copy_abs() >= bound
-        if not is_large or life.halted():
-            self._large_for, self._large_since = 0, self._venue.now_ms
+        if not is_large or life.halted() or self._exchange is None:
+            self._long_halt.begins_anew(now)
         else:
-            self._large_for += 1
+            halt, untold_ms = self._long_halt, self._venue.ledger.untold_ms
+            halt.pass_ends(gap, bound, self._exchange.sight, untold_ms, now)
             # Who waits for the first exact look of its life does not trade, halted or not.
-            if self._large_for > _LONG and self._is_overdue() and life.may_trade():
+            if halt.is_missing(now) and life.may_trade():
                 result.overdue += 1
                 if result.overdue == 1:
-                    self._find("OVERDUE", f"a halt, for {self._large_for} passes: {_said(gap)}")
+                    self._find("OVERDUE", f"a halt, for {halt.passes} passes: {_said(gap)}")
         if gap.closed or life.halted():
             # What is halted is for people to heal.
             self.opened_ms = None
@@ -274,9 +275,6 @@ class Watch:
             why = f" ({said.why})" if said.why else ""
             self._venue.log(self._venue.now_ms, "rule", f"says {said.claim}{why}")
             self._venue.log(self._venue.now_ms, "oracle", f"the truth: {_said(gap)}")
-
-    def _is_overdue(self) -> bool:
-        return self._venue.now_ms - self._large_since > self._patience_ms
 
     def _taken_away(self, life: Life, size: Decimal) -> list[tuple[Gap, Decimal]]:
         """What the venue has liquidated, if a halt names it: a reason, though it is told."""
@@ -311,7 +309,7 @@ class Watch:
             self._find("UNBOUNDED", f"{result.corrected} corrected in all")
         if life.halted() and gap.unexplained:
             result.ending = Ending.HALTED
-        elif self._large_for >= _LONG and self._is_overdue():
+        elif self._long_halt.is_missing(self._venue.now_ms, _LONG - 1):
             result.ending = Ending.MISSING
         elif not gap.closed:
             undecided = self._delays.is_undecided(gap)

@@ -117,8 +117,10 @@ class _World:
         self.clock = VirtualClock(START_MS)
         active = spec.interval_ms * spec.active_passes
         # What happened last is seen by nobody before the venue shows it; then the passes count.
+        self._settled_ms = START_MS + active + settling_ms(faults)
         after = settling_ms(faults) + spec.interval_ms * (AFTER_PASSES + 1)
         self._after_ms = after
+        self._passes_left = AFTER_PASSES
         self.end_ms = START_MS + active + after
         number = number_of(spec.seed, spec.name)
         self.script: Script = script_of(number, faults, active, after)
@@ -155,6 +157,11 @@ class _World:
         clock.run_until(self.end_ms)
         # What opened in the last passes has as long to heal as what was there before.
         latest_ms = self.end_ms + self._after_ms
+        # A pass that began while requests were lost may have lasted long: it is none of the ten.
+        while self._passes_left > 0 and self.watch.opened_ms is not None:
+            if clock.now_ms >= latest_ms:
+                break
+            clock.run_until(clock.now_ms + self.spec.interval_ms)
         while (opened_ms := self.watch.opened_ms) is not None:
             clock.run_until(min(opened_ms + self._after_ms, latest_ms))
             if self.watch.opened_ms == opened_ms or clock.now_ms >= latest_ms:
@@ -216,6 +223,7 @@ class _World:
         if number != self.number or self.life is None:
             return
         self.watch.pass_ends(said)
+        self._passes_left -= began >= self._settled_ms
         self._poke()
         self.clock.call_at(began + self.spec.interval_ms, partial(self._tick, number))
 

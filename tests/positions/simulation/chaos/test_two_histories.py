@@ -6,10 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from cowstate.positions import OrderRequest, Side, Trade
 from cowstate.positions.book.reports import TradeKind
+from cowstate.positions.exchange.promises import VenuePromises
+from cowstate.positions.simulation.chaos.ledger import Ledger
 from cowstate.positions.simulation.chaos.oracle import Judgement
 from cowstate.positions.simulation.chaos.result import Ending
 from cowstate.positions.simulation.chaos.rules import Claim
+from cowstate.positions.simulation.chaos.sight import Look, Sight
 from tests.positions.incidents.stage import Stage
 
 
@@ -79,3 +83,21 @@ def test_it_is_known_and_healed_when_a_window_holds_no_more_of_that() -> None:
     (due,) = stage.result.heals_due
     assert 0 < due < 8 < stage.result.heals[0]
     assert stage.did_no_harm()
+
+
+def test_a_venue_may_show_the_position_between_two_fills_of_one_moment() -> None:
+    """`lagging` 700642: one trade filled two orders, and an answer fits the moment between them."""
+    ledger = Ledger("X", held=Decimal(2))
+    for price in (90, 91):
+        ledger.place(OrderRequest("X", Side.BUY, Decimal("0.5"), Decimal(price)), 1)
+    ledger.match(Trade(50, 1, Decimal(90), Decimal(1), buyer_is_maker=True), 50)
+    assert [str(held) for _, held in ledger.positions_within(40, 60)] == ["2", "2.5", "3.0"]
+    assert ledger.position_at(50) == ledger.position == 3
+    ledger.enter(None, Decimal("0.1"), Decimal(1), 60)
+    sight = Sight(ledger, VenuePromises.exact(positions_lag_ms=20))
+    for price in (80, 81):
+        ledger.place(OrderRequest("X", Side.BUY, Decimal("0.5"), Decimal(price)), 91)
+    ledger.match(Trade(95, 3, Decimal(80), Decimal(1), buyer_is_maker=True), 95)
+    sight.hear(Look(105, 105, 94))
+    # 0.1 was bought by hand, or 0.4 sold and the answer is of between the fills, or 0.9 sold.
+    assert sight.others(later=True) == {0, Decimal("-0.5"), Decimal("-1.0")}

@@ -72,6 +72,28 @@ def test_every_kind_of_world_comes_to_an_end(name: str) -> None:
     assert sum(result.claims.values()) == result.passes
 
 
+def test_a_rule_has_ten_whole_passes_after_the_faults_however_long_one_of_before_lasts() -> None:
+    began: list[int] = []
+
+    class Slow(PresentLife):
+        """The pass that begins with the last of the faults is long; the sides differ for ever."""
+
+        def __init__(self, exchange: Any, *parts: Any) -> None:
+            super().__init__(exchange, *parts)
+            self.pause = exchange.pause
+
+        def reconcile(self) -> Said:
+            began.append(self._time_ms())
+            self.pause(9 if len(began) == 20 else 0.1)
+            return Said(Claim.DIVERGES)
+
+    spec = WorldSpec(1, "manual", WorldFaults(manual=60, market=0), interval_ms=1_000)
+    with silenced():
+        live(spec, Slow)
+    assert began[20] - began[19] == 9_000
+    assert len(began[20:]) == AFTER_PASSES
+
+
 def test_a_rule_may_be_told_bolder_promises_than_the_venue_keeps() -> None:
     told: list[Any] = []
 

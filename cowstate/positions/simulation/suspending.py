@@ -1,0 +1,268 @@
+"""A replay that can be killed and goes on: `Suspension`, its files, and `World`, how it stands.
+
+The positions are in a file as those of any trader are. Beside it is another one, with all that is
+not the trader's: the paper exchange, its messages under way, how far the tape was read, and what
+the reconciler remembers. It is noted now and then, and says of which version of the positions it
+is; who goes on begins there, with the positions as they were then, and does the rest once more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Any, Self
+
+from cowstate import ArgumentValueError, Record
+
+from ..book.model import OrderUpdate
+from ..book.reports import TradeReport
+from ..reconcile.life import Life
+from ..trading.manager import PositionManager
+from .options import ReplayOptions
+from .paper import ExchangeState
+from .tape import Trade
+
+__all__ = ["Coming", "Suspension", "World"]
+
+_WORLD = "world"
+_BESIDE = "-replay"
+_SCHEMA = 1
+
+
+class Coming(Record):
+    """Something that happens at *due_ms*: the timer, or a message of the streams arrives."""
+
+    due_ms: int
+    order: OrderUpdate | None = None
+    trade: Trade | None = None
+
+    @property
+    def message(self) -> OrderUpdate | Trade | None:
+        """The message; None for the timer."""
+        return self.trade if self.order is None else self.order
+
+    @classmethod
+    def of(cls, due_ms: int, message: OrderUpdate | Trade | None) -> Self:
+        """Return what is to come of *message*."""
+        if isinstance(message, Trade):
+            return cls(due_ms, trade=message)
+        return cls(due_ms, order=message)
+
+
+class KeptOrder(Record, tag=True):
+    """An order of the paper exchange."""
+
+    order: OrderUpdate
+
+
+class KeptFill(Record, tag=True):
+    """A fill of the paper exchange."""
+
+    fill: TradeReport
+
+
+class World(Record, tag=True, kw_only=True):
+    """How a replay stands between two trades of its tape, while nobody is in the middle of a thing.
+
+    Attributes:
+        options: how it is replayed.
+        trades: how many trades have happened.
+        last: the last of them.
+        now_ms: what time it is.
+        coming: what is to come, in order, but for the next trade.
+        price: the last price that the strategy has heard of.
+        level: the level of the grid that it is in.
+        version: the version of the positions.
+        versions: how many of them the replay has made.
+        exchange: the paper exchange, but for its orders and fills.
+        orders: how many of those there are.
+        fills: likewise.
+        life: what the reconciler knows.
+    """
+
+    options: ReplayOptions
+    trades: int
+    last: Trade
+    now_ms: int
+    coming: tuple[Coming, ...]
+    price: Decimal | None
+    level: Decimal | None
+    version: int
+    versions: int
+    exchange: ExchangeState
+    orders: int
+    fills: int
+    life: Life
+
+    def skip_in(self, tape: Iterator[Trade]) -> None:
+        """Read over what has happened already.
+
+        Raises:
+            ArgumentValueError: it is another tape.
+        """
+        last = None
+        for _ in range(self.trades):
+            last = next(tape, None)
+            if last is None:
+                break
+        if last != self.last:
+            raise ArgumentValueError(
+                f"trade {self.trades:,} of this tape is not the one that the run had come to; "
+                "resume it with the tape that it was begun with"
+            )
+
+
+class Suspension:
+    """The files of a replay that may be killed at any moment; close it, or use it in a ``with``.
+
+    Args:
+        path: where the positions are kept; what is beside them is in ``path-replay``.
+        options: how the tape is replayed.
+        resume: whether to go on with what is there. Else nothing may be there.
+        every: after how many trades it is noted how the world stands; a little later, where
+            somebody is in the middle of something.
+
+    Attributes:
+        world: how the world stood that is gone on with; None: the run begins.
+
+    Raises:
+        ArgumentValueError: there is nothing to go on with, or something though it is to begin; or
+            it was begun with other options; or with threads, which never do the same twice.
+        WriterActiveError: another process replays into these files.
+        JournalError: the files cannot be opened, or are others.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        options: ReplayOptions,
+        *,
+        resume: bool = False,
+        every: int = 500,
+    ) -> None:
+        from cowstate import journal
+
+        self._path = os.fspath(path)
+        self._options = options
+        self._every = every
+        self._manager: PositionManager | None = None
+        beside = self._path + _BESIDE
+        if options.threads:
+            raise ArgumentValueError(
+                "a run with threads is another one each time, so it cannot be gone on with; leave "
+                "out either --threads or --journal"
+            )
+        if resume and not os.path.exists(beside):
+            raise ArgumentValueError(
+                f"{self._path} holds no replay that could be resumed; leave out --resume to begin "
+                "one in a new file"
+            )
+        if not resume and os.path.exists(self._path):
+            raise ArgumentValueError(
+                f"{self._path} is there already; --resume goes on with the replay in it, and "
+                "another name begins a new one"
+            )
+        self._store: Any = journal.open_store(
+            beside,
+            key=str,
+            record=KeptOrder | KeptFill | World,
+            schema=_SCHEMA,
+            bounds=journal.Bounds(versions=1),
+        )
+        self.world: World | None = self._store.snapshot().get(_WORLD)
+        self._due = every if self.world is None else self.world.trades + every
+        try:
+            self._ensure_whole()
+            self._ensure_same()
+        except BaseException:
+            self.close()
+            raise
+
+    def _ensure_whole(self) -> None:
+        if self.world is not None and not os.path.exists(self._path):
+            raise ArgumentValueError(
+                f"{self._path} is gone, and {self._path}{_BESIDE} is the other half of it; put it "
+                "back to go on, or delete that one as well to begin anew"
+            )
+
+    def _ensure_same(self) -> None:
+        if self.world is None:
+            return
+        before = self.world.options
+        for name in before.__struct_fields__:
+            was, now = getattr(before, name), getattr(self._options, name)
+            if was != now:
+                raise ArgumentValueError(
+                    f"the replay in {self._path} was begun with {name} {was!r}, not {now!r}; "
+                    "resume it with the options that it was begun with"
+                )
+
+    def open_positions(self, time_ms: Callable[[], int]) -> PositionManager:
+        """Return the positions as they were at the moment of `world`.
+
+        Raises:
+            OtherGridError, JournalError: as of `PositionManager.open`.
+        """
+        self._manager = manager = PositionManager.open(
+            self._path, self._options.grid, time_ms=time_ms
+        )
+        # The version in which a file of positions begins is its first.
+        version = 1 if self.world is None else self.world.version
+        if manager.snapshot().version != version:
+            then = manager.store.at(version)
+            with manager.store.transaction() as tx:
+                tx.clear()
+                tx.update(then)
+                tx.meta = then.meta
+        return manager
+
+    def orders(self) -> list[OrderUpdate]:
+        """Return the orders of the paper exchange at that moment, by their ids."""
+        kept, count = self._store.snapshot(), 0 if self.world is None else self.world.orders
+        return [kept[f"order {number}"].order for number in range(1, count + 1)]
+
+    def fills(self) -> list[TradeReport]:
+        """Return its fills, in order of time."""
+        kept, count = self._store.snapshot(), 0 if self.world is None else self.world.fills
+        return [kept[f"fill {number}"].fill for number in range(1, count + 1)]
+
+    def is_due(self, trades: int) -> bool:
+        """Whether it is to be noted how the world stands, after so many trades."""
+        return trades >= self._due
+
+    def note(
+        self, world: World, orders: Iterable[OrderUpdate], fills: Iterable[TradeReport]
+    ) -> None:
+        """Have on disk how the world stands; from here on, who goes on begins with that.
+
+        One commit: a process that dies in it has noted what it had noted before.
+
+        Raises:
+            JournalError: it could not be written.
+        """
+        kept = self._store.snapshot()
+        before = kept.get(_WORLD)
+        told = 0 if before is None else before.fills
+        with self._store.transaction() as tx:
+            for number, order in enumerate(orders, 1):
+                held = kept.get(f"order {number}")
+                if held is None or held.order != order:
+                    tx[f"order {number}"] = KeptOrder(order)
+            for number, fill in enumerate(fills, 1):
+                if number > told:
+                    tx[f"fill {number}"] = KeptFill(fill)
+            tx[_WORLD] = world
+        self._due = world.trades + self._every
+
+    def close(self) -> None:
+        """Let go of the files. May be called twice."""
+        if self._manager is not None:
+            self._manager.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,61 @@
+"""How the pages of this folder become a site: ``sphinx-build -W --keep-going -n docs OUT``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cowstate
+
+sys.path.insert(0, str(Path(__file__).parent / "_site"))
+
+project = "cowstate"
+author = "The cowstate developers"
+copyright = "The cowstate developers"  # noqa: A001
+release = cowstate.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    # Ours, in `_site`.
+    "public",
+    "contents",
+    "docstrings",
+    "elsewhere",
+    "names",
+    "for_machines",
+    "dead_ends",
+]
+exclude_patterns = ["_site"]
+
+# The pages are Markdown as forges show it, and nothing else.
+myst_heading_anchors = 6
+myst_linkify_fuzzy_links = False
+
+# In docstrings names of this package stand in single backticks.
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+autodoc_preserve_defaults = True
+add_module_names = False
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 72
+toc_object_entries_show_parents = "hide"
+modindex_common_prefix = ["cowstate."]
+
+html_theme = "furo"
+html_title = f"cowstate {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_copyright = False
+html_copy_source = True
+html_theme_options = {
+    "navigation_with_keys": True,
+}
+
+llms_summary = (
+    "Copy-on-write immutable state for concurrent Python: one atomic reference to a persistent map "
+    "of immutable records, consistent snapshots without locks, conflicts instead of lost updates."
+)

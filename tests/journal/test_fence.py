@@ -1,0 +1,110 @@
+"""Who may not write any more writes nothing: the row of its commit is the question."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cowstate.journal import FencedError, inserting, sqlite
+from cowstate.journal.log import Row
+from cowstate.journal.sqlite import SqliteLog
+
+TAKEN = "INSERT INTO writers SELECT epoch, ?, 0 FROM writer"
+
+
+def row(version: int, key: str = '"a"') -> Row:
+    return Row(version, float(version), [(key, str(version))], None)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "numbers.db"
+
+
+def content(path: Path) -> tuple[Any, ...]:
+    with closing(sqlite3.connect(path)) as connection:
+        return tuple(
+            connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+            for table in ("records", "commits", "changes", "meta", "writer")
+        )
+
+
+def taken(path: Path, who: str, wrote: int | None = None) -> None:
+    """Somebody takes the file over, and has perhaps written a version since."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE writer SET epoch = epoch + 1")
+        connection.execute(TAKEN, (who,))
+        if wrote is not None:
+            connection.execute("INSERT INTO commits VALUES (?, 2, 2.0, NULL, NULL)", (wrote,))
+
+
+def refused(path: Path, rows: list[Row], wrote: int | None) -> None:
+    log = SqliteLog(path, "json", "normal")
+    try:
+        log.write([row(1)])
+        taken(path, "another", wrote)
+        before = content(path)
+        for _ in range(2):
+            with pytest.raises(FencedError, match="written by another now"):
+                log.write(rows)
+        log.resolve(1)
+        assert content(path) == before
+    finally:
+        log.close()
+
+
+ROWS = pytest.mark.parametrize(
+    "rows", [[row(2)], [row(2), row(3, '"b"')], [Row(2, 2.0, [], "7")]], ids=["one", "two", "meta"]
+)
+
+
+@ROWS
+@pytest.mark.parametrize("wrote", [None, 2])
+def test_nothing_is_written_by_who_was_fenced_off(
+    path: Path, rows: list[Row], wrote: int | None
+) -> None:
+    refused(path, rows, wrote)
+
+
+def test_an_epoch_that_it_raised_itself_is_its_own(path: Path) -> None:
+    log = SqliteLog(path, "json", "normal")
+    try:
+        log.write([row(1)])
+        with closing(sqlite3.connect(path)) as connection:
+            [(who,)] = connection.execute("SELECT who FROM writers")
+        taken(path, who)  # as a `resolve` leaves it that was struck before it could note that
+        log.write([row(2), row(3)])
+        log.write([row(4)])
+    finally:
+        log.close()
+    records, commits, changes, _, _ = content(path)
+    assert records == [('"a"', "4", 4)]
+    assert [each[:2] for each in commits] == [(1, 1), (2, 2), (3, 2), (4, 2)]
+    assert [each[0] for each in changes] == [1, 2, 3, 4]
+
+
+def enters_all(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
+    """Ask nobody."""
+    plain = "INSERT INTO commits (version, epoch, time) VALUES (?, ?, ?)"
+    connection.executemany(plain, [(one.version, epoch, one.time) for one in rows])
+    return True
+
+
+def believes(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
+    """Put no commit, and go on."""
+    inserting.enter(connection, rows, epoch)
+    return True
+
+
+@pytest.mark.parametrize("twin", [enters_all, believes])
+def test_a_broken_twin_is_caught(
+    path: Path, twin: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "enter", twin)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        refused(path, [row(2)], None)
