@@ -19,15 +19,17 @@ from cowstate.showing import shown
 
 from .errors import JournalFileError
 from .history import seconds_of
-from .reading import Reader, as_text
+from .postgres.server import is_url
+from .reading import as_text
+from .tails import view_of
 from .verifying import faults_of
-from .view import Committed, Encoded
+from .view import Committed, Encoded, View
 from .watching import drawn, looks
 
 __all__ = ["diff", "export", "log", "show", "verify", "watch"]
 
 _EPILOG = """\
-The file is only read, whoever writes it meanwhile. Keys and records are printed
+The store is only read, whoever writes it meanwhile. Keys and records are printed
 as the JSON that they are stored as; with --json so is everything, one object a
 line.
 
@@ -55,7 +57,10 @@ class _Command:
         parser.description = self._what
         parser.epilog = _EPILOG
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.add_argument("file", metavar="FILE", help="the file of a store")
+        parser.add_argument(
+            "file", metavar="FILE", help="the file of a store, or the URL of a database"
+        )
+        parser.add_argument("--name", help="in a database: the name of the store")
         # Of several that say when, one.
         options = parser.add_mutually_exclusive_group() if _AT in self._options else parser
         for names, how in self._options:
@@ -64,6 +69,8 @@ class _Command:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it; return the exit status."""
+        if is_url(args.file) and args.name is None:
+            raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
         try:
             return self._run(args)
         except (sqlite3.Error, UnicodeError) as error:
@@ -71,25 +78,25 @@ class _Command:
 
 
 def _of_one_moment(
-    look: Callable[[Reader, argparse.Namespace], int],
+    look: Callable[[View, argparse.Namespace], int],
 ) -> Callable[[argparse.Namespace], int]:
     def run(args: argparse.Namespace) -> int:
-        reader = Reader(args.file)
+        view = view_of(args.file, args.name)
         try:
-            return look(reader, args)
+            return look(view, args)
         finally:
-            reader.close()
+            view.close()
 
     return run
 
 
 @_of_one_moment
-def _log(reader: Reader, args: argparse.Namespace) -> int:
-    oldest, newest = reader.reach()
+def _log(view: View, args: argparse.Namespace) -> int:
+    oldest, newest = view.reach()
     after = oldest if args.last is None else max(oldest, newest - args.last)
-    found = reader.commits(after, newest)
+    found = view.commits(after, newest)
     if args.json:
-        _print(_commit_of(reader, each) for each in found)
+        _print(_commit_of(view, each) for each in found)
     else:
         _print_table(
             ("version", "time", "keys", "meta", "who"),
@@ -98,14 +105,14 @@ def _log(reader: Reader, args: argparse.Namespace) -> int:
     return 0
 
 
-def _commit_of(reader: Reader, commit: Committed) -> dict[str, Any]:
+def _commit_of(view: View, commit: Committed) -> dict[str, Any]:
     made: dict[str, Any] = {
         "version": commit.version,
         "time": commit.time,
         "who": commit.who,
         "changes": [
             {"key": _plain(key)} | _old_and_new(old, new)
-            for key, old, new in reader.changes(commit.version)
+            for key, old, new in view.changes(commit.version)
         ],
     }
     if commit.new_meta is not None:
@@ -114,10 +121,10 @@ def _commit_of(reader: Reader, commit: Committed) -> dict[str, Any]:
 
 
 @_of_one_moment
-def _show(reader: Reader, args: argparse.Namespace) -> int:
-    version = _version_of(reader, args)
-    records = _records_at(reader, version)
-    meta = _meta_at(reader, version)
+def _show(view: View, args: argparse.Namespace) -> int:
+    version = _version_of(view, args)
+    records = _records_at(view, version)
+    meta = _meta_at(view, version)
     if args.json:
         print(
             json.dumps(
@@ -137,9 +144,9 @@ def _show(reader: Reader, args: argparse.Namespace) -> int:
 
 
 @_of_one_moment
-def _diff(reader: Reader, args: argparse.Namespace) -> int:
-    older, newer = (_known(reader, version) for version in (args.older, args.newer))
-    before, after = dict(_records_at(reader, older)), dict(_records_at(reader, newer))
+def _diff(view: View, args: argparse.Namespace) -> int:
+    older, newer = (_known(view, version) for version in (args.older, args.newer))
+    before, after = dict(_records_at(view, older)), dict(_records_at(view, newer))
     keys = [
         key for key in sorted({*before, *after}, key=_text) if before.get(key) != after.get(key)
     ]
@@ -152,13 +159,13 @@ def _diff(reader: Reader, args: argparse.Namespace) -> int:
 
 
 @_of_one_moment
-def _verify(reader: Reader, args: argparse.Namespace) -> int:
+def _verify(view: View, args: argparse.Namespace) -> int:
     faults: list[str] = []
     try:
-        faults += faults_of(reader)
+        faults += faults_of(view)
     except (sqlite3.Error, UnicodeError) as error:
         faults.append(f"it cannot be read to its end: {error}")
-    oldest, newest = reader.reach()
+    oldest, newest = view.reach()
     if args.json:
         print(json.dumps({"oldest": oldest, "newest": newest, "faults": faults}))
     else:
@@ -171,12 +178,12 @@ def _verify(reader: Reader, args: argparse.Namespace) -> int:
 
 
 @_of_one_moment
-def _export(reader: Reader, args: argparse.Namespace) -> int:
-    version = _version_of(reader, args)
-    meta = _meta_at(reader, version)
+def _export(view: View, args: argparse.Namespace) -> int:
+    version = _version_of(view, args)
+    meta = _meta_at(view, version)
     print(json.dumps({"version": version, "meta": None if meta is None else _plain(meta)}))
     _print(
-        {"key": _plain(key), "record": _plain(value)} for key, value in _records_at(reader, version)
+        {"key": _plain(key), "record": _plain(value)} for key, value in _records_at(view, version)
     )
     return 0
 
@@ -190,7 +197,7 @@ def _watch(args: argparse.Namespace) -> int:
 
 
 def _follow(args: argparse.Namespace) -> None:
-    found = looks(args.file, args.total or (), partial(sleep, args.every))
+    found = looks(args.file, args.total or (), partial(sleep, args.every), name=args.name)
     for number, look in enumerate(islice(found, args.count)):
         if args.json:
             text = json.dumps(look._asdict())
@@ -204,18 +211,18 @@ def _follow(args: argparse.Namespace) -> None:
 # What was
 
 
-def _version_of(reader: Reader, args: argparse.Namespace) -> int:
+def _version_of(view: View, args: argparse.Namespace) -> int:
     if args.as_of is not None:
-        version = reader.version_at(args.as_of)
-        oldest = reader.reach().oldest
+        version = view.version_at(args.as_of)
+        oldest = view.reach().oldest
         if version is None:
             raise CompactedError(oldest - 1, oldest)
         return version
-    return reader.reach().newest if args.at is None else _known(reader, args.at)
+    return view.reach().newest if args.at is None else _known(view, args.at)
 
 
-def _known(reader: Reader, version: int) -> int:
-    oldest, newest = reader.reach()
+def _known(view: View, version: int) -> int:
+    oldest, newest = view.reach()
     if version > newest or version < 0:
         raise ArgumentValueError(f"there is no version {version}; the newest is {newest}")
     if version < oldest:
@@ -223,9 +230,9 @@ def _known(reader: Reader, version: int) -> int:
     return version
 
 
-def _records_at(reader: Reader, version: int) -> list[tuple[Encoded, Encoded]]:
-    records = {key: value for key, value, _ in reader.records()}
-    for key, old in reader.before(version, reader.reach().newest):
+def _records_at(view: View, version: int) -> list[tuple[Encoded, Encoded]]:
+    records = {key: value for key, value, _ in view.records()}
+    for key, old in view.before(version, view.reach().newest):
         if old is None:
             records.pop(key, None)
         else:
@@ -237,9 +244,9 @@ def _key_text(row: tuple[Encoded, Encoded]) -> str:
     return _text(row[0])
 
 
-def _meta_at(reader: Reader, version: int) -> Encoded | None:
-    found = reader.meta_before(version, reader.reach().newest)
-    return reader.meta() if found is None else found[0]
+def _meta_at(view: View, version: int) -> Encoded | None:
+    found = view.meta_before(version, view.reach().newest)
+    return view.meta() if found is None else found[0]
 
 
 # On paper

@@ -1,4 +1,4 @@
-"""What is followed: a file, or a store on a server: `tail_of`."""
+"""What is read: a file, or a store on a server: `tail_of`, `view_of`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Final
 from .arguments import ensure_nameless
 from .postgres.server import Server, is_url
 from .postgres.tail import PostgresTail
+from .postgres.view import PostgresView
+from .reading import Reader
 from .tail import FileTail
-from .view import Tail
+from .view import Tail, View
 
-__all__ = ["tail_of"]
+__all__ = ["tail_of", "view_of"]
 
 FILE: Final = 0.01
 """How often, in seconds, a file is looked at, of which nobody tells when it was written."""
@@ -28,3 +30,11 @@ def tail_of(
         return PostgresTail(Server(os.fspath(path), name)), every or SERVER
     ensure_nameless(name)
     return FileTail(os.fspath(path)), every or FILE
+
+
+def view_of(path: str, name: str | None) -> View:
+    """Return a look at what is there now; whoever asks for it closes it."""
+    if is_url(path):
+        return PostgresView(Server(path, name))
+    ensure_nameless(name)
+    return Reader(path)

@@ -1,4 +1,4 @@
-"""Whether the file of a store is what its log says: `faults_of`."""
+"""Whether a store is what its log says: `faults_of`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 
 from cowstate.errors import CodecError
 
-from .reading import Reader, as_text
-from .view import Committed, Encoded
+from .reading import as_text
+from .view import Committed, Encoded, View
 
 __all__ = ["faults_of"]
 
 
-def faults_of(reader: Reader) -> Iterator[str]:
-    """Yield what is wrong with a file, in words; nothing, if all is well.
+def faults_of(view: View) -> Iterator[str]:
+    """Yield what is wrong with a store, in words; nothing, if all is well.
 
     Everything is gone through: from the records that are there back to the oldest version in the
     log, each commit is taken back, and must find what it says that it left. If the log goes back to
     the beginning, nothing must be left then. O(records + log).
     """
-    yield from reader.integrity()
-    reach = reader.reach()
+    yield from view.integrity()
+    reach = view.reach()
     records: dict[Encoded, Encoded] = {}
     versions: dict[Encoded, int] = {}
-    for key, value, version in reader.records():
+    for key, value, version in view.records():
         records[key], versions[key] = value, version
         if version > reach.newest:
             yield (
@@ -32,12 +32,12 @@ def faults_of(reader: Reader) -> Iterator[str]:
                 f"{reach.newest}"
             )
         yield from _unreadable(f"the record under {key!r}", key, value)
-    meta = reader.meta()
+    meta = view.meta()
     if meta is not None:
         yield from _unreadable("the meta value", meta)
     expected = reach.newest
     times: list[float] = []
-    for commit in reader.backward():
+    for commit in view.backward():
         if commit.version != expected:
             yield f"the versions from {commit.version + 1} to {expected} are missing from the log"
         expected = commit.version - 1
@@ -48,7 +48,7 @@ def faults_of(reader: Reader) -> Iterator[str]:
             if times and when > times[-1]:
                 yield f"version {commit.version} was written after the one that follows it"
             times[:] = [when]
-        yield from _taken_back(reader, commit, records, versions)
+        yield from _taken_back(view, commit, records, versions)
         if commit.new_meta is not None:
             if meta != commit.new_meta:
                 yield f"version {commit.version} left another meta value than there was after it"
@@ -58,7 +58,7 @@ def faults_of(reader: Reader) -> Iterator[str]:
             yield f"{len(records)} records are there that no commit in the log wrote"
         if meta is not None:
             yield "there is a meta value that no commit in the log wrote"
-    for version in reader.strays():
+    for version in view.strays():
         yield f"there are changes of version {version}, and no such version is in the log"
 
 
@@ -71,12 +71,12 @@ def _unreadable(what: str, *values: Encoded) -> Iterator[str]:
 
 
 def _taken_back(
-    reader: Reader,
+    view: View,
     commit: Committed,
     records: dict[Encoded, Encoded],
     versions: dict[Encoded, int],
 ) -> Iterator[str]:
-    for key, old, new in reader.changes(commit.version):
+    for key, old, new in view.changes(commit.version):
         # Of a record that is there, the last commit that touched it is met first.
         found = versions.pop(key, commit.version)
         if found != commit.version:

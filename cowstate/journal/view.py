@@ -82,8 +82,16 @@ class View(Protocol):
         """Yield the commits of the versions from *after* + 1 to *upto*."""
         raise NotImplementedError
 
+    def backward(self) -> Iterator[Committed]:
+        """Yield all commits, the newest first."""
+        raise NotImplementedError
+
     def changes(self, version: int) -> Iterator[Changed]:
         """Yield what one commit changed."""
+        raise NotImplementedError
+
+    def strays(self) -> list[int]:
+        """Return the versions of which there are changes, and no commit."""
         raise NotImplementedError
 
     def before(self, version: int, upto: int) -> list[tuple[Encoded, Encoded | None]]:
@@ -100,8 +108,16 @@ class View(Protocol):
         """Yield each record, with its key before it and the version that it is of after it."""
         raise NotImplementedError
 
+    def count(self) -> int:
+        """Return how many records there are."""
+        raise NotImplementedError
+
     def meta(self) -> Encoded | None:
         """Return the meta value."""
+
+    def integrity(self) -> list[str]:
+        """Return what is wrong with what it is kept in, beside what the log can tell."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """End the look."""

@@ -1,4 +1,4 @@
-"""To look at the file of a store again and again, while somebody writes it: `looks`."""
+"""To look at a store again and again, while somebody writes it: `looks`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from .reading import Reader, as_text
-from .tail import FileTail
+from .reading import as_text
+from .tails import tail_of
+from .view import Tail, View
 
 __all__ = ["Look", "drawn", "looks"]
 
@@ -46,39 +47,47 @@ def looks(
     fields: Sequence[str],
     pause: Callable[[], object],
     clock: Callable[[], float] = time,
+    name: str | None = None,
 ) -> Iterator[Look]:
     """Yield what is there, and again whenever there is another version; for ever.
 
     Each costs O(N), if *fields* are given. Nobody is held up between two looks.
 
     Args:
-        path: the file.
+        path: the file, or the URL of a database on a server.
         fields: the names of fields to sum up.
         pause: called between two looks.
         clock: what time it is, in seconds since 1970.
+        name: on a server, which of its stores.
 
     Raises:
         JournalFileError: it is no file of a store, or none any more.
+        JournalError: the server cannot be had any more.
     """
-    tail = FileTail(path)
+    tail, _ = tail_of(path, name, None)
     try:
         yield from _looks(tail, fields, pause, clock)
+    except Exception as error:
+        refused = tail.refused(error)
+        if refused is None:
+            raise
+        raise refused from error
     finally:
         tail.close()
 
 
 def _looks(
-    tail: FileTail, fields: Sequence[str], pause: Callable[[], object], clock: Callable[[], float]
+    tail: Tail, fields: Sequence[str], pause: Callable[[], object], clock: Callable[[], float]
 ) -> Iterator[Look]:
     seen, when = None, clock()
     while True:
-        reader, found = tail.look(), None
-        if reader is not None:
-            newest = reader.reach().newest
+        view, found = tail.look(), None
+        if view is not None:
+            newest = view.reach().newest
             if newest != seen:
                 now = clock()
                 rate = 0.0 if seen is None else (newest - seen) / max(now - when, 1e-6)
-                found = _look(reader, fields, rate, now)
+                found = _look(view, fields, rate, now)
                 seen, when = newest, now
             tail.done()
         if found is not None:
@@ -86,14 +95,14 @@ def _looks(
         pause()
 
 
-def _look(reader: Reader, fields: Sequence[str], rate: float, now: float) -> Look:
-    reach = reader.reach()
+def _look(view: View, fields: Sequence[str], rate: float, now: float) -> Look:
+    reach = view.reach()
     totals = dict.fromkeys(fields, Decimal(0))
-    count = reader.count()
+    count = view.count()
     if fields:
-        for _, value, _ in reader.records():
+        for _, value, _ in view.records():
             _add(totals, msgspec.json.decode(as_text(value)))
-    last = next(reader.commits(reach.newest - 1, reach.newest), None)
+    last = next(view.commits(reach.newest - 1, reach.newest), None)
     when: Any = None if last is None else last.time  # whatever somebody else put there
     return Look(
         reach.newest,

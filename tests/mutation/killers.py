@@ -110,9 +110,13 @@ NEAR = {
     "cowstate/journal/postgres/rewriting.py": POSTGRES,
     "cowstate/journal/postgres/rows.py": POSTGRES,
     "cowstate/journal/postgres/server.py": POSTGRES,
-    "cowstate/journal/postgres/tables.py": [*POSTGRES, "journal/postgres/test_following"],
+    "cowstate/journal/postgres/tables.py": [
+        *POSTGRES,
+        "journal/postgres/test_following",
+        "journal/postgres/test_commands",
+    ],
     "cowstate/journal/postgres/tail.py": ["journal/postgres/test_following"],
-    "cowstate/journal/postgres/view.py": POSTGRES,
+    "cowstate/journal/postgres/view.py": ["journal/postgres/test_commands", *POSTGRES],
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [
         *JOURNAL,
@@ -122,11 +126,15 @@ NEAR = {
     ],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
-    "cowstate/journal/tails.py": ["journal/postgres/test_following", *FOLLOWER],
+    "cowstate/journal/tails.py": [
+        "journal/postgres/test_following",
+        "journal/postgres/test_commands",
+        *FOLLOWER,
+    ],
     "cowstate/journal/turn.py": JOURNAL,
     "cowstate/journal/view.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/verifying.py": ["journal/test_looking"],
-    "cowstate/journal/watching.py": ["journal/test_watching"],
+    "cowstate/journal/watching.py": ["journal/test_watching", "journal/postgres/test_commands"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
     "cowstate/kinds.py": ["test_maps", "test_thawing"],
     "cowstate/later.py": [

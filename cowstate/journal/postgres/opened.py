@@ -19,6 +19,9 @@ AGAIN: Final = 0.2
 SOONEST: Final = 0.02
 """How long, in seconds, a wait for the end of a lease is at the least."""
 
+LONGEST: Final = 3600.0
+"""How long, in seconds, it is at the most: some weeks are too much for a system's call."""
+
 
 def found_or_made(server: Server, form: Form, schema: int) -> tuple[Form, int]:
     """Return the form and the number of the schema of what is there; make it if nothing is."""
@@ -146,7 +149,7 @@ def _left(
     server: Server, connection: Any, texts: Mapping[str, str], deadline: float | None
 ) -> float:
     [(who, left)] = server.ask(connection, texts["holder"]) or [("somebody", 0.0)]
-    least = max(float(left), SOONEST)
+    least = min(max(float(left), SOONEST), LONGEST)
     if deadline is None:
         return least
     now = monotonic()

@@ -150,6 +150,7 @@ STATEMENTS: Final = {
     # Looking.
     "state": "SELECT epoch, version FROM {schema}.writer",
     "last": "SELECT version, time FROM {schema}.commits ORDER BY version DESC LIMIT 1",
+    "last_upto": "SELECT coalesce(max(version), 0) FROM {schema}.commits WHERE version <= %s",
     "meta": "SELECT value FROM {schema}.meta",
     "reach": ("SELECT (SELECT min(version) FROM {schema}.commits), version FROM {schema}.writer"),
     "records": "SELECT key, value, version FROM {schema}.records",
@@ -166,6 +167,11 @@ STATEMENTS: Final = {
         "SELECT version, key, old, new FROM {schema}.changes"
         " WHERE version > %s AND version <= %s ORDER BY version, key"
     ),
+    "strays": (
+        "SELECT DISTINCT h.version FROM {schema}.changes h WHERE NOT EXISTS"
+        " (SELECT 1 FROM {schema}.commits c WHERE c.version = h.version) ORDER BY h.version"
+    ),
+    "count": "SELECT count(*) FROM {schema}.records",
     "before": (
         "SELECT DISTINCT ON (key) key, old FROM {schema}.changes"
         " WHERE version > %s AND version <= %s ORDER BY key, version"

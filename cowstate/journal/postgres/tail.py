@@ -22,6 +22,9 @@ GAP: Final = 0.002
 """How long, in seconds, a look is put off after the one before: a server that writes much is not
 asked for each commit."""
 
+LONGEST: Final = 3600.0
+"""The longest sleep, in seconds: some weeks are too much for a system's call."""
+
 GONE: Final = "was deleted while it was followed; what is in memory can still be read"
 
 _log = logging.getLogger("cowstate")
@@ -141,7 +144,7 @@ class PostgresTail:
             selector.register(self._ears, EVENT_READ)
             if connection is not None and not connection.closed:
                 selector.register(connection.fileno(), EVENT_READ)
-            return selector.select(max(seconds, 0))
+            return selector.select(min(max(seconds, 0), LONGEST))
 
     def _take_in(self, connection: Any) -> None:
         """Read what came, so that it is not heard again. If the server has gone, it is over."""

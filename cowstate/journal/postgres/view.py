@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from ..errors import JournalFileError
 from ..view import Changed, Committed, Encoded, Form, Reach
@@ -12,6 +12,9 @@ from .server import Server
 __all__ = ["PostgresView"]
 
 R = TypeVar("R")
+
+AT_ONCE: Final = 1_000
+"""How many commits are asked for at a time, where all are gone through."""
 
 
 class PostgresView:
@@ -99,6 +102,19 @@ class PostgresView:
         self._span, self._changes = (after, upto), None
         return (Committed(*row) for row in self._ask("commits", (after, upto)))
 
+    def backward(self) -> Iterator[Committed]:
+        """Yield all commits, the newest first."""
+        # A part at a time, with its changes.
+        found = self._ask("last")
+        upto = found[0][0] if found else 0
+        while upto > 0:
+            yield from reversed(list(self.commits(upto - AT_ONCE, upto)))
+            [(upto,)] = self._ask("last_upto", (upto - AT_ONCE,))
+
+    def strays(self) -> list[int]:
+        """Return the versions of which there are changes, and no commit."""
+        return [version for (version,) in self._ask("strays")]
+
     def changes(self, version: int) -> Iterator[Changed]:
         """Yield what one commit changed."""
         after, upto = self._span
@@ -127,6 +143,18 @@ class PostgresView:
     def records(self) -> Iterator[tuple[Encoded, Encoded, int]]:
         """Yield each record, with its key before it and the version that it is of after it."""
         return iter(self._ask("records"))
+
+    def count(self) -> int:
+        """Return how many records there are."""
+        [(count,)] = self._ask("count")
+        return int(count)
+
+    def integrity(self) -> list[str]:
+        """Return what is wrong with the row of the writer: the server keeps what it was given."""
+        newest, found = self.reach().newest, self._ask("last")
+        if not found or found[0][0] == newest:
+            return []
+        return [f"the newest version in the log is {found[0][0]}, and the writer's was {newest}"]
 
     def meta(self) -> Encoded | None:
         """Return the meta value."""
