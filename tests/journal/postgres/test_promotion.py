@@ -22,6 +22,7 @@ from tests.journal.postgres.servers import (
     opened,
     url_of,
 )
+from tests.standing import eventually
 
 pytestmark = [needs_postgres, once]
 
@@ -42,6 +43,21 @@ def either(own: Cluster, replica: Cluster) -> Any:
     return SimpleNamespace(url=url_of(own.home, replica.home, target_session_attrs="read-write"))
 
 
+def caught_up(own: Cluster, replica: Cluster) -> None:
+    """Return when the replica shows what is on the server now: to have it is not yet to show it."""
+    with own.connect() as connection:
+        [(there,)] = connection.execute("SELECT pg_current_wal_lsn()").fetchall()
+    with replica.connect() as connection:
+
+        def shows() -> bool:
+            [(found,)] = connection.execute(
+                "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (there,)
+            ).fetchall()
+            return bool(found)
+
+        eventually(shows, "the replica should come to it", SOON)
+
+
 def test_a_replica_is_followed_and_when_it_is_promoted_written(
     own: Cluster, replica: Cluster, name: str
 ) -> None:
@@ -51,6 +67,7 @@ def test_a_replica_is_followed_and_when_it_is_promoted_written(
         connection.execute("SELECT pg_reload_conf()")
     with opened(either(own, replica), name) as store:
         commit = store.set("a", Slot(1))
+        caught_up(own, replica)
         with following(replica, name, every=0.02) as follower:
             assert follower.wait_for(version=commit.version, timeout=SOON)["a"] == Slot(1)
             feed = follower.feed()
@@ -75,8 +92,7 @@ def test_one_that_lacks_what_was_acknowledged_is_not_written(
 ) -> None:
     with opened(either(own, replica), name) as store:
         store.set("a", Slot(1))
-        with following(replica, name, every=0.02) as follower:
-            follower.wait_for(version=1, timeout=SOON)
+        caught_up(own, replica)
         replica.stop()
         store.set("a", Slot(2))  # of which it never hears
         own.stop(signal.SIGKILL)
