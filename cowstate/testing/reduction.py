@@ -266,7 +266,8 @@ def _is_one_use(nodes: list[ast.AST], primitive: Primitive) -> bool:
     match nodes:
         case [ast.With([ast.withitem(_, None)])]:
             return True
-        case [ast.Expr(ast.Call(ast.Attribute(_, name)) as call)]:
+        case [ast.Expr(ast.Call(ast.Attribute(_, name)) as call)] if name != "wait_for":
+            # What it waits for is a call of somebody's code.
             calls = [each for each in ast.walk(call) if isinstance(each, ast.Call)]
             return len(calls) == 1 and callable(getattr(type(primitive), name, None))
         case _:

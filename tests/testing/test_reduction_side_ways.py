@@ -134,6 +134,17 @@ PAIRS = {
         ["f.failing"] * 2,
         ["tell(f.x)", "f.x = 5", "tell(f.x)", "f.x = 7"],
     ),
+    "a name of a module, stored as an attribute of it": Pair(
+        ["HERE.LIMIT = 0"],
+        ["tell(limit())"],
+        ["HERE.LIMIT = 1", "log.append(7)", "HERE.LIMIT = 2"],
+        "LIMIT = 0\ndef limit():\n    return LIMIT\n",
+    ),
+    "a condition that somebody else tells": Pair(
+        ["c = threading.Condition()"],
+        ["with c:", "    c.wait_for(beside.asked)"],
+        ["with c:", "    c.notify()", "other.x = 5", "with c:", "    c.notify()"],
+    ),
 }
 
 
