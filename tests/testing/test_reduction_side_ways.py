@@ -188,6 +188,12 @@ PAIRS = {
         ["store.update('n', up)", "told(store)"],
         "class Again:\n    def __init__(self, change):\n        self.change = change\n",
     ),
+    "a name that is rebound by code that is not understood": Pair(
+        ["globals()['LIM' + 'IT'] = 0"],
+        ["x = box", "y = LIMIT", "x = box", "z = LIMIT", "tell((y, z))"],
+        ["globals()['LIM' + 'IT'] = 1"],
+        "LIMIT = 0\n",
+    ),
     "a condition that somebody else tells": Pair(
         ["c = threading.Condition()"],
         ["with c:", "    c.wait_for(beside.asked)"],
