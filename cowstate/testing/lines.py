@@ -10,9 +10,14 @@ from functools import lru_cache
 from types import CodeType, ModuleType
 from typing import Final
 
-__all__ = ["Scope", "SourceLines", "lines_of"]
+__all__ = ["Scope", "SourceLines", "lines_of", "runs_nothing"]
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_LOOPS: Final = (
+    *(ast.For, ast.AsyncFor, ast.While),
+    # What they bind of their own may have the name of a variable of another function.
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 
 
 class Scope:
@@ -84,6 +89,8 @@ class SourceLines:
         )
         self.stored = _stored_in(nodes)
         self.restored = frozenset(_restored_in(tree))
+        if any(_begins_again(tree)):
+            self.restored |= self.stored
         self._walk(tree, None)
 
     def _walk(self, node: ast.AST, outer: Scope | None) -> None:
@@ -127,6 +134,16 @@ def _restored_in(node: ast.AST) -> Iterator[str]:
         yield from _restored_in(child)
 
 
+def _begins_again(node: ast.AST) -> Iterator[bool]:
+    """Whether something but an ``__init__`` calls one, of an object that may be known already."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef) and child.name == "__init__":
+            continue
+        if isinstance(child, ast.Attribute) and child.attr == "__init__":
+            yield True
+        yield from _begins_again(child)
+
+
 def _restored_by(init: ast.FunctionDef, me: str) -> Iterator[str]:
     began = Counter(name for each in init.body for name in _began(each, me))
     yield from (name for name, times in began.items() if times > 1)
@@ -159,6 +176,15 @@ def _is_of(code: CodeType, node: ast.AST) -> bool:
         if line and end and column is not None and end_column
     ]
     return bool(places) and all(first <= start and end <= last for start, end in places)
+
+
+def runs_nothing(function: ast.FunctionDef) -> bool:
+    """Whether to define it runs nothing: no default, and no annotation but a mere name."""
+    every = function.args
+    args = [*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg]
+    notes = [function.returns, *(each.annotation for each in args if each is not None)]
+    mere = all(each is None or isinstance(each, ast.Constant | ast.Name) for each in notes)
+    return mere and not every.defaults and not any(every.kw_defaults)
 
 
 def lines_of(module: ModuleType) -> SourceLines:
@@ -248,6 +274,6 @@ def _bound_in(body: Iterable[ast.AST], weight: int) -> Counter[str]:
             found[node.name] += 2
         elif isinstance(node, ast.MatchMapping) and node.rest is not None:
             found[node.rest] += 2
-        loops = isinstance(node, ast.For | ast.AsyncFor | ast.While)
+        loops = isinstance(node, _LOOPS)
         found += _bound_in(ast.iter_child_nodes(node), 2 if loops else weight)
     return found

@@ -82,8 +82,8 @@ class Model(Record, Generic[S]):
 
         >>> model = Model.sequential(list, state=tuple)
         >>> one, _ = model.step(model.initial, "append", (3,))
-        >>> model.step(one, "pop", ())[1], model.step(one, "index", (4,))[1]
-        (3, raises ValueError: 4 is not in list)
+        >>> model.step(one, "pop", ())[1], model.step(one, "pop", (4,))[1]
+        (3, raises IndexError: pop index out of range)
         """
 
         def step(done: _Done, operation: str, args: tuple[Any, ...]) -> tuple[_Done, Any]:

@@ -106,6 +106,11 @@ class Touched:
         """Return all of it."""
         return Footprint(frozenset(self.reads), frozenset(self.writes))
 
+    def reads_of_objects(self) -> set[Hashable]:
+        """Return the places read that are attributes and items."""
+        mere = ("name", "variable")
+        return {place for place in self.reads if isinstance(place, tuple) and place[0] not in mere}
+
     def put_attribute(self, owner: Any, name: str) -> None:
         """Count a store to an attribute, or its deletion."""
         # One of two underscores has another name in the class, or changes what all others mean.
@@ -126,6 +131,8 @@ class Touched:
             hook = hasattr(type(found), "__set__") or hasattr(type(found), "__delete__")
             if hook and not isinstance(found, MemberDescriptorType):
                 raise NotUnderstoodError
+            if hook:
+                self.writes.update(_places_of_attribute(owner, found.__name__))
         self._note(owner)
         self.writes.update(_places_of_attribute(owner, name))
 
@@ -180,7 +187,11 @@ class Touched:
             return UNKNOWN
         self._note(owner)
         self.reads.update(_places_of_attribute(owner, name))
+        if in_class(type(owner), "__new__") is not _NEW:
+            # It may return an object again, whose ``__init__`` then stores all anew.
+            self.reads.add(("again", id(owner)))
         if isinstance(found, MemberDescriptorType):
+            self.reads.update(_places_of_attribute(owner, found.__name__))
             try:
                 return found.__get__(owner, type(owner))
             except AttributeError:

@@ -17,6 +17,7 @@ from types import CodeType, FrameType, ModuleType
 
 from ..errors import ArgumentTypeError, ArgumentValueError
 from ..showing import shown
+from .lines import lines_of
 
 __all__ = ["CodePoints", "Territory", "listed"]
 
@@ -77,7 +78,7 @@ def _shared_instructions(
         local = (
             name in _LOCAL
             or name.startswith(_LOCAL_PREFIXES)
-            # A name of the module that no function of it declares `global` is never rebound.
+            # A name of the module that no line may store is never rebound.
             or (name == "LOAD_GLOBAL" and rebound is not None and instruction.argval not in rebound)
             # A jump asks its operand for its truth, which is a call unless that is None or a bool.
             or (name.startswith("POP_JUMP") and (name.endswith("NONE") or before == "IS_OP"))
@@ -119,6 +120,10 @@ class Territory:
             raise ArgumentValueError("name at least one module whose lines are switch points")
         self._rebound = {_file(module): _rebound_names(module) for module in self.modules}
         self.files = frozenset(self._rebound)
+        # A module is an object, too: whoever stores an attribute may rebind a name of it.
+        self._restored = frozenset[str]().union(
+            *(lines_of(module).restored for module in self.modules)
+        )
         self._points: dict[int, CodePoints] = {}
 
     def rebound(self, file: str) -> frozenset[str] | None:
@@ -131,7 +136,8 @@ class Territory:
         # code object alive, so the number stays its own.
         found = self._points.get(id(code))
         if found is None:
-            found = CodePoints(code, self._rebound[code.co_filename])
+            rebound = self._rebound[code.co_filename]
+            found = CodePoints(code, None if rebound is None else rebound | self._restored)
             self._points[id(code)] = found
         return found
 

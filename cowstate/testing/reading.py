@@ -27,7 +27,7 @@ from .known import (
     Unknown,
     is_plain,
 )
-from .lines import Scope
+from .lines import Scope, runs_nothing
 from .objects import Touched
 from .primitives import Condition, Guard
 
@@ -141,11 +141,15 @@ class Reading:
                 | ast.Assign([ast.Name()], ast.Call(function, arguments, keywords))
             ]:
                 found = self._value(function)
-                for each in (*arguments, *(keyword.value for keyword in keywords)):
-                    self._value(each)
-                return _store_of(found)
+                given = (*arguments, *(keyword.value for keyword in keywords))
+                return _store_of(found) if all(self._stays(each) for each in given) else None
             case _:
                 return None
+
+    def _stays(self, node: ast.expr) -> bool:
+        """Whether what is given is no value that code which is not understood may change."""
+        known = len(self._touched.reads_of_objects())
+        return callable(self._value(node)) or len(self._touched.reads_of_objects()) == known
 
     def looked_at(self) -> Footprint:
         """Return what has been looked at so far."""
@@ -186,7 +190,7 @@ class Reading:
                     self._touched.call(found, (), {})
             case ast.ExceptHandler(kind, name):
                 self._handle(kind, name)
-            case ast.FunctionDef(name=name, decorator_list=[]) if _runs_nothing(node):
+            case ast.FunctionDef(name=name, decorator_list=[]) if runs_nothing(node):
                 self._bind(name)
             case ast.Delete([ast.Subscript() | ast.Attribute() as target]):
                 self._store(target, PLAIN)
@@ -360,7 +364,8 @@ class Reading:
         scope: Scope | None = self._scope
         while scope is not None and not scope.bound[name]:
             scope = scope.outer
-        return scope is not None and scope.bound[name] == 1 and name not in self._nonlocals
+        others = "cell_contents" in self._stored or name in self._nonlocals
+        return scope is not None and scope.bound[name] == 1 and not others
 
     # Calls.
 
@@ -375,15 +380,6 @@ class Reading:
         found = self._touched.call(called, given, named)
         gets = isinstance(called, Method) and called.name == "get"
         return self._moving(found) if gets else found
-
-
-def _runs_nothing(function: ast.FunctionDef) -> bool:
-    """Whether to define it runs nothing: no default, and no annotation but a mere name."""
-    every = function.args
-    args = [*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg]
-    notes = [function.returns, *(each.annotation for each in args if each is not None)]
-    mere = all(each is None or isinstance(each, ast.Constant | ast.Name) for each in notes)
-    return mere and not every.defaults and not any(every.kw_defaults)
 
 
 def _store_of(called: Any) -> WriteStore[Any, Any, Any] | None:

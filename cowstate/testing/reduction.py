@@ -35,8 +35,9 @@ from __future__ import annotations
 
 import ast
 import threading
+from collections.abc import Hashable
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, MethodType
+from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from .footprints import ANYTHING, NOTHING, Footprint
@@ -180,7 +181,7 @@ class Reduction:
             for entered in worker.entered:
                 if isinstance(entered, Primitive):
                     found = found.writing(*places_of(entered))
-        return found
+        return found or found._replace(reads=_values_named(view, worker.frame))
 
     def _standing(self, worker: Worker) -> tuple[View, Scope, int]:
         frame = worker.frame
@@ -261,12 +262,30 @@ class Reduction:
             code, caller = caller.f_code, caller.f_back
 
 
+def _values_named(view: View, frame: FrameType | None) -> frozenset[Hashable]:
+    """Return the names of values of the module that may be looked up on lines that are no points.
+
+    What is not understood may rebind them.
+    """
+    named = [(view.code, view.names)]
+    while frame is not None and frame.f_code.co_filename not in _RUNNERS:
+        named.append((frame.f_code, frame.f_globals))
+        frame = frame.f_back
+    return frozenset(
+        ("name", name)
+        for code, names in named
+        for name in code.co_names
+        if name in names and not callable(names[name]) and type(names[name]) is not ModuleType
+    )
+
+
 def _is_one_use(nodes: list[ast.AST], primitive: Primitive) -> bool:
     """Whether the line does nothing but use *primitive* once, by a method of its own."""
     match nodes:
         case [ast.With([ast.withitem(_, None)])]:
             return True
-        case [ast.Expr(ast.Call(ast.Attribute(_, name)) as call)]:
+        case [ast.Expr(ast.Call(ast.Attribute(_, name)) as call)] if name != "wait_for":
+            # What it waits for is a call of somebody's code.
             calls = [each for each in ast.walk(call) if isinstance(each, ast.Call)]
             return len(calls) == 1 and callable(getattr(type(primitive), name, None))
         case _:

@@ -12,6 +12,12 @@ def _told(n: int) -> None:
     target.x = target.x * 2 + n
 
 
+def asked() -> bool:
+    """Whether there is something to be seen, which is noted."""
+    target.z = target.z * 10 + target.x + 1
+    return bool(target.x)
+
+
 class Hooked:
     """Does something else when an attribute is stored."""
 

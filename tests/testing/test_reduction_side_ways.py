@@ -13,6 +13,7 @@ from tests.testing.test_schedules_complete import module_of
 HEAD = """
 import queue
 import threading
+from cowstate import Store
 from tests.testing import beside
 class Shared:
     def __init__(self):
@@ -42,6 +43,7 @@ G = None
 log = []
 def tell(value):
     log.append(value)
+def told(store): tell(store.snapshot()["n"])
 def one(self): log.append(1)
 def two(self): log.append(2)
 """
@@ -133,6 +135,69 @@ PAIRS = {
         ["f = Falling()"],
         ["f.failing"] * 2,
         ["tell(f.x)", "f.x = 5", "tell(f.x)", "f.x = 7"],
+    ),
+    "a name of a module, stored as an attribute of it": Pair(
+        ["HERE.LIMIT = 0"],
+        ["tell(limit())"],
+        ["HERE.LIMIT = 1", "log.append(7)", "HERE.LIMIT = 2"],
+        "LIMIT = 0\ndef limit():\n    return LIMIT\n",
+    ),
+    "a slot under another name": Pair(
+        ["a = Alias()", "a.x = 0"],
+        ["tell(a.x)"] * 2,
+        ["a.y = 1", "a.y = 2"],
+        "class Slotted:\n    __slots__ = ('x',)\n"
+        "class Alias(Slotted):\n    y = Slotted.__dict__['x']\n",
+    ),
+    "a variable that a generator binds, in one place": Pair(
+        ["numbers = ((n := i) for i in range(3))", "next(numbers)"],
+        ["y = n", "z = n", "tell((y, z))"],
+        ["next(numbers)"],
+    ),
+    "a variable bound through its cell": Pair(
+        ["n = 0"],
+        ["y = n", "z = n", "tell((y, z))"],
+        ["left.__closure__[left.__code__.co_freevars.index('n')].cell_contents = 5"],
+    ),
+    "a value for a store, exchanged while its writer waits": Pair(
+        [
+            *("store, c = Store({'n': 0}), Limits()", "def up(n):"),
+            *("    setattr(c, 'limit', 7)", "    return 9"),
+        ],
+        ["store.set('n', c.limit)", "told(store)"],
+        ["store.update('n', up)", "told(store)"],
+        "class Limits:\n    def __init__(self):\n        self.limit = 0\n",
+    ),
+    "the only object of a class, that begins again": Pair(
+        [
+            *("Only.it = None", "store, c = Store({'n': 0}), Only(lambda n: 3)", "def up(n):"),
+            *("    Only(lambda n: 7)", "    return 9"),
+        ],
+        ["store.update('n', c.change)", "told(store)"],
+        ["store.update('n', up)", "told(store)"],
+        "class Only:\n    it = None\n    def __new__(cls, change):\n"
+        "        cls.it = cls.it or object.__new__(cls)\n        return cls.it\n"
+        "    def __init__(self, change):\n        self.change = change\n",
+    ),
+    "an object that is made to begin again": Pair(
+        [
+            *("store, c = Store({'n': 0}), Again(lambda n: 3)", "def up(n):"),
+            *("    c.__init__(lambda n: 7)", "    return 9"),
+        ],
+        ["store.update('n', c.change)", "told(store)"],
+        ["store.update('n', up)", "told(store)"],
+        "class Again:\n    def __init__(self, change):\n        self.change = change\n",
+    ),
+    "a name that is rebound by code that is not understood": Pair(
+        ["globals()['LIM' + 'IT'] = 0"],
+        ["x = box", "y = LIMIT", "x = box", "z = LIMIT", "tell((y, z))"],
+        ["globals()['LIM' + 'IT'] = 1"],
+        "LIMIT = 0\n",
+    ),
+    "a condition that somebody else tells": Pair(
+        ["c = threading.Condition()"],
+        ["with c:", "    c.wait_for(beside.asked)"],
+        ["with c:", "    c.notify()", "other.x = 5", "with c:", "    c.notify()"],
     ),
 }
 

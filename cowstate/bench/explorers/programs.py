@@ -160,8 +160,7 @@ class WakeUp(MissedWakeUp):
     def wait(self) -> None:
         """Wait until it is ready."""
         with self.changed:
-            while not self.ready:
-                self.changed.wait()
+            self.changed.wait_for(lambda: self.ready)
         self.awake = True
 
     def tell(self) -> None:
