@@ -49,6 +49,10 @@ def inferred() -> None:
         schema=1,
     )
     assert_type(indexed, JournaledStore[str, Slot])
+    url = "postgresql://reader@db.example/trading"
+    served = open_store(url, name="slots", key=str, record=Slot, lease=2.0, wait=None, eager=True)
+    assert_type(served, JournaledStore[str, Slot])
+    assert_type(follow(url, name="slots", key=str, record=Slot), Follower[str, Slot])
     # Of several types, who opens it says which.
     several: JournaledStore[str, One | Other] = open_store("s.db", key=str, record=One | Other)
     assert_type(several.snapshot()["a"], One | Other)

@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from cowstate import ArgumentTypeError, ArgumentValueError, CodecError
+from cowstate import ArgumentTypeError, ArgumentValueError, CodecError, Index
 from cowstate.journal import (
     Bounds,
     JournalError,
@@ -16,6 +16,7 @@ from cowstate.journal import (
     follow,
     open_store,
 )
+from cowstate.journal.postgres.log import AT_ONCE
 from tests.journal.files import Slot
 from tests.journal.postgres.servers import Cluster, needs_postgres, on_server, opened
 
@@ -40,6 +41,31 @@ def test_what_was_written_is_there_when_it_is_opened_again(cluster: Cluster, nam
         first, second = feed.poll(), feed.poll()
         assert (first.changes["a"].new, second.changes["a"].old) == (Slot(1), Slot(1))
         assert (second.version, second.after.meta, feed.poll()) == (2, "open", None)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_more_than_is_fetched_at_a_time_is_there_at_once_or_when_it_is_asked_for(
+    eager: bool, cluster: Cluster, name: str
+) -> None:
+    made = {str(n): Slot(n, "ann" if n % 7 else "bob") for n in range(2 * AT_ONCE + 1)}
+    with opened(cluster, name) as store:
+        store.replace_all(made)
+    asked: list[Slot] = []
+
+    def owner(slot: Slot) -> str:
+        asked.append(slot)
+        return slot.owner
+
+    with opened(cluster, name, indexes={"owner": Index(owner)}, eager=eager) as store:
+        assert bool(asked) is eager
+        now = store.snapshot()
+        assert dict(now) == made
+        assert len(now.find_all("owner", "bob")) == len(made) // 7 + 1
+        store.delete("0")
+        assert store.snapshot().find_all("owner", "bob").keys() == {
+            key for key, slot in made.items() if slot.owner == "bob"
+        } - {"0"}
+    assert len(on_server(cluster, name)[0]) == len(made) - 1
 
 
 def test_threads_share_groups_in_which_one_key_is_written_again_and_again(
