@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from cowstate import Store, delivery
 
@@ -66,7 +67,15 @@ def keep_from_the_collector() -> None:
     gc.freeze()
 
 
+@settings(max_examples=1, phases=[Phase.generate])
+@given(st.none())
+def _first_of_hypothesis(_: None) -> None:
+    """The first test of hypothesis looks who refers to its random numbers."""
+
+
 def pytest_collection_finish() -> None:
+    # Whoever is kept from the collector is not found to refer to anything.
+    _first_of_hypothesis()
     keep_from_the_collector()
 
 
