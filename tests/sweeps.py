@@ -12,12 +12,16 @@ import os
 HOW_MUCH = os.environ.get("COWSTATE_LAWS", "1")
 EVERYTHING = HOW_MUCH == "all"
 SHARE = 1.0 if EVERYTHING else float(HOW_MUCH)
-SHORT = SHARE < 1
 
 
 def as_many(usual: int) -> int:
     """How many of something are tried of which usually *usual* are; one at least."""
     return max(1, round(usual * SHARE))
+
+
+def at_least(usual: int) -> int:
+    """What must have come of it where usually *usual* must: less where fewer are tried."""
+    return max(1, round(usual * min(SHARE, 1)))
 
 
 def step(usual: int) -> int:

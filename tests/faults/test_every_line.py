@@ -41,7 +41,7 @@ from tests.faults.writes import (
     thawing,
 )
 from tests.seeded import seeded
-from tests.sweeps import as_many
+from tests.sweeps import at_least
 
 # What these writes do is done by the one module that holds the lock.
 NOTHING_PURE = {"set the same", "compare in vain"}
@@ -55,7 +55,7 @@ def test_a_failure_at_any_line_of_what_is_pure_leaves_the_old_version_or_the_new
 ) -> None:
     inject = partial(raise_at_line, error=error)
     count = everywhere(BUILDS[build], WRITES[write], inject, followed, in_pure_part)
-    assert count > as_many(3) or write in NOTHING_PURE
+    assert count > at_least(3) or write in NOTHING_PURE
 
 
 def in_thawing(code: CodeType) -> bool:
@@ -69,7 +69,7 @@ THAW_NOTHING = {*NOTHING_PURE, "update all in vain", "set meta", "update meta", 
 def test_so_does_one_at_any_line_of_a_map_that_thaws(write: str) -> None:
     inject = partial(raise_at_line, error=MemoryError)
     count = everywhere(thawing, WRITES[write], inject, followed, in_thawing)
-    assert count > 3 or write in THAW_NOTHING
+    assert count > at_least(3) or write in THAW_NOTHING
 
 
 def or_contextlib(code: CodeType) -> bool:
@@ -79,7 +79,7 @@ def or_contextlib(code: CodeType) -> bool:
 @pytest.mark.parametrize("write", WRITES)
 def test_an_exception_that_comes_up_anywhere_leaves_the_old_version_or_the_new(write: str) -> None:
     count = everywhere(derived, WRITES[write], interrupt_at_opcode, followed, or_contextlib)
-    assert count > as_many(5)
+    assert count > at_least(5)
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,19 @@ def test_an_exception_that_comes_up_anywhere_leaves_the_old_version_or_the_new(w
 )
 def test_it_does_so_in_stores_that_take_other_ways(build: str, write: str) -> None:
     count = everywhere(BUILDS[build], WRITES[write], interrupt_at_opcode, followed, or_contextlib)
-    assert count > as_many(15)
+    assert count > at_least(15)
 
 
 @pytest.mark.parametrize("write", ["update", "transaction", "retry"])
 def test_it_loses_and_doubles_no_commit_of_a_callback_that_writes(write: str) -> None:
     count = everywhere(derived, WRITES[write], interrupt_at_opcode, followed_by_a_writer)
-    assert count > as_many(50)
+    assert count > at_least(50)
 
 
 @pytest.mark.parametrize("write", ["update", "transaction"])
 def test_an_error_that_a_subscriber_might_have_raised_loses_no_commit(write: str) -> None:
     inject = partial(interrupt_at_opcode, error=InjectedError)
-    assert everywhere(derived, WRITES[write], inject, followed) > as_many(50)
+    assert everywhere(derived, WRITES[write], inject, followed) > at_least(50)
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -117,7 +117,7 @@ def test_an_exception_that_comes_up_where_one_follows_or_looks_back_leaves_no_lo
         OTHERS[other](store)
 
     count = everywhere(bare, OTHERS[other], interrupt_at_opcode, followed, also=check_again)
-    assert count > as_many(3)
+    assert count > at_least(3)
 
 
 # Twins with one seeded bug each: the harness catches every one.

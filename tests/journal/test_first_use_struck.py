@@ -24,7 +24,7 @@ from cowstate.later import Later
 from tests.journal.plain import PlainLog, plain_store
 from tests.laws.interrupts import CAN_GO_ASTRAY, Strike, Struck
 from tests.laws.points import Tracer, count_points, sample
-from tests.sweeps import as_many
+from tests.sweeps import at_least
 
 Numbers = JournaledStore[str, int]
 Act = Callable[[Numbers], object]
@@ -121,7 +121,7 @@ def strike(name: str, sync: Any, most: int = 25) -> None:
         else:
             assert not strike.armed or (strike.astray and CAN_GO_ASTRAY)
         check(store)
-    assert came_up >= as_many(6)
+    assert came_up >= at_least(6)
     assert sys.gettrace() is tracer
 
 
@@ -196,4 +196,4 @@ def test_any_use_may_come_in_the_middle_of_any_first_use(name: str, sync: Any) -
     points = count_points(lambda: ACTS[name](store), where)
     pairs = [(inner, point) for inner in ACTS for point in range(1, points + 1)]
     chosen = sample(f"first use in {name} {sync}", pairs, 30)
-    assert sum(call_inside(name, inner, sync, point) for inner, point in chosen) > as_many(15)
+    assert sum(call_inside(name, inner, sync, point) for inner, point in chosen) > at_least(15)

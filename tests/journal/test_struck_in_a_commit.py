@@ -17,7 +17,7 @@ from cowstate.journal.verifying import faults_of
 from tests.journal.files import on_disk
 from tests.laws.interrupts import CAN_GO_ASTRAY, Strike, Struck
 from tests.laws.points import count_points, spread
-from tests.sweeps import as_many
+from tests.sweeps import at_least
 
 PACKAGE = cowstate.journal.__path__[0]
 PLACES = 12
@@ -101,5 +101,5 @@ def test_ctrl_c_in_a_commit_leaves_memory_and_disk_in_agreement(
         reader.close()
         path.unlink()
     gc.collect()
-    assert came_up >= as_many(6) or name == "flush"
+    assert came_up >= at_least(6) or name == "flush"
     assert sys.gettrace() is tracer

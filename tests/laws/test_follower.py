@@ -19,7 +19,7 @@ from tests.journal.followed import SOON, following
 from tests.journal.plainly_followed import Unthreaded, unthreaded
 from tests.laws.interrupts import CAN_GO_ASTRAY, Strike, Struck
 from tests.laws.points import count_points, in_package, spread, undisturbed
-from tests.sweeps import as_many
+from tests.sweeps import at_least
 
 __all__ = ["unthreaded"]
 
@@ -104,7 +104,7 @@ def test_ctrl_c_at_any_point_leaves_it_whole_and_able_to_go_on(name: str) -> Non
                 came_up += 1
             # Else it came up when it was published, and counts as a subscriber's: that is logged.
             check(world, heard, feed)
-    assert came_up >= as_many(6)
+    assert came_up >= at_least(6)
 
 
 # What is struck between the call that opens a file to read and the next instruction is let go of by
@@ -130,7 +130,7 @@ def test_ctrl_c_when_it_is_made_leaves_nobody_who_follows(tmp_path: Path) -> Non
                 for thread in {*enumerate_threads()} - before:
                     thread.join(SOON)
                     assert not thread.is_alive()
-        assert came_up >= as_many(31)
+        assert came_up >= at_least(31)
         store.set("a", Slot(2))
         with following(path) as follower:
             assert follower.snapshot()["a"] == Slot(2)
