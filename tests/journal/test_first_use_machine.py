@@ -277,7 +277,7 @@ def test_a_broken_twin_is_caught(
         run_machine(
             Lockstep,
             settings=settings(
-                max_examples=60,
+                max_examples=400,  # the first that finds it ends it
                 stateful_step_count=12,
                 deadline=None,
                 phases=[Phase.generate],
