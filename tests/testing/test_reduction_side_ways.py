@@ -101,6 +101,27 @@ PAIRS = {
     "a property that is exchanged": Pair(
         [], ["tell(s.seen)"] * 3, ["Shared.seen = 5", "Shared.seen = SEEN", "Shared.seen = 6"]
     ),
+    "a property that a class is given": Pair(
+        ["Plain.x, s = 1, Plain()", "del Plain.x", "s.x = 0"],
+        ["y = s.x", "z = s.x", "tell((y, z))"],
+        ["Plain.x = SEEN"],
+        "class Plain: pass\n",
+    ),
+    "a slot that its class loses": Pair(
+        ["Plain.x, s = SLOT, Plain()", "s.x = 0"],
+        ["y = s.x", "z = s.x", "tell((y, z))"],
+        ["Plain.x = 5"],
+        "class Plain:\n    __slots__ = ('x',)\nSLOT = Plain.x\n",
+    ),
+    "a slot that its class loses while it is stored": Pair(
+        ["Plain.x, s = SLOT, Plain()", "s.x = 0"],
+        [
+            *("n = 0", "try:", "    s.x = 3", "    n = 1", "    s.x = 4", "    n = 2"),
+            *("except AttributeError:", "    pass", "tell(n)"),
+        ],
+        ["Plain.x = SEEN"],
+        "class Plain:\n    __slots__ = ('x',)\nSLOT = Plain.x\n",
+    ),
     "how objects of a class begin": Pair(
         ["Made.__init__ = one"],
         ["Made()"] * 3,
