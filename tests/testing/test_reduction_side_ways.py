@@ -215,6 +215,18 @@ PAIRS = {
         ["globals()['LIM' + 'IT'] = 1"],
         "LIMIT = 0\n",
     ),
+    "a function that is exchanged by code that is not understood": Pair(
+        ["setattr(HERE, 'price', low)"],
+        ["x = box", "y = price", "x = box", "z = price", "tell((y is low, z is low))"],
+        ["setattr(HERE, 'price', high)"],
+        "def low(): pass\ndef high(): pass\n",
+    ),
+    "a function that is patched for a while": Pair(
+        [],
+        ["x = box", "y = price", "x = box", "z = price", "tell((y is ONE, z is ONE))"],
+        ["with mock.patch.object(HERE, 'price', two):", "    tell(1)"],
+        "from unittest import mock\ndef price(): pass\nONE = price\n",
+    ),
     "a condition that somebody else tells": Pair(
         ["c = threading.Condition()"],
         ["with c:", "    c.wait_for(beside.asked)"],
