@@ -124,6 +124,7 @@ class Touched:
         if isinstance(owner, type):
             if type(owner) is not type:
                 raise NotUnderstoodError
+            self.writes.add(_held_by_classes(name))
         elif in_class(type(owner), "__setattr__") is not _SET or is_plain(owner):
             raise NotUnderstoodError
         else:
@@ -133,6 +134,7 @@ class Touched:
                 raise NotUnderstoodError
             if hook:
                 self.writes.update(_places_of_attribute(owner, found.__name__))
+            self.reads.add(_held_by_classes(name))
         self._note(owner)
         self.writes.update(_places_of_attribute(owner, name))
 
@@ -187,6 +189,7 @@ class Touched:
             return UNKNOWN
         self._note(owner)
         self.reads.update(_places_of_attribute(owner, name))
+        self.reads.add(_held_by_classes(name))
         if in_class(type(owner), "__new__") is not _NEW:
             # It may return an object again, whose ``__init__`` then stores all anew.
             self.reads.add(("again", id(owner)))
@@ -370,6 +373,11 @@ def _places_of_attribute(owner: Any, name: str) -> Iterator[Hashable]:
         yield ("item", id(held), name)
     elif type(held) is OrderedDict:
         yield ("items", id(held))
+
+
+def _held_by_classes(name: str) -> Hashable:
+    # A property or a slot that a class is given, or loses, comes before what an object of it holds.
+    return ("item", 0, name)
 
 
 def _found_in(mapping: Any, key: Any, default: Any = None) -> Any:

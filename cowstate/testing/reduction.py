@@ -37,7 +37,7 @@ import ast
 import threading
 from collections.abc import Hashable
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
 from .footprints import ANYTHING, NOTHING, Footprint
@@ -181,7 +181,7 @@ class Reduction:
             for entered in worker.entered:
                 if isinstance(entered, Primitive):
                     found = found.writing(*places_of(entered))
-        return found or found._replace(reads=_values_named(view, worker.frame))
+        return found or found._replace(reads=_names_used(view, worker.frame))
 
     def _standing(self, worker: Worker) -> tuple[View, Scope, int]:
         frame = worker.frame
@@ -262,20 +262,17 @@ class Reduction:
             code, caller = caller.f_code, caller.f_back
 
 
-def _values_named(view: View, frame: FrameType | None) -> frozenset[Hashable]:
-    """Return the names of values of the module that may be looked up on lines that are no points.
+def _names_used(view: View, frame: FrameType | None) -> frozenset[Hashable]:
+    """Return the names of the module that may be looked up on lines that are no points.
 
-    What is not understood may rebind them.
+    What is not understood may rebind them, be they those of functions: a patch in a test does.
     """
     named = [(view.code, view.names)]
     while frame is not None and frame.f_code.co_filename not in _RUNNERS:
         named.append((frame.f_code, frame.f_globals))
         frame = frame.f_back
     return frozenset(
-        ("name", name)
-        for code, names in named
-        for name in code.co_names
-        if name in names and not callable(names[name]) and type(names[name]) is not ModuleType
+        ("name", name) for code, names in named for name in code.co_names if name in names
     )
 
 
