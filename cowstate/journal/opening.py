@@ -12,7 +12,7 @@ from cowstate.codec import Codec
 from cowstate.encoding import Hook
 from cowstate.errors import ArgumentTypeError, ArgumentValueError, CodecError
 from cowstate.immutability import Immutability
-from cowstate.invariants import Invariant
+from cowstate.invariants import Invariant, Invariants
 from cowstate.meta import M
 from cowstate.meter import Meter
 from cowstate.sameness import Sameness
@@ -213,13 +213,7 @@ def open_store(
     (Slot(quantity=3), 1)
     """
     ensure_path(path)
-    unknown = sorted(options.keys() - _OPTIONS)
-    if unknown:
-        # Before a file is made.
-        raise ArgumentTypeError(
-            f"open_store has no option {shown(unknown[0])}; it has its own, and "
-            f"{', '.join(sorted(_OPTIONS))}"
-        )
+    _ensure_options(options)  # before a file is made, as all that is looked at here
     if sync not in ("full", "normal", "interval"):
         raise ArgumentValueError(f"sync must be 'full', 'normal' or 'interval', not {shown(sync)}")
     ensure_seconds("interval", interval)
@@ -252,6 +246,19 @@ def open_store(
     except BaseException:
         log.close()
         raise
+
+
+def _ensure_options(options: Mapping[str, Any]) -> None:
+    """Raise if no store can be made with *options*: by making one, which nobody sees."""
+    unknown = sorted(options.keys() - _OPTIONS)
+    if unknown:
+        raise ArgumentTypeError(
+            f"open_store has no option {shown(unknown[0])}; it has its own, and "
+            f"{', '.join(sorted(_OPTIONS))}"
+        )
+    # But for what would be asked of no records at all.
+    Invariants(options.get("invariants"))
+    Store[Any, Any](**{**options, "invariants": None})
 
 
 def _loaded(
