@@ -159,7 +159,7 @@ def open_store(
 
     Args:
         path: the file. Beside it there are ``-wal`` and ``-shm``, which belong to it while it is
-            open, and ``-writer``, which is empty.
+            open: who copies it then, copies ``-wal``, too. And ``-writer``, which is empty.
         key: the type of the keys, for `Codec`.
         record: the type of the records; for several ``A | B``, each with ``tag=True``.
         meta: the type of the meta value, which is None until it is set: the third parameter of the
@@ -193,7 +193,8 @@ def open_store(
 
     Raises:
         WriterActiveError: another store writes the file; it says who.
-        JournalFileError: the file is another program's, is damaged, or holds what *key*, *record*
+        JournalFileError: the file is another program's, is damaged, was copied without its
+            ``-wal`` before there was anything else, has a second name (a hard link), or holds what *key*, *record*
             and *meta* are no types of; or records of a newer schema, or of an older one that
             *migrate* has no way from.
         JournalError: it cannot be opened or made.
