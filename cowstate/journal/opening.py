@@ -187,16 +187,17 @@ def open_store(
         eager: whether indexes and aggregates are built before this returns. Otherwise each is
             built when it is first asked for, and all of them by the first write, before it takes
             the lock: until then the store reads at once, and what building them raises comes
-            there. Say so where a program is to fail at its start, if it is to fail.
+            there. To remove one builds none. Say True where a program is to fail at its start, if
+            it is to fail.
         options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
             and so on. None of them is kept in the file, so give them each time.
 
     Raises:
         WriterActiveError: another store writes the file; it says who.
         JournalFileError: the file is another program's, is damaged, was copied without its
-            ``-wal`` before there was anything else, has a second name (a hard link), or holds what *key*, *record*
-            and *meta* are no types of; or records of a newer schema, or of an older one that
-            *migrate* has no way from.
+            ``-wal`` before there was anything else, has a second name (a hard link), or holds what
+            *key*, *record* and *meta* are no types of; or records of a newer schema, or of an
+            older one that *migrate* has no way from.
         JournalError: it cannot be opened or made.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         InvariantError: the records in the file are refused; with *eager* also

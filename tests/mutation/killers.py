@@ -59,6 +59,7 @@ NEAR = {
     "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": ["test_meta", *INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
+    "cowstate/journal/begun.py": ["journal/test_first_use", "journal/test_first_use_removed"],
     "cowstate/journal/behind.py": ["journal/test_behind"],
     "cowstate/journal/opening.py": ["journal/test_opening"],
     "cowstate/journal/following.py": ["journal/test_following"],
@@ -116,6 +117,7 @@ NEAR = {
     "cowstate/kinds.py": ["test_maps", "test_thawing"],
     "cowstate/later.py": [
         *("journal/test_first_use", "journal/test_first_versions", "journal/test_first_use_struck"),
+        "journal/test_first_use_removed",
     ],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock", "test_inside_writes"],
