@@ -260,7 +260,8 @@ def _ensure_options(options: Mapping[str, Any]) -> None:
         )
     # But for what would be asked of no records at all.
     Invariants(options.get("invariants"))
-    Store[Any, Any](**{**options, "invariants": None})
+    others: dict[str, Any] = {**options, "invariants": None}
+    Store[Any, Any](**others)
 
 
 def _loaded(
