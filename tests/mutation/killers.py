@@ -214,6 +214,8 @@ NEAR = {
     "cowstate/positions/book/saved.py": ["positions/trading/test_restoring"],
     "cowstate/positions/book/kept.py": [
         "positions/kept/test_kept",
+        "positions/kept/test_kept_files",
+        "positions/kept/test_kept_on_disk",
         "positions/kept/test_kept_arguments",
     ],
     "cowstate/positions/book/blotter.py": [
@@ -226,7 +228,7 @@ NEAR = {
     ],
     "cowstate/positions/trading/sending.py": [
         "positions/trading/test_sending",
-        "positions/kept/test_kept",
+        "positions/kept/test_kept_on_disk",
     ],
     "cowstate/positions/reconcile/life.py": ["positions/kept/test_kept"],
     "cowstate/positions/simulation/suspending.py": ["positions/kept/test_resumed"],
