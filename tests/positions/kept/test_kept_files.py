@@ -72,12 +72,19 @@ def test_what_is_no_file_of_positions_is_refused(tmp_path: Path) -> None:
     for path, said in (
         (kept("numbers", record=int, schema=1), "not of these types"),
         (kept("slots", record=InventorySlot, schema=1), "not a position manager's"),
-        (kept("newer", record=InventorySlot, schema=99), "schema"),
-        (kept("older", record=InventorySlot), "schema"),
+        (kept("newer", record=InventorySlot, schema=99), "schema 99, .* name another file"),
+        (kept("older", record=InventorySlot), "schema 0, .* name another file"),
         (tmp_path / "text", "text"),
     ):
         with pytest.raises(journal.JournalFileError, match=said):
             PositionManager.open(path, MANAGED)
+
+
+def test_a_plain_store_refuses_a_file_of_positions_as_another_programs(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    PositionManager.open(path, MANAGED).close()
+    with pytest.raises(journal.JournalFileError, match="the file is another program's"):
+        journal.open_store(path, key=str, record=int)
 
 
 def test_what_is_no_grid_is_refused_before_a_file_is_made(tmp_path: Path) -> None:
@@ -85,6 +92,9 @@ def test_what_is_no_grid_is_refused_before_a_file_is_made(tmp_path: Path) -> Non
         (tmp_path / "a.db", "BTCUSDT", {}),
         (MANAGED, tmp_path / "a.db", {}),
         (tmp_path / "a.db", MANAGED, {"sync": "sometimes"}),
+        (tmp_path / "a.db", MANAGED, {"history": -1}),
+        (tmp_path / "a.db", MANAGED, {"history": "all"}),
+        (tmp_path / "a.db", MANAGED, {"time_ms": 1_700_000_000_000}),
     ):
         with pytest.raises((ArgumentTypeError, ArgumentValueError)):
             PositionManager.open(path, config, **options)  # type: ignore[arg-type]
