@@ -16,16 +16,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cowstate import ArgumentValueError
-from cowstate.journal import JournaledStore, WriterActiveError
+from cowstate.journal import JournaledStore, JournalError, WriterActiveError
 from cowstate.positions import (
     Faults,
     GridConfig,
     PaperExchange,
+    PositionManager,
     Reconciler,
     Trade,
     read_tape,
     synthetic_tape,
 )
+from cowstate.positions.book.kept import close_book
 from cowstate.positions.simulation.replay import ReplayOptions, ReplayReport, replay
 from cowstate.positions.simulation.suspending import Suspension
 from tests.positions.tapes import ALL, TapeFile
@@ -197,6 +199,21 @@ def test_a_run_that_came_to_nothing_is_begun_anew_or_resumed(tmp_path: Path) -> 
     assert resumed(path, options, lambda: synthetic_tape(seed=1, count=200), [])[0] == whole(
         options, synthetic_tape(seed=1, count=200)
     )
+
+
+def test_both_files_are_free_when_the_positions_could_not_be_closed(tmp_path: Path) -> None:
+    path, options = tmp_path / "run.db", ReplayOptions(GRID)
+
+    def full(manager: PositionManager) -> None:
+        close_book(manager.store)
+        raise JournalError("the disk is full")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PositionManager, "close", full)
+        with pytest.raises(JournalError, match="is full"), Suspension(path, options) as suspension:
+            replay(synthetic_tape(seed=1, count=100), options, suspension=suspension)
+    with Suspension(path, options, resume=True) as suspension:
+        replay(synthetic_tape(seed=1, count=100), options, suspension=suspension)
 
 
 def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path) -> None:
