@@ -129,7 +129,7 @@ NEAR = {
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/ordered.py": ["test_ranges", "test_ranges_of_drafts", "test_deferral"],
     "cowstate/process.py": ["test_serving", "test_waits", "worlds/test_inside", "worlds/test_ends"],
-    "cowstate/raised.py": ["test_errors", "test_showing"],
+    "cowstate/raised.py": ["test_errors", "test_error_messages", "test_showing"],
     "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
     "cowstate/readstore.py": [
         *("test_feeds", *INITIAL, "test_initial_feeds", *SUBSCRIBERS, "test_slips", "test_pins"),
