@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,12 @@ from cowstate.positions import (
     PositionManager,
     Reconciler,
     Trade,
-    read_tape,
     synthetic_tape,
 )
 from cowstate.positions.book.kept import close_book
 from cowstate.positions.simulation.replay import ReplayOptions, ReplayReport, replay
 from cowstate.positions.simulation.suspending import Suspension
-from tests.positions.tapes import ALL, TapeFile
+from tests.positions.tapes import ALL, TapeFile, first_of
 
 GRID = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 5, "grid")
 TROUBLE = Faults(
@@ -124,7 +122,7 @@ def test_a_long_tape_ends_the_same(tmp_path: Path, tape_file: TapeFile) -> None:
     options = ReplayOptions(GRID)
 
     def part() -> Iterator[Trade]:
-        return islice(read_tape(str(tape_file.path)), 3_000)
+        return first_of(tape_file.path, 3_000)
 
     report, _ = resumed(tmp_path / "run.db", options, part, [700, 2_100], every=200)
     assert report == whole(options, part())
