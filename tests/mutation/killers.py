@@ -131,7 +131,7 @@ NEAR = {
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/ordered.py": ["test_ranges", "test_ranges_of_drafts", "test_deferral"],
     "cowstate/process.py": ["test_serving", "test_waits", "worlds/test_inside", "worlds/test_ends"],
-    "cowstate/raised.py": ["test_errors", "test_showing"],
+    "cowstate/raised.py": ["test_errors", "test_error_messages", "test_showing"],
     "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
     "cowstate/readstore.py": [
         *("test_feeds", *INITIAL, "test_initial_feeds", *SUBSCRIBERS, "test_slips", "test_pins"),
@@ -216,6 +216,8 @@ NEAR = {
     "cowstate/positions/book/saved.py": ["positions/trading/test_restoring"],
     "cowstate/positions/book/kept.py": [
         "positions/kept/test_kept",
+        "positions/kept/test_kept_files",
+        "positions/kept/test_kept_on_disk",
         "positions/kept/test_kept_arguments",
     ],
     "cowstate/positions/book/blotter.py": [
@@ -228,7 +230,7 @@ NEAR = {
     ],
     "cowstate/positions/trading/sending.py": [
         "positions/trading/test_sending",
-        "positions/kept/test_kept",
+        "positions/kept/test_kept_on_disk",
     ],
     "cowstate/positions/reconcile/life.py": ["positions/kept/test_kept"],
     "cowstate/positions/simulation/suspending.py": ["positions/kept/test_resumed"],
