@@ -7,21 +7,19 @@ import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
-from ..errors import ClosedError, WaitTimeoutError
-from ..slips import ensure_function
+from ..errors import ClosedError
 from ..snapshot import Snapshot
 from ..store import Store
 from ..waits import checked_timeout
 from .backoff import Backoff
 from .claims import claim, release
-from .course import END, Course, Effect, List, Next, Publish, Sleep, Watch, in_words
-from .options import checked_source, checked_store, course_of, is_async
+from .course import END, Effect, List, Next, Publish, Sleep, Watch, in_words
+from .keeper import Keeper
+from .options import is_async
 from .plan import Owns
-from .publisher import Publisher
 from .source import AsyncSource, Source
-from .status import MirrorStatus
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base
@@ -35,7 +33,7 @@ _log = logging.getLogger("cowstate")
 
 
 @final
-class AsyncMirror(Generic[K, V]):
+class AsyncMirror(Keeper[K, V]):
     """A `Mirror` that a task keeps: what it promises, and its arguments, are the same.
 
     A source with ``async def list`` and an asynchronous ``watch`` is awaited on the loop. A plain
@@ -79,56 +77,18 @@ class AsyncMirror(Generic[K, V]):
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
-        self._store: Store[K, V, Any] = checked_store(store)
-        self._source: Any = checked_source(source, for_task=True)
-        if owns is not None:
-            ensure_function(owns, "owns is a function of a key")
-        self._owns = owns
+        super().__init__(store, source, owns, resync, backoff, rewind, clock, for_task=True)
         self._sleep = sleep
-        self._publisher: Publisher[K, V] = Publisher(self._store, owns)
         self._awaits = is_async(source)
-        self._course: Course[K, V] = course_of(resync, rewind, backoff, clock)
         self._stream: Any = None
-        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
 
-    @property
-    def owns_all(self) -> bool:
-        """Whether every key of the store is the mirror's.
+    def _runs(self) -> bool:
+        return self._task is not None and not self._task.done()
 
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> AsyncMirror(Store(), PollingSource(dict)).owns_all
-        True
-        """
-        return self._owns is None
-
-    @property
-    def synced(self) -> bool:
-        """Whether the store has held, once, all that a list told.
-
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> AsyncMirror(Store(), PollingSource(dict)).synced
-        False
-        """
-        return self._course.status.synced
-
-    def status(self) -> MirrorStatus:
-        """Return how it is doing, of one moment; O(1).
-
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> AsyncMirror(Store(), PollingSource(dict)).status().state
-        'new'
-        """
-        status = self._course.status
-        if self._closed:
-            return status.replace(state="closed", retry_at=None)
-        if self._task is not None and self._task.done():
-            return status.replace(state="stopped", retry_at=None)
-        return status
+    def _has_ended(self) -> bool:
+        return self._task is not None and self._task.done()
 
     def start(self) -> None:
         """Run in a task of the running loop, until `close`. Does nothing where it runs already.
@@ -148,7 +108,7 @@ class AsyncMirror(Generic[K, V]):
         >>> asyncio.run(main())
         True
         """
-        if self._closed:
+        if self._over:
             raise ClosedError("the mirror was closed; make another one")
         if self._task is not None:
             if self._task.done():
@@ -180,7 +140,7 @@ class AsyncMirror(Generic[K, V]):
         limit = checked_timeout(timeout)
         if not self.synced:
             self._store.source.refuse_wait_in_vain()
-            if self._task is not None and not self._task.done():
+            if self._runs():
                 try:
                     async with asyncio.timeout(limit):
                         await self._settled.wait()
@@ -189,13 +149,6 @@ class AsyncMirror(Generic[K, V]):
             if not self.synced:
                 raise self._unsynced(timeout)
         return self._store.snapshot()
-
-    def _unsynced(self, timeout: float | None) -> BaseException:
-        error = self._course.status.last_error
-        why = "" if error is None else f"; the last error was {error}"
-        if self._task is not None and not self._task.done() and not self._closed:
-            return WaitTimeoutError(f"no list has come within {timeout} s{why}")
-        return ClosedError(f"the mirror does not run, and was never synced{why}; start() another")
 
     async def close(self) -> None:
         """End it, and wait until it has ended. More than once, from any task of its loop.
@@ -206,7 +159,7 @@ class AsyncMirror(Generic[K, V]):
         >>> from cowstate.mirror import PollingSource
         >>> asyncio.run(AsyncMirror(Store(), PollingSource(dict)).close())
         """
-        self._closed = True
+        self._over = True
         self._settled.set()
         task = self._task
         if task is None:
@@ -250,7 +203,7 @@ class AsyncMirror(Generic[K, V]):
     async def _go(self) -> None:
         steps = self._course.steps()
         effect = next(steps)
-        while not self._closed:
+        while not self._over:
             try:
                 answer = await self._do(effect)
             except asyncio.CancelledError as error:
@@ -304,19 +257,6 @@ class AsyncMirror(Generic[K, V]):
             await self._let_go()
         except Exception:
             _log.exception("the watch of a mirror raised when it was closed")
-
-    def _stop_source(self) -> None:
-        stop = getattr(self._source, "stop", None)
-        if stop is None:
-            return
-        try:
-            stop()
-        except Exception:
-            _log.exception("the source of a mirror raised when it was stopped")
-
-    def __repr__(self) -> str:
-        status = self.status()
-        return f"<AsyncMirror {status.state} synced={status.synced} version={status.version}>"
 
 
 async def worked(function: Callable[..., Any], *arguments: Any) -> Any:
