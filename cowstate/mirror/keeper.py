@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..errors import ClosedError, CowstateError, WaitTimeoutError
 from ..slips import ensure_function
 from ..store import Store
-from .backoff import Backoff
+from .backoff import Backoff, backoff_of
 from .course import Course
-from .options import checked_source, checked_store, course_of
+from .options import checked_seconds, checked_source, checked_store
 from .plan import Owns
 from .publisher import Publisher
 from .status import MirrorStatus
@@ -54,7 +54,11 @@ class Keeper(ABC, Generic[K, V]):
             ensure_function(owns, "owns is a function of a key")
         self._owns = owns
         self._publisher: Publisher[K, V] = Publisher(self._store, owns)
-        self._course: Course[K, V] = course_of(resync, rewind, backoff, clock)
+        if resync is not None:
+            resync = checked_seconds("resync", resync, above_zero=True)
+        ensure_function(clock, "clock is a function that returns seconds")
+        rewind = checked_seconds("rewind", rewind)
+        self._course: Course[K, V] = Course(resync, rewind, backoff_of(backoff), clock)
         self._over = False
 
     @property
