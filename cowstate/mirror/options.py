@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inspect import isasyncgenfunction, iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from math import isfinite
 from typing import Any
 
@@ -22,6 +22,8 @@ def checked_store(store: Any) -> Any:
 
 def checked_source(source: Any, *, for_task: bool) -> Any:
     """Return *source*, if it has what a source must have, for a thread or for a task."""
+    if isinstance(source, type):
+        raise ArgumentTypeError(f"a source is an object, and {shown(source)} a class: make one")
     for name in ("list", "watch"):
         if not callable(getattr(source, name, None)):
             raise ArgumentTypeError(
@@ -31,6 +33,16 @@ def checked_source(source: Any, *, for_task: bool) -> Any:
     if is_async(source) and not for_task:
         raise ArgumentTypeError(
             f"{shown(source)} is a source for an event loop; keep it with AsyncMirror"
+        )
+    if iscoroutinefunction(source.watch):
+        raise ArgumentTypeError(
+            f"watch() of {shown(source)} is a coroutine function, of which nothing can be taken; "
+            "let it yield, or return an asynchronous iterator without async"
+        )
+    if is_async(source) and isgeneratorfunction(source.watch):
+        raise ArgumentTypeError(
+            f"{shown(source)} has an asynchronous list() and a plain watch(); let both be async, "
+            "or neither"
         )
     return source
 

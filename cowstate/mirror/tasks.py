@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from inspect import isawaitable
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
-from ..errors import ClosedError
+from ..errors import ArgumentTypeError, ClosedError
+from ..showing import shown
 from ..snapshot import Snapshot
 from ..store import Store
 from ..waits import checked_timeout
@@ -46,7 +48,8 @@ class AsyncMirror(Keeper[K, V]):
 
     Args:
         store, source, owns, resync, backoff, rewind, clock: as of `Mirror`.
-        sleep: a coroutine function of seconds, in the place of `asyncio.sleep`.
+        sleep: a coroutine function of seconds, in the place of `asyncio.sleep`. What it raises
+            ends the mirror.
 
     Raises:
         ArgumentTypeError, ArgumentValueError, MissingExtraError: as of `Mirror`.
@@ -78,9 +81,14 @@ class AsyncMirror(Keeper[K, V]):
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         super().__init__(store, source, owns, resync, backoff, rewind, clock, for_task=True)
+        if not callable(sleep):
+            raise ArgumentTypeError(
+                f"sleep is a coroutine function of seconds, as asyncio.sleep, not {shown(sleep)}"
+            )
         self._sleep = sleep
         self._awaits = is_async(source)
         self._stream: Any = None
+        self._left_behind = False  # a worker that may still be in the stream
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
 
@@ -221,7 +229,9 @@ class AsyncMirror(Keeper[K, V]):
     async def _do(self, effect: Effect) -> Any:
         match effect:
             case List():
-                return await (self._source.list() if self._awaits else worked(self._source.list))
+                if self._awaits:
+                    return await awaited(self._source.list(), "list() of an asynchronous source")
+                return await worked(self._source.list)
             case Watch(revision):
                 await self._let_go()
                 watch = self._source.watch
@@ -233,24 +243,33 @@ class AsyncMirror(Keeper[K, V]):
             case Next():
                 if self._awaits:
                     return await anext(self._stream, END)
-                return await worked(next, self._stream, END)
+                return await self._next_of_plain()
             case Publish(news):
                 # The other tasks of the loop have their turn, however much a watch tells.
                 await asyncio.sleep(0)
                 return self._publisher.publish(news)
             case Sleep(seconds):
-                await self._sleep(seconds)
+                await awaited(self._sleep(seconds), "sleep(seconds)")
         return None
+
+    async def _next_of_plain(self) -> Any:
+        try:
+            return await worked(next, self._stream, END)
+        except asyncio.CancelledError:
+            self._left_behind = True
+            raise
 
     async def _let_go(self) -> None:
         stream, self._stream = self._stream, None
+        left_behind, self._left_behind = self._left_behind, False
         try:
             if hasattr(stream, "aclose"):
                 await stream.aclose()
             elif hasattr(stream, "close"):
-                stream.close()
+                await worked(stream.close)
         except ValueError:
-            pass  # a worker is still in it: it ends with what it waits for
+            if not left_behind:
+                raise  # the source's own; else it ends with what the worker waits for
 
     async def _leave(self) -> None:
         try:
@@ -262,6 +281,13 @@ class AsyncMirror(Keeper[K, V]):
 async def worked(function: Callable[..., Any], *arguments: Any) -> Any:
     """Return what *function* returns, called in a worker thread."""
     return await asyncio.to_thread(_called, function, *arguments)
+
+
+async def awaited(answer: Any, what: str) -> Any:
+    """Return what *answer* comes to."""
+    if not isawaitable(answer):
+        raise ArgumentTypeError(f"{what} returns something to await, not {shown(answer)}")
+    return await answer
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:
