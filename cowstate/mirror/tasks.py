@@ -18,6 +18,7 @@ from ..waits import checked_timeout
 from .backoff import Backoff
 from .claims import claim, release
 from .course import END, Effect, List, Next, Publish, Sleep, Watch, in_words
+from .errors import OtherLoopError
 from .keeper import Keeper
 from .options import is_async
 from .plan import Owns
@@ -136,6 +137,7 @@ class AsyncMirror(Keeper[K, V]):
 
         Raises:
             WaitTimeoutError, ClosedError, ReentrantWriteError: as of `Mirror.wait_synced`.
+            OtherLoopError: it runs on another event loop.
 
         >>> from cowstate import Store
         >>> from cowstate.mirror import PollingSource
@@ -148,6 +150,7 @@ class AsyncMirror(Keeper[K, V]):
         limit = checked_timeout(timeout)
         if not self.synced:
             self._store.source.refuse_wait_in_vain()
+            self._ensure_own_loop()
             if self._runs():
                 try:
                     async with asyncio.timeout(limit):
@@ -158,19 +161,30 @@ class AsyncMirror(Keeper[K, V]):
                 raise self._unsynced(timeout)
         return self._store.snapshot()
 
+    def _ensure_own_loop(self) -> None:
+        task = self._task
+        if task is None or task.done():
+            return
+        if task.get_loop() is not asyncio.get_running_loop():
+            raise OtherLoopError(self)
+
     async def close(self) -> None:
         """End it, and wait until it has ended. More than once, from any task of its loop.
 
         When it has returned, nothing more is published.
 
+        Raises:
+            OtherLoopError: it runs on another event loop.
+
         >>> from cowstate import Store
         >>> from cowstate.mirror import PollingSource
         >>> asyncio.run(AsyncMirror(Store(), PollingSource(dict)).close())
         """
+        self._ensure_own_loop()
         self._over = True
         self._settled.set()
         task = self._task
-        if task is None:
+        if task is None or task.done():  # and its loop may be closed by now
             return
         task.cancel()
         self._stop_source()
