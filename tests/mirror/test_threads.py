@@ -327,7 +327,7 @@ class ForLoops:
         (lambda: Mirror({}, Handed()), ArgumentTypeError, "keeps a Store"),  # type: ignore[arg-type]
         (lambda: Mirror(Store(), NoSource()), ArgumentTypeError, "has no list"),  # type: ignore[arg-type]
         (lambda: Mirror(Store(), Handed), ArgumentTypeError, "a class: make one"),  # type: ignore[arg-type]
-        (lambda: AsyncMirror(Store(), HalfForLoops()), ArgumentTypeError, "both be async"),  # type: ignore[arg-type]
+        (lambda: AsyncMirror(Store(), HalfForLoops()), ArgumentTypeError, "both be async"),
         (lambda: AsyncMirror(Store(), AwaitedWatch()), ArgumentTypeError, "let it yield"),  # type: ignore[arg-type]
         (lambda: AsyncMirror(Store(), Handed(), sleep=5), ArgumentTypeError, "sleep"),  # type: ignore[arg-type]
         (lambda: Mirror(Store(), ForLoops()), ArgumentTypeError, "AsyncMirror"),  # type: ignore[arg-type]
