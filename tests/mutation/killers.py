@@ -186,6 +186,7 @@ NEAR = {
             "claims": ["threads", "tasks"],
             "course": ["plan", "polling", "threads"],
             "errors": ["course", "threads", "files"],
+            "keeper": ["threads", "tasks", "slips"],
             "kubernetes": ["informer"],
             "options": ["threads", "polling", "files"],
             "publisher": ["plan", "course", "slips"],
