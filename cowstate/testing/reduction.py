@@ -181,7 +181,21 @@ class Reduction:
             for entered in worker.entered:
                 if isinstance(entered, Primitive):
                     found = found.writing(*places_of(entered))
-        return found or found._replace(reads=_names_used(view, worker.frame))
+        return found or found._replace(reads=self._names_used(view.code, worker.frame))
+
+    def _names_used(self, code: CodeType, frame: FrameType | None) -> frozenset[Hashable]:
+        """Return the names that may be looked up on lines that are no points.
+
+        What is not understood may rebind them, be they those of functions, built in or not there
+        yet: a patch in a test does.
+        """
+        codes = [code]
+        while frame is not None and frame.f_code.co_filename not in _RUNNERS:
+            codes.append(frame.f_code)
+            frame = frame.f_back
+        return frozenset(
+            ("name", name) for each in codes for name in self._territory.points(each).names
+        )
 
     def _standing(self, worker: Worker) -> tuple[View, Scope, int]:
         frame = worker.frame
@@ -260,20 +274,6 @@ class Reduction:
                 if not reading.calls(code):
                     raise NotUnderstoodError
             code, caller = caller.f_code, caller.f_back
-
-
-def _names_used(view: View, frame: FrameType | None) -> frozenset[Hashable]:
-    """Return the names of the module that may be looked up on lines that are no points.
-
-    What is not understood may rebind them, be they those of functions: a patch in a test does.
-    """
-    named = [(view.code, view.names)]
-    while frame is not None and frame.f_code.co_filename not in _RUNNERS:
-        named.append((frame.f_code, frame.f_globals))
-        frame = frame.f_back
-    return frozenset(
-        ("name", name) for code, names in named for name in code.co_names if name in names
-    )
 
 
 def _is_one_use(nodes: list[ast.AST], primitive: Primitive) -> bool:
