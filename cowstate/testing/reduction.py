@@ -41,8 +41,9 @@ from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
 from .footprints import ANYTHING, NOTHING, Footprint
-from .known import NotUnderstoodError, places_of
+from .known import NotUnderstoodError
 from .lines import Scope, lines_of
+from .places import places_of
 from .points import Territory
 from .primitives import Primitive
 from .reading import Reading, View, may_take

@@ -331,6 +331,7 @@ NEAR |= {
         "lines": ["reduction_waits", "reduction"],
         "loops": ["tasks"],
         "objects": ["reduction", "reduction_side_ways", "lost"],
+        "places": ["reduction_side_ways", "reduction"],
         "plugin": ["plugin"],
         "primitives": ["primitives", "schedules_complete"],
         "queues": ["queues", "primitives"],
