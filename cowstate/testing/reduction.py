@@ -46,7 +46,8 @@ from .lines import Scope, lines_of
 from .places import places_of
 from .points import Territory
 from .primitives import Primitive
-from .reading import Reading, View, may_take
+from .reading import Reading, View
+from .taking import may_take, taken_first
 from .workers import Worker
 
 __all__ = ["Reduction"]
@@ -134,14 +135,14 @@ class Reduction:
         try:
             view, scope, line = self._standing(worker)
             reading = self._reading(view, scope)
-            taken = reading.taken_first(scope.at(line) or [])
+            taken = taken_first(reading, scope.at(line) or [])
             return None if self._unsteady(reading) else taken
         except Exception:  # likewise
             return None
 
     def _unsteady(self, reading: Reading) -> bool:
         """Whether some line may change what has been looked at, once that is there."""
-        for place in reading.looked_at().reads:
+        for place in reading.touched.reads:
             match place:
                 case ("attribute" | "item", _, name):
                     steady = name not in self._restored
@@ -177,7 +178,7 @@ class Reduction:
             return NOTHING
         reading = self._reading(view, scope)
         found = reading.of(nodes)
-        self.kinds.update(reading.kinds)
+        self.kinds.update(reading.touched.kinds)
         if any(isinstance(node, ast.With) for node in nodes):
             for entered in worker.entered:
                 if isinstance(entered, Primitive):
@@ -272,7 +273,7 @@ class Reduction:
                     raise NotUnderstoodError
                 reading = self._reading(view, scope)
                 reading.of(nodes)
-                if not reading.calls(code):
+                if code not in reading.touched.callees:
                     raise NotUnderstoodError
             code, caller = caller.f_code, caller.f_back
 

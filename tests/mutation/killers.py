@@ -343,6 +343,7 @@ NEAR |= {
         "search": ["schedules_complete", "programs"],
         "sleepers": ["reduction"],
         "standins": ["primitives", "threads", "store_alone"],
+        "taking": ["reading", "reduction_waits", "store_alone"],
         "tasks": ["tasks"],
         "telling": ["primitives"],
         "texts": ["texts"],
