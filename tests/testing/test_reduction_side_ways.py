@@ -227,6 +227,20 @@ PAIRS = {
         ["with mock.patch.object(HERE, 'price', two):", "    tell(1)"],
         "from unittest import mock\ndef price(): pass\nONE = price\n",
     ),
+    "a built-in function that a patch puts another before": Pair(
+        ["note, other_len = log.append, two"],
+        ["x = box", "y = len", "x = box", "z = len", "note((y is other_len, z is other_len))"],
+        ["with mock.patch.object(HERE, 'len', two, create=True):", "    tell(1)"],
+        "from unittest import mock\n",
+    ),
+    "a name that is not there yet": Pair(
+        ["vars(HERE).pop('LIM' + 'IT', None)", "note = log.append"],
+        [
+            *("n = m = 0", "try:", "    x = box", "    n = LIMIT", "except:", "    pass"),
+            *("try:", "    x = box", "    m = LIMIT", "except:", "    pass", "note((n, m))"),
+        ],
+        ["globals()['LIM' + 'IT'] = 1"],
+    ),
     "a condition that somebody else tells": Pair(
         ["c = threading.Condition()"],
         ["with c:", "    c.wait_for(beside.asked)"],
