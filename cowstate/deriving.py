@@ -16,11 +16,12 @@ from .errors import (
     UnknownIndexError,
 )
 from .index import Index, entries_of
+from .later import Later
 from .showing import shown
 from .snapshot import Snapshot
 from .totals import total_of
 
-__all__ = ["Deriving"]
+__all__ = ["Deriving", "Removal"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -35,6 +36,16 @@ class _Built(NamedTuple):
     spec: Any
     state: Any
     base: Snapshot[Any, Any]
+
+
+class Removal(NamedTuple):
+    """What index or aggregate is to be removed: the one thing that nothing derived is needed for.
+
+    Not even that it can be built: whoever cannot build one must be able to remove it.
+    """
+
+    role: Role
+    name: str
 
 
 class Deriving(Generic[K, V]):
@@ -84,21 +95,22 @@ class Deriving(Generic[K, V]):
             Derivation(derivation.kind, indexes, aggregates), *states
         )
 
-    def remove(self, role: Role, name: str) -> Commit[K, V]:
+    def remove(self, what: Removal, _: None) -> Commit[K, V]:
         """Remove an index or aggregate. As the work of `Committer.write`."""
+        role, name = what
         _ensure_name(role, name)
         before = self._committer.timeline.current
         derivation = before._lineage.derivation
         indexes, aggregates = derivation.named_indexes, derivation.named_aggregates
-        states = before._indexes, before._totals
+        states: tuple[Sequence[Any], Sequence[Any]] = before._indexes, before._totals
         if role == "index":
             if indexes.pop(name, None) is None:
                 raise UnknownIndexError(name, indexes)
-            states = _without(before._indexes, derivation.index_positions[name]), before._totals
+            states = _without(states[0], derivation.index_positions[name]), states[1]
         else:
             if aggregates.pop(name, None) is None:
                 raise UnknownAggregateError(name, aggregates, before.version)
-            states = before._indexes, _without(before._totals, derivation.total_positions[name])
+            states = states[0], _without(states[1], derivation.total_positions[name])
         return self._committer.commit_derived(
             Derivation(derivation.kind, indexes, aggregates), *states
         )
@@ -118,5 +130,7 @@ def _ensure_free(derivation: Derivation, role: Role, name: object) -> None:
         )
 
 
-def _without(states: Sequence[Any], place: int) -> tuple[Any, ...]:
+def _without(states: Sequence[Any], place: int) -> Sequence[Any]:
+    if isinstance(states, Later):
+        return states.without(place)
     return (*states[:place], *states[place + 1 :])

@@ -26,26 +26,44 @@ class Later(Sequence[Any]):
     Args:
         parts: what builds the states, by ``build(records)``.
         records: the records, which nobody changes; let go of when all is built.
+        built: what is built of them, by its place among *parts*.
+        places: which of *parts* this is of; all, if it is left out.
     """
 
-    __slots__ = ("_built", "_parts", "_records")
+    __slots__ = ("_built", "_parts", "_places", "_records")
 
-    def __init__(self, parts: Sequence[Any], records: Mapping[Any, Any]) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Any],
+        records: Mapping[Any, Any] | None,
+        built: dict[int, Any] | None = None,
+        places: Sequence[int] | None = None,
+    ) -> None:
         self._parts = parts
-        self._records: Mapping[Any, Any] | None = records
-        self._built: dict[int, Any] = {}
+        self._records = records
+        self._built: dict[int, Any] = {} if built is None else built
+        self._places = range(len(parts)) if places is None else places
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             return tuple(self)[place]
         built = self._built
+        place = self._places[place]
         if place not in built:
-            place = range(len(self._parts))[place]
             self._make(place)
         # Looked for by all, not by who built the last one: he may have been interrupted.
-        if self._records is not None and len(built) == len(self._parts):
+        places = self._places
+        if self._records is not None and len(built) >= len(places) and built.keys() >= {*places}:
             self._records = None
         return built[place]
+
+    def without(self, place: int) -> Sequence[Any]:
+        """Return the same but for the state at *place*; none is built for that.
+
+        What either builds from then on both have.
+        """
+        places = (*self._places[:place], *self._places[place + 1 :])
+        return Later(self._parts, self._records, self._built, places) if places else ()
 
     def _make(self, place: int) -> None:
         records = self._records
@@ -63,10 +81,10 @@ class Later(Sequence[Any]):
         self._built.setdefault(place, state)
 
     def __len__(self) -> int:
-        return len(self._parts)
+        return len(self._places)
 
     def __iter__(self) -> Iterator[Any]:
-        return map(self.__getitem__, range(len(self._parts)))
+        return map(self.__getitem__, range(len(self._places)))
 
     def trunk(self) -> list[object]:
         """Return the objects that whoever asks for one goes through; none is built for that."""

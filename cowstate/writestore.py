@@ -10,7 +10,7 @@ from .bulk import Bulk, unique_keys
 from .changes import MISSING, Absent
 from .commit import Commit
 from .committer import Committer
-from .deriving import Deriving
+from .deriving import Deriving, Removal
 from .errors import ArgumentTypeError
 from .index import Index
 from .measured import MeasuredCommitter
@@ -283,7 +283,7 @@ class WriteStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
         >>> store.remove_index("odd").before.find_all("odd", True)
         {'a': 3}
         """
-        return self._write(self._deriving.remove, "index", name)  # type: ignore[no-any-return]
+        return self._write(self._deriving.remove, Removal("index", name))  # type: ignore[no-any-return]
 
     def remove_aggregate(self, name: str) -> Commit[K, V, M]:
         """Remove an aggregate, as a version with the same records. O(1). As `remove_index`.
@@ -296,4 +296,4 @@ class WriteStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
         >>> store.remove_aggregate("count").before.total("count")
         1
         """
-        return self._write(self._deriving.remove, "aggregate", name)  # type: ignore[no-any-return]
+        return self._write(self._deriving.remove, Removal("aggregate", name))  # type: ignore[no-any-return]

@@ -7,17 +7,16 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from cowstate.commit import Commit
-from cowstate.committer import Committer
 from cowstate.delivery import Delivery
 from cowstate.measured import MeasuredCommitter
 from cowstate.reservation import Reservation
 from cowstate.schema import Schema
-from cowstate.snapshot import Snapshot
 from cowstate.timeline import Timeline
 from cowstate.transactions import Transaction
 from cowstate.waiters import Waiters
 from cowstate.writelock import WriteLock, is_writing
 
+from .begun import BegunCommitter
 from .encoded import Encoder
 from .group import GroupCommit
 from .log import Log
@@ -29,7 +28,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class BehindCommitter(Committer[K, V], Generic[K, V]):
+class BehindCommitter(BegunCommitter[K, V], Generic[K, V]):
     """Writes to one store, published at once; the disk follows.
 
     The same staging as where writes wait, the other way round: what is staged is what is published
@@ -55,10 +54,7 @@ class BehindCommitter(Committer[K, V], Generic[K, V]):
         interval: float,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        super().__init__(schema, timeline, lock, delivery, waiters)
-        self._prepares = True
-        self._begun: Snapshot[K, V] | None = timeline.current
-        self._row_of = encoder.row_of
+        super().__init__(schema, timeline, lock, delivery, waiters, encoder)
         self._interval = interval
         self._clock = clock
         self._next = clock() + interval
@@ -70,8 +66,8 @@ class BehindCommitter(Committer[K, V], Generic[K, V]):
         self, work: Any, a: Any = None, b: Any = None, holder: Any = None, timeout: Any = None, /
     ) -> Any:
         """Do as `Committer.write`; then have written what is due, if nobody else is at it."""
-        if self._begun is not None:
-            self._derive()
+        if self._unbuilt:
+            self._derive(a)
         result = super().write(work, a, b, holder, timeout)
         # Inside a write to another store the disk is let alone: what is due waits for the next one.
         if self._clock() >= self._next and not is_writing():
@@ -83,13 +79,6 @@ class BehindCommitter(Committer[K, V], Generic[K, V]):
         """Do as `Committer.open`."""
         self._derive()
         return super().open(reservation, timeout)
-
-    def _derive(self) -> None:
-        # Not under the lock, where all would wait for it.
-        begun = self._begun
-        if begun is not None:
-            self._schema.make(begun)
-            self._begun = None
 
     def _prepare(self, commit: Commit[K, V]) -> None:
         self.group.stage(commit, self._row_of)

@@ -6,11 +6,13 @@ import os
 import socket
 import sys
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from .errors import JournalError
 
 __all__ = ["Claim", "here"]
+
+MAKING: Final = b"the file beside this one is being made"
 
 
 def here() -> str:
@@ -42,7 +44,7 @@ class Claim:
     def __init__(self, path: str) -> None:
         try:
             # Held until it is closed, or nobody refers to it.
-            self._file: IO[Any] | None = open(path, "ab")  # noqa: SIM115
+            self._file: IO[Any] | None = open(path, "ab", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise JournalError(
                 f"{path} cannot be opened, and without it nobody knows who writes: "
@@ -58,6 +60,19 @@ class Claim:
                 f"{path} cannot be locked ({error.strerror}), so two could write at once; put the "
                 "file on a disk of this machine"
             ) from error
+
+    @property
+    def making(self) -> bool:
+        """Whether who had it last was struck while he made the journal's file."""
+        return self._file is not None and os.fstat(self._file.fileno()).st_size > 0
+
+    def note_making(self, making: bool) -> None:
+        """Note whether the journal's file is being made: the claim's file is empty if it is not."""
+        if self._file is not None:
+            if making:
+                self._file.write(MAKING)
+            else:
+                self._file.truncate(0)
 
     def release(self) -> None:
         """Give it back; no harm if it is over. In the child of a fork, the parent keeps it."""

@@ -6,18 +6,17 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 from cowstate.commit import Commit
-from cowstate.committer import Committer
 from cowstate.delivery import Delivery, debts, settle
 from cowstate.errors import ClosedError, ReentrantWriteError
 from cowstate.measured import MeasuredCommitter
 from cowstate.reservation import Reservation
 from cowstate.schema import Schema
-from cowstate.snapshot import Snapshot
 from cowstate.timeline import Timeline
 from cowstate.transactions import Transaction
 from cowstate.waiters import Waiters
 from cowstate.writelock import WriteLock, is_writing
 
+from .begun import BegunCommitter
 from .encoded import Encoder
 from .group import ELSEWHERE, GroupCommit
 from .log import Log
@@ -47,7 +46,7 @@ class _Attempt(Generic[K, V]):
         return result
 
 
-class DurableCommitter(Committer[K, V], Generic[K, V]):
+class DurableCommitter(BegunCommitter[K, V], Generic[K, V]):
     """Writes to one store, each of which returns when it is on disk.
 
     The works are those of `Committer`, unchanged; what they publish to is the `Head`. So each one
@@ -73,11 +72,8 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
         encoder: Encoder[K, V],
     ) -> None:
         head: Head[K, V] = Head(timeline, schema.size_of)
-        super().__init__(schema, head, lock, delivery, waiters)
-        self._prepares = True
+        super().__init__(schema, head, lock, delivery, waiters, encoder)
         self._published = timeline
-        self._begun: Snapshot[K, V] | None = timeline.current
-        self._row_of = encoder.row_of
         self._staging: Staging[K, V] = Staging(timeline, head)
         self.group: GroupCommit[K, V] = GroupCommit(self._staging, lock, log)
 
@@ -92,8 +88,8 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
         """
         if holder is None:
             self._refuse_inside()
-        if self._begun is not None:
-            self._derive()
+        if self._unbuilt:
+            self._derive(a)
         attempt = _Attempt(self._staging, work)
         group, publish = self.group, self._publish_staged
         try:
@@ -112,13 +108,6 @@ class DurableCommitter(Committer[K, V], Generic[K, V]):
         if debts:
             settle()
         return commit
-
-    def _derive(self) -> None:
-        # Not under the lock, where all would wait for it.
-        begun = self._begun
-        if begun is not None:
-            self._schema.make(begun)
-            self._begun = None
 
     def _refuse_inside(self) -> None:
         lock = self._lock

@@ -64,11 +64,13 @@ class LoggedStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
     ) -> Feed[K, V, M]:
         """Return an iterator over the commits, as of any store; *since* goes back into the log.
 
-        So it yields a `Lagged` only for what is not even there any more. What is read from the log
-        is equal to what was written, not the very objects.
+        So it yields a `Lagged` only for what is not even there any more; and with
+        ``sync="interval"`` for what has left memory since, before the disk followed. What is read
+        from the log is equal to what was written, not the very objects.
 
         Raises:
             ArgumentTypeError, ArgumentValueError, ForeignSnapshotError: as for `Store.feed`.
+            JournalError, ReentrantWriteError: with ``sync="interval"``, as for `at`.
 
         >>> import os, tempfile
         >>> from cowstate import journal
@@ -80,6 +82,11 @@ class LoggedStore(ReadStore[K, V, M], Generic[K, V, M], sealed=True):
         ChangeSet({'a': Change(old=1, new=2)})
         """
         made = super().feed(mode, keys=keys, since=since, initial=initial)
+        if since is not None:
+            reached = max(made.version, self._past.newest)
+            timeline = self._timeline
+            if reached < timeline.current.version and timeline.ring.get(reached + 1) is None:
+                self._put_in_log()  # in no memory any more, and not on disk yet
         return LoggedFeed(made.source, mode, made.keys, made.version, self._past)
 
     def as_of(self, moment: datetime | float) -> Snapshot[K, V, M]:

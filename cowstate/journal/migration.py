@@ -76,14 +76,16 @@ class Migration:
             raise JournalFileError(
                 path,
                 f"holds records of schema {found}, and this program knows {self.schema}: it is "
-                "too old for the file",
+                "too old for the file, or the file is another program's; use the program that "
+                "wrote it, or name another file",
             )
         numbers = range(found, self.schema)
         missing = [number for number in numbers if number not in {*self._records, *self._meta}]
         if missing:
             raise JournalFileError(
                 path,
-                f"holds records of schema {found}, and this program {self.schema}; give open_store "
+                f"holds records of schema {found}, and this program {self.schema}; name another "
+                "file if it is another program's. Else whoever calls open_store gives it "
                 f"migrate={{{missing[0]}: function}}, which makes a record of schema {missing[0]} "
                 "one of the next; or migrate_meta, if it is the meta value that differs",
             )

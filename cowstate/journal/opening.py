@@ -12,7 +12,7 @@ from cowstate.codec import Codec
 from cowstate.encoding import Hook
 from cowstate.errors import ArgumentTypeError, ArgumentValueError, CodecError
 from cowstate.immutability import Immutability
-from cowstate.invariants import Invariant
+from cowstate.invariants import Invariant, Invariants
 from cowstate.meta import M
 from cowstate.meter import Meter
 from cowstate.sameness import Sameness
@@ -174,9 +174,10 @@ def open_store(
 
     Args:
         path: the file. Beside it there are ``-wal`` and ``-shm``, which belong to it while it is
-            open, and ``-writer``, which is empty. Or the URL of a database on a PostgreSQL server,
-            ``postgresql://user@host/database``, where all machines can write and follow it. That
-            needs the extra ``postgres``. Its tables are in a schema ``cowstate_`` and *name*.
+            open: who copies it then, copies ``-wal``, too. And ``-writer``, which is empty. Or the
+            URL of a database on a PostgreSQL server, ``postgresql://user@host/database``, where all
+            machines can write and follow it. That needs the extra ``postgres``. Its tables are in a
+            schema ``cowstate_`` and *name*.
         name: on a server, which of its stores.
         key: the type of the keys, for `Codec`.
         record: the type of the records; for several ``A | B``, each with ``tag=True``.
@@ -210,15 +211,17 @@ def open_store(
         eager: whether indexes and aggregates are built before this returns. Otherwise each is
             built when it is first asked for, and all of them by the first write, before it takes
             the lock: until then the store reads at once, and what building them raises comes
-            there. Say so where a program is to fail at its start, if it is to fail.
+            there. To remove one builds none. Say True where a program is to fail at its start, if
+            it is to fail.
         options: the others are those of `Store`: *indexes*, *aggregates*, *invariants*, *history*
             and so on. None of them is kept in the file, so give them each time.
 
     Raises:
         WriterActiveError: another store writes the file; it says who.
-        JournalFileError: the file is another program's, is damaged, or holds what *key*, *record*
-            and *meta* are no types of; or records of a newer schema, or of an older one that
-            *migrate* has no way from.
+        JournalFileError: the file is another program's, is damaged, was copied without its
+            ``-wal`` before there was anything else, has a second name (a hard link), or holds what
+            *key*, *record* and *meta* are no types of; or records of a newer schema, or of an
+            older one that *migrate* has no way from.
         JournalError: it cannot be opened or made.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         InvariantError: the records in the file are refused; with *eager* also
@@ -236,13 +239,7 @@ def open_store(
     (Slot(quantity=3), 1)
     """
     ensure_path(path)
-    unknown = sorted(options.keys() - _OPTIONS)
-    if unknown:
-        # Before a file is made.
-        raise ArgumentTypeError(
-            f"open_store has no option {shown(unknown[0])}; it has its own, and "
-            f"{', '.join(sorted(_OPTIONS))}"
-        )
+    _ensure_options(options)  # before a file is made, as all that is looked at here
     if sync not in ("full", "normal", "interval"):
         raise ArgumentValueError(f"sync must be 'full', 'normal' or 'interval', not {shown(sync)}")
     ensure_seconds("interval", interval)
@@ -296,6 +293,20 @@ def _log(
         return SqliteLog(path, form, durably, schema, bounds)
     server = Server(os.fspath(path), name)
     return PostgresLog(server, form, durably, schema, bounds, lease, wait)
+
+
+def _ensure_options(options: Mapping[str, Any]) -> None:
+    """Raise if no store can be made with *options*: by making one, which nobody sees."""
+    unknown = sorted(options.keys() - _OPTIONS)
+    if unknown:
+        raise ArgumentTypeError(
+            f"open_store has no option {shown(unknown[0])}; it has its own, and "
+            f"{', '.join(sorted(_OPTIONS))}"
+        )
+    # But for what would be asked of no records at all.
+    Invariants(options.get("invariants"))
+    others: dict[str, Any] = {**options, "invariants": None}
+    Store[Any, Any](**others)
 
 
 def _loaded(

@@ -16,6 +16,7 @@ __all__ = [
     "Place",
     "ensure_file",
     "ensure_not_inherited",
+    "ensure_one_name",
     "is_new",
     "keep_for_ever",
     "not_opened",
@@ -27,6 +28,11 @@ GONE: Final = (
     "is in memory can still be read: save it, and open a new file"
 )
 
+
+HOLLOW: Final = (
+    "is a database with nothing in it: the file of a store that was copied without its -wal file "
+    "looks like that. Copy both, or close the store before; if there was nothing in it, delete it"
+)
 
 LACKS: Final = (
     "lacks a row that the file of every store has, so somebody else wrote it; go back to a copy"
@@ -69,12 +75,20 @@ class Place:
             raise JournalFileError(self._path, GONE)
 
 
-def is_new(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether nothing is in the file yet; raise if what is there is not ours to write."""
+def is_new(connection: sqlite3.Connection, path: str, making: bool) -> bool:
+    """Whether nothing is in the file yet; raise if what is there is not ours to write.
+
+    Until the first checkpoint all that was written stands in the write-ahead log. So of a file that
+    was copied without it there is a header, and nothing else; and likewise if who made it was
+    struck, which *making* says.
+    """
     [(application,)] = connection.execute("PRAGMA application_id")
     [(layout,)] = connection.execute("PRAGMA user_version")
     [(count,)] = connection.execute("SELECT count(*) FROM sqlite_master")
+    [(pages,)] = connection.execute("PRAGMA page_count")
     if (application, layout, count) == (0, 0, 0):
+        if pages and not making:
+            raise JournalFileError(path, HOLLOW)
         return True
     if application != tables.APPLICATION:
         raise JournalFileError(
@@ -105,6 +119,23 @@ def ensure_file(path: str) -> None:
         raise JournalFileError(path, "is a directory; name a file in it")
     if not stat.S_ISREG(mode):
         raise JournalFileError(path, "is a pipe or a device; name a file")
+
+
+def ensure_one_name(path: str) -> None:
+    """Raise `JournalFileError` if the file at *path*, if any, has another name (a hard link).
+
+    Each name would have a write-ahead log of its own, and a claim.
+    """
+    try:
+        names = os.stat(path).st_nlink
+    except OSError:
+        return  # of which SQLite has its own words
+    if names > 1:
+        raise JournalFileError(
+            path,
+            f"has {names} names (hard links), and what is written by one would be missing by the "
+            "others; copy it, or make the others symbolic links",
+        )
 
 
 def not_opened(path: str, error: sqlite3.Error | UnicodeError) -> JournalError:

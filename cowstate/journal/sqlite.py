@@ -20,6 +20,7 @@ from .place import (
     LACKS,
     Place,
     ensure_not_inherited,
+    ensure_one_name,
     is_new,
     keep_for_ever,
     not_opened,
@@ -109,8 +110,9 @@ class SqliteLog:
             self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
         do = self._connection.execute
-        makes = is_new(self._connection, self.path)
+        makes = is_new(self._connection, self.path, self._claim.making)
         if makes:
+            self._claim.note_making(True)
             do("PRAGMA auto_vacuum = INCREMENTAL")
         [(mode,)] = do("PRAGMA journal_mode = WAL")
         if mode != "wal":
@@ -127,6 +129,8 @@ class SqliteLog:
         self.epoch = only(self.path, do(tables.EPOCH))
         do(tables.TAKE, (self.epoch, self._who, time()))
         do("COMMIT")
+        if self._claim.making:
+            self._claim.note_making(False)
         self.form = only(self.path, do("SELECT form FROM about"))
         self.schema = only(self.path, do("SELECT schema FROM about"))
         if self.form not in ("json", "msgpack") or not isinstance(self.schema, int):
@@ -373,6 +377,7 @@ class SqliteLog:
 def _claimed(path: str) -> Claim:
     if os.path.isdir(path):
         raise JournalFileError(path, "is a directory; name a file in it")
+    ensure_one_name(path)
     try:
         return Claim(path + CLAIM)
     except BlockingIOError:

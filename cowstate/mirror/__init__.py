@@ -8,7 +8,7 @@ out by tenacity (extra ``mirror``), unless it is given a ``backoff`` of one's ow
 """
 
 from .backoff import Backoff, jittered
-from .errors import RevisionGoneError, RevisionRewoundError, StoreMirroredError
+from .errors import OtherLoopError, RevisionGoneError, RevisionRewoundError, StoreMirroredError
 from .files import FileSource
 from .polling import UNCHANGED, PollingSource
 from .source import AsyncSource, Changes, Listed, Pause, Source
@@ -37,4 +37,5 @@ __all__ = [
     "RevisionGoneError",
     "RevisionRewoundError",
     "StoreMirroredError",
+    "OtherLoopError",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import ArgumentTypeError, ArgumentValueError, MissingExtraError
+from ..errors import ArgumentValueError, MissingExtraError
 from ..showing import shown
+from ..slips import ensure_function
+from .options import checked_seconds
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base
@@ -30,6 +32,7 @@ def jittered(first: float = 0.5, most: float = 60.0, least: float = 0.05) -> Bac
 
     Raises:
         MissingExtraError: tenacity is not installed.
+        ArgumentTypeError, ArgumentValueError: they are no seconds, or not in this order.
 
     >>> wait = jittered(first=1, most=30)
     >>> 0.05 <= wait(1) <= 1, 0.05 <= wait(100) <= 30
@@ -41,9 +44,11 @@ def jittered(first: float = 0.5, most: float = 60.0, least: float = 0.05) -> Bac
         raise MissingExtraError(
             "how long a mirror waits after an error (or give it a backoff= of your own)", "mirror"
         ) from error
-    if not 0 <= least <= first <= most:
+    first = checked_seconds("first", first)
+    most, least = checked_seconds("most", most), checked_seconds("least", least)
+    if not least <= first <= most:
         raise ArgumentValueError(
-            "of the seconds of a backoff, 0 <= least <= first <= most must be true, not "
+            "of the seconds of a backoff, least <= first <= most must be true, not "
             f"{shown(least)}, {shown(first)}, {shown(most)}"
         )
     return by_tenacity(wait_random_exponential(multiplier=first, max=most, min=least))
@@ -63,7 +68,7 @@ def by_tenacity(wait: wait_base) -> Backoff:
     return seconds
 
 
-def backoff_of(given: Backoff | wait_base | None) -> Backoff:
+def backoff_of(given: Any) -> Backoff:
     """Return what a mirror was given as ``backoff``, as a function; None for the default."""
     if given is None:
         return jittered()
@@ -74,10 +79,10 @@ def backoff_of(given: Backoff | wait_base | None) -> Backoff:
     else:
         if isinstance(given, wait_base):
             return by_tenacity(given)
-    if not callable(given):
-        raise ArgumentTypeError(
-            "backoff must be a function from the number of failures to seconds, or a wait of "
-            f"tenacity's, not {shown(given)}"
-        )
-    own: Backoff = given  # type: ignore[assignment]  # no wait of tenacity's, by the above
+    ensure_function(
+        given,
+        "backoff must be a function from the number of failures to seconds, or a wait of "
+        "tenacity's",
+    )
+    own: Backoff = given
     return own

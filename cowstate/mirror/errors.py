@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..errors import CowstateError
 from ..showing import shown
 
-__all__ = ["RevisionGoneError", "RevisionRewoundError", "StoreMirroredError"]
+__all__ = ["OtherLoopError", "RevisionGoneError", "RevisionRewoundError", "StoreMirroredError"]
 
 
 class RevisionGoneError(CowstateError, LookupError):
@@ -42,6 +42,16 @@ class RevisionRewoundError(CowstateError, RuntimeError):
             f"the source lists revision {shown(listed)} after {shown(known)}: what answers lags "
             f"behind, or was restored from a backup. If it goes on so for {seconds:g} s (rewind=), "
             "it is believed"
+        )
+
+
+class OtherLoopError(CowstateError, RuntimeError):
+    """A mirror that a task keeps was awaited on another event loop than that task's."""
+
+    def __init__(self, mirror: object) -> None:
+        super().__init__(
+            f"{shown(mirror)} runs on another event loop; await it there, as by "
+            "asyncio.run_coroutine_threadsafe"
         )
 
 

@@ -109,7 +109,8 @@ class KubernetesSource(Generic[V]):
         """Return all objects, and the revision of the list.
 
         Raises:
-            ApiException: the server answers something else.
+            ApiException: the server answers something else; or a list without a revision, as of
+                what cannot be watched.
         """
         try:
             return self._all(self._page)
@@ -129,7 +130,7 @@ class KubernetesSource(Generic[V]):
                 items[key_of(each)] = self._decode(each)
             token = metadata.get("continue") or None
             if token is None:
-                return Listed(items, revision_of(metadata.get("resourceVersion")))
+                return Listed(items, _revision_in(metadata))
 
     def watch(self, revision: Any, /) -> Iterator[News[str, V]]:
         """Yield what changes after *revision*.
@@ -237,6 +238,17 @@ def _lines(response: Any) -> Iterator[bytes]:
     for piece in response.stream(amt=None, decode_content=False):
         *whole, held = (held + piece).split(b"\n")
         yield from (line for line in whole if line.strip())
+
+
+def _revision_in(metadata: dict[str, Any]) -> Any:
+    revision = revision_of(metadata.get("resourceVersion"))
+    if revision in (None, ""):
+        raise ApiException(
+            status=None,
+            reason="the list has no resourceVersion, so nothing can be watched from there on; "
+            "keep it with a PollingSource",
+        )
+    return revision
 
 
 def _complete(each: dict[str, Any], said: dict[str, Any]) -> None:

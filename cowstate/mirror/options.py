@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import isasyncgenfunction, iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ArgumentTypeError, ArgumentValueError
 from ..showing import shown
-from ..slips import ensure_function
 from ..store import Store
-from .backoff import Backoff, backoff_of
-from .course import Course
 
-if TYPE_CHECKING:
-    from tenacity.wait import wait_base
-
-__all__ = ["checked_seconds", "checked_source", "checked_store", "course_of", "is_async"]
+__all__ = ["checked_seconds", "checked_source", "checked_store", "is_async"]
 
 
 def checked_store(store: Any) -> Any:
@@ -29,6 +22,8 @@ def checked_store(store: Any) -> Any:
 
 def checked_source(source: Any, *, for_task: bool) -> Any:
     """Return *source*, if it has what a source must have, for a thread or for a task."""
+    if isinstance(source, type):
+        raise ArgumentTypeError(f"a source is an object, and {shown(source)} a class: make one")
     for name in ("list", "watch"):
         if not callable(getattr(source, name, None)):
             raise ArgumentTypeError(
@@ -38,6 +33,16 @@ def checked_source(source: Any, *, for_task: bool) -> Any:
     if is_async(source) and not for_task:
         raise ArgumentTypeError(
             f"{shown(source)} is a source for an event loop; keep it with AsyncMirror"
+        )
+    if iscoroutinefunction(source.watch):
+        raise ArgumentTypeError(
+            f"watch() of {shown(source)} is a coroutine function, of which nothing can be taken; "
+            "let it yield, or return an asynchronous iterator without async"
+        )
+    if is_async(source) and isgeneratorfunction(source.watch):
+        raise ArgumentTypeError(
+            f"{shown(source)} has an asynchronous list() and a plain watch(); let both be async, "
+            "or neither"
         )
     return source
 
@@ -55,16 +60,3 @@ def checked_seconds(name: str, seconds: Any, *, above_zero: bool = False) -> flo
         kind = "more than 0" if above_zero else "0 or more"
         raise ArgumentValueError(f"{name} must be {kind} seconds, not {shown(seconds)}")
     return float(seconds)
-
-
-def course_of(
-    resync: float | None,
-    rewind: float,
-    backoff: Backoff | wait_base | None,
-    clock: Callable[[], float],
-) -> Course[Any, Any]:
-    """Return the course of a mirror that was given these."""
-    if resync is not None:
-        resync = checked_seconds("resync", resync, above_zero=True)
-    ensure_function(clock, "clock is a function that returns seconds")
-    return Course(resync, checked_seconds("rewind", rewind), backoff_of(backoff), clock)

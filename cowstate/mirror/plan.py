@@ -92,7 +92,7 @@ def _as_dict(items: Any, what: str) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for pair in items:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise ArgumentTypeError(_NO_ITEMS.format(what, f"with {shown(pair)} in it"))
+            raise ArgumentTypeError(_NO_ITEMS.format(what, f"an iterable with {shown(pair)} in it"))
         key = _hashable(pair[0])
         if key in found:
             raise ArgumentValueError(f"{what}: {shown(key)} is in it twice; keys must be unique")

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from inspect import isawaitable
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
-from ..errors import ClosedError, WaitTimeoutError
-from ..slips import ensure_function
+from ..errors import ArgumentTypeError, ClosedError
+from ..showing import shown
 from ..snapshot import Snapshot
 from ..store import Store
 from ..waits import checked_timeout
 from .backoff import Backoff
 from .claims import claim, release
-from .course import END, Course, Effect, List, Next, Publish, Sleep, Watch, in_words
-from .options import checked_source, checked_store, course_of, is_async
+from .course import END, Effect, List, Next, Publish, Sleep, Watch, in_words
+from .errors import OtherLoopError
+from .keeper import Keeper
+from .options import is_async
 from .plan import Owns
-from .publisher import Publisher
 from .source import AsyncSource, Source
-from .status import MirrorStatus
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base
@@ -35,7 +36,7 @@ _log = logging.getLogger("cowstate")
 
 
 @final
-class AsyncMirror(Generic[K, V]):
+class AsyncMirror(Keeper[K, V]):
     """A `Mirror` that a task keeps: what it promises, and its arguments, are the same.
 
     A source with ``async def list`` and an asynchronous ``watch`` is awaited on the loop. A plain
@@ -48,7 +49,8 @@ class AsyncMirror(Generic[K, V]):
 
     Args:
         store, source, owns, resync, backoff, rewind, clock: as of `Mirror`.
-        sleep: a coroutine function of seconds, in the place of `asyncio.sleep`.
+        sleep: a coroutine function of seconds, in the place of `asyncio.sleep`. What it raises
+            ends the mirror.
 
     Raises:
         ArgumentTypeError, ArgumentValueError, MissingExtraError: as of `Mirror`.
@@ -79,56 +81,23 @@ class AsyncMirror(Generic[K, V]):
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
-        self._store: Store[K, V, Any] = checked_store(store)
-        self._source: Any = checked_source(source, for_task=True)
-        if owns is not None:
-            ensure_function(owns, "owns is a function of a key")
-        self._owns = owns
+        super().__init__(store, source, owns, resync, backoff, rewind, clock, for_task=True)
+        if not callable(sleep):
+            raise ArgumentTypeError(
+                f"sleep is a coroutine function of seconds, as asyncio.sleep, not {shown(sleep)}"
+            )
         self._sleep = sleep
-        self._publisher: Publisher[K, V] = Publisher(self._store, owns)
         self._awaits = is_async(source)
-        self._course: Course[K, V] = course_of(resync, rewind, backoff, clock)
         self._stream: Any = None
-        self._closed = False
+        self._left_behind = False  # a worker that may still be in the stream
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
 
-    @property
-    def owns_all(self) -> bool:
-        """Whether every key of the store is the mirror's.
+    def _runs(self) -> bool:
+        return self._task is not None and not self._task.done()
 
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> AsyncMirror(Store(), PollingSource(dict)).owns_all
-        True
-        """
-        return self._owns is None
-
-    @property
-    def synced(self) -> bool:
-        """Whether the store has held, once, all that a list told.
-
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> AsyncMirror(Store(), PollingSource(dict)).synced
-        False
-        """
-        return self._course.status.synced
-
-    def status(self) -> MirrorStatus:
-        """Return how it is doing, of one moment; O(1).
-
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> AsyncMirror(Store(), PollingSource(dict)).status().state
-        'new'
-        """
-        status = self._course.status
-        if self._closed:
-            return status.replace(state="closed", retry_at=None)
-        if self._task is not None and self._task.done():
-            return status.replace(state="stopped", retry_at=None)
-        return status
+    def _has_ended(self) -> bool:
+        return self._task is not None and self._task.done()
 
     def start(self) -> None:
         """Run in a task of the running loop, until `close`. Does nothing where it runs already.
@@ -148,7 +117,7 @@ class AsyncMirror(Generic[K, V]):
         >>> asyncio.run(main())
         True
         """
-        if self._closed:
+        if self._over:
             raise ClosedError("the mirror was closed; make another one")
         if self._task is not None:
             if self._task.done():
@@ -168,6 +137,7 @@ class AsyncMirror(Generic[K, V]):
 
         Raises:
             WaitTimeoutError, ClosedError, ReentrantWriteError: as of `Mirror.wait_synced`.
+            OtherLoopError: it runs on another event loop.
 
         >>> from cowstate import Store
         >>> from cowstate.mirror import PollingSource
@@ -180,7 +150,8 @@ class AsyncMirror(Generic[K, V]):
         limit = checked_timeout(timeout)
         if not self.synced:
             self._store.source.refuse_wait_in_vain()
-            if self._task is not None and not self._task.done():
+            self._ensure_own_loop()
+            if self._runs():
                 try:
                     async with asyncio.timeout(limit):
                         await self._settled.wait()
@@ -190,26 +161,30 @@ class AsyncMirror(Generic[K, V]):
                 raise self._unsynced(timeout)
         return self._store.snapshot()
 
-    def _unsynced(self, timeout: float | None) -> BaseException:
-        error = self._course.status.last_error
-        why = "" if error is None else f"; the last error was {error}"
-        if self._task is not None and not self._task.done() and not self._closed:
-            return WaitTimeoutError(f"no list has come within {timeout} s{why}")
-        return ClosedError(f"the mirror does not run, and was never synced{why}; start() another")
+    def _ensure_own_loop(self) -> None:
+        task = self._task
+        if task is None or task.done():
+            return
+        if task.get_loop() is not asyncio.get_running_loop():
+            raise OtherLoopError(self)
 
     async def close(self) -> None:
         """End it, and wait until it has ended. More than once, from any task of its loop.
 
         When it has returned, nothing more is published.
 
+        Raises:
+            OtherLoopError: it runs on another event loop.
+
         >>> from cowstate import Store
         >>> from cowstate.mirror import PollingSource
         >>> asyncio.run(AsyncMirror(Store(), PollingSource(dict)).close())
         """
-        self._closed = True
+        self._ensure_own_loop()
+        self._over = True
         self._settled.set()
         task = self._task
-        if task is None:
+        if task is None or task.done():  # and its loop may be closed by now
             return
         task.cancel()
         self._stop_source()
@@ -250,7 +225,7 @@ class AsyncMirror(Generic[K, V]):
     async def _go(self) -> None:
         steps = self._course.steps()
         effect = next(steps)
-        while not self._closed:
+        while not self._over:
             try:
                 answer = await self._do(effect)
             except asyncio.CancelledError as error:
@@ -268,7 +243,9 @@ class AsyncMirror(Generic[K, V]):
     async def _do(self, effect: Effect) -> Any:
         match effect:
             case List():
-                return await (self._source.list() if self._awaits else worked(self._source.list))
+                if self._awaits:
+                    return await awaited(self._source.list(), "list() of an asynchronous source")
+                return await worked(self._source.list)
             case Watch(revision):
                 await self._let_go()
                 watch = self._source.watch
@@ -280,24 +257,33 @@ class AsyncMirror(Generic[K, V]):
             case Next():
                 if self._awaits:
                     return await anext(self._stream, END)
-                return await worked(next, self._stream, END)
+                return await self._next_of_plain()
             case Publish(news):
                 # The other tasks of the loop have their turn, however much a watch tells.
                 await asyncio.sleep(0)
                 return self._publisher.publish(news)
             case Sleep(seconds):
-                await self._sleep(seconds)
+                await awaited(self._sleep(seconds), "sleep(seconds)")
         return None
+
+    async def _next_of_plain(self) -> Any:
+        try:
+            return await worked(next, self._stream, END)
+        except asyncio.CancelledError:
+            self._left_behind = True
+            raise
 
     async def _let_go(self) -> None:
         stream, self._stream = self._stream, None
+        left_behind, self._left_behind = self._left_behind, False
         try:
             if hasattr(stream, "aclose"):
                 await stream.aclose()
             elif hasattr(stream, "close"):
-                stream.close()
+                await worked(stream.close)
         except ValueError:
-            pass  # a worker is still in it: it ends with what it waits for
+            if not left_behind:
+                raise  # the source's own; else it ends with what the worker waits for
 
     async def _leave(self) -> None:
         try:
@@ -305,23 +291,17 @@ class AsyncMirror(Generic[K, V]):
         except Exception:
             _log.exception("the watch of a mirror raised when it was closed")
 
-    def _stop_source(self) -> None:
-        stop = getattr(self._source, "stop", None)
-        if stop is None:
-            return
-        try:
-            stop()
-        except Exception:
-            _log.exception("the source of a mirror raised when it was stopped")
-
-    def __repr__(self) -> str:
-        status = self.status()
-        return f"<AsyncMirror {status.state} synced={status.synced} version={status.version}>"
-
 
 async def worked(function: Callable[..., Any], *arguments: Any) -> Any:
     """Return what *function* returns, called in a worker thread."""
     return await asyncio.to_thread(_called, function, *arguments)
+
+
+async def awaited(answer: Any, what: str) -> Any:
+    """Return what *answer* comes to."""
+    if not isawaitable(answer):
+        raise ArgumentTypeError(f"{what} returns something to await, not {shown(answer)}")
+    return await answer
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:

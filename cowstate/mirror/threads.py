@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
-from ..errors import ClosedError, ReentrantWriteError, WaitTimeoutError
+from ..errors import ClosedError, ReentrantWriteError
 from ..process import register
 from ..slips import ensure_function
 from ..snapshot import Snapshot
@@ -17,13 +17,11 @@ from ..store import Store
 from ..waits import checked_timeout
 from .backoff import Backoff
 from .claims import claim, release
-from .course import END, Course, Effect, List, Next, Publish, Sleep, Watch, in_words
+from .course import END, Effect, List, Next, Publish, Sleep, Watch, in_words
 from .gate import Gate
-from .options import checked_source, checked_store, course_of
+from .keeper import Keeper
 from .plan import Owns
-from .publisher import Publisher
 from .source import Source
-from .status import MirrorStatus
 
 if TYPE_CHECKING:
     from tenacity.wait import wait_base
@@ -37,7 +35,7 @@ _log = logging.getLogger("cowstate")
 
 
 @final
-class Mirror(Generic[K, V]):
+class Mirror(Keeper[K, V]):
     """Keeps a store equal to something that can list what it has and tell what changes.
 
     It lists, publishes that as one version, then watches and publishes each change. When the watch
@@ -97,18 +95,12 @@ class Mirror(Generic[K, V]):
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
-        self._store: Store[K, V, Any] = checked_store(store)
-        self._source = checked_source(source, for_task=False)
-        if owns is not None:
-            ensure_function(owns, "owns is a function of a key")
+        super().__init__(store, source, owns, resync, backoff, rewind, clock, for_task=False)
         if sleep is not None:
             ensure_function(sleep, "sleep is a function of seconds")
-        self._owns = owns
         self._sleep = sleep
-        self._publisher: Publisher[K, V] = Publisher(self._store, owns)
-        self._course: Course[K, V] = course_of(resync, rewind, backoff, clock)
         self._stream: Iterator[Any] = iter(())
-        self._over = self._left = False
+        self._left = False
         self._stop, self._settled = Gate(), Gate()
         self._running: dict[int, object] = {}
         self._thread: threading.Thread | None = None
@@ -116,42 +108,11 @@ class Mirror(Generic[K, V]):
 
     # What others may ask
 
-    @property
-    def owns_all(self) -> bool:
-        """Whether every key of the store is the mirror's.
+    def _runs(self) -> bool:
+        return bool(self._running)
 
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> Mirror(Store(), PollingSource(dict), owns=lambda key: key > 5).owns_all
-        False
-        """
-        return self._owns is None
-
-    @property
-    def synced(self) -> bool:
-        """Whether the store has held, once, all that a list told.
-
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> Mirror(Store(), PollingSource(dict)).synced
-        False
-        """
-        return self._course.status.synced
-
-    def status(self) -> MirrorStatus:
-        """Return how it is doing, of one moment; O(1), never waits.
-
-        >>> from cowstate import Store
-        >>> from cowstate.mirror import PollingSource
-        >>> Mirror(Store(), PollingSource(dict)).status().state
-        'new'
-        """
-        status = self._course.status
-        if self._over:
-            return status.replace(state="closed", retry_at=None)
-        if status.state != "new" and not self._running:
-            return status.replace(state="stopped", retry_at=None)
-        return status
+    def _has_ended(self) -> bool:
+        return self._course.status.state != "new" and not self._running
 
     def wait_synced(self, timeout: float | None = None) -> Snapshot[K, V, Any]:
         """Sleep until the store holds all that the first list told; return a snapshot of then.
@@ -179,17 +140,10 @@ class Mirror(Generic[K, V]):
             if self._running:
                 self._settled.wait(limit)
             if not self.synced:
+                if self._left:
+                    raise SystemExit("the main thread has ended; nothing more will come")
                 raise self._unsynced(timeout)
         return self._store.snapshot()
-
-    def _unsynced(self, timeout: float | None) -> BaseException:
-        if self._left:
-            return SystemExit("the main thread has ended; nothing more will come")
-        error = self._course.status.last_error
-        why = "" if error is None else f"; the last error was {error}"
-        if self._running and not self._over:
-            return WaitTimeoutError(f"no list has come within {timeout} s{why}")
-        return ClosedError(f"the mirror does not run, and was never synced{why}; start() another")
 
     # Its life
 
@@ -374,15 +328,6 @@ class Mirror(Generic[K, V]):
         except Exception:
             _log.exception("the watch of a mirror raised when it was closed")
 
-    def _stop_source(self) -> None:
-        stop = getattr(self._source, "stop", None)
-        if stop is None:
-            return
-        try:
-            stop()
-        except Exception:
-            _log.exception("the source of a mirror raised when it was stopped")
-
     # What happens to the process; see `cowstate.process`.
 
     def _after_fork_in_child(self) -> None:
@@ -396,7 +341,3 @@ class Mirror(Generic[K, V]):
         self._stop.open()
         self._settled.open()
         self._stop_source()
-
-    def __repr__(self) -> str:
-        status = self.status()
-        return f"<Mirror {status.state} synced={status.synced} version={status.version}>"

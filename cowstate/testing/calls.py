@@ -107,13 +107,14 @@ def kept(value: Any, what: str, depth: int = _DEPTH) -> Any:
     kind = type(value)
     if kind in _ATOMS or not depth:
         return value
-    # First a copy in one call into C: other threads may change it while one walks over it.
+    # First a copy in one call into C: other threads may change it while one walks over it. Without
+    # the GIL that is what `list` promises; `tuple` looks at one element after the other.
     if kind in (list, tuple, set, frozenset):
-        return kind([kept(each, what, depth - 1) for each in tuple(value)])
+        return kind([kept(each, what, depth - 1) for each in list(value)])
     if kind is dict:
         return {key: kept(each, what, depth - 1) for key, each in value.copy().items()}
     if isinstance(value, KeysView | ValuesView | ItemsView):
-        return [kept(each, what, depth - 1) for each in tuple(value)]
+        return [kept(each, what, depth - 1) for each in list(value)]
     if isinstance(value, Iterator | AsyncIterator) or isawaitable(value):
         raise NotKeptError(
             f"{what} is of type {kind.__name__}, of which nobody knows yet what comes out of it: "

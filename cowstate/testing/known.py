@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
-
-from .counters import Barrier
-from .primitives import Condition, Primitive
-from .queues import PriorityQueue, Queue
 
 __all__ = [
     "CONTAINERS",
     "FRESH",
     "ITEMS_AT_MOST",
+    "MAPPINGS",
     "Method",
     "NotUnderstoodError",
     "PLAIN",
@@ -22,7 +18,6 @@ __all__ = [
     "VALUES",
     "in_class",
     "is_plain",
-    "places_of",
 ]
 
 
@@ -49,28 +44,9 @@ PLAIN: Final = Unknown(plain=True)
 FRESH: Final = Unknown(fresh=True)
 
 VALUES: Final = (int, float, complex, bool, str, bytes, type(None), range, type(...))
+MAPPINGS: Final = (dict, OrderedDict)
 CONTAINERS: Final = (list, dict, set, deque, OrderedDict)
 ITEMS_AT_MOST: Final = 64
-
-
-def places_of(primitive: Primitive) -> tuple[Hashable, ...]:
-    """Return the places that every use of *primitive* counts as a write of.
-
-    Raises:
-        NotUnderstoodError: a use of it runs code of somebody's: a lock, an action, a comparison.
-    """
-    own = ("primitive", id(primitive))
-    match primitive:
-        case Barrier() | PriorityQueue():
-            raise NotUnderstoodError
-        case Condition(lock=Primitive() as lock):
-            return own, ("primitive", id(lock))
-        case Condition():
-            raise NotUnderstoodError
-        case Queue(mutex=mutex, queue=items):
-            return own, ("primitive", id(mutex)), ("items", id(items))
-        case _:
-            return (own,)
 
 
 def is_plain(value: Any) -> bool:

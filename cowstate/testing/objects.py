@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -19,6 +19,7 @@ from .known import (
     CONTAINERS,
     FRESH,
     ITEMS_AT_MOST,
+    MAPPINGS,
     PLAIN,
     UNKNOWN,
     VALUES,
@@ -27,7 +28,13 @@ from .known import (
     Unknown,
     in_class,
     is_plain,
+)
+from .places import (
+    check_keys,
+    held_by_classes,
     places_of,
+    places_of_attribute,
+    places_of_items,
 )
 from .primitives import Condition, Guard, Primitive
 from .queues import Queue, SimpleQueue
@@ -55,7 +62,6 @@ _WRITING: Final[dict[Any, set[str]]] = {
     deque: {"append", "appendleft", "pop", "popleft", "clear"},
     OrderedDict: {"setdefault", "pop", "popitem", "move_to_end", "clear"},
 }
-_MAPPINGS: Final = (dict, OrderedDict)
 _HASHING: Final = {
     *("get", "setdefault", "pop", "add", "discard", "remove", "index", "count", "move_to_end"),
 }
@@ -124,6 +130,7 @@ class Touched:
         if isinstance(owner, type):
             if type(owner) is not type:
                 raise NotUnderstoodError
+            self.writes.add(held_by_classes(name))
         elif in_class(type(owner), "__setattr__") is not _SET or is_plain(owner):
             raise NotUnderstoodError
         else:
@@ -132,17 +139,18 @@ class Touched:
             if hook and not isinstance(found, MemberDescriptorType):
                 raise NotUnderstoodError
             if hook:
-                self.writes.update(_places_of_attribute(owner, found.__name__))
+                self.writes.update(places_of_attribute(owner, found.__name__))
+            self.reads.add(held_by_classes(name))
         self._note(owner)
-        self.writes.update(_places_of_attribute(owner, name))
+        self.writes.update(places_of_attribute(owner, name))
 
     def put_item(self, holder: Any, index: Any) -> None:
         """Count a store to an item, or its deletion."""
-        if type(holder) not in (list, deque, *_MAPPINGS) or not is_plain(index):
+        if type(holder) not in (list, deque, *MAPPINGS) or not is_plain(index):
             raise NotUnderstoodError
-        _check_keys(holder)
+        check_keys(holder)
         self._note(holder)
-        self.writes.update(_places_of_items(holder, index))
+        self.writes.update(places_of_items(holder, index))
 
     def attribute(self, owner: Any, name: str) -> Any:
         """Return an attribute, as far as it is known."""
@@ -186,12 +194,13 @@ class Touched:
             self._own(found.fget)
             return UNKNOWN
         self._note(owner)
-        self.reads.update(_places_of_attribute(owner, name))
+        self.reads.update(places_of_attribute(owner, name))
+        self.reads.add(held_by_classes(name))
         if in_class(type(owner), "__new__") is not _NEW:
             # It may return an object again, whose ``__init__`` then stores all anew.
             self.reads.add(("again", id(owner)))
         if isinstance(found, MemberDescriptorType):
-            self.reads.update(_places_of_attribute(owner, found.__name__))
+            self.reads.update(places_of_attribute(owner, found.__name__))
             try:
                 return found.__get__(owner, type(owner))
             except AttributeError:
@@ -220,10 +229,10 @@ class Touched:
             if holder.plain:
                 return PLAIN
             raise NotUnderstoodError
-        if type(holder) in (list, deque, *_MAPPINGS):
-            _check_keys(holder)
+        if type(holder) in (list, deque, *MAPPINGS):
+            check_keys(holder)
             self._note(holder)
-            self.reads.update(_places_of_items(holder, index))
+            self.reads.update(places_of_items(holder, index))
         elif type(holder) not in (tuple, str, bytes, range):
             raise NotUnderstoodError
         if isinstance(index, Unknown):
@@ -245,7 +254,7 @@ class Touched:
     def read_all(self, holder: Any) -> None:
         """Count a read of a built-in container as a whole."""
         self._note(holder)
-        self.reads.update(_places_of_items(holder, UNKNOWN))
+        self.reads.update(places_of_items(holder, UNKNOWN))
 
     def call(self, called: Any, given: Sequence[Any], named: Mapping[Any, Any]) -> Any:
         """Return what *called* returns, as far as it is known."""
@@ -342,7 +351,7 @@ class Touched:
             self.look_at(owner)
         self._note(owner)
         index = given[0] if kind is dict and given else UNKNOWN
-        (self.writes if writes else self.reads).update(_places_of_items(owner, index))
+        (self.writes if writes else self.reads).update(places_of_items(owner, index))
         if name in {"append", "appendleft", "add", "insert", "clear", "discard", "remove"}:
             return PLAIN
         if name == "get":
@@ -362,36 +371,7 @@ def _bound(found: Any, owner: Any, kind: type) -> Any:
     return found
 
 
-def _places_of_attribute(owner: Any, name: str) -> Iterator[Hashable]:
-    yield ("attribute", id(owner), name)
-    held = getattr(owner, "__dict__", None)
-    # Objects may share one, and it may be changed as a dictionary.
-    if type(held) is dict:
-        yield ("item", id(held), name)
-    elif type(held) is OrderedDict:
-        yield ("items", id(held))
-
-
 def _found_in(mapping: Any, key: Any, default: Any = None) -> Any:
     if not isinstance(key, Unknown):
         return mapping.get(key, default)
     return PLAIN if all(map(is_plain, (*mapping.values(), default))) else UNKNOWN
-
-
-def _places_of_items(holder: Any, index: Any) -> Iterator[Hashable]:
-    yield ("items", id(holder))
-    if type(holder) is not dict:
-        return
-    _check_keys(holder)
-    if "__builtins__" in holder:  # the names of a module
-        raise NotUnderstoodError
-    for key in list(holder) if isinstance(index, Unknown) else (index,):
-        if type(key) is str:
-            yield ("item", id(holder), key)
-
-
-def _check_keys(holder: Any) -> None:
-    if type(holder) in _MAPPINGS and not (
-        len(holder) <= ITEMS_AT_MOST and all(map(is_plain, list(holder)))
-    ):
-        raise NotUnderstoodError

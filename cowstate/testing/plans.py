@@ -1,13 +1,19 @@
-"""What is settled of a schedule before it runs, and where it might have gone another way."""
+"""What is settled of a schedule before it runs, how that is followed, and what else there was."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from ..errors import NondeterminismError
 from .workers import Worker
 
-__all__ = ["Chooser", "Decision", "Plan"]
+__all__ = ["Chooser", "Course", "Decision", "Plan"]
+
+_GOES_ON: Final = "can go on"
+_ENDS: Final = "waits or has ended"
+_NEVER: Final = sys.maxsize
 
 
 class Decision(NamedTuple):
@@ -57,3 +63,51 @@ class Plan(NamedTuple):
     budget: int = 0
     preempting: tuple[bool, ...] = ()
     chooser: Callable[[], Chooser] | None = None
+
+
+class Course:
+    """A plan, and how far a run has come in it.
+
+    Attributes:
+        at: the number of the point at which the plan asks for its next switch; one that no run
+            comes to, if there is none left.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._upcoming = iter(plan.switches)
+        self.at, self._to = next(self._upcoming, (_NEVER, -1))
+
+    def turn(
+        self, running: Sequence[Worker], place: int, preempting: bool, path: int
+    ) -> Worker | NondeterminismError:
+        """Return which of *running* goes on at the point asked for, or why the plan does not fit.
+
+        Args:
+            running: the threads that take part.
+            place: how many switches the run has made.
+            preempting: whether the thread that is left could go on.
+            path: what stands for everything that has happened.
+        """
+        at, number = self.at, self._to
+        plan = self._plan
+        self.at, self._to = next(self._upcoming, (_NEVER, -1))
+        wrong = None
+        if number >= len(running) or not running[number].can_go_on(True):
+            wrong = f"at point {at} no thread {number} can go on"
+        elif plan.preempting and plan.preempting[place] != preempting:
+            now, then = _GOES_ON, _ENDS
+            if not preempting:
+                now, then = then, now
+            wrong = f"at point {at} the thread {now}, where it should be one that {then}"
+        elif self.at == _NEVER and plan.path not in (None, path):
+            wrong = f"on the way to point {at} other lines were run"
+        return running[number] if wrong is None else NondeterminismError(wrong)
+
+    def cut_short(self) -> NondeterminismError | None:
+        """Return what is wrong if the run ends here: the plan asks for more; None if nothing."""
+        if self.at == _NEVER:
+            return None
+        return NondeterminismError(
+            f"the run was over before point {self.at}, where it should have switched"
+        )

@@ -38,13 +38,16 @@ class CodePoints:
     Attributes:
         lines: the numbers of the lines of which some instruction may touch shared state.
         offsets: the offsets of those instructions.
+        names: the names that are looked up in its module, and in what is built in.
     """
 
     def __init__(self, code: CodeType, rebound: frozenset[str] | None) -> None:
         self.code = code
-        self._shared = list(_shared_instructions(code, rebound))
+        every = list(dis.get_instructions(code))
+        self._shared = list(_shared_instructions(every, rebound))
         self.lines = frozenset(line for _, line in self._shared)
         self.offsets = frozenset(offset for offset, _ in self._shared)
+        self.names = frozenset(each.argval for each in every if each.opname == "LOAD_GLOBAL")
         self._goes_on: dict[int, bool] = {}
 
     def accesses(self, line: int) -> int:
@@ -69,10 +72,10 @@ class CodePoints:
 
 
 def _shared_instructions(
-    code: CodeType, rebound: frozenset[str] | None
+    every: Iterable[dis.Instruction], rebound: frozenset[str] | None
 ) -> Iterator[tuple[int, int]]:
     before = ""
-    for instruction in dis.get_instructions(code):
+    for instruction in every:
         name = instruction.opname
         line = None if instruction.positions is None else instruction.positions.lineno
         local = (
@@ -131,12 +134,12 @@ class Territory:
         return self._rebound[file]
 
     def points(self, code: CodeType) -> CodePoints:
-        """Return the switch points of *code*, which belongs to one of the modules."""
+        """Return the switch points of *code*, those that it would have if it is in no module."""
         # By identity, for the hash of a code object costs a walk through it; the value keeps the
         # code object alive, so the number stays its own.
         found = self._points.get(id(code))
         if found is None:
-            rebound = self._rebound[code.co_filename]
+            rebound = self._rebound.get(code.co_filename)
             found = CodePoints(code, None if rebound is None else rebound | self._restored)
             self._points[id(code)] = found
         return found

@@ -12,10 +12,9 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Mapping, Sequence
-from types import CodeType, MethodType
+from types import CodeType
 from typing import Any, Final, NamedTuple
 
-from ..writestore import WriteStore
 from .footprints import Footprint
 from .known import (
     CONTAINERS,
@@ -31,7 +30,7 @@ from .lines import Scope, runs_nothing
 from .objects import Touched
 from .primitives import Condition, Guard
 
-__all__ = ["Reading", "View", "may_take"]
+__all__ = ["Reading", "View"]
 
 
 class View(NamedTuple):
@@ -53,9 +52,6 @@ class View(NamedTuple):
 
 
 _COMPARING: Final = (ast.Is, ast.IsNot)
-_JOURNAL: Final = WriteStore.__module__.replace("writestore", "journal")
-# Of a store: they wait for its lock before they look at anything that is given.
-_WRITES: Final = (WriteStore.set, WriteStore.update, WriteStore.delete, WriteStore.compare_and_set)
 
 
 class Reading:
@@ -70,8 +66,7 @@ class Reading:
         rebound: the names of the module that one of its functions may rebind.
 
     Attributes:
-        kinds: what the owners of the places found are, by their ``id``.
-
+        touched: what has been found to be touched so far.
     """
 
     def __init__(
@@ -88,8 +83,7 @@ class Reading:
         self._stored = stored
         self._nonlocals = nonlocals
         self._rebound = rebound
-        self._touched = Touched(files)
-        self.kinds = self._touched.kinds
+        self.touched = Touched(files)
         self._changed: set[str] = set()
 
     def of(self, nodes: Sequence[ast.AST]) -> Footprint:
@@ -108,69 +102,24 @@ class Reading:
             )
         for node in nodes:
             self._do(node)
-        return self._touched.footprint()
-
-    def calls(self, code: CodeType) -> bool:
-        """Whether that has been found to call the function of *code* itself."""
-        return code in self._touched.callees
-
-    def taken_first(
-        self, nodes: Sequence[ast.AST]
-    ) -> Guard | Condition | WriteStore[Any, Any, Any] | None:
-        """Return what the line takes, or writes to, before it does anything else but look.
-
-        None if it is not so. What it looks at is in `looked_at`.
-        """
-        found = self._asked_for(nodes)
-        # Whoever is called on the way, or finds something changed, would tell that it was passed.
-        return None if self._touched.callees or self._touched.writes else found
-
-    def _asked_for(
-        self, nodes: Sequence[ast.AST]
-    ) -> Guard | Condition | WriteStore[Any, Any, Any] | None:
-        match nodes:
-            case [ast.With([ast.withitem(node, None)])]:
-                found = self._value(node)
-                return found if isinstance(found, Guard | Condition) else None
-            case [ast.Expr(ast.Call(ast.Attribute(node, "acquire"), [], []))]:
-                found = self._value(node)
-                return found if isinstance(found, Guard) else None
-            case [
-                ast.Expr(ast.Call(function, arguments, keywords))
-                | ast.Return(ast.Call(function, arguments, keywords))
-                | ast.Assign([ast.Name()], ast.Call(function, arguments, keywords))
-            ]:
-                found = self._value(function)
-                given = (*arguments, *(keyword.value for keyword in keywords))
-                return _store_of(found) if all(self._stays(each) for each in given) else None
-            case _:
-                return None
-
-    def _stays(self, node: ast.expr) -> bool:
-        """Whether what is given is no value that code which is not understood may change."""
-        known = len(self._touched.reads_of_objects())
-        return callable(self._value(node)) or len(self._touched.reads_of_objects()) == known
-
-    def looked_at(self) -> Footprint:
-        """Return what has been looked at so far."""
-        return self._touched.footprint()
+        return self.touched.footprint()
 
     # Statements.
 
     def _do(self, node: ast.AST) -> None:
         match node:
             case ast.Expr(value):
-                self._value(value)
+                self.value(value)
             case ast.Return(value):
                 if value is not None:
-                    self._value(value)
+                    self.value(value)
             case ast.Assign(targets, value):
-                given = self._value(value)
+                given = self.value(value)
                 for target in targets:
                     self._store(target, given)
             case ast.AnnAssign(ast.Name() as target, value=value):
                 if value is not None:
-                    self._store(target, self._value(value))
+                    self._store(target, self.value(value))
             case ast.AugAssign(target, value=value):
                 self._augment(target, value)
             case ast.If(test) | ast.While(test):
@@ -178,16 +127,16 @@ class Reading:
             case ast.Assert(test, message):
                 self._truth(test)
                 if message is not None:
-                    self._value(message)
+                    self.value(message)
             case ast.With(items):
                 self._enter(items)
             case ast.For(ast.Name() as target, ast.Call(ast.Name("range")) as over):
                 self._plain(over)
                 self._store(target, PLAIN)
             case ast.Raise(ast.expr() as error, None):
-                found = self._value(error)
+                found = self.value(error)
                 if isinstance(found, type):
-                    self._touched.call(found, (), {})
+                    self.touched.call(found, (), {})
             case ast.ExceptHandler(kind, name):
                 self._handle(kind, name)
             case ast.FunctionDef(name=name, decorator_list=[]) if runs_nothing(node):
@@ -201,22 +150,22 @@ class Reading:
 
     def _augment(self, target: ast.expr, value: ast.expr) -> None:
         load = ast.parse(ast.unparse(target), mode="eval").body
-        if not (is_plain(self._value(load)) and is_plain(self._value(value))):
+        if not (is_plain(self.value(load)) and is_plain(self.value(value))):
             raise NotUnderstoodError
         self._store(target, PLAIN)
 
     def _enter(self, items: list[ast.withitem]) -> None:
         for item in items:
-            found = self._value(item.context_expr)
+            found = self.value(item.context_expr)
             if not isinstance(found, Guard | Condition):
                 raise NotUnderstoodError
-            self._touched.use(found)
+            self.touched.use(found)
             if item.optional_vars is not None:
                 self._store(item.optional_vars, PLAIN)
 
     def _handle(self, kind: ast.expr | None, name: str | None) -> None:
         if kind is not None:
-            found = self._value(kind)
+            found = self.value(kind)
             if type(found) is not type:
                 raise NotUnderstoodError
         if name is not None:
@@ -227,9 +176,9 @@ class Reading:
             case ast.Name(name):
                 self._bind(name)
             case ast.Attribute(node, name):
-                self._touched.put_attribute(self._value(node), name)
+                self.touched.put_attribute(self.value(node), name)
             case ast.Subscript(node, index):
-                self._touched.put_item(self._value(node), self._value(index))
+                self.touched.put_item(self.value(node), self.value(index))
             case ast.Tuple(targets):
                 if not (isinstance(value, Unknown) and value.fresh):
                     raise NotUnderstoodError
@@ -242,42 +191,47 @@ class Reading:
         code = self._view.code
         self._changed.add(name)
         if name in code.co_cellvars or name in code.co_freevars:
-            self._touched.writes.add(("variable", name))
+            self.touched.writes.add(("variable", name))
         elif name not in code.co_varnames:
-            self._touched.writes.add(("name", name))
+            self.touched.writes.add(("name", name))
 
     # Expressions: each returns its value as far as that is known.
 
-    def _value(self, node: ast.expr) -> Any:
+    def value(self, node: ast.expr) -> Any:
+        """Return the value of *node*, as far as it is known, and count what it touches.
+
+        Raises:
+            NotUnderstoodError: that may be anything.
+        """
         match node:
             case ast.Constant(value):
                 return value
             case ast.Name(name):
                 return self._name(name)
             case ast.Attribute(owner, name):
-                return self._moving(self._touched.attribute(self._value(owner), name))
+                return self._moving(self.touched.attribute(self.value(owner), name))
             case ast.Subscript(holder, index):
-                return self._moving(self._touched.item(self._value(holder), self._value(index)))
+                return self._moving(self.touched.item(self.value(holder), self.value(index)))
             case ast.Call(function, arguments, keywords):
                 return self._call(function, arguments, keywords)
             case ast.NamedExpr(target, value):
-                found = self._value(value)
+                found = self.value(value)
                 self._store(target, found)
                 return found
             case ast.IfExp(test, body, orelse):
                 self._truth(test)
-                both = [self._value(body), self._value(orelse)]
+                both = [self.value(body), self.value(orelse)]
                 return PLAIN if all(map(is_plain, both)) else UNKNOWN
             case ast.Tuple(parts) | ast.List(parts):
-                values = [self._value(part) for part in parts]
+                values = [self.value(part) for part in parts]
                 plain = isinstance(node, ast.Tuple) and all(map(is_plain, values))
                 return Unknown(plain, fresh=True)
             case ast.Dict(keys, values):
                 for key in keys:
-                    if key is None or not is_plain(self._value(key)):
+                    if key is None or not is_plain(self.value(key)):
                         raise NotUnderstoodError
                 for each in values:
-                    self._value(each)
+                    self.value(each)
                 return FRESH
             case ast.Lambda(args) if not (args.defaults or any(args.kw_defaults)):
                 return FRESH
@@ -298,13 +252,13 @@ class Reading:
                 return UNKNOWN
             case ast.Compare(left, [ast.In() | ast.NotIn()], [right]):
                 self._plain(left)
-                holder = self._value(right)
+                holder = self.value(right)
                 if not is_plain(holder):
-                    self._touched.look_at(holder)
+                    self.touched.look_at(holder)
             case ast.Compare(left, operators, others):
                 if all(isinstance(each, _COMPARING) for each in operators):
                     for other in (left, *others):
-                        self._value(other)
+                        self.value(other)
                 else:
                     self._plain(left, *others)
             case ast.JoinedStr(parts):
@@ -317,7 +271,7 @@ class Reading:
 
     def _plain(self, *nodes: ast.expr) -> None:
         for node in nodes:
-            if not is_plain(self._value(node)):
+            if not is_plain(self.value(node)):
                 raise NotUnderstoodError
 
     def _truth(self, node: ast.expr) -> None:
@@ -325,16 +279,16 @@ class Reading:
             for each in node.values:
                 self._truth(each)
             return
-        found = self._value(node)
+        found = self.value(node)
         if type(found) in CONTAINERS:
-            self._touched.read_all(found)
+            self.touched.read_all(found)
         elif not is_plain(found):
             raise NotUnderstoodError
 
     def _moving(self, found: Any) -> Any:
         # Amid a line the thread may hold what was there before, and not what is there now; and
         # what the line itself has changed is not there yet.
-        changed = any(place[0] != "primitive" for place in self._touched.writes)
+        changed = any(place[0] != "primitive" for place in self.touched.writes)
         return UNKNOWN if self._view.rest or changed else found
 
     def _name(self, name: str) -> Any:
@@ -342,7 +296,7 @@ class Reading:
         if name in code.co_cellvars or name in code.co_freevars:
             if name in self._view.settled and self.is_bound_once(name):
                 return variables[name]  # for ever
-            self._touched.reads.add(("variable", name))
+            self.touched.reads.add(("variable", name))
             if self._view.rest and not self.is_bound_once(name):
                 return UNKNOWN
             return UNKNOWN if name in self._changed else variables.get(name, UNKNOWN)
@@ -352,9 +306,9 @@ class Reading:
             raise NotUnderstoodError
         if name in self._view.names:
             # Rebound by nobody whose lines are here, but by what is not understood perhaps.
-            self._touched.reads.add(("name", name))
+            self.touched.reads.add(("name", name))
         if name in self._rebound or name in self._stored:
-            self._touched.reads.add(("name", name))
+            self.touched.reads.add(("name", name))
             if self._view.rest or name in self._changed:
                 return UNKNOWN
         return self._view.names.get(name, vars(builtins).get(name, UNKNOWN))
@@ -372,39 +326,11 @@ class Reading:
     def _call(
         self, function: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]
     ) -> Any:
-        called = self._value(function)
-        given = [self._value(each) for each in arguments if not isinstance(each, ast.Starred)]
-        named = {each.arg: self._value(each.value) for each in keywords}
+        called = self.value(function)
+        given = [self.value(each) for each in arguments if not isinstance(each, ast.Starred)]
+        named = {each.arg: self.value(each.value) for each in keywords}
         if len(given) != len(arguments) or None in named:
             raise NotUnderstoodError
-        found = self._touched.call(called, given, named)
+        found = self.touched.call(called, given, named)
         gets = isinstance(called, Method) and called.name == "get"
         return self._moving(found) if gets else found
-
-
-def _store_of(called: Any) -> WriteStore[Any, Any, Any] | None:
-    """Return the store whose lock is what *called* asks for first, looking at no argument."""
-    match called:
-        case MethodType(__self__=WriteStore() as store, __func__=function):
-            # One with a journal asks that first whether it can be written to.
-            kept = any(kind.__module__.startswith(_JOURNAL) for kind in type(store).__mro__)
-            return store if function in _WRITES and not kept else None
-        case _:
-            return None
-
-
-def may_take(node: ast.AST) -> bool:
-    """Whether *node* has one of the forms of which `Reading.taken_first` tells what they take."""
-    match node:
-        case ast.With([ast.withitem(_, None)]):
-            return True
-        case ast.Expr(ast.Call(ast.Attribute(_, "acquire"), [], [])):
-            return True
-        case (
-            ast.Expr(ast.Call(ast.Attribute(_, name)))
-            | ast.Return(ast.Call(ast.Attribute(_, name)))
-            | ast.Assign([ast.Name()], ast.Call(ast.Attribute(_, name)))
-        ):
-            return any(name == write.__name__ for write in _WRITES)
-        case _:
-            return False

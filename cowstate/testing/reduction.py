@@ -37,15 +37,17 @@ import ast
 import threading
 from collections.abc import Hashable
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, Final
 
 from .footprints import ANYTHING, NOTHING, Footprint
-from .known import NotUnderstoodError, places_of
+from .known import NotUnderstoodError
 from .lines import Scope, lines_of
+from .places import places_of
 from .points import Territory
 from .primitives import Primitive
-from .reading import Reading, View, may_take
+from .reading import Reading, View
+from .taking import may_take, taken_first
 from .workers import Worker
 
 __all__ = ["Reduction"]
@@ -133,14 +135,14 @@ class Reduction:
         try:
             view, scope, line = self._standing(worker)
             reading = self._reading(view, scope)
-            taken = reading.taken_first(scope.at(line) or [])
+            taken = taken_first(reading, scope.at(line) or [])
             return None if self._unsteady(reading) else taken
         except Exception:  # likewise
             return None
 
     def _unsteady(self, reading: Reading) -> bool:
         """Whether some line may change what has been looked at, once that is there."""
-        for place in reading.looked_at().reads:
+        for place in reading.touched.reads:
             match place:
                 case ("attribute" | "item", _, name):
                     steady = name not in self._restored
@@ -176,12 +178,26 @@ class Reduction:
             return NOTHING
         reading = self._reading(view, scope)
         found = reading.of(nodes)
-        self.kinds.update(reading.kinds)
+        self.kinds.update(reading.touched.kinds)
         if any(isinstance(node, ast.With) for node in nodes):
             for entered in worker.entered:
                 if isinstance(entered, Primitive):
                     found = found.writing(*places_of(entered))
-        return found or found._replace(reads=_values_named(view, worker.frame))
+        return found or found._replace(reads=self._names_used(view.code, worker.frame))
+
+    def _names_used(self, code: CodeType, frame: FrameType | None) -> frozenset[Hashable]:
+        """Return the names that may be looked up on lines that are no points.
+
+        What is not understood may rebind them, be they those of functions, built in or not there
+        yet: a patch in a test does.
+        """
+        codes = [code]
+        while frame is not None and frame.f_code.co_filename not in _RUNNERS:
+            codes.append(frame.f_code)
+            frame = frame.f_back
+        return frozenset(
+            ("name", name) for each in codes for name in self._territory.points(each).names
+        )
 
     def _standing(self, worker: Worker) -> tuple[View, Scope, int]:
         frame = worker.frame
@@ -257,26 +273,9 @@ class Reduction:
                     raise NotUnderstoodError
                 reading = self._reading(view, scope)
                 reading.of(nodes)
-                if not reading.calls(code):
+                if code not in reading.touched.callees:
                     raise NotUnderstoodError
             code, caller = caller.f_code, caller.f_back
-
-
-def _values_named(view: View, frame: FrameType | None) -> frozenset[Hashable]:
-    """Return the names of values of the module that may be looked up on lines that are no points.
-
-    What is not understood may rebind them.
-    """
-    named = [(view.code, view.names)]
-    while frame is not None and frame.f_code.co_filename not in _RUNNERS:
-        named.append((frame.f_code, frame.f_globals))
-        frame = frame.f_back
-    return frozenset(
-        ("name", name)
-        for code, names in named
-        for name in code.co_names
-        if name in names and not callable(names[name]) and type(names[name]) is not ModuleType
-    )
 
 
 def _is_one_use(nodes: list[ast.AST], primitive: Primitive) -> bool:

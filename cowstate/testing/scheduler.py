@@ -10,8 +10,8 @@ from threading import get_ident
 from types import FrameType
 from typing import Final
 
-from ..errors import DeadlockError, NondeterminismError, UnscheduledError
-from .plans import Decision, Plan
+from ..errors import DeadlockError, UnscheduledError
+from .plans import Course, Decision, Plan
 from .points import Territory
 from .sleepers import Watcher
 from .telling import deadlock_of, endless, stuck
@@ -20,11 +20,8 @@ from .workers import Aborted, Worker
 
 __all__ = ["Scheduler"]
 
-_GOES_ON: Final = "can go on"
-_ENDS: Final = "waits or has ended"
 _STEPS_AT_MOST: Final = 20_000
 _EXPIRED_AT_MOST: Final = 20
-_NEVER: Final = sys.maxsize
 # One that has not moved for long is not waited for as long again.
 _PATIENCE_AFTER: Final = 0.5
 
@@ -88,7 +85,7 @@ class Scheduler:
         self.decisions: list[Decision] = []
         self.failure: BaseException | None = None
         self._clock = self._path = self._expired = 0
-        self._plan = plan
+        self._course = Course(plan)
         self._chooser = None if plan.chooser is None else plan.chooser()
         self._budget = plan.budget
         self._driven = False
@@ -96,10 +93,8 @@ class Scheduler:
         self.trace.cold = False
         if self.log is not None:
             self.log.clear()
-        self._upcoming = iter(plan.switches)
-        self._frontier = plan.switches[-1][0] if plan.switches else -1
-        self._noted = -1 if self._watcher.looks_back else self._frontier
-        self._next_at, self._next_to = next(self._upcoming, (_NEVER, -1))
+        frontier = plan.switches[-1][0] if plan.switches else -1
+        self._noted = -1 if self._watcher.looks_back else frontier
 
     def enlist(self, name: str, job: Callable[[], object], idle: bool = False) -> Worker:
         """Have *job* run as one more thread of this schedule; called by who has the baton."""
@@ -122,10 +117,8 @@ class Scheduler:
             self.enlist(name, job)
         if any(each.can_go_on(True) for each in self._running) and self._choose_next(None):
             self._await_end()
-        if self.failure is None and self._next_at != _NEVER:
-            self.failure = NondeterminismError(
-                f"the run was over before point {self._next_at}, where it should have switched"
-            )
+        if self.failure is None:
+            self.failure = self._course.cut_short()
         self.current = None
 
     def finish(self) -> None:
@@ -265,7 +258,7 @@ class Scheduler:
                 self.decisions.append(
                     Decision(at, self._path, len(self.switches), (), others, me.number)
                 )
-        if at == self._next_at:
+        if at == self._course.at:
             chosen = self._planned(True)
             if chosen is not None:
                 self._watcher.preempt(me)
@@ -353,7 +346,7 @@ class Scheduler:
             costly = self._watcher.worth_trying(late) if self._timeouts and self._budget else ()
             if free or costly:
                 self.decisions.append(Decision(at, self._path, len(self.switches), free, costly))
-        if at == self._next_at:
+        if at == self._course.at:
             chosen = self._planned(False)
         elif self._chooser is not None:
             able += late if self._timeouts else ()
@@ -363,23 +356,11 @@ class Scheduler:
         return chosen is not None
 
     def _planned(self, preempting: bool) -> Worker | None:
-        at, number = self._next_at, self._next_to
-        place = len(self.switches)
-        self._next_at, self._next_to = next(self._upcoming, (_NEVER, -1))
-        wrong = None
-        if number >= len(self._running) or not self._running[number].can_go_on(True):
-            wrong = f"at point {at} no thread {number} can go on"
-        elif self._plan.preempting and self._plan.preempting[place] != preempting:
-            now, then = _GOES_ON, _ENDS
-            if not preempting:
-                now, then = then, now
-            wrong = f"at point {at} the thread {now}, where it should be one that {then}"
-        elif self._next_at == _NEVER and self._plan.path not in (None, self._path):
-            wrong = f"on the way to point {at} other lines were run"
-        if wrong is not None:
-            self._give_up(NondeterminismError(wrong))
-            return None
-        return self._running[number]
+        found = self._course.turn(self._running, len(self.switches), preempting, self._path)
+        if isinstance(found, Worker):
+            return found
+        self._give_up(found)
+        return None
 
     def _give_up(self, failure: BaseException) -> None:
         # Not raised here, where the program might catch it.

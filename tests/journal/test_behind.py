@@ -10,8 +10,9 @@ from threading import Thread
 import pytest
 
 import cowstate
-from cowstate import ArgumentTypeError, History, Meter, Store
+from cowstate import ArgumentTypeError, Commit, History, Meter, Store
 from cowstate.journal import JournalClosedError, JournalError, group
+from cowstate.timeline import BACKLOG
 from tests.journal.files import Slot, Slots, check_slots, on_disk, opened, raising, troubled
 
 LONG = 1e9
@@ -133,6 +134,31 @@ def test_what_was_is_found_beside_what_is_not_written_yet(tmp_path: Path) -> Non
         assert store.as_of(1e10)["a"] == Slot(6)
         assert store.journal.durable == 6
         assert store.revert(3).after["a"] == Slot(3)
+
+
+@pytest.mark.parametrize("since", [0, 1, 2])
+def test_a_feed_goes_back_beyond_what_is_in_memory_and_on_disk(since: int, tmp_path: Path) -> None:
+    with behind(tmp_path / "slots.db", history=History(versions=1)) as store:
+        for n in range(1, 3):
+            store.set("a", Slot(n))
+        store.journal.flush()
+        for n in range(3, BACKLOG + 5):  # more than the ring has places
+            store.set("a", Slot(n))
+        feed = store.feed(since=since)
+        for n in range(since + 1, BACKLOG + 5):
+            item = feed.poll()
+            assert isinstance(item, Commit), item
+            assert (item.version, item.changes["a"].new) == (n, Slot(n))
+        assert feed.poll() is None
+
+
+def test_a_feed_of_what_is_in_memory_writes_nothing(tmp_path: Path) -> None:
+    with behind(tmp_path / "slots.db") as store:
+        for n in range(1, 4):
+            store.set("a", Slot(n))
+        feed = store.feed(since=0)
+        assert [item.version for item in (feed.poll(), feed.poll()) if item] == [1, 2]
+        assert store.journal.durable == 0
 
 
 def test_the_end_of_the_program_writes_the_rest(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ Act = Callable[[Numbers], object]
 BEGUN = {f"k{n}": n for n in range(9)}
 MODULES = (
     *("derivation", "index", "later", "ordered", "schema", "thawing", "totals"),
-    *("journal/behind", "journal/committer"),
+    *("journal/begun", "journal/behind", "journal/committer"),
 )
 DERIVED: dict[str, Any] = {
     "indexes": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import math
 import os
@@ -52,6 +53,32 @@ def test_closed_it_ends_whoever_waits_and_reads_on(
     assert follower.snapshot()["a"] == Slot(2)
     with pytest.raises(JournalClosedError):
         asyncio.run(aio.wait_for(follower, lambda now: now.version == 3, timeout=SOON))
+
+
+# The exception goes on out of the thread, where pytest warns of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_struck_by_another_thread_it_ends_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "slots.db"
+    with opened(path) as store:
+        store.set("a", Slot(1))
+        follower = following(path, every=100 * SOON)
+        feed = follower.feed()
+        at_rest(follower)
+        [thread] = [each for each in enumerate_threads() if each.name.endswith(follower.path)]
+        strike = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        strike(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        store.set("a", Slot(2))
+        with pytest.raises(JournalError, match="was struck"):
+            follower.wait_for(version=2, timeout=SOON)
+        thread.join(SOON)
+        assert not thread.is_alive()
+        assert follower.closed
+        assert "was struck" in str(follower.failure)
+        with pytest.raises(JournalError, match="was struck"):
+            feed.get(SOON)
+        assert not follower.synced
+        assert follower.snapshot()["a"] == Slot(1)
+    assert not path.with_name("slots.db-wal").exists()  # it has let go of the file
 
 
 def test_dropped_it_ends(both: tuple[Slots, Follower[str, Slot]]) -> None:

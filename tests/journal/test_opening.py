@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cowstate import ArgumentTypeError, ArgumentValueError, Record
+from cowstate import ArgumentTypeError, ArgumentValueError, Record, Snapshot
 from cowstate.journal import (
     FencedError,
     JournalClosedError,
@@ -289,6 +290,45 @@ def test_an_option_that_there_is_not_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(ArgumentValueError, match="schema must be from 0 to 2147483647"):
         opened(path, schema=2**63)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "slip", "message"),
+    [
+        ("indexes", 5, "indexes must be a mapping"),
+        ("indexes", {"n": len}, "must be an Index"),
+        ("aggregates", [len], "aggregates must be a mapping"),
+        ("invariants", {"few": 3}, r"invariants\['few'\] must be a function"),
+        ("history", 3, "history must be a History"),
+        ("maps", "trie", "maps must be"),
+        ("immutability", "none", "immutability must be"),
+        ("same", "hash", "same must be"),
+        ("lock_timeout", "1", "timeout must be"),
+        ("deferred_refcount", 1, "deferred_refcount must be"),
+        ("meter", True, "meter must be"),
+    ],
+)
+def test_an_option_that_no_store_takes_makes_no_file(
+    option: str, slip: Any, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "counts.db"
+    with pytest.raises((ArgumentTypeError, ArgumentValueError), match=message):
+        open_store(path, key=str, record=int, **{option: slip})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_invariant_is_not_asked_before_there_are_records(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    with open_store(path, key=str, record=int) as store:
+        store.set("a", 1)
+    asked: list[int] = []
+
+    def some(now: Snapshot[str, int], _: object) -> bool:
+        asked.append(len(now))
+        return len(now) > 0
+
+    open_store(path, key=str, record=int, invariants={"some": some}).close()
+    assert asked == [1]
 
 
 class Other(Record, tag=True):

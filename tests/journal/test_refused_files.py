@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -111,3 +112,90 @@ def test_what_could_not_be_opened_again_is_not_written(
             store.set("a", value)
         assert len(store.snapshot()) == 0
     open_store(path, key=str, record=record, **how).close()
+
+
+def header_of(path: Path, copy: Path) -> None:
+    """What there is of a file that is copied without its log while it is open."""
+    with open_store(path, key=str, record=str) as store:
+        store.set("a", "here it is")
+        shutil.copy(path, copy)
+    assert copy.stat().st_size > 0
+
+
+def test_a_copy_without_its_log_is_not_begun_anew(tmp_path: Path) -> None:
+    path, copy = tmp_path / "counts.db", tmp_path / "copy.db"
+    header_of(path, copy)
+    before = copy.read_bytes()
+    for _ in range(2):
+        with pytest.raises(JournalFileError, match="copied without its -wal file"):
+            open_store(copy, key=str, record=str)
+    with pytest.raises(JournalFileError):
+        follow(copy, key=str, record=str)
+    assert copy.read_bytes() == before
+    with open_store(path, key=str, record=str) as store:
+        shutil.copy(path, copy)
+        shutil.copy(f"{path}-wal", f"{copy}-wal")
+    with open_store(copy, key=str, record=str) as store:
+        assert dict(store.snapshot()) == {"a": "here it is"}
+
+
+KILLED_IN_THE_MAKING = """
+import os, sqlite3, sys
+from cowstate.journal import open_store
+
+def strike(statement):
+    if sys.argv[2] in statement:
+        os.kill(os.getpid(), 9)
+
+connect = sqlite3.connect
+
+def traced(*args, **options):
+    connection = connect(*args, **options)
+    connection.set_trace_callback(strike)
+    return connection
+
+sqlite3.connect = traced
+open_store(sys.argv[1], key=str, record=str)
+"""
+
+
+@pytest.mark.parametrize("statement", ["BEGIN IMMEDIATE", "CREATE TABLE writers", "SELECT form"])
+def test_who_is_killed_while_he_makes_a_file_makes_it_the_next_time(
+    statement: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "counts.db"
+    run = [sys.executable, "-c", KILLED_IN_THE_MAKING, str(path), statement]
+    assert subprocess.run(run, check=False, timeout=60).returncode == -9
+    assert path.stat().st_size > 0
+    with open_store(path, key=str, record=str) as store:
+        store.set("a", "here it is")
+        assert (tmp_path / "counts.db-writer").stat().st_size == 0
+    with open_store(path, key=str, record=str) as store:
+        assert store.snapshot()["a"] == "here it is"
+
+
+def test_an_empty_file_becomes_one_of_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    path.touch()
+    counts(path)
+    with open_store(path, key=str, record=str) as store:
+        assert store.snapshot()["a"] == "here it is"
+
+
+def test_a_file_of_two_names_is_not_written(tmp_path: Path) -> None:
+    path, other = tmp_path / "counts.db", tmp_path / "other.db"
+    with open_store(path, key=str, record=str) as store:
+        store.set("a", "here it is")
+        other.hardlink_to(path)
+        with pytest.raises(JournalFileError, match=r"has 2 names \(hard links\)") as caught:
+            open_store(other, key=str, record=str)
+        assert caught.value.path == str(other)
+        store.set("a", "and there")
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "counts.db",
+        "counts.db-writer",
+        "other.db",
+    ]
+    other.unlink()
+    with open_store(path, key=str, record=str) as store:
+        assert store.snapshot()["a"] == "and there"

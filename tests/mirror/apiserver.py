@@ -33,6 +33,8 @@ class ApiServer:
         self.lists: list[dict[str, str]] = []
         self.refusals: list[tuple[int, dict[str, str]]] = []
         """What the next requests are answered instead: a status and headers."""
+        self.list_metadata: Any = ...
+        """What lists have for their metadata instead."""
         self.tells_gone_by_event = False
         self.closing = False
 
@@ -115,6 +117,11 @@ class ApiServer:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.watches) >= number, PATIENCE)
 
+    def await_lists(self, number: int) -> None:
+        """Return when so many lists have been asked for."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.lists) >= number, PATIENCE)
+
     def events(self, since: int, place: int) -> Iterator[Any]:
         told = since
         for revision, event in self.log[:place]:
@@ -170,7 +177,9 @@ class Handler(BaseHTTPRequestHandler):
             revision = api.revision
         start = int(asked.get("continue", "0"))
         stop = start + int(asked.get("limit", "100000"))
-        metadata = {"resourceVersion": str(revision)}
+        metadata: Any = {"resourceVersion": str(revision)}
+        if api.list_metadata is not ...:
+            metadata = api.list_metadata
         if stop < len(pods):
             metadata["continue"] = str(stop)
         said = {"kind": "PodList", "apiVersion": "v1", "metadata": metadata}

@@ -31,7 +31,7 @@ def test_a_wait_of_tenacitys_is_taken_as_it_is() -> None:
     assert backoff_of(own) is own
 
 
-@pytest.mark.parametrize("bounds", [(2, 1, 0), (1, 2, 3), (1, 2, -1)])
+@pytest.mark.parametrize("bounds", [(2, 1, 0), (1, 2, 3), (1, 2, -1), (1, float("inf"), 0)])
 def test_bounds_that_cross_are_refused(bounds: tuple[float, float, float]) -> None:
     with pytest.raises(ArgumentValueError):
         jittered(*bounds)
@@ -39,7 +39,20 @@ def test_bounds_that_cross_are_refused(bounds: tuple[float, float, float]) -> No
 
 def test_what_is_no_backoff_is_refused() -> None:
     with pytest.raises(ArgumentTypeError, match="a function from the number of failures"):
-        backoff_of("1s")  # type: ignore[arg-type]
+        backoff_of("1s")
+
+
+def test_what_are_no_seconds_are_no_bounds() -> None:
+    with pytest.raises(ArgumentTypeError, match="first must be a number of seconds, not '1'"):
+        jittered("1")  # type: ignore[arg-type]
+
+
+def test_a_backoff_that_would_have_to_be_awaited_is_refused() -> None:
+    async def backoff(failures: int) -> float:
+        return 1.0
+
+    with pytest.raises(ArgumentTypeError, match="nobody would await it"):
+        backoff_of(backoff)
 
 
 WITHOUT = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import ArgumentTypeError, ArgumentValueError, Store, thaw
+from cowstate import ArgumentTypeError, ArgumentValueError, Store, WaitTimeoutError, thaw
 from cowstate.mirror import AsyncMirror, Mirror
 from tests.mirror.apiserver import PATIENCE, ApiServer, serving
 
@@ -139,6 +139,19 @@ def test_a_server_that_was_restored_is_listed_again(cluster: Cluster, by_event: 
         cluster.await_equal()
         assert dict(mirror.status().errors)["RevisionGoneError"] == 1
     assert mirror.status().revision == 1
+
+
+@pytest.mark.parametrize("metadata", [{}, {"resourceVersion": ""}, None])
+def test_a_list_without_a_revision_is_an_error_and_not_watched_from_nowhere(
+    cluster: Cluster, metadata: Any
+) -> None:
+    cluster.api.list_metadata = metadata
+    with cluster.mirror() as mirror:
+        cluster.api.await_lists(2)
+        with pytest.raises(WaitTimeoutError, match=r"no resourceVersion.* PollingSource"):
+            mirror.wait_synced(0)
+    assert cluster.api.watches == []
+    assert not mirror.synced
 
 
 def test_a_bookmark_moves_the_revision_and_nothing_else(cluster: Cluster) -> None:

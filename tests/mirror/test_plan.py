@@ -153,10 +153,11 @@ def test_who_writes_in_between_is_put_right(news: Any, by: str) -> None:
 def hostile() -> Iterator[tuple[Any, type[Exception], str]]:
     yield Listed([(["a"], 1)]), UnhashableKeyError, "a list cannot be a key"
     yield Changes([(["a"], 1)]), UnhashableKeyError, "a list cannot be a key"  # type: ignore[arg-type]
-    yield Changes({}, [["a"]]), UnhashableKeyError, "a list cannot be a key"  # type: ignore[list-item]
+    yield Changes({}, [["a"]]), UnhashableKeyError, "a list cannot be a key"
     yield Listed(5), ArgumentTypeError, "must be a mapping"  # type: ignore[arg-type]
     yield Listed("ab"), ArgumentTypeError, "must be a mapping"  # type: ignore[arg-type]
     yield Listed([("a",)]), ArgumentTypeError, "with .*'a'.* in it"  # type: ignore[list-item]
+    yield Listed([1]), ArgumentTypeError, "pairs, not an iterable with 1 in it"  # type: ignore[list-item]
     yield Listed([("a", 1), ("a", 2)]), ArgumentValueError, "'a' is in it twice"
     yield Changes({}, "ab"), ArgumentTypeError, "an iterable of keys"
     yield Listed({"a": [1]}), MutableRecordError, "list"

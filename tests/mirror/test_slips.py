@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import Store, aio
+from cowstate import Store, WaitTimeoutError, aio
 from cowstate.mirror import AsyncMirror, Changes, Listed, Mirror, Pause
 from tests.mirror.test_tasks import mirror_of, run
 from tests.mirror.test_threads import PATIENCE
@@ -103,6 +103,89 @@ def test_who_cancels_the_task_ends_it_all_the_same() -> None:
             return mirror.status().state
 
     assert run(main()) == "stopped"
+
+
+def test_a_sleep_that_cannot_be_awaited_is_named_and_ends_the_mirror(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> Any:
+        source = Slipping()
+        mirror = AsyncMirror(Store(), source, backoff=float, sleep=lambda seconds: None)
+        mirror.start()
+        while mirror.status().state != "stopped":
+            await asyncio.sleep(0)
+        await mirror.close()
+        return mirror.status().last_error
+
+    assert "sleep(seconds) returns something to await, not None" in run(main())
+    assert "a mirror has ended" in caplog.text
+
+
+class HalfAsync:
+    """What cannot be told before: its list is plain, and nothing is taken from its watch."""
+
+    def list(self) -> Any:
+        return Listed({"a": 1}, 1)
+
+    async def watch(self, revision: Any, /) -> AsyncIterator[Any]:
+        yield Pause(0)
+
+
+def test_a_list_that_cannot_be_awaited_is_named() -> None:
+    async def main() -> None:
+        async with mirror_of(Store(), HalfAsync(), backoff=lambda failures: PATIENCE) as mirror:
+            while mirror.status().state != "waiting":
+                await asyncio.sleep(0)
+            with pytest.raises(WaitTimeoutError, match=r"list\(\) .* to await, not Listed"):
+                await mirror.wait_synced(0)
+
+    run(main())
+
+
+class Lingering:
+    """A plain source whose watch blocks when it is closed, until the loop has gone on."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.closing, self.turned = threading.Event(), threading.Event()
+        self.error = error
+        self.closed_by = 0
+
+    def list(self) -> Any:
+        return Listed({"a": 1}, 1)
+
+    def watch(self, revision: Any, /) -> Iterator[Any]:
+        try:
+            yield Pause(PATIENCE)
+        finally:
+            self.closing.set()
+            assert self.turned.wait(PATIENCE), "the loop stood still"
+            self.closed_by = threading.get_ident()
+            if self.error is not None:
+                raise self.error
+
+
+@pytest.mark.parametrize("error", [None, ValueError("the line cannot be closed")])
+def test_a_plain_watch_is_closed_in_a_worker_and_what_it_raises_is_logged(
+    caplog: pytest.LogCaptureFixture, error: Any
+) -> None:
+    async def main() -> None:
+        source, pausing = Lingering(error), asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            pausing.set()
+            await asyncio.sleep(seconds)
+
+        async with mirror_of(Store(), source, sleep=sleep) as mirror:
+            await pausing.wait()
+            closing = asyncio.create_task(mirror.close())
+            while not source.closing.is_set():
+                await asyncio.sleep(0)
+            source.turned.set()
+            await closing
+        assert source.closed_by not in (0, threading.get_ident())
+
+    run(main())
+    assert ("the line cannot be closed" in caplog.text) == (error is not None)
 
 
 class Clinging:

@@ -10,7 +10,7 @@ import pytest
 
 from cowstate import ClosedError, Store, WaitTimeoutError, aio
 from cowstate.mirror import AsyncMirror, Changes, Listed, Pause, StoreMirroredError
-from cowstate.mirror.errors import RevisionGoneError
+from cowstate.mirror.errors import OtherLoopError, RevisionGoneError
 from tests.mirror.test_threads import PATIENCE, Handed
 
 
@@ -112,6 +112,53 @@ def test_who_waits_is_told_of_the_end_and_of_errors() -> None:
             mirror.start()
 
     run(main())
+
+
+class Held(Queued):
+    """It lists when it is let."""
+
+    def __init__(self, first: Any) -> None:
+        super().__init__(first)
+        self.let = asyncio.Event()
+
+    async def list(self) -> Listed[str, int]:
+        await self.let.wait()
+        return await super().list()
+
+
+@pytest.mark.parametrize("awaited", ["close", "wait_synced"])
+def test_on_another_loop_it_is_refused_and_goes_on(awaited: str) -> None:
+    async def elsewhere(mirror: Any) -> None:
+        with pytest.raises(OtherLoopError, match="run_coroutine_threadsafe"):
+            await getattr(mirror, awaited)()
+
+    async def main() -> None:
+        store: Store[str, int] = Store()
+        source = Held({"a": 1})
+        mirror = mirror_of(store, source)
+        mirror.start()
+        await asyncio.to_thread(asyncio.run, elsewhere(mirror))
+        source.let.set()
+        source.handed.put_nowait(Changes({"b": 2}, revision=1))
+        await aio.wait_for(store, lambda now: "b" in now, PATIENCE)
+        assert await mirror.wait_synced(0)
+        await mirror.close()
+
+    run(main())
+
+
+def test_it_may_be_closed_when_its_loop_is_gone() -> None:
+    mirrors: list[Any] = []
+
+    async def main() -> None:
+        mirrors.append(mirror_of(Store(), Queued({})))
+        mirrors[0].start()
+        await mirrors[0].wait_synced(PATIENCE)
+
+    run(main())
+    assert mirrors[0].status().state == "stopped"
+    run(mirrors[0].close())
+    assert mirrors[0].status().state == "closed"
 
 
 def test_two_of_one_store_need_keys_of_their_own() -> None:

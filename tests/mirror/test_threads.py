@@ -21,7 +21,7 @@ from cowstate import (
     Store,
     WaitTimeoutError,
 )
-from cowstate.mirror import Changes, Listed, Mirror, PollingSource, StoreMirroredError
+from cowstate.mirror import AsyncMirror, Changes, Listed, Mirror, PollingSource, StoreMirroredError
 from tests.faults.test_fork import in_child
 
 PATIENCE = 30
@@ -302,6 +302,19 @@ class NoSource:
     watch = None
 
 
+class HalfForLoops:
+    async def list(self) -> Any: ...
+
+    def watch(self, revision: Any) -> Any:
+        yield
+
+
+class AwaitedWatch:
+    async def list(self) -> Any: ...
+
+    async def watch(self, revision: Any) -> Any: ...
+
+
 class ForLoops:
     async def list(self) -> Any: ...
 
@@ -313,6 +326,10 @@ class ForLoops:
     [
         (lambda: Mirror({}, Handed()), ArgumentTypeError, "keeps a Store"),  # type: ignore[arg-type]
         (lambda: Mirror(Store(), NoSource()), ArgumentTypeError, "has no list"),  # type: ignore[arg-type]
+        (lambda: Mirror(Store(), Handed), ArgumentTypeError, "a class: make one"),  # type: ignore[arg-type]
+        (lambda: AsyncMirror(Store(), HalfForLoops()), ArgumentTypeError, "both be async"),
+        (lambda: AsyncMirror(Store(), AwaitedWatch()), ArgumentTypeError, "let it yield"),  # type: ignore[arg-type]
+        (lambda: AsyncMirror(Store(), Handed(), sleep=5), ArgumentTypeError, "sleep"),  # type: ignore[arg-type]
         (lambda: Mirror(Store(), ForLoops()), ArgumentTypeError, "AsyncMirror"),  # type: ignore[arg-type]
         (lambda: Mirror(Store(), Handed(), owns=3), ArgumentTypeError, "owns"),  # type: ignore[arg-type]
         (lambda: Mirror(Store(), Handed(), resync=0), ArgumentValueError, "resync"),

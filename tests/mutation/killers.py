@@ -62,6 +62,7 @@ NEAR = {
     "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
     "cowstate/items.py": ["test_meta", *INITIAL, "test_initial_feeds", "test_feeds", *GROUPS],
+    "cowstate/journal/begun.py": ["journal/test_first_use", "journal/test_first_use_removed"],
     "cowstate/journal/behind.py": ["journal/test_behind"],
     "cowstate/journal/opening.py": ["journal/test_opening"],
     "cowstate/journal/following.py": ["journal/test_following"],
@@ -139,6 +140,7 @@ NEAR = {
     "cowstate/kinds.py": ["test_maps", "test_thawing"],
     "cowstate/later.py": [
         *("journal/test_first_use", "journal/test_first_versions", "journal/test_first_use_struck"),
+        "journal/test_first_use_removed",
     ],
     "cowstate/lineage.py": ["test_diff", "test_deriving", "test_snapshot", "test_sameness"],
     "cowstate/locks.py": ["test_process", "test_blocks", "test_writelock", "test_inside_writes"],
@@ -152,7 +154,7 @@ NEAR = {
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/ordered.py": ["test_ranges", "test_ranges_of_drafts", "test_deferral"],
     "cowstate/process.py": ["test_serving", "test_waits", "worlds/test_inside", "worlds/test_ends"],
-    "cowstate/raised.py": ["test_errors", "test_showing"],
+    "cowstate/raised.py": ["test_errors", "test_error_messages", "test_showing"],
     "cowstate/ranges.py": ["test_ranges_of_drafts", "test_transactions", "test_draft"],
     "cowstate/readstore.py": [
         *("test_feeds", *INITIAL, "test_initial_feeds", *SUBSCRIBERS, "test_slips", "test_pins"),
@@ -207,6 +209,7 @@ NEAR = {
             "claims": ["threads", "tasks"],
             "course": ["plan", "polling", "threads"],
             "errors": ["course", "threads", "files"],
+            "keeper": ["threads", "tasks", "slips"],
             "kubernetes": ["informer"],
             "options": ["threads", "polling", "files"],
             "publisher": ["plan", "course", "slips"],
@@ -237,6 +240,8 @@ NEAR = {
     "cowstate/positions/book/saved.py": ["positions/trading/test_restoring"],
     "cowstate/positions/book/kept.py": [
         "positions/kept/test_kept",
+        "positions/kept/test_kept_files",
+        "positions/kept/test_kept_on_disk",
         "positions/kept/test_kept_arguments",
     ],
     "cowstate/positions/book/blotter.py": [
@@ -249,7 +254,7 @@ NEAR = {
     ],
     "cowstate/positions/trading/sending.py": [
         "positions/trading/test_sending",
-        "positions/kept/test_kept",
+        "positions/kept/test_kept_on_disk",
     ],
     "cowstate/positions/reconcile/life.py": ["positions/kept/test_kept"],
     "cowstate/positions/simulation/suspending.py": ["positions/kept/test_resumed"],
@@ -354,6 +359,7 @@ NEAR |= {
         "lines": ["reduction_waits", "reduction"],
         "loops": ["tasks"],
         "objects": ["reduction", "reduction_side_ways", "lost"],
+        "places": ["reduction_side_ways", "reduction"],
         "plugin": ["plugin"],
         "primitives": ["primitives", "schedules_complete"],
         "queues": ["queues", "primitives"],
@@ -365,6 +371,7 @@ NEAR |= {
         "search": ["schedules_complete", "programs"],
         "sleepers": ["reduction"],
         "standins": ["primitives", "threads", "store_alone"],
+        "taking": ["reading", "reduction_waits", "store_alone"],
         "tasks": ["tasks"],
         "telling": ["primitives"],
         "texts": ["texts"],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytest
 
-from cowstate.positions import Trade, synthetic_tape
+from cowstate.positions import Trade, read_tape, synthetic_tape
 
 RECORDING = "local_ts_ns,event_time_ms,trade_time_ms,trade_id,price,qty,is_buyer_maker"
 
@@ -21,6 +23,15 @@ class TapeFile(NamedTuple):
     count: int
     lowest: Decimal
     highest: Decimal
+
+
+def first_of(path: Path, count: int) -> Iterator[Trade]:
+    """The first *count* trades of a file: a generator, which a replay closes, and with it the file.
+
+    An `islice` has no ``close``: the file would be open until a collector comes by.
+    """
+    with closing(cast("Generator[Trade, None, None]", read_tape(path))) as tape:
+        yield from islice(tape, count)
 
 
 def recording(tape: Iterable[Trade], *, trade_type: bool) -> Iterator[str]:

@@ -17,7 +17,8 @@ from tests.journal.plain import PlainLog, versions
 from tests.schedules.exploring import SHARED, exhaust
 
 JOURNAL = [
-    f"cowstate.journal.{name}" for name in ("behind", "committer", "group", "staging", "turn")
+    f"cowstate.journal.{name}"
+    for name in ("begun", "behind", "committer", "group", "staging", "turn")
 ]
 
 DUE = 1e-9

@@ -19,7 +19,7 @@ from tests.schedules.exploring import SHARED, exhaust
 
 BEGUN = {"a": 1, "b": 2, "c": 3}
 FIRST_USE = ["cowstate.later", "cowstate.thawing"]
-WRITES = [f"cowstate.journal.{name}" for name in ("committer", "behind")]
+WRITES = [f"cowstate.journal.{name}" for name in ("begun", "committer", "behind")]
 
 
 def begun(sync: Any = "full") -> Any:
@@ -162,11 +162,11 @@ class LetsGoOfTheRecordsTooSoon(Later):
 
 
 class NotesItTooSoon(DurableCommitter[str, int]):
-    def derive(self) -> None:
+    def derive(self, _: object = None) -> None:
         """Note that all is built before it is."""
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            self._schema.make(begun)
+        unbuilt, self._unbuilt = self._unbuilt, False
+        if unbuilt:
+            self._schema.make(self.timeline.current)
 
 
 TWINS: dict[str, tuple[Any, str, Any, Program]] = {

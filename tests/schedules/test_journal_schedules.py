@@ -16,7 +16,9 @@ from cowstate.testing.schedules import Program, explore
 from tests.journal.plain import PlainLog, plain_store, versions
 from tests.schedules.exploring import SHARED, exhaust
 
-JOURNAL = [f"cowstate.journal.{name}" for name in ("committer", "group", "staging", "turn")]
+JOURNAL = [
+    f"cowstate.journal.{name}" for name in ("begun", "committer", "group", "staging", "turn")
+]
 FAILED = "failed"
 
 

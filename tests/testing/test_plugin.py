@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["pytester"]
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/schedules.md"
 
 HEAD = """
 import threading
@@ -55,6 +60,15 @@ def test_a_right_program_passes_and_a_wrong_one_fails_with_its_schedule(run: obj
         [r".*To run it again: replay\(program, '[AB]\d+ [AB]\d+\. [AB]', modules="]
     )
     result.stdout.fnmatch_lines(["*lost: *wrote Counter.n at *"])
+
+
+def test_the_first_test_on_the_page_is_five_lines_and_finds_a_lost_hit(run: object) -> None:
+    shown = re.findall(r"```text\n(@pytest.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (first,) = shown
+    assert len(first.splitlines()) <= 5
+    hit = first.replace("hits", "n").replace(".hit", ".add")
+    run(hit).assert_outcomes(passed=1)  # type: ignore[operator]
+    run(hit.replace(".add", ".add_unlocked")).assert_outcomes(failed=1)  # type: ignore[operator]
 
 
 def test_options_fixtures_parameters_and_samples_are_heard(run: object) -> None:

@@ -16,8 +16,9 @@ from cowstate.testing.footprints import Footprint
 from cowstate.testing.known import NotUnderstoodError
 from cowstate.testing.lines import SourceLines
 from cowstate.testing.primitives import Lock
-from cowstate.testing.reading import Reading, View, may_take
+from cowstate.testing.reading import Reading, View
 from cowstate.testing.scheduler import Scheduler
+from cowstate.testing.taking import may_take, taken_first
 from tests.testing.test_schedules_complete import module_of
 
 FILE = "<the lines>"
@@ -166,14 +167,14 @@ def test_amid_a_line_an_object_that_was_reached_by_another_is_not_known() -> Non
         touched("n = s.other.x", shared, rest=True)
 
 
-def taken_first(line: str, shared: dict[str, Any]) -> object:
+def taken_by(line: str, shared: dict[str, Any]) -> object:
     function, source = code_of(line)
     scope = SourceLines(source).scope(function.__code__)
     assert scope is not None
     view = View(function.__code__, shared, {}, False)
     reading = Reading(view, scope, frozenset(), frozenset(), frozenset(), frozenset())
     try:
-        return reading.taken_first(ast.parse(line).body)
+        return taken_first(reading, ast.parse(line).body)
     except NotUnderstoodError:
         return None
 
@@ -193,10 +194,10 @@ def test_what_a_line_takes_first_is_told_of_locks_and_stores_alone() -> None:
         ("box.replace_all(n)", None, False),
         ("other.update(n)", None, True),
     ):
-        assert taken_first(line, shared) is taken, line
+        assert taken_by(line, shared) is taken, line
         assert may_take(ast.parse(line).body[0]) == takes, line
 
 
 def test_a_store_with_a_journal_asks_that_first(tmp_path: Path) -> None:
     with open_store(tmp_path / "kept", key=str, record=int) as kept:
-        assert taken_first("s.update('n', abs)", {"s": kept}) is None
+        assert taken_by("s.update('n', abs)", {"s": kept}) is None

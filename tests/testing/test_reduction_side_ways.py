@@ -101,6 +101,27 @@ PAIRS = {
     "a property that is exchanged": Pair(
         [], ["tell(s.seen)"] * 3, ["Shared.seen = 5", "Shared.seen = SEEN", "Shared.seen = 6"]
     ),
+    "a property that a class is given": Pair(
+        ["Plain.x, s = 1, Plain()", "del Plain.x", "s.x = 0"],
+        ["y = s.x", "z = s.x", "tell((y, z))"],
+        ["Plain.x = SEEN"],
+        "class Plain: pass\n",
+    ),
+    "a slot that its class loses": Pair(
+        ["Plain.x, s = SLOT, Plain()", "s.x = 0"],
+        ["y = s.x", "z = s.x", "tell((y, z))"],
+        ["Plain.x = 5"],
+        "class Plain:\n    __slots__ = ('x',)\nSLOT = Plain.x\n",
+    ),
+    "a slot that its class loses while it is stored": Pair(
+        ["Plain.x, s = SLOT, Plain()", "s.x = 0"],
+        [
+            *("n = 0", "try:", "    s.x = 3", "    n = 1", "    s.x = 4", "    n = 2"),
+            *("except AttributeError:", "    pass", "tell(n)"),
+        ],
+        ["Plain.x = SEEN"],
+        "class Plain:\n    __slots__ = ('x',)\nSLOT = Plain.x\n",
+    ),
     "how objects of a class begin": Pair(
         ["Made.__init__ = one"],
         ["Made()"] * 3,
@@ -193,6 +214,32 @@ PAIRS = {
         ["x = box", "y = LIMIT", "x = box", "z = LIMIT", "tell((y, z))"],
         ["globals()['LIM' + 'IT'] = 1"],
         "LIMIT = 0\n",
+    ),
+    "a function that is exchanged by code that is not understood": Pair(
+        ["setattr(HERE, 'price', low)"],
+        ["x = box", "y = price", "x = box", "z = price", "tell((y is low, z is low))"],
+        ["setattr(HERE, 'price', high)"],
+        "def low(): pass\ndef high(): pass\n",
+    ),
+    "a function that is patched for a while": Pair(
+        [],
+        ["x = box", "y = price", "x = box", "z = price", "tell((y is ONE, z is ONE))"],
+        ["with mock.patch.object(HERE, 'price', two):", "    tell(1)"],
+        "from unittest import mock\ndef price(): pass\nONE = price\n",
+    ),
+    "a built-in function that a patch puts another before": Pair(
+        ["note, other_len = log.append, two"],
+        ["x = box", "y = len", "x = box", "z = len", "note((y is other_len, z is other_len))"],
+        ["with mock.patch.object(HERE, 'len', two, create=True):", "    tell(1)"],
+        "from unittest import mock\n",
+    ),
+    "a name that is not there yet": Pair(
+        ["vars(HERE).pop('LIM' + 'IT', None)", "note = log.append"],
+        [
+            *("n = m = 0", "try:", "    x = box", "    n = LIMIT", "except:", "    pass"),
+            *("try:", "    x = box", "    m = LIMIT", "except:", "    pass", "note((n, m))"),
+        ],
+        ["globals()['LIM' + 'IT'] = 1"],
     ),
     "a condition that somebody else tells": Pair(
         ["c = threading.Condition()"],

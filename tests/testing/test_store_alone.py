@@ -12,10 +12,12 @@ import pytest
 from cowstate import Store
 from cowstate.errors import DeadlockError, ScheduleError
 from cowstate.testing.schedules import Exploration, Program, explore
+from tests.testing import sharing
+from tests.testing.sharing import losing, waiting
 
 
 def exploring(program: Program, **options: Any) -> Exploration:
-    return explore(program, modules=[__name__], **options)
+    return explore(program, modules=[__name__, sharing], **options)
 
 
 def bump(n: int) -> int:
@@ -125,16 +127,6 @@ def drafting() -> Any:
     return [add, add], lambda: (store.snapshot()["n"], len(tries))
 
 
-def waiting() -> Any:
-    store = Store({"n": 0})
-    seen: list[int] = []
-
-    def wait() -> None:
-        seen.append(store.wait_for(lambda now: now["n"] > 0).version)
-
-    return [wait, lambda: store.set("n", 1)], lambda: tuple(seen)
-
-
 def subscribing() -> Any:
     store = Store({"n": 0})
     seen: list[int] = []
@@ -164,19 +156,6 @@ def test_what_a_store_does_is_seen_from_outside(program: Program, outcomes: set[
         result = exploring(program, reduction=reduction)
         assert result.complete
         assert set(result.outcomes) == outcomes
-
-
-def losing() -> Any:
-    store = Store({"n": 0})
-
-    def add() -> None:
-        n = store.snapshot()["n"]
-        store.set("n", n + 1)
-
-    def check() -> None:
-        assert store.snapshot()["n"] == 2
-
-    return [add, add], check
 
 
 def test_what_the_user_does_in_two_steps_is_found() -> None:

@@ -10,6 +10,8 @@ import pytest
 from cowstate import Store
 from cowstate.errors import ScheduleError
 from cowstate.testing.schedules import STORE, explore
+from tests.testing import sharing
+from tests.testing.sharing import losing, waiting
 
 Made = tuple[Sequence[Callable[[], object]], Callable[[], Hashable]]
 
@@ -32,16 +34,6 @@ def two_transactions() -> Made:
             tx["m"] += 1
 
     return [move, move], lambda: tuple(sorted(store.snapshot().items()))
-
-
-def one_that_waits() -> Made:
-    store = Store({"n": 0})
-    seen: list[int] = []
-
-    def wait() -> None:
-        seen.append(store.wait_for(lambda now: now["n"] > 0).version)
-
-    return [wait, lambda: store.set("n", 1)], lambda: tuple(seen)
 
 
 def one_that_follows() -> Made:
@@ -71,7 +63,7 @@ def two_drafts() -> Made:
 PROGRAMS = {
     two_that_update: {2},
     two_transactions: {(("m", 2), ("n", -2))},
-    one_that_waits: {(1,)},
+    waiting: {(1,)},
     one_that_follows: {(1,)},
     two_drafts: {2},
 }
@@ -79,27 +71,15 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_every_schedule_of_such_a_program_is_tried(program: Callable[[], Made]) -> None:
-    result = explore(program, modules=[*STORE, __name__], preemptions=1)
+    result = explore(program, modules=[*STORE, __name__, sharing], preemptions=1)
     assert result.complete
     assert result.schedules > 10
     assert set(result.outcomes) == PROGRAMS[program]
 
 
 def test_two_that_write_what_they_read_are_found_out() -> None:
-    def program() -> Made:
-        store = Store({"n": 0})
-
-        def add() -> None:
-            n = store.snapshot()["n"]
-            store.set("n", n + 1)
-
-        def check() -> None:
-            assert store.snapshot()["n"] == 2
-
-        return [add, add], check
-
     with pytest.raises(ScheduleError):
-        explore(program, modules=STORE)
+        explore(losing, modules=STORE)
 
 
 def test_the_modules_are_there() -> None:

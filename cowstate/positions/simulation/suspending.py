@@ -170,9 +170,9 @@ class Suspension:
             schema=_SCHEMA,
             bounds=journal.Bounds(versions=1),
         )
-        self.world: World | None = self._store.snapshot().get(_WORLD)
-        self._due = every if self.world is None else self.world.trades + every
         try:
+            self.world: World | None = self._store.snapshot().get(_WORLD)
+            self._due = every if self.world is None else self.world.trades + every
             self._ensure_whole()
             self._ensure_same()
         except BaseException:
@@ -256,10 +256,16 @@ class Suspension:
         self._due = world.trades + self._every
 
     def close(self) -> None:
-        """Let go of the files. May be called twice."""
-        if self._manager is not None:
-            self._manager.close()
-        self._store.close()
+        """Let go of the files. May be called twice.
+
+        Raises:
+            JournalError: what was left could not be written; both files are free all the same.
+        """
+        try:
+            if self._manager is not None:
+                self._manager.close()
+        finally:
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self

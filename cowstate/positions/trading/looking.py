@@ -17,7 +17,21 @@ from ..book.slots import InventorySlot, Order
 from ..book.store import Slots
 from .outcomes import OutcomeCounts, UpdateOutcome
 
-__all__ = ["PositionReader"]
+__all__ = ["PositionReader", "ensure_clock_and_history"]
+
+
+def ensure_clock_and_history(time_ms: object, history: object) -> None:
+    """Refuse what is no clock, or no number of commits to remember.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: it says what it must be.
+    """
+    if not callable(time_ms):
+        raise ArgumentTypeError(f"time_ms must be a function that tells time, not {time_ms!r}")
+    if not isinstance(history, int) or isinstance(history, bool) or history < 0:
+        raise ArgumentValueError(f"history must be a whole number from 0, not {history!r}")
+    if history > maxsize:
+        raise ArgumentValueError(f"history must be at most {maxsize}, not {history!r}")
 
 
 class PositionReader:
@@ -47,12 +61,7 @@ class PositionReader:
         self.store = book
         self._time_ms = time_ms
         self._outcomes = OutcomeCounts()
-        if not callable(time_ms):
-            raise ArgumentTypeError(f"time_ms must be a function that tells time, not {time_ms!r}")
-        if not isinstance(history, int) or isinstance(history, bool) or history < 0:
-            raise ArgumentValueError(f"history must be a whole number from 0, not {history!r}")
-        if history > maxsize:
-            raise ArgumentValueError(f"history must be at most {maxsize}, not {history!r}")
+        ensure_clock_and_history(time_ms, history)
         self._blotter = Blotter(history, time_ms, earlier_commits(book, history))
         if history:
             self.store.subscribe(self._blotter.record)

@@ -43,7 +43,7 @@ from ..errors import OrderMismatchError, RetiredOrderError
 from .flatten import plan_flatten
 from .grid import plan_grid
 from .holding import plan_within_holding
-from .looking import PositionReader
+from .looking import PositionReader, ensure_clock_and_history
 from .outcomes import UpdateOutcome
 from .sending import noted, noted_cancellations
 
@@ -151,6 +151,7 @@ class PositionManager(PositionReader):
             JournalFileError: it is no file of a position manager, is damaged, or of a newer schema.
             JournalError: it cannot be opened or made. Every method that writes may raise it, too,
                 when the disk is full, say; then nothing was written, and nothing is to be sent.
+            ArgumentTypeError, ArgumentValueError: an argument makes no sense; no file was made.
 
         >>> import os, tempfile
         >>> from cowstate.positions import GridConfig
@@ -162,6 +163,7 @@ class PositionManager(PositionReader):
         ...     manager.snapshot()["50000"].slot_status.value
         'PENDING'
         """
+        ensure_clock_and_history(time_ms, history)  # before a file is made
         book = open_book(path, config, regrid=regrid, sync=sync, interval=interval, bounds=bounds)
         try:
             return cls(config, history=history, time_ms=time_ms, book=book)

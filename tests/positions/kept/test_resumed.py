@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cowstate import ArgumentValueError
-from cowstate.journal import JournaledStore, WriterActiveError
+from cowstate.journal import JournaledStore, JournalError, WriterActiveError
 from cowstate.positions import (
     Faults,
     GridConfig,
     PaperExchange,
+    PositionManager,
     Reconciler,
     Trade,
-    read_tape,
     synthetic_tape,
 )
+from cowstate.positions.book.kept import close_book
 from cowstate.positions.simulation.replay import ReplayOptions, ReplayReport, replay
 from cowstate.positions.simulation.suspending import Suspension
-from tests.positions.tapes import ALL, TapeFile
+from tests.positions.tapes import ALL, TapeFile, first_of
 
 GRID = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 5, "grid")
 TROUBLE = Faults(
@@ -122,7 +122,7 @@ def test_a_long_tape_ends_the_same(tmp_path: Path, tape_file: TapeFile) -> None:
     options = ReplayOptions(GRID)
 
     def part() -> Iterator[Trade]:
-        return islice(read_tape(str(tape_file.path)), 3_000)
+        return first_of(tape_file.path, 3_000)
 
     report, _ = resumed(tmp_path / "run.db", options, part, [700, 2_100], every=200)
     assert report == whole(options, part())
@@ -197,6 +197,21 @@ def test_a_run_that_came_to_nothing_is_begun_anew_or_resumed(tmp_path: Path) -> 
     assert resumed(path, options, lambda: synthetic_tape(seed=1, count=200), [])[0] == whole(
         options, synthetic_tape(seed=1, count=200)
     )
+
+
+def test_both_files_are_free_when_the_positions_could_not_be_closed(tmp_path: Path) -> None:
+    path, options = tmp_path / "run.db", ReplayOptions(GRID)
+
+    def full(manager: PositionManager) -> None:
+        close_book(manager.store)
+        raise JournalError("the disk is full")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PositionManager, "close", full)
+        with pytest.raises(JournalError, match="is full"), Suspension(path, options) as suspension:
+            replay(synthetic_tape(seed=1, count=100), options, suspension=suspension)
+    with Suspension(path, options, resume=True) as suspension:
+        replay(synthetic_tape(seed=1, count=100), options, suspension=suspension)
 
 
 def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from decimal import Decimal
-from itertools import islice
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +22,7 @@ from cowstate.positions import (
 )
 from cowstate.positions.simulation.replay import MAX_GAP_MS, ReplayOptions, replay
 from tests.positions.replaying import grid, modes, options, run
-from tests.positions.tapes import futures, spot
+from tests.positions.tapes import first_of, futures, spot
 
 ZERO = Decimal(0)
 
@@ -92,7 +91,7 @@ def test_it_ends_in_agreement_also_when_messages_are_lost_doubled_and_late(
     tape_file, seed, threads
 ):
     faults = Faults(0.1, 0.1, 0.2, 0.05, 0.1, 0.05, seed=seed)
-    tape = islice(read_tape(tape_file.path), 8_000)
+    tape = first_of(tape_file.path, 8_000)
     world = run(tape, options(threads=threads, faults=faults))
     assert world.report.agrees
     assert world.report.settled
@@ -104,7 +103,7 @@ def test_it_ends_in_agreement_also_when_messages_are_lost_doubled_and_late(
 @spot
 def test_the_same_options_give_the_same_report(tape_file):
     def once():
-        tape = islice(read_tape(tape_file.path), 3_000)
+        tape = first_of(tape_file.path, 3_000)
         faults = Faults(lose_event=0.1, delay_event=0.2, lose_answer=0.1, seed=3)
         return replay(tape, options(faults=faults)).replace(wall_seconds=0.0)
 
