@@ -13,6 +13,7 @@ from tests.mutation import trial
 from tests.mutation.explained import Key, ListError, as_entry, explained, stale
 from tests.mutation.killers import NEAR, POSITIONS, stages_of
 from tests.mutation.trial import Stage, UnfitError
+from tests.mutation.watch import NONE
 
 LATER = "def later(a, b):\n    return a if a > b else b\n"
 COUNT = "def count(n):\n    while n > 0:\n        n -= 1\n    return n\n"
@@ -62,7 +63,7 @@ class Judge:
         pass
 
     def time(self, files: Sequence[str]) -> Stage:
-        return Stage(files, 1.0)
+        return Stage(files, NONE)
 
     def killer(self, module: str, text: str, stages: Sequence[Stage]) -> tuple[int, bool] | None:
         return None if "a >= b" in text else (len(stages) - 1, False)

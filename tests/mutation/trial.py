@@ -12,14 +12,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from tests.mutation.watch import LOOK, Limits, Watch
+
 COPIED = ("cowstate", "tests", "docs", "pyproject.toml", "README.md")
 NURSERY = Path(__file__).with_name("nursery.py")
-SPARE = 5.0  # seconds that any stage may take beyond several times what it takes unmutated
 TIMES = 5
+SPARE = 5.0  # seconds that any stage may take beyond that many times what it takes unmutated
+PATIENCE = 4  # how many times that is waited, by the clock: others may be at work on the machine
 USUAL = [
     *("-x", "-q", "--tb=line"),
     # What killed the last mutant is asked first: the next one stands beside it.
@@ -31,10 +33,10 @@ PASSED, COLLECTED_NOTHING = 0, 5
 
 
 class Stage(NamedTuple):
-    """Test files that are run together, and how many seconds they may take."""
+    """Test files that are run together, and what they may take."""
 
     files: Sequence[str]
-    limit: float
+    limits: Limits
 
 
 class UnfitError(Exception):
@@ -75,8 +77,8 @@ class Workshop:
 
         What happens once must not count as what a stage takes.
         """
-        self._run(["--collect-only", "tests"], None, compiles=True)
-        self._run(files, None)
+        self._run(["--collect-only", "tests"], Watch(), compiles=True)
+        self._run(files, Watch())
 
     def time(self, files: Sequence[str]) -> Stage:
         """Return the stage of *files* with a limit, from a run on the package as it is.
@@ -84,11 +86,11 @@ class Workshop:
         Raises:
             UnfitError: they do not pass.
         """
-        began = monotonic()
-        if self._run(files, None) != PASSED:
+        taken = Watch()
+        if self._run(files, taken) != PASSED:
             said = self._output.read_text(encoding="utf-8", errors="replace")
             raise UnfitError(f"{', '.join(files)} on the package as it is: {said[-2000:]}")
-        return Stage(files, TIMES * (monotonic() - began) + SPARE)
+        return Stage(files, taken.limits(TIMES, SPARE, PATIENCE))
 
     def killer(self, module: str, text: str, stages: Sequence[Stage]) -> tuple[int, bool] | None:
         """Return the number of the stage that kills *module* with *text*, and whether by its limit.
@@ -97,7 +99,7 @@ class Workshop:
         """
         with self._mutated(module, text):
             for number, stage in enumerate(stages):
-                status = self._run(stage.files, stage.limit)
+                status = self._run(stage.files, Watch(stage.limits))
                 if status != PASSED:
                     return number, status is None
         return None
@@ -115,23 +117,22 @@ class Workshop:
         finally:
             path.write_text(before, encoding="utf-8")
 
-    def _run(
-        self, args: Sequence[str], limit: float | None, *, compiles: bool = False
-    ) -> int | None:
-        """Run pytest; return its status, None where the limit ended it."""
+    def _run(self, args: Sequence[str], watch: Watch, *, compiles: bool = False) -> int | None:
+        """Run pytest; return its status, None where a limit ended it."""
         order = {
             "args": [*USUAL, *args],
             "output": str(self._output),
             "environment": {} if compiles else {"PYTHONDONTWRITEBYTECODE": "1"},
-            "alarm": 0 if limit is None else int(limit) + 60,
+            "alarm": watch.alarm(),
         }
         self._orders.write(json.dumps(order).encode() + b"\n")
         number = int(self._answers.readline())
         try:
-            if not select.select([self._answers], [], [], limit)[0]:
-                os.killpg(number, signal.SIGKILL)
-                self._answers.readline()
-                return None
+            while not select.select([self._answers], [], [], LOOK)[0]:
+                if watch.is_over(number):
+                    os.killpg(number, signal.SIGKILL)
+                    self._answers.readline()
+                    return None
         except BaseException:
             self._nursery.kill()
             with suppress(ProcessLookupError):  # it may be about to make its session
