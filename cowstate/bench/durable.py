@@ -24,7 +24,7 @@ from cowstate.journal.log import Row
 from cowstate.journal.sqlite import SqliteLog
 
 from .measure import Figure, Operation, Ratio, Settings, ratio_of, run_together, time_all
-from .reopening import Position, everything, first_snapshot, position
+from .reopening import Position, everything, first_snapshot, more, position
 from .verdicts import Target
 
 __all__ = ["Bare", "bare", "journal_targets", "opened", "run_journal"]
@@ -39,10 +39,6 @@ _SYNCED: Final = 50_000
 
 def _records(size: int) -> dict[str, Position]:
     return {f"{number:07d}": position(number) for number in range(size)}
-
-
-def _more(record: Position) -> Position:
-    return record.replace(quantity=record.quantity + 1)
 
 
 class _SlowLog(SqliteLog):
@@ -94,7 +90,7 @@ class Bare:
     def __call__(self, key: str) -> None:
         """Update one record."""
         do = self._do
-        record = self._records[key] = _more(self._records[key])
+        record = self._records[key] = more(self._records[key])
         version = self._version = self._version + 1
         name, value = self._encode(key).decode(), self._encode(record).decode()
         do("BEGIN IMMEDIATE")
@@ -150,7 +146,7 @@ def _operations(stack: ExitStack, settings: Settings) -> dict[str, Operation]:
 
 
 def _updates_of(store: Any, turn: Iterator[str], count: int = 1) -> Operation:
-    names = {"update": store.update, "fn": _more, "turn": turn}
+    names = {"update": store.update, "fn": more, "turn": turn}
     if count == 1:
         return Operation("update(next(turn), fn)", names)
     return Operation(f"for _ in range({count}): update(next(turn), fn)", names, per=count)
@@ -182,7 +178,7 @@ def _rate(store: Any, keys: list[str], seconds: float) -> float:
         ready.wait()
         count = 0
         while not count or not stop.is_set():
-            store.update(key, _more)
+            store.update(key, more)
             count += 1
         done.append(count)
 

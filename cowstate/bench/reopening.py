@@ -61,6 +61,11 @@ def position(number: int) -> Position:
     return Position(f"order-{number}", side, 50_000 + number, 1, "working")
 
 
+def more(record: Position) -> Position:
+    """Return it with one more."""
+    return record.replace(quantity=record.quantity + 1)
+
+
 def written(path: str, size: int) -> None:
     """Make a file of so many records, as one is whose log was let go of."""
     with journal.open_store(path, key=str, record=Position) as store:

@@ -10,12 +10,14 @@ from cowstate.maps import available_maps
 
 from .counted import counted_targets
 from .durable import journal_targets
+from .followed import follow_targets
 from .following import awake_after, beside_subscribers, paid_by_the_writer, task_wakes
 from .measure import Ratio, Settings, ratio_of
 from .mixed import bytes_per_version, run_against_each_other
 from .readers import price_of_deferral, two_readers
 from .relist import unchanged_list
 from .scale import worst_write
+from .served import served_targets
 from .variant import DEFAULT, LOCKED
 from .variants import variants
 from .verdicts import BARE, Part, Target
@@ -173,7 +175,7 @@ def targets(settings: Settings) -> list[Target]:
     beside = "p99.9 of a write beside a reader of 10,000, by that beside one of 100"
     found.append(Target(beside, 2, measure=partial(_slowest_writes, DEFAULT)))
     found.append(Target(f"{beside}, {LOCKED}", None, measure=partial(_slowest_writes, LOCKED)))
-    return found + journal_targets() + _readers_targets()
+    return found + journal_targets() + follow_targets() + served_targets() + _readers_targets()
 
 
 def _readers_targets() -> list[Target]:

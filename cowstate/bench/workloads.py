@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from .durable import run_journal
 from .errors import UnknownWorkloadError
+from .followed import run_follow
 from .measure import Figure, Operation, Settings, time_all
 from .mixed import bytes_per_version, run_against_each_other
 from .orders import manager_operations
 from .relist import run_mirror
 from .reopening import run_opening
 from .scale import run_followers, run_records, run_writers
+from .served import run_served
 from .variants import Variant, chosen
 
 __all__ = ["Step", "Workload", "operations_of", "steps_of", "workloads"]
@@ -197,6 +199,20 @@ def workloads() -> dict[str, Workload]:
             (10_000, 100_000, 1_000_000),
             run_opening,
             quick_sizes=(10_000,),
+            asked_for=True,
+        ),
+        Workload(
+            "follow",
+            "how soon other processes see a write, and what they cost",
+            (200,),
+            run_follow,
+            asked_for=True,
+        ),
+        Workload(
+            "served",
+            "updates on PostgreSQL, by bare psycopg",
+            (200,),
+            run_served,
             asked_for=True,
         ),
         Workload(
