@@ -117,6 +117,6 @@ def test_the_writes_of_many_threads_are_all_counted(
 
 
 def test_what_takes_minutes_is_measured_only_when_it_is_named() -> None:
-    named = {"followers", "journal", "opening", "scale", "writers"}
+    named = {"follow", "followers", "journal", "opening", "scale", "served", "writers"}
     assert {step.workload.name for step in steps_of((), QUICK)} == set(workloads()) - named
     assert {step.workload.name for step in steps_of(("scale",), QUICK)} == {"scale"}
