@@ -44,6 +44,9 @@ def open_book(
     sync: Sync = "full",
     interval: float = 0.1,
     bounds: Bounds | None = None,
+    name: str | None = None,
+    lease: float = 5.0,
+    wait: float | None = 10.0,
 ) -> Store[str, InventorySlot, Account]:
     """Open the book of the grid *config* in the file at *path*, or make it; O(slots).
 
@@ -52,13 +55,16 @@ def open_book(
     opening writes, besides another grid.
 
     Args:
-        path: the file.
+        path: the file, or the URL of a database.
         config: whose slots they are.
         regrid: whether *config* may be another one than the file was kept with, but for symbol
             and prefix.
         sync: as of `cowstate.journal.open_store`.
         interval: likewise.
         bounds: likewise.
+        name: likewise, for a URL.
+        lease: likewise.
+        wait: likewise.
 
     Raises:
         OtherGridError: the file holds another grid; it says in what.
@@ -87,6 +93,9 @@ def open_book(
         sync=sync,
         interval=interval,
         bounds=bounds,
+        name=name,
+        lease=lease,
+        wait=wait,
     )
     try:
         account = opened.snapshot().meta

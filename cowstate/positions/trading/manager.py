@@ -30,7 +30,6 @@ from ..book.model import (
     ActionOutcome,
     ActionResult,
     OrderAction,
-    OrderStatus,
     OrderUpdate,
     Side,
 )
@@ -45,7 +44,7 @@ from .grid import plan_grid
 from .holding import plan_within_holding
 from .looking import PositionReader, ensure_clock_and_history
 from .outcomes import UpdateOutcome
-from .sending import noted, noted_cancellations
+from .sending import implied_by, noted, noted_cancellations
 
 if TYPE_CHECKING:
     from cowstate.journal import Bounds
@@ -117,6 +116,9 @@ class PositionManager(PositionReader):
         sync: Sync = "full",
         interval: float = 0.1,
         bounds: Bounds | None = None,
+        name: str | None = None,
+        lease: float = 5.0,
+        wait: float | None = 10.0,
     ) -> Self:
         """Return the manager of the positions in the file at *path*; make it if it is not there.
 
@@ -135,7 +137,8 @@ class PositionManager(PositionReader):
         venue by its ids.
 
         Args:
-            path: the file.
+            path: the file. Or the URL of a database, ``postgresql://user@host/database``, with a
+                *name*: then a manager on another machine can take over.
             config: the grid, as the file was kept with.
             history: as of `PositionManager`.
             time_ms: likewise.
@@ -144,6 +147,11 @@ class PositionManager(PositionReader):
             sync: what a write waits for, as of `cowstate.journal.open_store`.
             interval: with ``"interval"``, how far the disk may be behind, in seconds.
             bounds: how far back the log may go; all of it is kept if None.
+            name: on a server, which of its stores.
+            lease: on a server, after how many seconds without a sign of life another manager may
+                take over. Each method of this one that writes raises FencedError from then on, and
+                what it was about to send is not to be sent.
+            wait: on a server, how many seconds to wait for who writes now; None for a standby.
 
         Raises:
             OtherGridError: the file holds another grid.
@@ -164,7 +172,17 @@ class PositionManager(PositionReader):
         'PENDING'
         """
         ensure_clock_and_history(time_ms, history)  # before a file is made
-        book = open_book(path, config, regrid=regrid, sync=sync, interval=interval, bounds=bounds)
+        book = open_book(
+            path,
+            config,
+            regrid=regrid,
+            sync=sync,
+            interval=interval,
+            bounds=bounds,
+            name=name,
+            lease=lease,
+            wait=wait,
+        )
         try:
             return cls(config, history=history, time_ms=time_ms, book=book)
         except BaseException:
@@ -310,7 +328,7 @@ class PositionManager(PositionReader):
             if result.update is not None:
                 self.on_order_update(result.update)
             elif action.kind is ActionKind.PLACE and result.outcome is not ActionOutcome.UNKNOWN:
-                self.on_order_update(self._answer_to(result))
+                self.on_order_update(implied_by(result, self._symbol, self._time_ms()))
             if action.kind is ActionKind.CANCEL and result.outcome is not ActionOutcome.ACCEPTED:
                 self._retract(action)
 
@@ -373,21 +391,6 @@ class PositionManager(PositionReader):
                 learn_in(tx, key, update, self._time_ms())
         except (OrderMismatchError, RetiredOrderError):
             _log.debug("nothing is certain in %r", update)
-
-    def _answer_to(self, result: ActionResult) -> OrderUpdate:
-        action = result.action
-        accepted = result.outcome is ActionOutcome.ACCEPTED
-        return OrderUpdate(
-            self._symbol,
-            action.client_oid,
-            None,
-            action.side,
-            action.price,
-            action.quantity,
-            OrderStatus.NEW if accepted else OrderStatus.REJECTED,
-            time_ms=result.time_ms or self._time_ms(),
-            post_only_reject=result.post_only_reject,
-        )
 
     def _retract(self, action: OrderAction) -> None:
         try:

@@ -14,13 +14,21 @@ from cowstate import Draft, Store
 from ..book.account import Account
 from ..book.config import GridConfig
 from ..book.kept import wait_on_disk
-from ..book.model import ActionKind, OrderAction, Side
+from ..book.model import (
+    ActionKind,
+    ActionOutcome,
+    ActionResult,
+    OrderAction,
+    OrderStatus,
+    OrderUpdate,
+    Side,
+)
 from ..book.orders import noted_anew, open_order, request_cancel
 from ..book.slots import InventorySlot
 from ..book.store import Slots, SlotsDraft
 from .grid import cancel_action
 
-__all__ = ["Plan", "going_out", "noted", "noted_cancellations"]
+__all__ = ["Plan", "going_out", "implied_by", "noted", "noted_cancellations"]
 
 Plan: TypeAlias = Callable[[Slots | SlotsDraft, Decimal, GridConfig], tuple[OrderAction, ...]]
 """What is wanted, at a price: `plan_within_holding`, `plan_flatten`."""
@@ -101,3 +109,20 @@ def going_out(
     store.retry(note)
     wait_on_disk(store)
     return tuple(kept)
+
+
+def implied_by(result: ActionResult, symbol: str, now_ms: int) -> OrderUpdate:
+    """Return what the answer to a placed order says of it, where it came without an update."""
+    action = result.action
+    accepted = result.outcome is ActionOutcome.ACCEPTED
+    return OrderUpdate(
+        symbol,
+        action.client_oid,
+        None,
+        action.side,
+        action.price,
+        action.quantity,
+        OrderStatus.NEW if accepted else OrderStatus.REJECTED,
+        time_ms=result.time_ms or now_ms,
+        post_only_reject=result.post_only_reject,
+    )
