@@ -93,7 +93,13 @@ STATEMENTS: Final = {
         "SELECT s.who, extract(epoch FROM greatest(w.until, now()) - now())"
         " FROM {schema}.writer w JOIN {schema}.writers s ON s.epoch = w.epoch"
     ),
-    "still_mine": "SELECT 1 FROM {schema}.writer WHERE epoch = %(epoch)s FOR UPDATE",
+    "still_mine": (
+        "SELECT 1 FROM {schema}.writer WHERE epoch = %(epoch)s AND token = %(token)s FOR UPDATE"
+    ),
+    "unchanged": (
+        "SELECT 1 FROM {schema}.writer"
+        " WHERE epoch = %(epoch)s AND token = %(token)s AND version = %(version)s"
+    ),
     # From which version on whoever came after this one has written; the newest of this one's own.
     "ended": (
         "SELECT version FROM {schema}.writers WHERE epoch >"
@@ -104,7 +110,7 @@ STATEMENTS: Final = {
     # group finds comes along as a value.
     "write": (
         f"WITH mine AS (UPDATE {{schema}}.writer SET version = %(last)s, {_UNTIL}"
-        " WHERE epoch = %(epoch)s AND version = %(before)s RETURNING epoch"
+        " WHERE epoch = %(epoch)s AND token = %(token)s AND version = %(before)s RETURNING epoch"
         "), committed AS (INSERT INTO {schema}.commits"
         " SELECT c.version, mine.epoch, c.time, CASE WHEN c.first_meta"
         " THEN (SELECT value FROM {schema}.meta) ELSE c.old_meta END, c.new_meta"
@@ -128,7 +134,8 @@ STATEMENTS: Final = {
     ),
     "drop": (
         "WITH mine AS MATERIALIZED"
-        " (SELECT epoch FROM {schema}.writer WHERE epoch = %(epoch)s FOR UPDATE),"
+        " (SELECT epoch FROM {schema}.writer"
+        " WHERE epoch = %(epoch)s AND token = %(token)s FOR UPDATE),"
         " gone AS (DELETE FROM {schema}.changes"
         " WHERE version <= %(upto)s AND EXISTS (SELECT 1 FROM mine)),"
         " too AS (DELETE FROM {schema}.commits"
