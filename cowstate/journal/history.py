@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from math import isnan, nan
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from cowstate.changes import MISSING, Absent
 from cowstate.commit import Commit
@@ -16,9 +16,15 @@ from cowstate.snapshot import Snapshot
 from cowstate.timeline import Timeline
 
 from .encoded import Encoder
-from .view import View
+from .errors import JournalFileError
+from .view import Reach, View
 
 __all__ = ["Past", "seconds_of"]
+
+BEHIND: Final = (
+    "ends with version {}, and this store has come to {}: it was put back to an older state, or is "
+    "a replica that has not got the rest yet, where asking again helps"
+)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -55,7 +61,7 @@ class Past(Generic[K, V]):
         current = self._durable.current
         view = self._view()
         try:
-            oldest = view.reach().oldest
+            oldest = self._reach(view, current.version).oldest
             if not oldest <= version <= current.version:
                 raise CompactedError(version, oldest)
             writes = self.changed_since(view, version, current.version)
@@ -64,6 +70,16 @@ class Past(Generic[K, V]):
             view.close()
         meta = current.meta if moved is None else self._encoder.meta(moved[0])
         return self._schema.replay(current, writes, meta, version).after
+
+    def _reach(self, view: View, known: int) -> Reach:
+        """Return how far the log goes, which has to be as far as version *known*.
+
+        What is gone back from that would else be wrong, without a word.
+        """
+        reach = view.reach()
+        if reach.newest < known:
+            raise JournalFileError(view.path, BEHIND.format(reach.newest, known))
+        return reach
 
     def changed_since(self, view: View, version: int, upto: int) -> dict[K, V | Absent]:
         """Return what each key held in *version* that was changed since, *upto* another one."""
@@ -75,9 +91,12 @@ class Past(Generic[K, V]):
 
     def commits(self, start: Snapshot[K, V], most: int) -> list[Commit[K, V]]:
         """Return the commits that follow *start*, at most *most*, as far as the log has them."""
+        # Before the look, as in `at`.
+        durable = self._durable.current.version
         view = self._view()
         try:
-            upto = min(start.version + most, self._durable.current.version)
+            upto = min(start.version + most, durable)
+            self._reach(view, upto)
             return self.replayed(view, start, upto)
         finally:
             view.close()
@@ -109,7 +128,7 @@ class Past(Generic[K, V]):
         current = self._durable.current.version
         view = self._view()
         try:
-            found, oldest = view.version_at(seconds), view.reach().oldest
+            found, oldest = view.version_at(seconds), self._reach(view, current).oldest
         finally:
             view.close()
         if found is None:

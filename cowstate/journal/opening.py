@@ -222,6 +222,7 @@ def open_store(
             ``-wal`` before there was anything else, has a second name (a hard link), or holds what
             *key*, *record* and *meta* are no types of; or records of a newer schema, or of an
             older one that *migrate* has no way from.
+        FencedError: on a server, another one took over while this one read.
         JournalError: it cannot be opened or made.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         InvariantError: the records in the file are refused; with *eager* also

@@ -37,6 +37,13 @@ BACK: Final = (
     "is in memory can be saved"
 )
 
+CHANGED: Final = (
+    "was changed by somebody else: its newest version is {}, and this store, which alone may write "
+    "it, had come to {}. This store only reads; cowstate verify says what is wrong"
+)
+
+MOVED: Final = "{} was taken over while it was read; open it again"
+
 TRIMMING: Final = Statements("taken", "oldest", "reach", ("drop_changes", "drop_commits"))
 """By the names of what is said to the server."""
 
@@ -97,6 +104,7 @@ class PostgresLog:
         # Whether something was sent and not answered; else the last version that is there.
         self._asked = False
         self._durable = 0
+        self._sent = 0  # the last version that was sent
         self._refused: JournalError | None = None
         self._known = {
             "token": uuid4().hex,
@@ -166,12 +174,17 @@ class PostgresLog:
         """Yield the key and the record of each row, many at a time.
 
         Raises:
+            FencedError: somebody else has written since it was opened.
             JournalError: the server cannot be had any more.
         """
         try:
             with self._connection.transaction():
                 self._connection.execute("SET LOCAL enable_seqscan = on")
                 yield from self._fetched()
+            # What is read by several statements is of one moment only if nobody wrote meanwhile:
+            # this process may have been stopped for longer than its lease.
+            if not self._do("unchanged", {**self._mine(), "version": self._durable}).fetchall():
+                raise FencedError(MOVED.format(self.path))
         except Exception as error:
             if self._server.is_of_server(error):
                 raise self._server.refused(error) from error
@@ -186,7 +199,7 @@ class PostgresLog:
         """Rewrite every record and meta value, of now and in the log; they are of *schema* then."""
         try:
             with self._connection.transaction():
-                if self._do("still_mine", {"epoch": self.epoch}).fetchall():
+                if self._do("still_mine", self._mine()).fetchall():
                     rewrite(self._do, record, meta, schema)
                 else:
                     self._refused = FencedError(f"{self.path} was taken over meanwhile")
@@ -217,6 +230,9 @@ class PostgresLog:
                 raise
             if not self._server.is_over(self._connection):
                 self._asked = False  # it was answered: with an error, so it was not done
+                lost = self._server.refused(error)
+                if isinstance(lost, JournalFileError):
+                    self._refused = lost
                 raise
             self._regain(before)
             if self._durable < last:
@@ -230,10 +246,12 @@ class PostgresLog:
         if self._refused is not None:
             raise self._refused
         values["epoch"] = self.epoch
+        self._sent = values["last"]
         self._asked = True
         found = self._connection.execute(self._texts["write"], values, prepare=True).fetchall()
         if not found:
             # By the fence, so for certain not: another one's, or it is not as this one left it.
+            self._sent = self._durable
             self._regain(values["before"])
             raise self._refused or JournalError(f"{self.path} was not as it was left")
 
@@ -263,9 +281,13 @@ class PostgresLog:
         self._connection = connection
         if found:
             self.epoch, version = found[0]
+            self._durable = after
             if version < after:
                 self._refused = JournalFileError(self.path, BACK.format(version, after))
-            self._durable = max(after, version)
+            elif version not in (after, self._sent):
+                self._refused = JournalFileError(self.path, CHANGED.format(version, after))
+            else:
+                self._durable = version
         else:
             # All up to there is this one's, for nobody else could write before.
             self._durable = max(after, ended[0][0] if ended else 0)
@@ -292,7 +314,7 @@ class PostgresLog:
             if self._server.is_over(self._connection):
                 self._regain(self._durable)
             last = min(upto, self.oldest() + most)
-            values = {"epoch": self.epoch, "upto": last}
+            values = {**self._mine(), "upto": last}
             if not self._server.ask(self._connection, self._texts["drop"], values):
                 self._regain(self._durable)
         except Exception as error:
@@ -312,7 +334,7 @@ class PostgresLog:
             with self._connection.transaction():
                 # Should it be lost with the server, it is done again.
                 self._connection.execute("SET LOCAL synchronous_commit = off")
-                if self._do("still_mine", {"epoch": self.epoch}).fetchall():
+                if self._do("still_mine", self._mine()).fetchall():
                     trimming.trim(self._do, self._durable, made, time())
         except Exception as error:
             trimming.forget()
@@ -325,6 +347,11 @@ class PostgresLog:
 
     def _do(self, name: str, values: Any = None) -> Any:
         return self._connection.execute(self._texts[name], values)
+
+    def _mine(self) -> dict[str, Any]:
+        """Return what the row of the writer holds for as long as this one is that."""
+        # The epoch alone may come again: in a schema that was deleted and made anew, say.
+        return {"epoch": self.epoch, "token": self._known["token"]}
 
     def close(self) -> None:
         """Let go of the server, and of the right to write. May be called twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from time import monotonic, sleep
 from typing import Any, Final
@@ -21,6 +22,8 @@ SOONEST: Final = 0.02
 
 LONGEST: Final = 3600.0
 """How long, in seconds, it is at the most: some weeks are too much for a system's call."""
+
+_log = logging.getLogger("cowstate")
 
 
 def found_or_made(server: Server, form: Form, schema: int) -> tuple[Form, int]:
@@ -102,6 +105,7 @@ def _taken(
 
 
 def _connected_again(server: Server, connect: Callable[[], Any], deadline: float | None) -> Any:
+    told = False
     while True:
         sleep(AGAIN)
         try:
@@ -109,6 +113,9 @@ def _connected_again(server: Server, connect: Callable[[], Any], deadline: float
         except Exception as error:
             if not server.passes(error) or _is_past(deadline):
                 raise
+            if not told:
+                _log.warning("%s cannot be had, and is waited for: %s", server.where, error)
+                told = True
 
 
 def _is_past(deadline: float | None) -> bool:

@@ -34,8 +34,16 @@ PATIENCE: Final = {
     "keepalives_interval": "3",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
-    "application_name": "cowstate",
+    "fallback_application_name": "cowstate",
 }
+
+# What a role, a database or the environment may say otherwise. Values are UTF-8 whatever a terminal
+# shows; each statement sees what is there when it begins; and a function that somebody made is not
+# called because its name is that of one of the server's.
+SETTLED: Final = (
+    "SELECT set_config('default_transaction_isolation', 'read committed', false),"
+    " set_config('search_path', 'pg_catalog', false)"
+)
 
 
 def is_url(path: object) -> bool:
@@ -91,7 +99,7 @@ class Server:
         self.schema = SCHEMA + name
         self.channel = self.schema
         self.free = f"{self.schema}_free"
-        self._options: Mapping[str, Any] = {**PATIENCE, **given}
+        self._options: Mapping[str, Any] = {**PATIENCE, **given, "client_encoding": "UTF8"}
         self.where = f"{name} on {_place(given)}"
 
     def connect(self) -> Any:
@@ -100,7 +108,13 @@ class Server:
         Raises:
             psycopg.OperationalError: the server cannot be had.
         """
-        return self._psycopg.connect(**self._options, autocommit=True)
+        connection = self._psycopg.connect(**self._options, autocommit=True)
+        try:
+            self.ask(connection, SETTLED)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def statements(self, form: Form = "json") -> Mapping[str, str]:
         """Return what is said to the server, of values that have a *form*."""
@@ -166,6 +180,12 @@ class Server:
             return JournalError(
                 f"{self.where} is not open to this user ({what}); see GRANT in PostgreSQL's manual"
             )
+        if isinstance(error, errors.ReadOnlySqlTransaction):
+            return JournalError(
+                f"{self.where} cannot be written ({what}): it is a standby, or this user only "
+                "reads (default_transaction_read_only); with target_session_attrs=read-write in "
+                "the URL the one of several hosts is found that can be written"
+            )
         return JournalError(f"{self.where} cannot be had: {what}")
 
     def is_over(self, connection: Any) -> bool:
@@ -178,5 +198,5 @@ def _place(given: Mapping[str, Any]) -> str:
     """Return where a server is, in the words of a connection string, without what is secret."""
     user, host, port = given.get("user"), given.get("host"), given.get("port")
     at = f"{user}@" if user else ""
-    hosts = f"{host}" if host else ""
+    hosts = f"[{host}]" if host and ":" in host else host or ""
     return f"postgresql://{at}{hosts}{f':{port}' if port else ''}/{given.get('dbname') or ''}"

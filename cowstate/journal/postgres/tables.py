@@ -93,7 +93,13 @@ STATEMENTS: Final = {
         "SELECT s.who, extract(epoch FROM greatest(w.until, now()) - now())"
         " FROM {schema}.writer w JOIN {schema}.writers s ON s.epoch = w.epoch"
     ),
-    "still_mine": "SELECT 1 FROM {schema}.writer WHERE epoch = %(epoch)s FOR UPDATE",
+    "still_mine": (
+        "SELECT 1 FROM {schema}.writer WHERE epoch = %(epoch)s AND token = %(token)s FOR UPDATE"
+    ),
+    "unchanged": (
+        "SELECT 1 FROM {schema}.writer"
+        " WHERE epoch = %(epoch)s AND token = %(token)s AND version = %(version)s"
+    ),
     # From which version on whoever came after this one has written; the newest of this one's own.
     "ended": (
         "SELECT version FROM {schema}.writers WHERE epoch >"
@@ -104,31 +110,32 @@ STATEMENTS: Final = {
     # group finds comes along as a value.
     "write": (
         f"WITH mine AS (UPDATE {{schema}}.writer SET version = %(last)s, {_UNTIL}"
-        " WHERE epoch = %(epoch)s AND version = %(before)s RETURNING epoch"
+        " WHERE epoch = %(epoch)s AND token = %(token)s AND version = %(before)s RETURNING epoch"
         "), committed AS (INSERT INTO {schema}.commits"
         " SELECT c.version, mine.epoch, c.time, CASE WHEN c.first_meta"
         " THEN (SELECT value FROM {schema}.meta) ELSE c.old_meta END, c.new_meta"
         " FROM mine, unnest(%(versions)s::bigint[], %(times)s::double precision[],"
-        " %(first_metas)s::boolean[], %(old_metas)s::{kinds}, %(new_metas)s::{kinds})"
+        " %(first_metas)s::boolean[], %(old_metas){sent}::{kinds}, %(new_metas){sent}::{kinds})"
         " AS c (version, time, first_meta, old_meta, new_meta)"
         "), changed AS (INSERT INTO {schema}.changes"
         " SELECT h.version, h.key, CASE WHEN h.first"
         " THEN (SELECT value FROM {schema}.records r WHERE r.key = h.key) ELSE h.old END, h.new"
-        " FROM mine, unnest(%(of)s::bigint[], %(keys)s::{kinds}, %(firsts)s::boolean[],"
-        " %(olds)s::{kinds}, %(news)s::{kinds}) AS h (version, key, first, old, new)"
+        " FROM mine, unnest(%(of)s::bigint[], %(keys){sent}::{kinds}, %(firsts)s::boolean[],"
+        " %(olds){sent}::{kinds}, %(news){sent}::{kinds}) AS h (version, key, first, old, new)"
         "), put AS (INSERT INTO {schema}.records"
-        " SELECT p.key, p.value, p.version FROM mine, unnest(%(put_keys)s::{kinds},"
-        " %(put_values)s::{kinds}, %(put_versions)s::bigint[]) AS p (key, value, version)"
+        " SELECT p.key, p.value, p.version FROM mine, unnest(%(put_keys){sent}::{kinds},"
+        " %(put_values){sent}::{kinds}, %(put_versions)s::bigint[]) AS p (key, value, version)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version"
         "), gone AS (DELETE FROM {schema}.records"
-        " WHERE key = ANY (%(gone)s::{kinds}) AND EXISTS (SELECT 1 FROM mine)"
+        " WHERE key = ANY (%(gone){sent}::{kinds}) AND EXISTS (SELECT 1 FROM mine)"
         "), moved AS (UPDATE {schema}.meta SET value = %(meta)s::{kind}, version = %(last)s"
         " FROM mine WHERE %(meta)s::{kind} IS NOT NULL)"
         " SELECT pg_notify(%(channel)s, %(last)s::text) FROM mine"
     ),
     "drop": (
         "WITH mine AS MATERIALIZED"
-        " (SELECT epoch FROM {schema}.writer WHERE epoch = %(epoch)s FOR UPDATE),"
+        " (SELECT epoch FROM {schema}.writer"
+        " WHERE epoch = %(epoch)s AND token = %(token)s FOR UPDATE),"
         " gone AS (DELETE FROM {schema}.changes"
         " WHERE version <= %(upto)s AND EXISTS (SELECT 1 FROM mine)),"
         " too AS (DELETE FROM {schema}.commits"
@@ -187,7 +194,7 @@ STATEMENTS: Final = {
     ),
     "rewrite": (
         "UPDATE {schema}.records r SET value = n.value"
-        " FROM unnest(%s::{kinds}, %s::{kinds}) AS n (key, value) WHERE r.key = n.key"
+        " FROM unnest(%{sent}::{kinds}, %{sent}::{kinds}) AS n (key, value) WHERE r.key = n.key"
     ),
     "changes_from": (
         "SELECT version, key, old, new FROM {schema}.changes WHERE %(key)s::{kind} IS NULL"
@@ -195,7 +202,7 @@ STATEMENTS: Final = {
     ),
     "rewrite_changes": (
         "UPDATE {schema}.changes h SET old = n.old, new = n.new FROM unnest(%s::bigint[],"
-        " %s::{kinds}, %s::{kinds}, %s::{kinds}) AS n (version, key, old, new)"
+        " %{sent}::{kinds}, %{sent}::{kinds}, %{sent}::{kinds}) AS n (version, key, old, new)"
         " WHERE h.version = n.version AND h.key = n.key"
     ),
     "metas_from": (
@@ -205,7 +212,7 @@ STATEMENTS: Final = {
     "rewrite_meta": "UPDATE {schema}.meta SET value = %s",
     "rewrite_metas": (
         "UPDATE {schema}.commits c SET old_meta = n.old, new_meta = n.new"
-        " FROM unnest(%s::bigint[], %s::{kinds}, %s::{kinds}) AS n (version, old, new)"
+        " FROM unnest(%s::bigint[], %{sent}::{kinds}, %{sent}::{kinds}) AS n (version, old, new)"
         " WHERE c.version = n.version"
     ),
     "is_of": "UPDATE {schema}.about SET schema = %s",
@@ -221,10 +228,13 @@ def statements(schema: str, form: Form = "json") -> Mapping[str, str]:
     kind = KINDS[form]
     kinds = "bytea[]" if form == "msgpack" else "text[]"
     plain = "bytea" if form == "msgpack" else "text"
+    # How psycopg writes arrays. As text each quotation mark in them costs a microsecond, and JSON
+    # is full of them; as bytes an array of nothing but NULL would be one of texts.
+    sent = "s" if form == "msgpack" else "b"
     return {
         "make": MAKE.format(schema=schema, kind=kind),
         **{
-            name: statement.format(schema=schema, kind=plain, kinds=kinds)
+            name: statement.format(schema=schema, kind=plain, kinds=kinds, sent=sent)
             for name, statement in STATEMENTS.items()
         },
     }

@@ -208,6 +208,15 @@ def expire(cluster: Cluster, name: str) -> None:
         connection.execute(f"UPDATE cowstate_{name}.writer SET until = '-infinity'")
 
 
+def is_held_up(connection: Any, name: str) -> bool:
+    """Whether somebody waits for the row of the writer, which another one has locked."""
+    found = connection.execute(
+        "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s",
+        (f"%UPDATE cowstate_{name}.writer%",),
+    ).fetchall()
+    return bool(found)
+
+
 def on_server(cluster: Cluster, name: str) -> tuple[dict[str, str], list[int]]:
     """What another program sees: the records, and the versions in the log."""
     with cluster.connect() as connection:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cowstate.journal import JournalError, JournalFileError, UnknownOutcomeError
+from cowstate.journal import FencedError, JournalError, JournalFileError, UnknownOutcomeError
 from tests.journal.files import Slot
 from tests.journal.postgres.proxies import Proxy
 from tests.journal.postgres.servers import (
@@ -17,6 +17,7 @@ from tests.journal.postgres.servers import (
     Cluster,
     Slots,
     following,
+    is_held_up,
     needs_postgres,
     on_server,
     opened,
@@ -114,10 +115,7 @@ def test_what_was_sent_and_is_answered_by_nobody_is_void_when_it_comes(
         writer = Thread(target=write)
         writer.start()
         with cluster.connect() as looking:
-            while not looking.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s",
-                (f"%UPDATE cowstate_{name}.writer%",),
-            ).fetchall():
+            while not is_held_up(looking, name):
                 pass
         # It gives up after lock_timeout, which says for certain that nothing was done.
         assert told.wait(SOON)
@@ -186,3 +184,70 @@ def test_a_server_that_forgot_is_not_written_to(cluster: Cluster, name: str) -> 
         follower.look_soon()
         with pytest.raises(JournalFileError, match="older state"):
             follower.wait_for(version=6, timeout=SOON)
+
+
+def test_what_was_is_not_reckoned_from_a_server_that_forgot(cluster: Cluster, name: str) -> None:
+    # Nor from a replica that lags: what is missing there would be taken for unchanged.
+    with opened(cluster, name) as store:
+        for n in range(5):
+            store.set("a", Slot(n))
+    with opened(cluster, name) as store, following(cluster, name, every=1e6) as follower:
+        with cluster.connect() as connection:
+            connection.execute(f"DELETE FROM cowstate_{name}.commits WHERE version > 3")
+            connection.execute(f"DELETE FROM cowstate_{name}.changes WHERE version > 3")
+            connection.execute(f"UPDATE cowstate_{name}.writer SET version = 3")
+        feed = follower.feed(since=0)
+        for look in (
+            lambda: store.at(2),
+            lambda: follower.at(2),
+            lambda: store.as_of(0),
+            feed.poll,
+        ):
+            with pytest.raises(JournalFileError, match=r"ends with version 3, .* come to 5"):
+                look()
+        assert store.at(5) is store.snapshot()
+
+
+def test_deleted_under_the_store_it_ends_the_writing(cluster: Cluster, name: str) -> None:
+    with opened(cluster, name) as store:
+        store.set("a", Slot(1))
+        with cluster.connect() as connection:
+            connection.execute(f"DROP SCHEMA cowstate_{name} CASCADE")
+        for _ in range(2):
+            with pytest.raises(JournalFileError, match="was deleted"):
+                store.set("a", Slot(2))
+        assert store.journal.closed
+        assert store.snapshot()["a"] == Slot(1)
+
+
+@pytest.mark.parametrize("act", ["set", "compact"])
+def test_made_anew_under_the_store_it_is_the_others(act: str, cluster: Cluster, name: str) -> None:
+    # By whom the epoch and the version may be what they were.
+    with opened(cluster, name) as old:
+        for n in range(3):
+            old.set("a", Slot(n))
+        with cluster.connect() as connection:
+            connection.execute(f"DROP SCHEMA cowstate_{name} CASCADE")
+        with opened(cluster, name) as new:
+            for n in range(3):
+                new.set("b", Slot(n))
+            assert new.journal.epoch == old.journal.epoch
+            with pytest.raises(FencedError):
+                old.set("a", Slot(9)) if act == "set" else old.journal.compact(versions=1)
+            assert old.snapshot()["a"] == Slot(2)
+            assert new.set("c", Slot(2)).version == 4
+            agree(cluster, name, new)
+
+
+@pytest.mark.parametrize("version", [0, 2, 9])
+def test_a_version_that_somebody_else_put_there_is_no_acknowledgement(
+    version: int, cluster: Cluster, name: str
+) -> None:
+    with opened(cluster, name) as store:
+        store.set("a", Slot(1))
+        with cluster.connect() as connection:
+            connection.execute(f"UPDATE cowstate_{name}.writer SET version = {version}")
+        for _ in range(2):
+            with pytest.raises(JournalFileError, match=r"changed by somebody|older state"):
+                store.set("a", Slot(2))
+        assert store.snapshot()["a"] == Slot(1)

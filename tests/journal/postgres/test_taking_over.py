@@ -9,13 +9,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from threading import Thread
 from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
 
-from cowstate.journal import FencedError, JournalClosedError, JournalError, WriterActiveError
+from cowstate import Record
+from cowstate.journal import (
+    FencedError,
+    JournalClosedError,
+    JournalError,
+    WriterActiveError,
+    open_store,
+)
 from tests.journal.files import Slot
 from tests.journal.postgres.servers import (
     SOON,
@@ -27,6 +35,7 @@ from tests.journal.postgres.servers import (
     on_server,
     opened,
 )
+from tests.standing import eventually
 
 pytestmark = needs_postgres
 
@@ -226,8 +235,34 @@ def test_the_child_of_a_fork_does_not_touch_the_connections(cluster: Cluster, na
         assert (store.journal.epoch, follower.failure) == (epoch, None)
 
 
+def test_taken_over_while_it_is_read_it_is_not_opened(cluster: Cluster, name: str) -> None:
+    # Stopped for longer than its lease, say: what it has read may be of two moments.
+    with opened(cluster, name) as store:
+        store.set("a", Slot(1))
+    read: list[int] = []
+
+    def quantity(kind: type, value: int) -> Fraction:
+        if not read:
+            expire(cluster, name)
+            with opened(cluster, name) as other:
+                other.set("a", Slot(2))
+        read.append(value)
+        return Fraction(value)
+
+    with pytest.raises(FencedError, match="while it was read"):
+        open_store(cluster.url, name=name, key=str, record=Read, wait=0.0, dec_hook=quantity)
+    assert read == [1]
+
+
+class Read(Record):
+    """A slot whose quantity somebody decodes."""
+
+    quantity: Fraction
+    owner: str = ""
+
+
 def test_a_standby_outlives_the_server_and_goes_on_when_that_is_back(
-    own: Cluster, name: str
+    own: Cluster, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     taken: list[Slots] = []
     first = opened(own, name)
@@ -237,6 +272,7 @@ def test_a_standby_outlives_the_server_and_goes_on_when_that_is_back(
     while not waiting(own, name):
         pass
     own.stop()
+    eventually(lambda: "is waited for" in caplog.text, "there should be a word of it", SOON)
     own.start()
     while not waiting(own, name):
         pass

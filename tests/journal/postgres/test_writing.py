@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from threading import Thread
 
@@ -124,6 +125,28 @@ def test_values_may_be_bytes(cluster: Cluster, name: str) -> None:
     with open_store(cluster.url, name=name, key=str, record=Slot) as again:
         assert dict(again.snapshot()) == {"ä": Slot(2)}
         assert dict(again.at(3)) == {"ä": Slot(2), "b\0": Slot(3)}
+
+
+def test_a_record_full_of_quotation_marks_costs_no_more_to_send(
+    cluster: Cluster, name: str
+) -> None:
+    # psycopg escapes each of them by a call, where an array is sent as text.
+    def calls(owner: str) -> int:
+        made: list[None] = []
+        sys.setprofile(lambda *_: made.append(None))
+        try:
+            store.set("a", Slot(1, owner))
+        finally:
+            sys.setprofile(None)
+        return len(made)
+
+    with opened(cluster, name) as store:
+        for owner in ("a" * 20_000, '"' * 20_000, '"' * 20_000 + "b"):
+            store.set("a", Slot(0, owner))  # planned, and sent in as many pieces
+        assert calls('"' * 20_000) < calls("a" * 20_000) + 2_000
+        assert store.snapshot()["a"].owner == "a" * 20_000
+    with opened(cluster, name) as store:
+        assert store.at(4)["a"].owner == '"' * 20_000
 
 
 def test_a_key_that_no_index_holds_is_refused_alone(cluster: Cluster, name: str) -> None:
