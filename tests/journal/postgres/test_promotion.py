@@ -16,15 +16,11 @@ from tests.journal.postgres.servers import (
     Cluster,
     expire,
     following,
-    needs_postgres,
     on_server,
-    once,
     opened,
     url_of,
 )
 from tests.standing import eventually
-
-pytestmark = [needs_postgres, once]
 
 
 @pytest.fixture

@@ -11,10 +11,8 @@ import pytest
 
 from cowstate.journal import JournalError, follow, open_store
 from tests.journal.files import Slot
-from tests.journal.postgres.servers import SOON, Cluster, is_held_up, needs_postgres, opened
+from tests.journal.postgres.servers import SOON, Cluster, is_held_up, opened
 from tests.standing import eventually
-
-pytestmark = needs_postgres
 
 TEXTS = ["a", "ä", "€", "null", "NULL", "{}", '"', "\\", "a,b", "\0", " ", "%s", "'", "$1", "😀"]
 

@@ -31,13 +31,10 @@ from tests.journal.postgres.servers import (
     Slots,
     expire,
     following,
-    needs_postgres,
     on_server,
     opened,
 )
 from tests.standing import eventually
-
-pytestmark = needs_postgres
 
 WRITES = """
 import sys
