@@ -12,7 +12,11 @@ CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_i
 FOLLOWER = [
     *("journal/test_follower", "journal/test_follower_ends", "journal/test_looks_that_fail"),
 ]
-POSTGRES = ["journal/postgres/test_writing", "journal/postgres/test_faults"]
+POSTGRES = [
+    "journal/postgres/test_writing",
+    "journal/postgres/test_faults",
+    "journal/postgres/test_sessions",
+]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
@@ -107,7 +111,7 @@ NEAR = {
     "cowstate/journal/ended.py": ["journal/test_place", "journal/postgres/test_writing"],
     "cowstate/journal/postgres/lease.py": ["journal/postgres/test_taking_over"],
     "cowstate/journal/postgres/log.py": POSTGRES,
-    "cowstate/journal/postgres/opened.py": POSTGRES,
+    "cowstate/journal/postgres/opened.py": [*POSTGRES, "journal/postgres/test_taking_over"],
     "cowstate/journal/postgres/rewriting.py": POSTGRES,
     "cowstate/journal/postgres/rows.py": POSTGRES,
     "cowstate/journal/postgres/server.py": POSTGRES,

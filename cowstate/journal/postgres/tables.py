@@ -67,9 +67,11 @@ _TAKES: Final = (
 _META_TAKES: Final = "coalesce(octet_length(c.old_meta), 0) + coalesce(octet_length(c.new_meta), 0)"
 
 STATEMENTS: Final = {
+    # From the table of schemas: to_regnamespace may say what it knew before somebody made one.
     "find": (
-        "SELECT to_regnamespace(%(schema)s)::text, to_regclass(%(schema)s || '.about')::text,"
-        " to_regclass(%(schema)s || '.writer')::text"
+        "SELECT (SELECT nspname FROM pg_namespace WHERE nspname = %(schema)s::text)::text,"
+        " to_regclass(%(schema)s::text || '.about')::text,"
+        " to_regclass(%(schema)s::text || '.writer')::text"
     ),
     "only_one_makes": "SELECT pg_advisory_xact_lock(hashtext('cowstate'), hashtext(%(schema)s))",
     "about": "SELECT application, layout, form, schema FROM {schema}.about",
@@ -155,7 +157,7 @@ STATEMENTS: Final = {
         " FROM {schema}.commits c WHERE c.version <= %s ORDER BY c.version"
     ),
     # Looking.
-    "state": "SELECT epoch, version FROM {schema}.writer",
+    "state": "SELECT epoch, version, pg_is_in_recovery() FROM {schema}.writer",
     "last": "SELECT version, time FROM {schema}.commits ORDER BY version DESC LIMIT 1",
     "last_upto": "SELECT coalesce(max(version), 0) FROM {schema}.commits WHERE version <= %s",
     "meta": "SELECT value FROM {schema}.meta",

@@ -35,7 +35,8 @@ class PostgresTail:
 
     That it hears of one only wakes; what counts is the log. So a word that is lost, with a
     connection, say, loses nothing: whoever connects anew looks first. A server that only repeats
-    another one's log (a hot standby) tells nobody; there the log is looked at when it is time.
+    another one's log (a hot standby) tells nobody until it is promoted; there the log is looked at
+    when it is time.
 
     Args:
         server: the store's place.
@@ -60,6 +61,7 @@ class PostgresTail:
         self._looked: Any = None
         self._next = 0.0
         self._told = False
+        self._deaf = False
         try:
             self._connect()
         except Exception as error:
@@ -72,9 +74,9 @@ class PostgresTail:
         self._connection.close()
         connection = self._server.connect()
         try:
-            [(repeats,)] = self._server.ask(connection, "SELECT pg_is_in_recovery()")
+            [(self._deaf,)] = self._server.ask(connection, "SELECT pg_is_in_recovery()")
             connection.add_notify_handler(self._note)
-            if not repeats:
+            if not self._deaf:
                 connection.execute(f"LISTEN {self._server.channel}")
             if self._server.about(connection) is None:
                 raise JournalFileError(
@@ -99,7 +101,12 @@ class PostgresTail:
             self._connect()
         # Before the look: what is written in between is found now, and looked at once more.
         self._told = False
-        found = self._server.ask(self._connection, self._texts["state"])
+        found = self._state()
+        if self._deaf and found and not found[0][2]:
+            # Promoted. What is written from now on is told, and what was before is found.
+            self._connection.execute(f"LISTEN {self._server.channel}")
+            self._deaf = False
+            found = self._state()
         if not found:
             raise JournalFileError(self.path, GONE)
         self._looked = found[0]
@@ -107,6 +114,9 @@ class PostgresTail:
             return None
         self._view = PostgresView(self._server, self._connection)
         return self._view
+
+    def _state(self) -> list[Any]:
+        return self._server.ask(self._connection, self._texts["state"])
 
     def done(self, to_its_end: bool = True) -> None:
         """End the look; if it was not *to_its_end*, there is another one, whoever writes."""

@@ -7,9 +7,16 @@ from itertools import count
 
 import pytest
 
-from tests.journal.postgres.servers import CURRENT, Cluster
+from tests.journal.postgres.servers import CURRENT, ONCE, Cluster, missing
+from tests.journal.stracing import SWEEP
 
 _numbers = count(1)
+
+
+# What cannot be run, or need not be, is left out as a whole: `test_whether` says so, in one line.
+collect_ignore_glob = (
+    ["test_[!w]*.py", "test_writing.py"] if missing() else ONCE * (SWEEP == "none")
+)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -92,3 +93,4 @@ class Proxy:
         self._listener.close()
         for each in self._open:
             each.close()
+        shutil.rmtree(self._home, ignore_errors=True)

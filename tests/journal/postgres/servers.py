@@ -15,16 +15,18 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import pytest
-
 from cowstate import Index
 from cowstate.journal import Follower, JournaledStore, follow, open_store
 from tests.journal.files import INDEXES, Slot
-from tests.journal.stracing import SWEEP
 
 READY = "ready to accept connections"
 SOON = 60.0
 """Longer than anything here takes, in seconds."""
+
+NEEDED = ("initdb", "postgres", "pg_basebackup", "pg_ctl")
+
+ONCE = ["test_commands.py", "test_machine.py", "test_promotion.py"]
+"""What a server does is the same whoever asks it, so two interpreters will do for these."""
 
 CONFIG = """
 listen_addresses = ''
@@ -39,12 +41,17 @@ autovacuum = off
 
 @lru_cache
 def programs() -> Path | None:
-    """Where Debian, or whoever installed them, has put the server's programs."""
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_basebackup"))
-    found = shutil.which("pg_basebackup")
-    if found is not None:
-        versions.insert(0, Path(found).resolve())
-    return versions[-1].parent if versions else None
+    """Where Debian, or whoever installed them, has put the server's programs, and a client's."""
+    homes = [*Path("/usr/lib/postgresql").glob("*/bin")]
+    if (found := shutil.which("initdb")) is not None:
+        homes.append(Path(found).resolve().parent)
+    # A machine may have the client's alone.
+    whole = [home for home in homes if all((home / each).exists() for each in NEEDED)]
+    return max(whole, key=_newest, default=None)
+
+
+def _newest(home: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in home.parent.name.split(".") if part.isdecimal())
 
 
 def missing() -> str | None:
@@ -58,11 +65,6 @@ def missing() -> str | None:
     except ImportError:
         return "needs the libpq that psycopg uses"
     return None
-
-
-# What a server does is the same whoever asks it, so two interpreters will do.
-once = pytest.mark.skipif(SWEEP == "none", reason="NOT run, for COWSTATE_SWEEP says so")
-needs_postgres = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 
 def _whose() -> dict[str, Any]:

@@ -13,9 +13,7 @@ from cowstate.cli import main
 from cowstate.journal import Bounds, JournalError, open_store
 from cowstate.journal.watching import looks
 from tests.journal.files import INDEXES, Slot, Slots
-from tests.journal.postgres.servers import Cluster, needs_postgres, once, opened
-
-pytestmark = [needs_postgres, once]
+from tests.journal.postgres.servers import Cluster, opened
 
 
 def written(store: Slots) -> None:

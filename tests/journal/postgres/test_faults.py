@@ -18,12 +18,9 @@ from tests.journal.postgres.servers import (
     Slots,
     following,
     is_held_up,
-    needs_postgres,
     on_server,
     opened,
 )
-
-pytestmark = needs_postgres
 
 
 @pytest.fixture

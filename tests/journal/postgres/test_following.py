@@ -15,9 +15,7 @@ from cowstate import Commit, Lagged
 from cowstate.journal import Follower, JournalClosedError, JournalFileError
 from cowstate.journal.chase import Chase
 from tests.journal.files import Slot
-from tests.journal.postgres.servers import SOON, Cluster, following, needs_postgres, opened
-
-pytestmark = needs_postgres
+from tests.journal.postgres.servers import SOON, Cluster, following, opened
 
 NEVER = 1e6
 """How often, in seconds, one looks of its own accord that is to be woken."""

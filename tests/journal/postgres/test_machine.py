@@ -17,13 +17,9 @@ from tests.journal.postgres.servers import (
     CURRENT,
     expire,
     following,
-    needs_postgres,
-    once,
     seen_by,
 )
 from tests.journal.test_machine import JournalMachine
-
-pytestmark = [needs_postgres, once]
 
 _numbers = count(1)
 

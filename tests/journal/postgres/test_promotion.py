@@ -16,15 +16,11 @@ from tests.journal.postgres.servers import (
     Cluster,
     expire,
     following,
-    needs_postgres,
     on_server,
-    once,
     opened,
     url_of,
 )
 from tests.standing import eventually
-
-pytestmark = [needs_postgres, once]
 
 
 @pytest.fixture
@@ -68,7 +64,10 @@ def test_a_replica_is_followed_and_when_it_is_promoted_written(
     with opened(either(own, replica), name) as store:
         commit = store.set("a", Slot(1))
         caught_up(own, replica)
-        with following(replica, name, every=0.02) as follower:
+        with (
+            following(replica, name, every=0.02) as follower,
+            following(replica, name, every=1e6) as sleeper,
+        ):
             assert follower.wait_for(version=commit.version, timeout=SOON)["a"] == Slot(1)
             feed = follower.feed()
             for n in range(2, 10):
@@ -85,6 +84,11 @@ def test_a_replica_is_followed_and_when_it_is_promoted_written(
             found = [feed.get(SOON) for _ in range(2, now.version + 1)]
             assert [each.version for each in found] == [*range(2, now.version + 1)]
             assert found[-1].after["a"] == Slot(11)
+            # From its next look on a server that was promoted wakes whoever follows it.
+            assert sleeper.wait_for(version=now.version, timeout=SOON)["a"] == Slot(11)
+            for n in (12, 13):
+                store.set("a", Slot(n))
+                sleeper.wait_for(lambda seen, n=n: seen["a"] == Slot(n), timeout=SOON)
 
 
 def test_one_that_lacks_what_was_acknowledged_is_not_written(

@@ -12,11 +12,9 @@ import pytest
 
 import cowstate.journal
 from tests.journal.files import Slot
-from tests.journal.postgres.servers import Cluster, Slots, expire, needs_postgres, on_server, opened
+from tests.journal.postgres.servers import Cluster, Slots, expire, on_server, opened
 from tests.laws.interrupts import Strike, Struck
 from tests.laws.points import count_points
-
-pytestmark = needs_postgres
 
 PACKAGE = cowstate.journal.__path__[0]
 PLACES = 25

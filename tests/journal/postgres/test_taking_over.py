@@ -31,13 +31,10 @@ from tests.journal.postgres.servers import (
     Slots,
     expire,
     following,
-    needs_postgres,
     on_server,
     opened,
 )
 from tests.standing import eventually
-
-pytestmark = needs_postgres
 
 WRITES = """
 import sys
@@ -233,6 +230,35 @@ def test_the_child_of_a_fork_does_not_touch_the_connections(cluster: Cluster, na
         version = store.set("a", Slot(3)).version
         assert follower.wait_for(version=version, timeout=SOON)["a"] == Slot(3)
         assert (store.journal.epoch, follower.failure) == (epoch, None)
+
+
+def test_several_that_begin_at_once_make_one_store(cluster: Cluster, name: str) -> None:
+    # A writer and its standby, say, of a store that was not there before.
+    opens: list[int] = []
+
+    def begin(n: int) -> None:
+        with opened(cluster, name, wait=SOON) as store:
+            store.set(str(n), Slot(n))
+            opens.append(store.snapshot().version)
+
+    with cluster.connect() as holder:
+        holder.execute(
+            "SELECT pg_advisory_lock(hashtext('cowstate'), hashtext(%s))", (f"cowstate_{name}",)
+        )
+        threads = [Thread(target=begin, args=(n,)) for n in range(3)]
+        for each in threads:
+            each.start()
+
+        def all_wait() -> bool:
+            [(count,)] = holder.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            ).fetchall()
+            return bool(count == len(threads))
+
+        eventually(all_wait, "each should wait for its turn to make it", SOON)
+    for each in threads:
+        each.join(SOON)
+    assert opens == [1, 2, 3]
 
 
 def test_taken_over_while_it_is_read_it_is_not_opened(cluster: Cluster, name: str) -> None:

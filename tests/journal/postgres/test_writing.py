@@ -19,9 +19,7 @@ from cowstate.journal import (
 )
 from cowstate.journal.postgres.log import AT_ONCE
 from tests.journal.files import Slot
-from tests.journal.postgres.servers import Cluster, needs_postgres, on_server, opened
-
-pytestmark = needs_postgres
+from tests.journal.postgres.servers import Cluster, on_server, opened
 
 
 def test_what_was_written_is_there_when_it_is_opened_again(cluster: Cluster, name: str) -> None:
