@@ -15,7 +15,9 @@ JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 # What is run beside the file of the module's own name.
 NEAR = {
     "cowstate/aggregate.py": ["test_extremes", "test_derivation", "test_slips", "test_derived"],
-    "cowstate/aio.py": ["test_aio_feeds", "test_aio_under_writes"],
+    "cowstate/aio.py": [
+        *("test_aio_feeds", "test_aio_under_writes", "journal/test_follower_ends"),
+    ],
     "cowstate/bells.py": ["test_aio", "test_aio_feeds", "test_aio_under_writes"],
     "cowstate/blame.py": ["test_derivation", "test_derived", "test_aggregate"],
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
@@ -44,6 +46,7 @@ NEAR = {
     "cowstate/documents.py": CODECS,
     "cowstate/draft.py": [
         *("test_transactions", "test_writestore", "test_ranges_of_drafts", "test_totals_asked"),
+        "test_deriving_drafts",
     ],
     "cowstate/encoding.py": [*CODECS, "journal/test_refused_files"],
     "cowstate/exact.py": ["test_aggregate", "test_groups_of_totals"],
