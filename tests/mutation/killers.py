@@ -35,12 +35,8 @@ NEAR = {
         *("test_every_write", *GROUPS, "worlds/test_callbacks", "worlds/test_delivery"),
     ],
     "cowstate/derivation.py": [
-        "test_totals_asked",
-        "test_derived",
-        "test_aggregate",
-        "test_snapshot",
-        "test_transactions",
-        "test_deriving_refused",
+        *("test_totals_asked", "test_derived", "test_aggregate", "test_snapshot"),
+        *("test_transactions", "test_deriving_refused"),
     ],
     "cowstate/deriving.py": ["test_deriving_refused", "test_derived", "test_writestore"],
     "cowstate/documents.py": CODECS,
@@ -49,6 +45,7 @@ NEAR = {
         "test_deriving_drafts",
     ],
     "cowstate/encoding.py": [*CODECS, "journal/test_refused_files"],
+    "cowstate/errors.py": ["test_error_messages"],
     "cowstate/exact.py": ["test_aggregate", "test_groups_of_totals"],
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks", "test_waits"],
     "cowstate/groups.py": [
@@ -173,10 +170,7 @@ NEAR = {
     "cowstate/waiters.py": ["test_waits", "test_process", "test_aio"],
     "cowstate/waits.py": ["test_feeds"],
     "cowstate/workspace.py": [
-        "test_transactions",
-        "test_mapping_protocol",
-        "test_draft",
-        "test_ranges",
+        *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": [
