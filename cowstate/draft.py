@@ -208,9 +208,9 @@ class Draft(Workspace[K, V, M]):
         >>> draft.total("sum")
         1
         """
-        # By the class: `super` goes through the bases each time. And a name is known at a glance.
+        # By the class: `super` goes through the bases each time.
         total = Lookups.total(self, aggregate, group)
-        if not isinstance(aggregate, str) and isinstance(aggregate, Aggregate):
+        if isinstance(aggregate, Aggregate):
             base = self._base
             aggregate = base._lineage.derivation.name_of(aggregate, base.version)
         read = self._totals_read

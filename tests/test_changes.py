@@ -134,6 +134,18 @@ def test_applied_to_anything_else_it_names_each_key_and_changes_nothing(
         assert all(mapping.get(key, MISSING) is new for key, (_, new) in changes.items())
 
 
+def recreated(record: Any) -> Any:
+    return (*[*record],) if isinstance(record, tuple) else record
+
+
+@given(states, states)
+def test_a_record_that_equals_the_one_it_starts_with_will_do(a: Records, b: Records) -> None:
+    changes = between(a, b)
+    start = {key: recreated(record) for key, record in a.items()}
+    after = changes.apply(dict(start))
+    assert is_exactly(after, {key: b[key] if key in changes else start[key] for key in b})
+
+
 @given(states, states)
 def test_a_store_follows_another_one_by_applying_its_changes(a: Records, b: Records) -> None:
     changes, store = between(a, b), Store(a, allow_none=True)
@@ -197,6 +209,40 @@ def test_a_change_set_is_an_immutable_mapping() -> None:
         changes["a"] = Change(1, 2)  # type: ignore[index]
     with pytest.raises(TypeError):
         hash(changes)
+
+
+@given(states, states, states, states)
+def test_it_equals_the_mappings_of_the_pairs_that_are_its_own(
+    a: Records, b: Records, c: Records, d: Records
+) -> None:
+    one, other = between(a, b), between(c, d)
+    alike = one.keys() == other.keys() and all(
+        mine is its or mine == its
+        for key in one
+        for mine, its in zip(one[key], other[key], strict=True)
+    )
+    assert (one == other) is (other == one) is (one == dict(other)) is alike
+    assert one == {key: tuple(map(recreated, pair)) for key, pair in one.items()}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *({}, {"a": (1, 2)}, {"a": (1, 2), "b": (3, 4), "c": (5, 6)}, {"a": (1, 2), "c": (3, 4)}),
+        *({"a": (1, 2), "b": (3, 5)}, {"a": (1, 2), "b": (5, 4)}),
+        *({"a": (1, 2), "b": [3, 4]}, {"a": (1, 2), "b": (3, 4, 5)}, {"a": (1, 2), "b": (3,)}),
+        *({"a": (1, 2), "b": None}, [("a", (1, 2)), ("b", (3, 4))], "ab", 5, None),
+    ],
+)
+def test_it_is_unequal_to_whatever_is_other_than_its_pairs(other: Any) -> None:
+    changes = ChangeSet({"a": (1, 2), "b": (3, 4)})
+    assert (changes == other) is (other == changes) is False
+    assert (changes != other) is (other != changes) is True
+    assert (ChangeSet() == other) is (other == {})
+
+
+def test_what_says_itself_to_equal_it_is_asked() -> None:
+    assert ChangeSet({"a": (1, 2)}) == EqualsAnything()
 
 
 def test_it_does_not_follow_the_dict_that_it_was_made_from() -> None:

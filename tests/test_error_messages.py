@@ -35,6 +35,20 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         {"record_type": list, "reason": "store a tuple", "path": "records['a'].tags"},
     ),
     (
+        errors.NotAMappingError("ask its snapshot"),
+        "a store is not a mapping, for two looks at it might see two versions; ask its snapshot",
+        {"instead": "ask its snapshot"},
+    ),
+    (
+        errors.UnknownAttributeError(Store, "metta"),
+        (
+            "a Store has no attribute 'metta', and nobody would read it. What the store holds "
+            "beside the records is set with `tx.meta = ...` in a transaction; what is yours "
+            "belongs into a class of yours"
+        ),
+        {"attribute": "metta"},
+    ),
+    (
         errors.UnhashableKeyError([]),
         (
             "a list cannot be a key, because it cannot be hashed; "
@@ -127,6 +141,11 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
         {"name": "x", "known": ()},
     ),
     (
+        errors.UnknownAggregateError(None, ["a"], 3, "it was removed"),
+        "it was removed; the aggregates are: 'a'",
+        {"name": None, "known": ("a",)},
+    ),
+    (
         errors.InvariantError("positive", "it is not"),
         "invariant 'positive' vetoed the commit: it is not",
         {"invariant": "positive", "reason": "it is not"},
@@ -151,6 +170,14 @@ TOLD: list[tuple[CowstateError, str, dict[str, Any]]] = [
             "compose them in version order"
         ),
         {"keys": ("a",)},
+    ),
+    (
+        errors.ChangeSetMismatchError([]),
+        (
+            "the second change set does not start where the first one ends; "
+            "compose them in version order"
+        ),
+        {"keys": ()},
     ),
     (
         errors.ChangeSetMismatchError(["a"], "what the mapping holds"),

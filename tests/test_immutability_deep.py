@@ -247,6 +247,15 @@ def test_what_holds_nothing_need_not_be_looked_into(value: Any) -> None:
     assert not any(is_inert(type(around)) for around in ((value,), Box(value), Order(tags=value)))
 
 
+class Corners(tuple[Any, ...], enum.Enum):
+    ALL = ([1], [2])
+
+
+def test_a_member_of_an_enumeration_is_one_value_whatever_its_class_has_written_in_it() -> None:
+    assert Corners.ALL[0] == [1]
+    check_deeply((Corners.ALL,), "root")
+
+
 MANY: dict[str, Callable[[int], Any]] = {
     "a tuple": lambda n: tuple(range(n)),
     "one in another": lambda n: (tuple(range(n - 1)),),

@@ -65,6 +65,7 @@ START = {"ten": 10, "fifteen": 15, "twenty": 20, "thirty": 30}
         (read_range, 21, False),
         (read_open_range, 10, False),
         (read_open_range, 11, True),
+        (read_open_range, 19, True),
         (read_open_range, 20, False),
         (read_two, 9, False),
         (read_two, 12, True),
@@ -116,6 +117,28 @@ def test_a_draft_conflicts_over_what_it_was_told_of_an_order_and_no_more(
         draft.commit()
     assert set(caught.value.entries) <= {("price", price)}
     assert caught.value.entries or caught.value.keys
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda draft, price: draft.range("price", price, price),
+        lambda draft, price: draft.find_all("price", price),
+    ],
+    ids=["ranges", "entries"],
+)
+@pytest.mark.parametrize("touched", [11, 12, 13])
+def test_a_draft_relies_on_all_that_it_has_read_not_on_the_last_alone(
+    make_store: MakeStore, read: Callable[[Any, int], object], touched: int
+) -> None:
+    store = make_store({"a": Order(10)}, indexes=INDEXES)
+    draft = store.draft()
+    for price in (11, 12, 13):
+        read(draft, price)
+    store.set("new", Order(touched))
+    with pytest.raises(ConflictError) as caught:
+        draft.commit()
+    assert caught.value.entries == (("price", touched),)
 
 
 def test_a_record_that_is_replaced_in_a_range_that_was_read_is_a_conflict(

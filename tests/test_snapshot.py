@@ -25,6 +25,7 @@ from cowstate import (
     Snapshot,
     Store,
 )
+from cowstate.commit import written
 from cowstate.maps import available_maps
 
 MakeStore = Callable[..., Store[Any, Any]]
@@ -70,12 +71,12 @@ def reads_alike(one: Snapshot[str, Slot], other: Snapshot[str, Slot]) -> bool:
     st.lists(st.integers(0, 200), max_size=20),
 )
 def test_the_order_of_keys_is_one_in_each_snapshot(
-    records: dict[Any, int], written: list[int]
+    records: dict[Any, int], keys_written: list[int]
 ) -> None:
     for maps in ("auto", "tree", "pyrsistent", "dict+tree"):
         store = Store(records, maps=maps)
         seen = []
-        for key in written:
+        for key in keys_written:
             seen.append((store.snapshot(), list(store.snapshot())))
             store.set(key, key)
         for now, keys in [*seen, (store.snapshot(), list(store.snapshot()))]:
@@ -95,6 +96,15 @@ def test_the_order_of_keys_may_change_where_a_store_grows(size: int) -> None:
     store.set(came[size], 0)
     assert list(store.snapshot()) != came
     assert sorted(store.snapshot()) == sorted(came)
+
+
+@given(*[st.dictionaries(st.sampled_from("abc"), st.integers(0, 3))] * 2)
+def test_what_a_commit_has_written_is_the_new_part_of_its_changes(
+    old: dict[str, int], new: dict[str, int]
+) -> None:
+    store = Store(old)
+    for commit in (store.replace_all(new), store.set("a", 9), store.delete("a")):
+        assert written(commit) == [(key, now) for key, (_, now) in commit.changes.items()]
 
 
 def test_a_snapshot_keeps_what_it_showed_whatever_is_written_later(store: Store[str, Slot]) -> None:

@@ -17,6 +17,7 @@ from cowstate import (
     Codec,
     ConflictError,
     CowstateError,
+    Index,
     Record,
     Store,
     UnknownAggregateError,
@@ -227,6 +228,46 @@ def test_a_draft_relies_on_what_it_was_told(
     with pytest.raises(ConflictError) as caught:
         draft.commit()
     assert caught.value.reasons == (reason,)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_draft_relies_on_all_the_totals_that_it_was_told(order: int) -> None:
+    store = make_store({1: Slot("ann", 2), 2: Slot("bob", 3)})
+    draft: Any = store.draft()
+    for name in [*AGGREGATES][::order]:
+        draft.total(name)
+    store.set(1, Slot("ann", 4))
+    with pytest.raises(ConflictError) as caught:
+        draft.commit()
+    moved = {"sum", "least", "most", "folded", "sum by", "least by"}
+    assert {*caught.value.reasons} == {f"total:{name}" for name in moved}
+
+
+def test_a_total_that_came_back_is_the_same_but_one_of_all_groups_has_moved() -> None:
+    for told, same in ((("sum",), True), (("sum by", "ann"), True), (("sum by",), False)):
+        store = make_store({1: Slot("ann", 2), 2: Slot("bob", 3)})
+        draft: Any = store.draft()
+        draft.total(*told)
+        for quantity in (4, 2):
+            store.set(1, Slot("ann", quantity))
+        if same:
+            assert draft.commit().version == 2
+        else:
+            with pytest.raises(ConflictError, match="total:sum by"):
+                draft.commit()
+
+
+@pytest.mark.parametrize("told", [("sum",), ("sum by", "ann"), ("sum by",)])
+def test_a_write_that_moves_no_total_is_no_conflict(told: Any) -> None:
+    store = make_store({1: Slot("ann", 2)})
+    draft: Any = store.draft()
+    draft.total(*told)
+    store.set_meta("another")
+    store.add_aggregate("number", Aggregate.count())
+    store.remove_aggregate("count")
+    store.add_index("owner", Index(owner_of))
+    draft[2] = Slot("bob", 3)
+    assert draft.commit().version == 5
 
 
 def test_a_draft_relies_on_no_other_group() -> None:

@@ -104,6 +104,23 @@ def test_what_is_wrong_with_it_is_an_error_of_ours(make_store: MakeStore) -> Non
     assert store.snapshot() is before
 
 
+class Incomparable:
+    """A key that cannot be compared."""
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("compare me not")
+
+
+def test_what_the_comparison_of_a_key_raises_comes_through(make_store: MakeStore) -> None:
+    store = make_store({1: 0})
+    with pytest.raises(TypeError, match="compare me not") as caught:
+        store.update(Incomparable(), lambda n: n, default=0)
+    assert type(caught.value) is TypeError
+
+
 # meta
 
 
@@ -134,6 +151,16 @@ def test_a_meta_that_is_refused_is_not_set(make_store: MakeStore) -> None:
         store.set_meta(2)
     with pytest.raises(ZeroDivisionError):
         store.update_meta(lambda n: n / 0)
+    assert store.snapshot().version == 0
+
+
+@pytest.mark.parametrize("begin", [Store.draft, Store.transaction])
+def test_a_meta_that_may_change_is_refused_where_it_is_assigned(begin: Any) -> None:
+    store = Store(meta=1)
+    with begin(store) as work:
+        with pytest.raises(MutableRecordError):
+            work.meta = []
+        assert work.meta == 1
     assert store.snapshot().version == 0
 
 

@@ -18,6 +18,7 @@ import pytest
 from cowstate import (
     ArgumentTypeError,
     ArgumentValueError,
+    ClosedError,
     Index,
     Record,
     aio,
@@ -95,6 +96,30 @@ def test_dropped_it_ends(both: tuple[Slots, Follower[str, Slot]]) -> None:
         next(feed)
     mine.join(SOON)
     assert not mine.is_alive()
+
+
+def test_a_feed_that_its_reader_has_closed_says_that_however_the_follower_ended(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "slots.db"
+    opened(path).close()
+    with following(path) as follower:
+        feed, front = follower.feed(), aio.feed(follower)
+        feed.close()
+        front.close()
+        path.unlink()
+        with pytest.raises(JournalFileError):
+            follower.wait_for(version=1, timeout=SOON)
+
+        async def main() -> None:
+            assert [item async for item in front] == []
+            with pytest.raises(ClosedError, match="feed is closed"):
+                await front.get()
+
+        asyncio.run(main())
+        assert [*feed] == []
+        with pytest.raises(ClosedError, match="feed is closed"):
+            feed.get()
 
 
 @pytest.mark.parametrize("how", ["deleted", "replaced"])

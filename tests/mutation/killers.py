@@ -22,7 +22,9 @@ JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 # What is run beside the file of the module's own name.
 NEAR = {
     "cowstate/aggregate.py": ["test_extremes", "test_derivation", "test_slips", "test_derived"],
-    "cowstate/aio.py": ["test_aio_feeds", "test_aio_under_writes"],
+    "cowstate/aio.py": [
+        *("test_aio_feeds", "test_aio_under_writes", "journal/test_follower_ends"),
+    ],
     "cowstate/bells.py": ["test_aio", "test_aio_feeds", "test_aio_under_writes"],
     "cowstate/blame.py": ["test_derivation", "test_derived", "test_aggregate"],
     "cowstate/blocks.py": ["test_delivery", "test_reservation", "worlds/test_joint"],
@@ -40,19 +42,17 @@ NEAR = {
         *("test_every_write", *GROUPS, "worlds/test_callbacks", "worlds/test_delivery"),
     ],
     "cowstate/derivation.py": [
-        "test_totals_asked",
-        "test_derived",
-        "test_aggregate",
-        "test_snapshot",
-        "test_transactions",
-        "test_deriving_refused",
+        *("test_totals_asked", "test_derived", "test_aggregate", "test_snapshot"),
+        *("test_transactions", "test_deriving_refused"),
     ],
     "cowstate/deriving.py": ["test_deriving_refused", "test_derived", "test_writestore"],
     "cowstate/documents.py": CODECS,
     "cowstate/draft.py": [
         *("test_transactions", "test_writestore", "test_ranges_of_drafts", "test_totals_asked"),
+        "test_deriving_drafts",
     ],
     "cowstate/encoding.py": [*CODECS, "journal/test_refused_files"],
+    "cowstate/errors.py": ["test_error_messages"],
     "cowstate/exact.py": ["test_aggregate", "test_groups_of_totals"],
     "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks", "test_waits"],
     "cowstate/groups.py": [
@@ -197,10 +197,7 @@ NEAR = {
     "cowstate/waiters.py": ["test_waits", "test_process", "test_aio"],
     "cowstate/waits.py": ["test_feeds"],
     "cowstate/workspace.py": [
-        "test_transactions",
-        "test_mapping_protocol",
-        "test_draft",
-        "test_ranges",
+        *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": [

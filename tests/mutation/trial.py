@@ -130,7 +130,8 @@ class Workshop:
         try:
             while not select.select([self._answers], [], [], LOOK)[0]:
                 if watch.is_over(number):
-                    os.killpg(number, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it has just ended
+                        os.killpg(number, signal.SIGKILL)
                     self._answers.readline()
                     return None
         except BaseException:
