@@ -158,7 +158,10 @@ NEAR = {
         "test_serving",
     ],
     "cowstate/thawing.py": ["test_maps", "journal/test_first_use_machine"],
-    "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
+    "cowstate/timeline.py": [
+        *("test_pins", "test_deferral", "test_blocks", "test_diff", "test_meter_figures"),
+        "journal/test_leaps",
+    ],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/totals.py": [
         *("test_groups_of_totals", "test_extremes", "test_aggregate", "test_derivation"),

@@ -130,7 +130,7 @@ class Workshop:
         try:
             while not select.select([self._answers], [], [], LOOK)[0]:
                 if watch.is_over(number):
-                    with suppress(ProcessLookupError):  # it has ended while it was looked at
+                    with suppress(ProcessLookupError):  # it has just ended
                         os.killpg(number, signal.SIGKILL)
                     self._answers.readline()
                     return None
