@@ -171,7 +171,9 @@ NEAR = {
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/views.py": ["test_snapshot", "test_mapping_protocol"],
     "cowstate/waiters.py": ["test_waits", "test_process", "test_aio"],
-    "cowstate/waits.py": ["test_feeds"],
+    "cowstate/waits.py": [
+        *("test_feeds", "journal/test_waiting_on_followers", "journal/test_follower_ends"),
+    ],
     "cowstate/workspace.py": [
         *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
     ],
