@@ -201,7 +201,7 @@ class Timeline(Generic[K, V]):
         """
         if self.bounded:
             self.ring.slots[:] = [None] * self.ring.capacity
-        self._sums = [0] * len(self._sums)
+        # And the sums begin here: of those from here on alone is a difference taken.
         self._expired = after.version
         self.current = after
 

@@ -185,7 +185,10 @@ NEAR = {
         "test_serving",
     ],
     "cowstate/thawing.py": ["test_maps", "journal/test_first_use_machine"],
-    "cowstate/timeline.py": ["test_pins", "test_deferral", "test_blocks", "test_diff"],
+    "cowstate/timeline.py": [
+        *("test_pins", "test_deferral", "test_blocks", "test_diff", "test_meter_figures"),
+        "journal/test_leaps",
+    ],
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/totals.py": [
         *("test_groups_of_totals", "test_extremes", "test_aggregate", "test_derivation"),
@@ -195,7 +198,9 @@ NEAR = {
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
     "cowstate/views.py": ["test_snapshot", "test_mapping_protocol"],
     "cowstate/waiters.py": ["test_waits", "test_process", "test_aio"],
-    "cowstate/waits.py": ["test_feeds"],
+    "cowstate/waits.py": [
+        *("test_feeds", "journal/test_waiting_on_followers", "journal/test_follower_ends"),
+    ],
     "cowstate/workspace.py": [
         *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
     ],

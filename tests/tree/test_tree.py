@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import threading
@@ -50,6 +51,15 @@ def test_a_tree_a_dict_and_pyrsistent_stay_in_lockstep(steps: list[Step]) -> Non
 def lockstep(trees: Trees) -> None:
     for seed in range(3):
         laws.stays_in_lockstep(trees, steps_of(seed))
+
+
+@pytest.mark.parametrize("size", [0, 1, 40, 5_000])
+def test_what_each_look_up_goes_through_is_the_tree_and_its_uppermost_node(size: int) -> None:
+    grown = Tree.of(dict.fromkeys(range(size), 0))
+    nodes = [part for part in gc.get_referents(grown) if isinstance(part, list)]
+    trunk = grown.trunk()
+    assert [id(part) for part in trunk] == [id(grown), *map(id, nodes)]
+    assert len(trunk) == 2
 
 
 LAWS: list[Callable[[Trees], None]] = [
