@@ -90,9 +90,7 @@ NEAR = {
         "journal/test_refused_files",
     ],
     "cowstate/journal/reading.py": [
-        "journal/test_looking",
-        "journal/test_history",
-        "journal/test_refused_files",
+        *("journal/test_looking", "journal/test_history", "journal/test_refused_files"),
     ],
     "cowstate/journal/sqlite.py": [
         *JOURNAL,
@@ -145,8 +143,10 @@ NEAR = {
         *("test_immutability", "test_awkward_keys", "test_deriving_refused", "test_store"),
     ],
     "cowstate/scope.py": ["test_blocks"],
+    "cowstate/showing.py": ["test_keys"],
     "cowstate/snapshot.py": [
         *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
+        *("test_awkward_keys", "test_ranges"),
     ],
     "cowstate/store.py": [
         *("test_slips", "test_transactions", "test_draft", "test_observation", "test_timeline"),
