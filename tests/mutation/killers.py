@@ -175,7 +175,7 @@ NEAR = {
         "test_draft",
         "test_ranges",
     ],
-    "cowstate/writestore.py": ["test_bulk", "test_every_write"],
+    "cowstate/writestore.py": ["test_bulk", "test_every_write", "test_meter", "test_deriving"],
     "cowstate/writelock.py": [
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
         *("test_reservation", "test_rings"),
