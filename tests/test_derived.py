@@ -194,6 +194,16 @@ def test_a_value_that_cannot_be_indexed_is_refused_with_what_is_wanted() -> None
             store.set("a", 1)
 
 
+@pytest.mark.parametrize("name", [[], {}, None, 0, ("i",)])
+def test_what_is_no_name_of_an_index_is_refused_with_those_that_there_are(
+    make_store: MakeStore, name: Any
+) -> None:
+    now = make_store({"a": 1}, indexes={"i": Index(int, ordered=True)}).snapshot()
+    for look in (now.find, now.find_key, now.find_all, now.range):
+        with pytest.raises(UnknownIndexError, match="'i'"):
+            look(name, 1)
+
+
 def test_an_index_cannot_be_changed() -> None:
     index: Any = Index(len)
     with pytest.raises(AttributeError):

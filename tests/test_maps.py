@@ -12,7 +12,7 @@ from typing import Any
 
 import pyrsistent
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cowstate import (
@@ -24,6 +24,7 @@ from cowstate import (
     maps,
 )
 from cowstate.maps import FROZEN, MapKind, available_maps, map_kind
+from tests.steps import steps_of
 
 
 class Colliding:
@@ -119,6 +120,37 @@ def test_a_map_of_any_size_grows_shrinks_and_applies_alike(kind: MapKind, size: 
     assert same(kind.apply(shrunk, dict.fromkeys(range(size), "x")), content)
     assert same(base, content)
     assert kind.name_of(base) in ("dict", kind.large)
+
+
+WRITTEN = st.dictionaries(st.integers(0, 220), st.integers() | st.just(MISSING), max_size=40)
+
+
+@kinds
+@settings(max_examples=50)
+@given(st.sampled_from([0, 40, 200]), st.sampled_from([0, 40, 200]), WRITTEN)
+def test_the_difference_of_two_maps_is_what_was_written_whichever_is_the_newer(
+    name: str, size: int, to: int, written: dict[int, Any]
+) -> None:
+    kind = map_kind(name)
+    was = dict.fromkeys(range(size), "was")
+    writes = {**dict.fromkeys(range(to, size), MISSING), **dict.fromkeys(range(size, to), "new")}
+    writes |= written
+    older = kind.build(was)
+    newer = kind.apply(older, writes)
+    wanted = {key: (was.get(key, MISSING), new) for key, new in writes.items()}
+    wanted = {key: both for key, both in wanted.items() if both[0] is not both[1]}
+    assert kind.diff(older, newer) == wanted
+    assert kind.diff(newer, older) == {key: (new, old) for key, (old, new) in wanted.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if map_kind(name).large == "tree"])
+def test_of_two_trees_what_both_share_is_not_looked_at(name: str) -> None:
+    kind, steps = map_kind(name), []
+    for size in (1_000, 30_000):
+        older = kind.build(dict.fromkeys(range(size), 0))
+        newer = kind.put(older, 5, 1)
+        steps.append(steps_of(lambda a=older, b=newer: kind.diff(a, b)))  # type: ignore[misc]
+    assert steps[1] < 5 * steps[0]
 
 
 def test_what_a_key_raises_comes_through_and_changes_nothing(kind: MapKind) -> None:
@@ -222,8 +254,9 @@ def test_the_reference_is_always_there_and_comes_first() -> None:
 
 
 def test_an_unknown_map_is_refused_with_the_choices() -> None:
-    with pytest.raises(ArgumentValueError, match="dict\\+pyrsistent"):
-        Store(maps="btree")
+    for name in ("btree", "frozen+btree", "frozen+auto+tree", "frozen+frozen+tree", "frozen+"):
+        with pytest.raises(ArgumentValueError, match="dict\\+pyrsistent"):
+            Store(maps=name)
 
 
 @pytest.mark.parametrize("name", [5, None, ["pyrsistent"]])
@@ -307,6 +340,7 @@ def test_where_it_would_switch_the_gil_on_auto_does_without_the_c_map(
     known = {"Py_GIL_DISABLED": int(is_free_threaded)}
     fresh.setattr(sysconfig, "get_config_var", known.get)
     assert ("immutables" in available_maps()) is not is_free_threaded
+    assert {"pyrsistent", "tree", "dict+pyrsistent", "dict+tree"} <= set(available_maps())
     assert map_kind("auto").name == ("dict+tree" if is_free_threaded else "dict+immutables")
 
 

@@ -89,6 +89,16 @@ def check(view: Any, records: Mapping[Any, Order], query: Any) -> None:
         assert view.find_all("price", price) == view.find_all("plain", price) == there
 
 
+def test_a_unique_index_has_one_key_for_each_value_whatever_that_is() -> None:
+    store = Store(
+        {("key", n): Order(n) for n in range(9)},
+        indexes={"price": Index(PRICE, unique=True, ordered=True)},
+    )
+    for view in (store.snapshot(), store.draft(), pickle.loads(pickle.dumps(store.snapshot()))):
+        assert [*view.range("price", 3, 5)] == [("key", 3), ("key", 4), ("key", 5)]
+        assert view.last("price") == (("key", 8), Order(8))
+
+
 @pytest.mark.parametrize("maps", available_maps())
 @given(st.dictionaries(st.integers(0, 7), orders), st.lists(st.tuples(writes, queries), max_size=5))
 def test_every_view_reads_what_a_list_sorted_anew_says(

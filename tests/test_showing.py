@@ -23,7 +23,7 @@ from cowstate import (
     Record,
     Store,
 )
-from cowstate.showing import shown, some
+from cowstate.showing import begun, cut, message_of, shown, some
 
 MOST = 900
 """Characters, for a message that shows a few things."""
@@ -191,6 +191,14 @@ def test_as_much_is_shown_as_may_be_and_of_both_ends_alike(value: Any, limit: in
 def test_what_just_fits_is_shown_whole(limit: int) -> None:
     assert shown("x" * (limit - 2), limit) == repr("x" * (limit - 2))
     assert " ... " in shown("x" * (limit - 1), limit)
+
+
+@pytest.mark.parametrize(
+    ("bounded", "most", "cut_to"), [(cut, 200, 199), (message_of, 600, 599), (begun, 80, 80)]
+)
+def test_so_is_a_text_and_a_longer_one_is_cut(bounded: Any, most: int, cut_to: int) -> None:
+    assert bounded("x" * most) == "x" * most
+    assert [len(bounded("x" * longer)) for longer in (most + 1, 9 * most)] == [cut_to, cut_to]
 
 
 class Dots:

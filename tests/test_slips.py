@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import logging
+import re
 import warnings
 from collections import abc
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from cowstate import (
     ArgumentTypeError,
     CowstateError,
+    InvariantError,
     NotAMappingError,
     Store,
     UnknownAttributeError,
@@ -151,6 +153,32 @@ def test_an_invariant_that_returns_a_coroutine_vetoes() -> None:
     with pytest.raises(ArgumentTypeError, match="plain function"):
         store.set("a", 2)
     assert store.snapshot().version == 0
+
+
+def test_what_a_plain_function_answers_is_what_counts(store: Store[str, Any]) -> None:
+    other = Store[str, Any]({"a": 1}, invariants={"small": lambda now, _: now.get("a", 0) < 9})
+    assert other.update("a", lambda record: record + 1).after["a"] == 2
+    assert other.wait_for(lambda now: now["a"] == 2, 1).version == 1
+    with pytest.raises(InvariantError):
+        other.set("a", 9)
+
+
+@pytest.mark.parametrize("into", AT_ONCE)
+@pytest.mark.parametrize("thing", [3, "a function", ()])
+def test_what_is_no_function_is_refused_at_once_with_what_is_wanted(
+    store: Store[str, Any], into: str, thing: Any
+) -> None:
+    with pytest.raises(CowstateError, match=rf"function.*{re.escape(repr(thing))}"):
+        AT_ONCE[into](store, thing)
+    assert store.statistics().subscriptions == 0
+
+
+@pytest.mark.parametrize("flag", [0, 1, "yes", None])
+def test_what_is_neither_true_nor_false_is_no_flag(store: Store[str, Any], flag: Any) -> None:
+    for into in (lambda: store.subscribe(print, initial=flag), lambda: store.feed(initial=flag)):
+        with pytest.raises(ArgumentTypeError, match=f"True or False, not {flag!r}"):
+            into()
+    assert store.statistics().subscriptions == 0
 
 
 # Attributes

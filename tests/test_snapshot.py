@@ -127,6 +127,7 @@ def test_snapshots_are_equal_as_mappings_are(make_store: MakeStore) -> None:
     assert {"a": Slot(1)} == one.snapshot()
     assert one.snapshot() != {"a": Slot(2)}
     assert one.snapshot() != {"b": Slot(1)}
+    assert one.snapshot() != {"a": Slot(1), "b": Slot(1)}
     assert one.snapshot() != {}
     assert one.snapshot() != [("a", Slot(1))]
     assert one.snapshot() != 5

@@ -6,7 +6,7 @@ What an exception did tear is in worlds/test_lock.py, at every instruction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -158,6 +158,21 @@ def _beside_a_stack_of_its_own(store: Numbers) -> None:
         tx["a"] = 1
 
 
+def _beside_a_stack_that_fails_to_open(store: Numbers) -> None:
+    class Opens(ExitStack):
+        def __enter__(self) -> Any:
+            self.enter_context(nullcontext())
+            fail()
+
+    with store.transaction() as tx:
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(Opens())
+        except FailsError:
+            others_wait(store)
+        tx["a"] = 1
+
+
 def _beside_a_generator_of_its_own(store: Numbers) -> None:
     @contextmanager
     def unit() -> Iterator[None]:
@@ -230,6 +245,7 @@ def _by_hand(store: Numbers) -> None:
         _around,
         _of_another_store,
         _beside_a_stack_of_its_own,
+        _beside_a_stack_that_fails_to_open,
         _beside_a_generator_of_its_own,
         _beside_a_generator_that_goes_on_and_on,
         _beside_an_error_of_another_store,

@@ -104,6 +104,18 @@ def test_what_is_left_is_built_once_for_both_versions(path: Path) -> None:
         assert draft.commit().after["new"] == 1
 
 
+@pytest.mark.parametrize("removed", ["a", "b", "c"])
+def test_the_others_are_whole_whichever_were_built_before(path: Path, removed: str) -> None:
+    for built in ("", "a", "b", "c", "ab", "ac", "bc", "abc"):
+        with opened(path, indexes={name: Index(Counted()) for name in "abc"}) as store:
+            for name in built:
+                store.snapshot().find_all(name, 1)
+            now = store.remove_index(removed).after
+            for name in (*built, *"abc"):
+                if name != removed:
+                    assert now.find_all(name, 1) == {f"k{n}": n for n in range(1, SIZE, 3)}
+
+
 def test_a_removal_that_is_refused_leaves_it(path: Path) -> None:
     with opened(path, indexes={"a": Index(broken)}) as store:
         for slip in ("b", 3):

@@ -174,6 +174,24 @@ def test_what_was_overwritten_is_let_go_of_when_as_much_was_written_as_there_was
         assert len(store.snapshot()) == SIZE
 
 
+def test_so_it_is_when_all_was_built_and_no_write_moves_any_of_it(path: Path) -> None:
+    still: dict[str, Any] = {
+        "indexes": {"side": Index(lambda slot: slot.side), "last": Index(lambda slot: slot.n > 7)},
+        "aggregates": {"buys": Aggregate.count(lambda slot: slot.side == "buy")},
+    }
+    with opened(path, history=History(versions=1), **still) as store:
+        first = store.snapshot()
+        overwritten = weakref.ref(first["k119"])
+        for name in still["indexes"]:
+            first.find_all(name, "buy")
+        assert first.total("buys") == SIZE * 2 // 3
+        del first
+        for n in range(SIZE + 3):
+            store.set("k119", Slot(1000 + n))
+        gc.collect()
+        assert overwritten() is None
+
+
 def test_a_store_that_is_dropped_takes_along_what_was_never_built(path: Path) -> None:
     store = opened(path)
     record = weakref.ref(store.snapshot()["k000"])

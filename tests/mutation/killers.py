@@ -97,9 +97,7 @@ NEAR = {
         "journal/test_refused_files",
     ],
     "cowstate/journal/reading.py": [
-        "journal/test_looking",
-        "journal/test_history",
-        "journal/test_refused_files",
+        *("journal/test_looking", "journal/test_history", "journal/test_refused_files"),
     ],
     "cowstate/journal/sqlite.py": [
         *JOURNAL,
@@ -172,8 +170,10 @@ NEAR = {
         *("test_immutability", "test_awkward_keys", "test_deriving_refused", "test_store"),
     ],
     "cowstate/scope.py": ["test_blocks"],
+    "cowstate/showing.py": ["test_keys"],
     "cowstate/snapshot.py": [
         *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
+        *("test_awkward_keys", "test_ranges"),
     ],
     "cowstate/store.py": [
         *("test_slips", "test_transactions", "test_draft", "test_observation", "test_timeline"),
@@ -204,7 +204,7 @@ NEAR = {
     "cowstate/workspace.py": [
         *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
     ],
-    "cowstate/writestore.py": ["test_bulk", "test_every_write"],
+    "cowstate/writestore.py": ["test_bulk", "test_every_write", "test_meter", "test_deriving"],
     "cowstate/writelock.py": [
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
         *("test_reservation", "test_rings"),

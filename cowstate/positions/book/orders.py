@@ -306,8 +306,9 @@ def noted_anew(slot: InventorySlot, client_oid: str, time_ms: int) -> InventoryS
     None if there is no such order any more: it is over, or something was heard of it.
     """
     order = slot.working
-    heard = order is None or order.status is not OrderStatus.PENDING or order.order_id is not None
-    if order is None or heard or order.client_oid != client_oid:
+    if order is None or order.client_oid != client_oid:
+        return None
+    if order.status is not OrderStatus.PENDING or order.order_id is not None:
         return None
     return slot.replace(working=order.replace(filled_ms=time_ms, status_ms=time_ms))
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate.positions.book.model import TAIL, OrderStatus, OrderUpdate, Side
-from cowstate.positions.book.orders import apply_order_update, fills_of, join_order
+from cowstate.positions.book.model import FORGOTTEN, TAIL, OrderStatus, OrderUpdate, Side
+from cowstate.positions.book.orders import apply_order_update, fills_of, join_order, noted_anew
 from cowstate.positions.book.slots import InventorySlot, Order
-from cowstate.positions.errors import RetiredOrderError
+from cowstate.positions.errors import OrderMismatchError, RetiredOrderError
 
 PRICE = Decimal(50000)
 EMPTY = InventorySlot(PRICE)
@@ -254,6 +254,65 @@ def test_the_oldest_that_is_over_is_forgotten_though_an_older_one_is_alive():
     assert slot.retired_sequence == kept[0] - 1
     with pytest.raises(RetiredOrderError):
         apply_order_update(slot, numbered(slot.retired_sequence, OrderStatus.CANCELED))
+
+
+ENDS = {
+    "refused": {"status": OrderStatus.REJECTED, "order_id": None},
+    "canceled": {"status": OrderStatus.CANCELED},
+    "filled without an id": {"status": OrderStatus.CANCELED, "order_id": None, "filled": QUANTITY},
+}
+
+
+@given(st.lists(st.sampled_from(sorted(ENDS)), min_size=3, max_size=12), st.integers(0, 3))
+def test_of_those_forgotten_one_that_surely_never_was_goes_first_else_the_oldest(ends, first):
+    ends = ["canceled"] * (FORGOTTEN - first) + ends + ["canceled"] * TAIL
+    kept, slot = [], EMPTY
+    for sequence, end in enumerate(ends, 1):
+        told = numbered(sequence, OrderStatus.CANCELED).replace(**ENDS[end])
+        slot = apply_order_update(slot, told)
+        if sequence > TAIL:
+            kept.append((client_oid(sequence - TAIL), ends[sequence - TAIL - 1]))
+        if len(kept) > FORGOTTEN:
+            kept.remove(next((each for each in kept if each[1] == "refused"), kept[0]))
+        assert [order.client_oid for order in slot.forgotten] == [oid for oid, _ in kept]
+
+
+@pytest.mark.parametrize(
+    ("heard", "there"),
+    [
+        ([], False),
+        ([numbered(1, OrderStatus.PENDING).replace(order_id=None)], True),
+        ([numbered(1, OrderStatus.PENDING)], False),
+        ([NEW.replace(order_id=None)], False),
+        ([NEW.replace(status=OrderStatus.REJECTED, order_id=None)], False),
+        ([numbered(3, OrderStatus.PENDING).replace(order_id=None)], False),
+    ],
+    ids=["none", "nothing heard of it", "its id", "that it is new", "its end", "another one"],
+)
+def test_an_order_of_which_nothing_was_heard_can_be_noted_anew_and_no_other(heard, there):
+    slot = fold(EMPTY, heard)
+    noted = noted_anew(slot, client_oid(1), 77)
+    if not there:
+        assert noted is None
+    else:
+        working = slot.working.replace(filled_ms=77, status_ms=77)
+        assert noted == slot.replace(working=working)
+        assert noted.working.time_ms == 77 != slot.working.time_ms
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "said"),
+    [
+        ({"order_id": None}, {"price": Decimal(1)}, "the update says BUY 3 at 1"),
+        ({}, {"price": Decimal(1), "order_id": None}, "the update says BUY 3 at 1"),
+        ({}, {"quantity": Decimal(7)}, "the update says BUY 7 at 50000"),
+        ({}, {"order_id": 9}, "the exchange's id is 1001, the update says 9"),
+    ],
+)
+def test_what_contradicts_an_order_is_named(known, told, said):
+    slot = fold(EMPTY, [NEW.replace(**known)])
+    with pytest.raises(OrderMismatchError, match=said):
+        apply_order_update(slot, NEW.replace(**told))
 
 
 def test_every_order_that_is_alive_is_remembered_however_many_there_are():

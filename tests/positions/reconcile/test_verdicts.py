@@ -8,10 +8,18 @@ import pytest
 
 from cowstate.positions.book.ledger import Entry, Ledger
 from cowstate.positions.exchange.promises import VenuePromises
-from cowstate.positions.reconcile.evidence import Evidence
-from cowstate.positions.reconcile.looks import PositionLook, TradesReading
+from cowstate.positions.reconcile.evidence import Era, Evidence
+from cowstate.positions.reconcile.looks import PositionLook, TradesReading, Window
+from cowstate.positions.reconcile.policy import ReconcilePolicy, Remedy
+from cowstate.positions.reconcile.possible import Possible
 from cowstate.positions.reconcile.standing import Overdue, Standing
-from cowstate.positions.reconcile.verdicts import Judgement, judge_looks
+from cowstate.positions.reconcile.verdicts import (
+    Judgement,
+    Verdict,
+    VerdictKind,
+    judge_looks,
+    verdict_of,
+)
 
 PROMISES = VenuePromises.exact(trades_lag_ms=2_000, clock_ms=10)
 STANDING = Standing(Decimal(5))
@@ -78,3 +86,59 @@ def test_a_fill_in_dispute_is_doubted_from_the_lag_before_the_look():
         standing = Standing(Decimal(5), overdue=(Overdue("a", 1, Decimal(3), 900),))
         found = judge([EARLY], 9_000, standing=standing, positions_lag_ms=lag)
         assert found.evidence.last.width == width
+
+
+# What is said of them
+
+FOUR = Possible.of([Decimal(4)])
+POLICY = ReconcilePolicy(looks=2, lasting_ms=1_000, fresh_ms=5_000)
+PROVEN = Evidence().after(FOUR, 1_000).after(FOUR, 2_000)
+
+
+def said(evidence: Evidence, now_ms: int = 2_000, fresh: bool = True) -> Verdict:
+    hundred = {"accounted": Decimal(100), "lot": Decimal(1)}
+    return verdict_of(evidence, now_ms=now_ms, fresh=fresh, policy=POLICY, **hundred)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_before_the_first_look_there_is_nothing_to_say(fresh):
+    found = said(Evidence(), fresh=fresh)
+    told = "nothing was judged yet"
+    assert found == Verdict(VerdictKind.SILENT, None, 0, Remedy.REPORT, told, False)
+    assert found.width is None
+
+
+@pytest.mark.parametrize("evidence", [PROVEN, Evidence().after(Possible.of([Decimal(0)]), 2_000)])
+def test_what_was_said_is_said_again_until_it_is_too_old_and_with_its_age(evidence):
+    now = said(evidence)
+    assert (now.age_ms, now.fresh, "ago" in now.why) == (0, True, False)
+    again = said(evidence, 2_000 + POLICY.fresh_ms, fresh=False)
+    assert (again.age_ms, again.fresh) == (5_000, False)
+    assert again.why.endswith("; that was 5000 ms ago")
+    assert again.remedy is Remedy.REPORT
+    late = said(evidence, 2_001 + POLICY.fresh_ms, fresh=False)
+    told = "the last look that could be judged came 5001 ms ago"
+    assert late == Verdict(VerdictKind.SILENT, evidence.possible, 5_001, Remedy.REPORT, told, False)
+    # A look that took long to come is a look all the same.
+    slow = said(evidence, 2_001 + POLICY.fresh_ms)
+    assert (slow.kind, slow.age_ms, slow.fresh) == (now.kind, 5_001, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "least", "told"),
+    [
+        (7, 4, "it differs by at least 4"),
+        (2, 2, "it differs by at least 2"),
+        (0, 4, "it differs by 4"),  # that it does differ is proven
+    ],
+)
+def test_what_may_be_so_as_well_is_among_what_is_said_but_not_that_all_is_well(before, least, told):
+    era = Era(Possible.of([Decimal(before)]), 900, 950)
+    unsettled = PROVEN.replace(eras=(era,), mixed=True, sized=Window(800, 1_000))
+    found = said(unsettled)
+    assert (found.kind, found.remedy) == (VerdictKind.DIVERGES, Remedy.REPORT)
+    assert found.possible.least == least
+    assert found.why == f"{told}; which answers are of before is not known yet"
+    # Where the answers come in their order, what was before is over.
+    ordered = said(unsettled.replace(mixed=False))
+    assert (ordered.kind, ordered.why) == (VerdictKind.CORRECT, "it differs by 4")
