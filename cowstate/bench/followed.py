@@ -44,8 +44,12 @@ def _opened(place: Place) -> Generator[Any]:
     with journal.open_store(
         place.where, name=place.name, key=str, record=Position, sync=sync
     ) as store:
-        store.replace_all({key: position(number) for number, key in enumerate(_KEYS)})
+        store.replace_all(_records())
         yield store
+
+
+def _records() -> dict[str, Position]:
+    return {key: position(number) for number, key in enumerate(_KEYS)}
 
 
 class _Other:
@@ -73,29 +77,37 @@ class _Other:
 @contextmanager
 def _others(place: Place, count: int) -> Generator[list[_Other]]:
     with ExitStack() as stack:
-        others = [_Other(place) for _ in range(count)]
-        for other in others:
-            stack.callback(other.close)
-        for other in others:
-            other.ask("until", 1)
-        yield others
+        yield _begun(place, count, stack)
+
+
+def _begun(place: Place, count: int, stack: ExitStack) -> list[_Other]:
+    others = [_Other(place) for _ in range(count)]
+    for other in others:
+        stack.callback(other.close)
+    for other in others:
+        other.ask("until", 1)
+    return others
 
 
 def _serve(where: str, name: str | None = None) -> None:
     """Follow, and answer what is asked until nobody asks any more."""
-    heard: list[tuple[int, int]] = []
     with journal.follow(where, name=name, key=str, record=Position) as seen:
-        seen.subscribe(lambda commit: heard.append((commit.version, perf_counter_ns())))
-        for line in sys.stdin:
-            what, number = line.split()
-            if what == "until":
-                seen.wait_for(version=int(float(number)))
-                answer: Any = [heard.pop(0) for _ in range(len(heard))]
-            else:
-                began = process_time()
-                Event().wait(float(number))
-                answer = (process_time() - began) / float(number)
-            print(json.dumps(answer), flush=True)
+        _answer(seen)
+
+
+def _answer(seen: journal.Follower[str, Position]) -> None:
+    heard: list[tuple[int, int]] = []
+    seen.subscribe(lambda commit: heard.append((commit.version, perf_counter_ns())))
+    for line in sys.stdin:
+        what, number = line.split()
+        if what == "until":
+            seen.wait_for(version=int(float(number)))
+            answer: Any = [heard.pop(0) for _ in range(len(heard))]
+        else:
+            began = process_time()
+            Event().wait(float(number))
+            answer = (process_time() - began) / float(number)
+        print(json.dumps(answer), flush=True)
 
 
 @cache
@@ -104,15 +116,21 @@ def _delays(kind: str, settings: Settings) -> tuple[float, ...]:
 
     By one clock for all processes, as that of `perf_counter` is on Linux, macOS and Windows.
     """
-    rng = random.Random(settings.seed)
     with _PLACES[kind]() as place, _opened(place) as store, _others(place, 1) as [other]:
-        returned = {}
-        for key, _ in zip(cycle(_KEYS), range(10 * settings.repeats), strict=False):
-            sleep(rng.uniform(0, _GAP))
-            version = store.update(key, more).version
-            returned[version] = perf_counter_ns()
-        heard = dict(other.ask("until", version))
+        returned = _returned(store, settings)
+        heard = dict(other.ask("until", max(returned)))
     return tuple((heard[version] - at) / 1e6 for version, at in returned.items())
+
+
+def _returned(store: Any, settings: Settings) -> dict[int, int]:
+    """When each of some writes had returned, by its version."""
+    rng = random.Random(settings.seed)
+    returned = {}
+    for key, _ in zip(cycle(_KEYS), range(10 * settings.repeats), strict=False):
+        sleep(rng.uniform(0, _GAP))
+        version = store.update(key, more).version
+        returned[version] = perf_counter_ns()
+    return returned
 
 
 @cache
@@ -121,23 +139,36 @@ def _idle(kind: str, settings: Settings) -> tuple[float, ...]:
     seconds = 0.1 if settings.quick else 3.0
     with _PLACES[kind]() as place, _opened(place), _others(place, 1) as [other]:
         other.ask("idle", seconds)  # it is not idle at once
-        return tuple(100 * other.ask("idle", seconds) for _ in range(settings.repeats))
+        return _used(other, seconds, settings.repeats)
+
+
+def _used(other: _Other, seconds: float, times: int) -> tuple[float, ...]:
+    return tuple(100 * other.ask("idle", seconds) for _ in range(times))
 
 
 @cache
 def _crowded(kind: str, settings: Settings) -> dict[int, tuple[float, ...]]:
     """How long an update takes, in nanoseconds, beside no follower and beside ten, by rounds."""
     with ExitStack() as stack:
-        stores = {}
-        for count in (0, 2 if settings.quick else _CROWD):
-            place = stack.enter_context(_PLACES[kind]())
-            stores[count] = stack.enter_context(_opened(place))
-            stack.enter_context(_others(place, count))
-        taken: dict[int, list[float]] = {count: [] for count in stores}
-        for _ in range(settings.repeats):
-            for count, store in stores.items():
-                taken[count].append(_one_update(store, max(settings.mixed_s, 0.02)))
-        return {count: tuple(samples) for count, samples in taken.items()}
+        return _rounds(_stores(kind, settings, stack), settings)
+
+
+def _stores(kind: str, settings: Settings, stack: ExitStack) -> dict[int, Any]:
+    """Some stores, by how many follow each."""
+    stores = {}
+    for count in (0, 2 if settings.quick else _CROWD):
+        place = stack.enter_context(_PLACES[kind]())
+        stores[count] = stack.enter_context(_opened(place))
+        stack.enter_context(_others(place, count))
+    return stores
+
+
+def _rounds(stores: dict[int, Any], settings: Settings) -> dict[int, tuple[float, ...]]:
+    taken: dict[int, list[float]] = {count: [] for count in stores}
+    for _ in range(settings.repeats):
+        for count, store in stores.items():
+            taken[count].append(_one_update(store, max(settings.mixed_s, 0.02)))
+    return {count: tuple(samples) for count, samples in taken.items()}
 
 
 def _one_update(store: Any, seconds: float) -> float:

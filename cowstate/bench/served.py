@@ -29,8 +29,12 @@ OURS, BARE = "cowstate on PostgreSQL", "bare psycopg"
 def filled(place: Place, size: int = _SIZE) -> Generator[Any]:
     """Open a store of so many records."""
     with journal.open_store(place.where, name=place.name, key=str, record=Position) as store:
-        store.replace_all({f"{number:07d}": position(number) for number in range(size)})
+        store.replace_all(_records(size))
         yield store
+
+
+def _records(size: int) -> dict[str, Position]:
+    return {f"{number:07d}": position(number) for number in range(size)}
 
 
 class BareLoop:
@@ -90,8 +94,8 @@ def bare_loop(place: Place) -> Generator[BareLoop]:
 
 @cache
 def _updates(url: str, settings: Settings) -> dict[str, tuple[float, ...]]:
+    turn = cycle(random.Random(settings.seed).sample([*_records(_SIZE)], _SIZE))
     with ExitStack() as stack:
-        turn = cycle(random.Random(settings.seed).sample([f"{n:07d}" for n in range(_SIZE)], _SIZE))
         store = stack.enter_context(filled(stack.enter_context(a_name_on(url))))
         loop = stack.enter_context(bare_loop(stack.enter_context(a_name_on(url))))
         names = {"update": store.update, "more": more, "loop": loop, "turn": turn}

@@ -25,7 +25,7 @@ SOON = 60.0
 
 NEEDED = ("initdb", "postgres", "pg_basebackup", "pg_ctl")
 
-ONCE = ["test_commands.py", "test_machine.py", "test_promotion.py"]
+ONCE = ["test_bench.py", "test_commands.py", "test_machine.py", "test_promotion.py", "test_soak.py"]
 """What a server does is the same whoever asks it, so two interpreters will do for these."""
 
 CONFIG = """

@@ -11,9 +11,7 @@ from cowstate.bench.measure import Settings
 from cowstate.bench.places import SERVER, a_name_on
 from cowstate.bench.reopening import more
 from cowstate.bench.served import BARE, OURS, bare_loop, filled, run_served, served_targets
-from tests.journal.postgres.servers import Cluster, needs_postgres, once
-
-pytestmark = [needs_postgres, once]
+from tests.journal.postgres.servers import Cluster
 
 QUICK = Settings.quickly(2)
 

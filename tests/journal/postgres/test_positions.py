@@ -11,10 +11,8 @@ import pytest
 
 from cowstate import ArgumentTypeError, ArgumentValueError, journal
 from cowstate.positions import Account, InventorySlot, PositionManager
-from tests.journal.postgres.servers import SOON, Cluster, expire, needs_postgres
+from tests.journal.postgres.servers import SOON, Cluster, expire
 from tests.positions.trading.managing import CONFIG, PRICE
-
-pytestmark = needs_postgres
 
 ArgumentError = (ArgumentTypeError, ArgumentValueError)
 

@@ -8,12 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.journal.postgres.judged import Change, Left, wrongs
-from tests.journal.postgres.servers import needs_postgres, once
 from tests.journal.postgres.soak import Options, soak
 
 
-@needs_postgres
-@once
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_everybody_was_told_is_what_is_there(seed: int) -> None:
     report = soak(Options(commits=400, seed=seed, writers=2))
