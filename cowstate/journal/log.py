@@ -56,17 +56,22 @@ class Standing(NamedTuple):
 
 
 class Log(Protocol):
-    """Rows of commits, in the order of their versions. One thread at a time.
+    """Rows of commits, in the order of their versions. One thread at a time."""
 
-    Attributes:
-        path: where it is, for errors.
-        epoch: the number by which this one may write.
-        took: how many seconds the last write took.
-    """
+    @property
+    def path(self) -> str:
+        """Where it is, for errors."""
+        raise NotImplementedError
 
-    path: str
-    epoch: int
-    took: float
+    @property
+    def epoch(self) -> int:
+        """The number by which this one may write."""
+        raise NotImplementedError
+
+    @property
+    def took(self) -> float:
+        """How many seconds the last write took."""
+        raise NotImplementedError
 
     def standing(self) -> Standing:
         """Return what it holds, but for the records."""
