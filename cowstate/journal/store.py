@@ -283,7 +283,11 @@ class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sea
             if not self.journal.closed:
                 self._journaling.flush()
         except CowstateError as error:
-            _log.error("at the end of the main thread: %s", error)
+            _log.error(
+                "at the end of the main thread: %s",
+                error,
+                extra={"cowstate_event": "journal_not_flushed", "cowstate_path": self._log.path},
+            )
         super()._end_waits()
 
     def _after_fork_in_child(self) -> None:

@@ -125,7 +125,10 @@ class Keeper(ABC, Generic[K, V]):
         try:
             stop()
         except Exception:
-            _log.exception("the source of a mirror raised when it was stopped")
+            _log.exception(
+                "the source of a mirror raised when it was stopped",
+                extra={"cowstate_event": "mirror_source_failed"},
+            )
 
     def __repr__(self) -> str:
         status = self.status()

@@ -372,7 +372,11 @@ class PositionManager(PositionReader):
             with self.store.transaction() as tx:
                 learn_in(tx, key, update, self._time_ms())
         except (OrderMismatchError, RetiredOrderError):
-            _log.debug("nothing is certain in %r", update)
+            _log.debug(
+                "nothing is certain in %r",
+                update,
+                extra={"cowstate_event": "order_update_uncertain"},
+            )
 
     def _answer_to(self, result: ActionResult) -> OrderUpdate:
         action = result.action
@@ -393,7 +397,11 @@ class PositionManager(PositionReader):
         try:
             self.store.update(action.slot, lambda slot: retract_cancel(slot, action.client_oid))
         except RecordNotFoundError:
-            _log.warning("%r is of a slot that does not exist", action)
+            _log.warning(
+                "%r is of a slot that does not exist",
+                action,
+                extra={"cowstate_event": "slot_unknown"},
+            )
 
 
 def _set_quantities(draft: Draft[str, InventorySlot], quantities: Mapping[str, Decimal]) -> None:
