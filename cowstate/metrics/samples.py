@@ -25,6 +25,9 @@ class Sample(NamedTuple):
         metric: which.
         value: the number.
         labels: the values of its labels, in the order of their names.
+
+    >>> Sample(metric_of("store.records"), 7.0, ("settings",)).metric.exposed
+    'cowstate_store_records'
     """
 
     metric: Metric

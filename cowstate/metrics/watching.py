@@ -191,6 +191,16 @@ class Metrics:
 
         Raises:
             ArgumentTypeError, ArgumentValueError: an argument makes no sense, or the name is taken.
+
+        >>> from decimal import Decimal
+        >>> from cowstate.positions import GridConfig, PaperExchange, PositionManager
+        >>> from cowstate.positions import Reconciler, VirtualClock
+        >>> grid = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 2, "grid")
+        >>> venue = PaperExchange(VirtualClock(), "BTCUSDT")
+        >>> metrics, reconciler = Metrics(), Reconciler(PositionManager(grid), venue)
+        >>> metrics.add_reconciler("BTCUSDT", reconciler)
+        >>> [each.value for each in metrics.read() if each.metric.name.endswith(".halted")]
+        [0.0]
         """
         from ..positions import Reconciler
         from .of_reconcilers import samples_of_reconciler
