@@ -159,6 +159,19 @@ def test_a_whole_collection_is_of_one_version_in_whichever_order_and_a_new_one_e
     assert seen == sorted(set(seen))
 
 
+def test_collections_of_two_threads_that_meet_are_each_of_one_version() -> None:
+    # As by an SDK that collects for each reader in its own thread, and holds no lock meanwhile.
+    counted, meter = Counted(), Other()
+    observe(counted.metrics, meter)
+    mine = versions(meter, NAMES[:1])
+    others: list[set[float]] = []
+    other = Thread(target=lambda: others.append(versions(meter, NAMES)))
+    other.start()
+    other.join()
+    mine |= versions(meter, NAMES[1:])
+    assert [mine, *others] == [{0}, {1}]
+
+
 @given(st.integers(0, 2))
 def test_one_that_was_cut_short_does_not_reach_into_the_next(asked: int) -> None:
     counted, meter = Counted(), Other()
