@@ -79,33 +79,44 @@ class _Reading(threading.local):
 
 
 class _Instruments:
-    """The instruments of one meter."""
+    """The instruments of one meter: of those of one name the one that was made whole observes."""
 
     def __init__(self, metrics: Metrics, meter: Meter) -> None:
         self._meter = meter
         self._reading = _Reading(metrics)
         self._made: dict[str, object] = {}
-        metrics.on_metric(self._make)
+        try:
+            metrics.on_metric(self._make)
+        except BaseException:
+            self._made.clear()  # who tries again makes them anew
+            raise
 
     def _make(self, metric: Metric) -> None:
         mark = object()
-        if self._made.setdefault(metric.name, mark) is not mark:
-            return  # told twice
         make = {
             "counter": self._meter.create_observable_counter,
             "amount": self._meter.create_observable_up_down_counter,
             "gauge": self._meter.create_observable_gauge,
         }[metric.kind]
-        make(
-            metric.name,
-            callbacks=[partial(_observed, self._reading, metric)],
-            unit=metric.unit,
-            description=metric.help,
-        )
+        try:
+            if self._made.setdefault(metric.name, mark) is not mark:
+                return  # told twice
+            make(
+                metric.name,
+                callbacks=[partial(self._observed, metric, mark)],
+                unit=metric.unit,
+                description=metric.help,
+            )
+        except BaseException:
+            # It may be there or not, and cannot be taken back; so it is silent, and made again.
+            if self._made.get(metric.name) is mark:
+                self._made.pop(metric.name)
+            raise
 
-
-def _observed(reading: _Reading, metric: Metric, _: CallbackOptions) -> Sequence[Observation]:
-    return [
-        Observation(sample.value, dict(zip(metric.labels, sample.labels, strict=True)))
-        for sample in reading.of(metric.name)
-    ]
+    def _observed(self, metric: Metric, mark: object, _: CallbackOptions) -> Sequence[Observation]:
+        if self._made.get(metric.name) is not mark:
+            return []
+        return [
+            Observation(sample.value, dict(zip(metric.labels, sample.labels, strict=True)))
+            for sample in self._reading.of(metric.name)
+        ]

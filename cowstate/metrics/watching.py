@@ -311,17 +311,23 @@ class Metrics:
     def on_metric(self, callback: Callable[[Metric], object]) -> None:
         """Have *callback* called for each metric: at once for those there are, later for others.
 
-        For what hands them on. It may be called more than once for one, and by any thread.
+        For what hands them on. It may be called more than once for one, and by any thread. If it
+        raises at once it is not called again.
 
         >>> seen = []
         >>> Metrics().on_metric(lambda metric: seen.append(metric.exposed))
         >>> "cowstate_store_records" in seen
         True
         """
-        # First, so that none is missed.
-        self._listeners[next(_numbers)] = callback
-        for metric in self.metrics():
-            callback(metric)
+        number = next(_numbers)
+        try:
+            # First, so that none is missed.
+            self._listeners[number] = callback
+            for metric in self.metrics():
+                callback(metric)
+        except BaseException:
+            self._listeners.pop(number, None)
+            raise
 
     def _tell(self, metric: Metric) -> None:
         for callback in list(self._listeners.values()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.metrics import CallbackOptions, NoOpMeter, Observation
+from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.export import Metric as Collected
@@ -20,6 +20,7 @@ from cowstate import ArgumentTypeError, Store
 from cowstate.metrics import Figure, Metrics
 from cowstate.metrics.opentelemetry import observe
 from cowstate.metrics.table import METRICS
+from tests.metrics.asked import Other
 from tests.metrics.watched import MOVING, Program
 
 
@@ -122,25 +123,6 @@ def test_readers_in_several_threads_each_get_one_version(
     assert [len(each) for each in found] == [1] * 20
 
 
-class Other(NoOpMeter):
-    """Another SDK's meter, as far as observable instruments go: it asks in any order."""
-
-    def __init__(self) -> None:
-        super().__init__("other")
-        self.callbacks: dict[str, Callable[[CallbackOptions], Iterable[Observation]]] = {}
-
-    def _keep(self, name: str, callbacks: Any, *_: Any, **__: Any) -> Any:
-        assert name not in self.callbacks, "made twice"
-        (self.callbacks[name],) = callbacks
-
-    create_observable_counter = _keep
-    create_observable_up_down_counter = _keep
-    create_observable_gauge = _keep
-
-    def ask(self, name: str) -> list[float]:
-        return [each.value for each in self.callbacks[name](CallbackOptions())]
-
-
 def versions(meter: Other, order: Sequence[str]) -> set[float]:
     return {value for name in order for value in meter.ask(name)}
 
@@ -205,6 +187,7 @@ def test_a_figure_that_is_added_later_gets_its_instrument_once(
     for name, store in zip("ab", stores, strict=True):
         metrics.add_store(name, store, figures=[Figure("test.later", len, "How many.")])
     assert meter.ask("test.later") == [1, 1]
+    assert len(meter.callbacks["test.later"]) == 1
     assert points(collected(readers[0])["test.later"]) == {("a",): 1, ("b",): 1}
 
 
