@@ -113,7 +113,10 @@ class _LoopGroup(Group[K, V]):
             self._called = False
             if not self.loop.is_closed():
                 raise
-            _log.warning("subscriptions end, for their event loop was closed")
+            _log.warning(
+                "subscriptions end, for their event loop was closed",
+                extra={"cowstate_event": "subscriptions_ended"},
+            )
             for member in [*list(self.members.all.values()), *list(self.beginners.values())]:
                 member.close()
         except BaseException:
@@ -297,7 +300,10 @@ class Delivery(Generic[K, V]):
             try:
                 more = (bool(group.members.all) and group.deliver(most, PATIENCE)) or more
             except BaseException:
-                _log.exception("a subscriber raised in the thread of its store")
+                _log.exception(
+                    "a subscriber raised in the thread of its store",
+                    extra={"cowstate_event": "subscriber_raised"},
+                )
                 more = True
         return more
 
@@ -327,7 +333,10 @@ class Delivery(Generic[K, V]):
                 try:
                     group.deliver(BOUND, PATIENCE)
                 except BaseException:
-                    _log.exception("a subscriber raised at the end of the main thread")
+                    _log.exception(
+                        "a subscriber raised at the end of the main thread",
+                        extra={"cowstate_event": "subscriber_raised"},
+                    )
 
     def after_fork_in_child(self) -> None:
         """Forget the thread and whoever was delivering: they are not in the child."""

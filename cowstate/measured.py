@@ -22,7 +22,7 @@ from .snapshot import Snapshot
 from .subscribers import Subscription
 from .transactions import Transaction
 
-__all__ = ["MeasuredCommitter", "MeasuredSubscription"]
+__all__ = ["MeasuredCommitter", "MeasuredSubscription", "caller"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -50,8 +50,8 @@ class _Timed(Generic[R]):
         finally:
             # Still under the lock, so nobody else notes meanwhile.
             ended = figures.clock()
-            figures.waits.note(began - self._asked, _caller)
-            figures.holds.note(ended - began, _caller)
+            figures.waits.note(began - self._asked, caller)
+            figures.holds.note(ended - began, caller)
 
 
 class MeasuredCommitter(Committer[K, V], Generic[K, V]):
@@ -152,5 +152,6 @@ def _run(figures: Figures, run: Callable[..., R], work: Callable[[Any, Any], R],
         raise
 
 
-def _caller() -> str:
+def caller() -> str:
+    """Return the line outside of this package that called, and its thread, in words."""
     return f"{place_of(sys._getframe(), _PACKAGE)} by {thread_named(get_ident())}"

@@ -74,6 +74,8 @@ class Measures(Record):
         conflicts: how many commits of drafts conflicted, and comparisons found something else.
         refused: ``(error, how many writes)`` for each other error of this package's that a write
             ended with; ``"other"`` for what the user's functions raised.
+        syncs: how long writes to the file took, each of what had come since the one before; who
+            is the line that called the write that made it. None for a store without a journal.
 
     >>> from cowstate import Measures, Meter, Store
     >>> isinstance(Store(meter=Meter()).statistics().measured, Measures)
@@ -86,6 +88,7 @@ class Measures(Record):
     callbacks: Timing
     conflicts: int
     refused: tuple[tuple[str, int], ...]
+    syncs: Timing | None = None
 
 
 class Stopwatch:
@@ -126,9 +129,10 @@ class Figures:
         callbacks: the calls of subscribers, by who makes them.
         conflicts: how many drafts and comparisons found something else.
         refused: how many writes failed for which other reason.
+        syncs: writes to a file, by who has the turn; None where there is none.
     """
 
-    __slots__ = ("blocks", "callbacks", "clock", "conflicts", "holds", "refused", "waits")
+    __slots__ = ("blocks", "callbacks", "clock", "conflicts", "holds", "refused", "syncs", "waits")
 
     def __init__(self, meter: Meter) -> None:
         self.clock = meter.clock
@@ -138,6 +142,7 @@ class Figures:
         self.callbacks = {by: Stopwatch() for by in ("writer", "thread", "loop")}
         self.conflicts = 0
         self.refused: dict[str, int] = {}
+        self.syncs: Stopwatch | None = None
 
     def callbacks_by(self, via: object) -> Stopwatch:
         """Return what the calls are noted in that *via* makes, as `Store.subscribe` takes it."""
@@ -161,6 +166,7 @@ class Figures:
             _timing(list(self.callbacks.values())),
             self.conflicts,
             tuple(sorted(self.refused.copy().items())),
+            None if self.syncs is None else _timing([self.syncs]),
         )
 
 

@@ -24,7 +24,7 @@ from .schema import Schema
 from .showing import shown
 from .slips import NotAMapping, Sealed, ensure_flag, ensure_function
 from .snapshot import Snapshot
-from .statistics import Statistics
+from .statistics import Statistics, statistics_of
 from .subscribers import OnError, Subscription
 from .timeline import Pin, Timeline
 from .waiters import Waiters
@@ -81,8 +81,15 @@ class ReadStore(Sealed, NotAMapping, WithMeta, Generic[K, V, M], sealed=True):
         """
         return self._timeline.current
 
-    def statistics(self) -> Statistics:
-        """Return figures of the current version and of what serves it. Costs O(retained).
+    def statistics(self, snapshot: Snapshot[K, V, M] | None = None) -> Statistics:
+        """Return figures of one version and of what serves it. Costs O(retained).
+
+        Args:
+            snapshot: of which version; None for the current one. Who reads figures of a snapshot,
+                too, gives that: between two calls others write.
+
+        Raises:
+            ForeignSnapshotError: it is a snapshot of another store.
 
         >>> from cowstate import Store
         >>> store = Store({"a": 1})
@@ -90,30 +97,12 @@ class ReadStore(Sealed, NotAMapping, WithMeta, Generic[K, V, M], sealed=True):
         >>> figures = store.statistics()
         >>> figures.version, figures.records, figures.retained
         (1, 2, 1)
+        >>> store.statistics(commit.before).records
+        1
         """
-        current, timeline, delivery = self._timeline.current, self._timeline, self._delivery
-        figures = self._figures
-        oldest = timeline.oldest()
-        reserved = self._lock.holder()
-        return Statistics(
-            version=current.version,
-            records=len(current),
-            map=self._schema.kind.name_of(current._map),
-            index_entries=tuple(
-                (name, len(current._indexes[place]))
-                for name, place in current._lineage.derivation.index_positions.items()
-            ),
-            oldest=oldest,
-            retained=current.version - oldest,
-            retained_bytes=timeline.bytes_retained(oldest, figures is not None),
-            pinned=tuple((pin.version, pin.why) for pin in timeline.pinned()),
-            subscriptions=sum(not s.closed for s in list(delivery.all.values())),
-            undelivered=delivery.undelivered(),
-            waiting=len(self._waiters),
-            open_transaction=None if reserved is None else str(reserved),
-            diff_scans=self._schema.origin.scans,
-            measured=None if figures is None else figures.told(),
-        )
+        of = self._timeline.current if snapshot is None else self._own(snapshot)
+        serving = self._timeline, self._delivery, self._waiters, self._lock
+        return statistics_of(of, self._schema, *serving, self._figures)
 
     # Following
 

@@ -211,7 +211,12 @@ class Subscription(Scoped, WithMeta, Generic[K, V, M]):
             self._seen = snapshot.version
             tell(lagged)
         except Exception as error:
-            _log.error("on_lagged of a subscriber failed at %r", snapshot, exc_info=error)
+            _log.error(
+                "on_lagged of a subscriber failed at %r",
+                snapshot,
+                exc_info=error,
+                extra={"cowstate_event": "subscriber_handler_failed"},
+            )
         except BaseException as error:
             return error
         return None
@@ -220,7 +225,7 @@ class Subscription(Scoped, WithMeta, Generic[K, V, M]):
         commit = _living(self.group()).timeline.ring.get(lagged.snapshot.version)
         error = LaggedError(*lagged)
         if commit is None:
-            _log.error("%s", error)
+            _log.error("%s", error, extra={"cowstate_event": "subscriber_lagged"})
         else:
             self._failed(error, commit)
 
@@ -233,9 +238,18 @@ class Subscription(Scoped, WithMeta, Generic[K, V, M]):
             try:
                 self._on_error(error, commit)
             except Exception:
-                _log.exception("the error handler of a subscriber failed at %r", commit)
+                _log.exception(
+                    "the error handler of a subscriber failed at %r",
+                    commit,
+                    extra={"cowstate_event": "subscriber_handler_failed"},
+                )
             return
-        _log.error("a subscriber failed at %r", commit, exc_info=error)
+        _log.error(
+            "a subscriber failed at %r",
+            commit,
+            exc_info=error,
+            extra={"cowstate_event": "subscriber_failed"},
+        )
         if self._stops:
             self.close()
 

@@ -252,8 +252,9 @@ class Timeline(Generic[K, V]):
         if self._bounds.bytes is None:
             if not ask:
                 return None
-            commits = self.ring.span(oldest, self.current.version) or ()
-            return sum(map(self._size_of, commits))
+            # Each by itself: writers come in between, and a full ring has then passed the first.
+            commits = map(self.ring.get, range(oldest + 1, self.current.version + 1))
+            return sum(self._size_of(commit) for commit in commits if commit is not None)
         return self._sum(self.current.version) - self._sum(self._expired)
 
     def _superseded(self, version: int, current: Snapshot[K, V]) -> Commit[K, V] | None:
@@ -287,9 +288,10 @@ class Timeline(Generic[K, V]):
                 return pin.snapshot
         raise CompactedError(version, self.oldest())
 
-    def oldest(self) -> int:
-        """Return the oldest version from which on all are retained. Costs O(retained)."""
-        current = self.current
+    def oldest(self, current: Snapshot[K, V] | None = None) -> int:
+        """Return the oldest version from which on all up to *current* are. Costs O(retained)."""
+        if current is None:
+            current = self.current
         version = current.version
         while version > 0 and self._superseded(version - 1, current) is not None:
             version -= 1

@@ -219,7 +219,12 @@ class WriteLock(OwnedLock):
                 raise LockTimeoutError(self._who(reserved), waited)
             if timeout is None and waited > WORRY and not worried:
                 worried = True
-                _log.warning("a write has waited %.0f s for %s", waited, self._who(reserved))
+                _log.warning(
+                    "a write has waited %.0f s for %s",
+                    waited,
+                    self._who(reserved),
+                    extra={"cowstate_event": "write_waits", "cowstate_seconds": waited},
+                )
             if reserved is not None:
                 waiter.sleep(monotonic() + left)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import cowstate
-from cowstate import CowstateError, aio, mirror, testing
+from cowstate import CowstateError, aio, metrics, mirror, testing
 from cowstate.testing import schedules, tasks
 from tests.pages import PAGES, blocks_of, failures_of, modules, run_page
 from tests.within import WITHIN
@@ -121,6 +121,7 @@ ENTRIES = [getattr(cowstate, name) for name in CALLABLE] + [
     *(tasks.explore_tasks, tasks.replay_tasks, tasks.TaskSchedule),
     *(mirror.Mirror, mirror.AsyncMirror, mirror.MirrorStatus, mirror.jittered),
     *(mirror.PollingSource, mirror.FileSource, mirror.Listed, mirror.Changes, mirror.Pause),
+    *(metrics.Metrics, metrics.Figure, metrics.Metric, metrics.Sample),
     *(each for name in testing.__all__ if is_called(each := getattr(testing, name))),
 ]
 

@@ -20,6 +20,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["bench"],
+    ["metrics"],
     ["positions", "testing"],
     ["mirror"],
     ["aio", "journal"],

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import cowstate
+import cowstate.metrics
 import cowstate.mirror
 import cowstate.positions
 import cowstate.testing
@@ -100,7 +101,7 @@ def test_the_store_is_no_thread_and_no_condition() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *(cowstate, aio, cowstate.mirror, cowstate.positions),
+        *(cowstate, aio, cowstate.metrics, cowstate.mirror, cowstate.positions),
         *(cowstate.testing, cowstate.testing.schedules, cowstate.testing.tasks),
     ],
     ids=lambda m: m.__name__,

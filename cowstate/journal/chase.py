@@ -209,20 +209,35 @@ class Chase(Generic[K, V]):
             if self.version < commit.version:
                 raise  # it was struck, and must not go on with what comes after that
             # A subscriber's: there is no writer here whom it could reach.
-            _log.exception("a subscriber raised in the thread of a follower")
+            _log.exception(
+                "a subscriber raised in the thread of a follower",
+                extra={"cowstate_event": "subscriber_raised"},
+            )
 
     # When it fails.
 
     def _failed(self, error: Exception) -> None:
         if self.tail.passes(error):
             if self.trouble is None:
-                _log.warning("%s cannot be read for now: %s", self.tail.path, error)
+                _log.warning(
+                    "%s cannot be read for now: %s",
+                    self.tail.path,
+                    error,
+                    extra={
+                        "cowstate_event": "follower_failing",
+                        "cowstate_path": self.tail.path,
+                    },
+                )
             self.trouble = error
             return
         lost = self._lost(error)
         if lost is not error:
             lost.__cause__ = error
-        _log.error("a follower ends: %s", lost)
+        _log.error(
+            "a follower ends: %s",
+            lost,
+            extra={"cowstate_event": "follower_ended", "cowstate_path": self.tail.path},
+        )
         self.end(partial(copy, lost))
 
     def _lost(self, error: Exception) -> CowstateError:

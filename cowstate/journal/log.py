@@ -57,23 +57,37 @@ class Standing(NamedTuple):
 
 
 class Log(Protocol):
-    """Rows of commits, in the order of their versions. One thread at a time.
+    """Rows of commits, in the order of their versions. One thread at a time."""
 
-    Attributes:
-        path: where it is, for errors.
-        epoch: the number by which this one may write.
-        took: how many seconds the last write took.
-        form: how values are encoded.
-        schema: the number of the schema of the records.
-        longest_key: how many bytes an encoded key may be.
-    """
+    @property
+    def path(self) -> str:
+        """Where it is, for errors."""
+        raise NotImplementedError
 
-    path: str
-    longest_key: int
-    epoch: int
-    took: float
-    form: Form
-    schema: int
+    @property
+    def epoch(self) -> int:
+        """The number by which this one may write."""
+        raise NotImplementedError
+
+    @property
+    def took(self) -> float:
+        """How many seconds the last write took."""
+        raise NotImplementedError
+
+    @property
+    def form(self) -> Form:
+        """How values are encoded."""
+        raise NotImplementedError
+
+    @property
+    def schema(self) -> int:
+        """The number of the schema of the records."""
+        raise NotImplementedError
+
+    @property
+    def longest_key(self) -> int:
+        """How many bytes an encoded key may be."""
+        raise NotImplementedError
 
     def standing(self) -> Standing:
         """Return what it holds, but for the records."""

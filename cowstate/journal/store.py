@@ -29,6 +29,7 @@ from .errors import JournalError, JournalFileError, UnknownOutcomeError
 from .history import Past
 from .log import Log
 from .logged import LoggedStore
+from .timed import TimedLog
 
 __all__ = ["Journal", "JournaledStore", "Sync"]
 
@@ -227,7 +228,8 @@ class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sea
         self.journal = Journal(log, sync, self._journaling, self._past)
 
     def _new_committer(self, figures: Figures | None, *parts: Any) -> Committer[K, V]:
-        self._journaling = self._of_kind(figures, *parts, self._log, self._encoder)
+        log = self._log if figures is None else TimedLog(self._log, figures)
+        self._journaling = self._of_kind(figures, *parts, log, self._encoder)
         return self._journaling
 
     def _of_kind(self, figures: Figures | None, *parts: Any) -> AnyCommitter[K, V]:
@@ -281,7 +283,11 @@ class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sea
             if not self.journal.closed:
                 self._journaling.flush()
         except CowstateError as error:
-            _log.error("at the end of the main thread: %s", error)
+            _log.error(
+                "at the end of the main thread: %s",
+                error,
+                extra={"cowstate_event": "journal_not_flushed", "cowstate_path": self._log.path},
+            )
         super()._end_waits()
 
     def _after_fork_in_child(self) -> None:

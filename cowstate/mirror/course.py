@@ -203,7 +203,11 @@ class Course(Generic[K, V]):
         try:
             return _finite(self._backoff(failures), 1.0)
         except Exception as error:  # as 0.5 * 2**n does, after a thousand failures
-            _log.warning("a backoff raised; the mirror waits for a second: %s", in_words(error))
+            _log.warning(
+                "a backoff raised; the mirror waits for a second: %s",
+                in_words(error),
+                extra={"cowstate_event": "mirror_backoff_failed"},
+            )
             return 1.0
 
     def _note(self, error: Exception, failures: int) -> None:
@@ -218,7 +222,16 @@ class Course(Generic[K, V]):
             lost_since=self._clock() if lost is None else lost,
         )
         level = logging.WARNING if failures == 1 else logging.DEBUG
-        _log.log(level, "a mirror could not go on; it tries again: %s", in_words(error))
+        _log.log(
+            level,
+            "a mirror could not go on; it tries again: %s",
+            in_words(error),
+            extra={
+                "cowstate_event": "mirror_failed",
+                "cowstate_error": kind,
+                "cowstate_failures": failures,
+            },
+        )
 
     def _well(self) -> None:
         if self.status.failures or self.status.lost_since is not None:

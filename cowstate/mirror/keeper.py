@@ -34,6 +34,9 @@ class Keeper(ABC, Generic[K, V]):
     Args:
         store, source, owns, resync, backoff, rewind, clock: as of `Mirror`.
         for_task: whether the source may be one that is awaited.
+
+    Attributes:
+        clock: the seconds in which its status tells of moments.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Keeper(ABC, Generic[K, V]):
         if resync is not None:
             resync = checked_seconds("resync", resync, above_zero=True)
         ensure_function(clock, "clock is a function that returns seconds")
+        self.clock = clock
         rewind = checked_seconds("rewind", rewind)
         self._course: Course[K, V] = Course(resync, rewind, backoff_of(backoff), clock)
         self._over = False
@@ -121,7 +125,10 @@ class Keeper(ABC, Generic[K, V]):
         try:
             stop()
         except Exception:
-            _log.exception("the source of a mirror raised when it was stopped")
+            _log.exception(
+                "the source of a mirror raised when it was stopped",
+                extra={"cowstate_event": "mirror_source_failed"},
+            )
 
     def __repr__(self) -> str:
         status = self.status()

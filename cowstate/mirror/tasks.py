@@ -209,7 +209,11 @@ class AsyncMirror(Keeper[K, V]):
         release(self._store, self)
         self._settled.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a mirror has ended: %s", in_words(error))
+            _log.error(
+                "a mirror has ended: %s",
+                in_words(error),
+                extra={"cowstate_event": "mirror_ended"},
+            )
 
     async def _live(self) -> None:
         try:
@@ -289,7 +293,10 @@ class AsyncMirror(Keeper[K, V]):
         try:
             await self._let_go()
         except Exception:
-            _log.exception("the watch of a mirror raised when it was closed")
+            _log.exception(
+                "the watch of a mirror raised when it was closed",
+                extra={"cowstate_event": "mirror_source_failed"},
+            )
 
 
 async def worked(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -326,7 +326,10 @@ class Mirror(Keeper[K, V]):
         try:
             self._let_go()
         except Exception:
-            _log.exception("the watch of a mirror raised when it was closed")
+            _log.exception(
+                "the watch of a mirror raised when it was closed",
+                extra={"cowstate_event": "mirror_source_failed"},
+            )
 
     # What happens to the process; see `cowstate.process`.
 

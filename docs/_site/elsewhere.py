@@ -68,6 +68,8 @@ class _Sources(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         for node in list(self.document.findall(addnodes.download_reference)):
+            if not node["reftarget"].endswith(".py"):
+                continue  # a file of the pages, such as a dashboard, to be downloaded
             here = Path(self.env.doc2path(self.env.docname)).parent
             path = Path(os.path.normpath(here / node["reftarget"]))
             module = path.relative_to(Path(self.env.srcdir).resolve().parent).with_suffix("")

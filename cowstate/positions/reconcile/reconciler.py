@@ -280,7 +280,10 @@ class Reconciler:
             try:
                 self.reconcile()
             except Exception as error:
-                _log.exception("a reconcile pass failed; the next one comes in its turn")
+                _log.exception(
+                    "a reconcile pass failed; the next one comes in its turn",
+                    extra={"cowstate_event": "pass_failed", "cowstate_symbol": self._symbol},
+                )
                 self._telling.run(self._tell_failure, error)
             self._wait(self._wake, self._interval_s)
             self._wake.clear()

@@ -216,7 +216,12 @@ class PassRunner:
     def _act(self, plan: PassPlan) -> list[Correction]:
         made: list[Correction] = []
         if plan.correction is not None and not self._policy.dry_run:
-            _log.warning("what is held of %s is corrected by %s", self._symbol, plan.correction)
+            _log.warning(
+                "what is held of %s is corrected by %s",
+                self._symbol,
+                plan.correction,
+                extra={"cowstate_event": "position_corrected", "cowstate_symbol": self._symbol},
+            )
         if plan.halt is not None:
             made += self._break(plan)
         elif plan.closes is not None:
@@ -224,7 +229,11 @@ class PassRunner:
         for update in plan.facts.cancel:
             made += self._cancel(update)
         for update in plan.facts.foreign:
-            _log.info("the exchange lists an order that is not ours: %r", update)
+            _log.info(
+                "the exchange lists an order that is not ours: %r",
+                update,
+                extra={"cowstate_event": "foreign_order", "cowstate_symbol": self._symbol},
+            )
         return made
 
     def _break(self, plan: PassPlan) -> list[Correction]:
@@ -241,7 +250,12 @@ class PassRunner:
             proof_closes=halt.proof_closes,
         ):
             return []
-        _log.error("circuit breaker of %s opened: %s", self._symbol, halt.why)
+        _log.error(
+            "circuit breaker of %s opened: %s",
+            self._symbol,
+            halt.why,
+            extra={"cowstate_event": "breaker_opened", "cowstate_symbol": self._symbol},
+        )
         return made
 
     def _close(self, reason: str) -> list[Correction]:
@@ -252,7 +266,11 @@ class PassRunner:
                 closed = False  # opened anew meanwhile, for another reason
             if not closed:
                 return []
-            _log.warning("circuit breaker of %s closed: both sides agree", self._symbol)
+            _log.warning(
+                "circuit breaker of %s closed: both sides agree",
+                self._symbol,
+                extra={"cowstate_event": "breaker_closed", "cowstate_symbol": self._symbol},
+            )
         return [Correction(CorrectionKind.CLOSED, self._symbol, "both sides are proven to agree")]
 
     def _cancel(self, update: OrderUpdate) -> list[Correction]:
@@ -267,7 +285,12 @@ class PassRunner:
         try:
             answer = self._exchange.cancel_order(update.order_id, self._symbol)
         except ExchangeError as error:
-            _log.warning("%r was to be cancelled: %s", update, error)
+            _log.warning(
+                "%r was to be cancelled: %s",
+                update,
+                error,
+                extra={"cowstate_event": "cancel_failed", "cowstate_symbol": self._symbol},
+            )
             return []
         self._manager.on_order_update(answer.replace(client_oid=update.client_oid))
         return made

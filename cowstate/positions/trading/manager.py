@@ -390,13 +390,21 @@ class PositionManager(PositionReader):
             with self.store.transaction() as tx:
                 learn_in(tx, key, update, self._time_ms())
         except (OrderMismatchError, RetiredOrderError):
-            _log.debug("nothing is certain in %r", update)
+            _log.debug(
+                "nothing is certain in %r",
+                update,
+                extra={"cowstate_event": "order_update_uncertain"},
+            )
 
     def _retract(self, action: OrderAction) -> None:
         try:
             self.store.update(action.slot, lambda slot: retract_cancel(slot, action.client_oid))
         except RecordNotFoundError:
-            _log.warning("%r is of a slot that does not exist", action)
+            _log.warning(
+                "%r is of a slot that does not exist",
+                action,
+                extra={"cowstate_event": "slot_unknown"},
+            )
 
 
 def _set_quantities(draft: Draft[str, InventorySlot], quantities: Mapping[str, Decimal]) -> None:

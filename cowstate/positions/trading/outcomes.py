@@ -47,7 +47,14 @@ class OutcomeCounts:
         self._guard.run(self._add, outcome)
         # Whoever trades by hand in the same account is no reason for a warning at each event.
         level = logging.DEBUG if outcome is UpdateOutcome.FOREIGN else logging.WARNING
-        _log.log(level, "%s order update: %s: %r", outcome.value, why, update)
+        _log.log(
+            level,
+            "%s order update: %s: %r",
+            outcome.value,
+            why,
+            update,
+            extra={"cowstate_event": "order_update", "cowstate_outcome": outcome.value},
+        )
         return outcome
 
     def so_far(self) -> dict[UpdateOutcome, int]:

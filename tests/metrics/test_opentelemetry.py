@@ -1,0 +1,213 @@
+"""One reading for each collection, whoever collects: the SDK, two readers, threads, cut short."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.metrics import NoOpMeter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import Metric as Collected
+
+from cowstate import ArgumentTypeError, Store
+from cowstate.metrics import Figure, Metrics
+from cowstate.metrics.opentelemetry import observe
+from cowstate.metrics.table import METRICS
+from tests.metrics.asked import Other
+from tests.metrics.watched import MOVING, Program
+
+
+def collected(reader: InMemoryMetricReader) -> dict[str, Collected]:
+    data = reader.get_metrics_data()
+    if data is None:
+        return {}
+    return {
+        metric.name: metric
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+
+
+def points(metric: Collected) -> dict[tuple[Any, ...], float]:
+    return {
+        tuple(point.attributes.values()): point.value  # type: ignore[union-attr]
+        for point in metric.data.data_points
+    }
+
+
+@pytest.fixture
+def readers() -> list[InMemoryMetricReader]:
+    return [InMemoryMetricReader(), InMemoryMetricReader()]
+
+
+class Counted:
+    """A store that counts the readings, and is written to in each of them."""
+
+    def __init__(self) -> None:
+        self.store: Store[str, int] = Store({"n": 0})
+        self.readings = 0
+        self.metrics = Metrics()
+        figures = [
+            Figure("test.readings", self.read, "How many readings there were."),
+            Figure("test.version", lambda now: now.version, "Of the snapshot."),
+            Figure("test.n", lambda now: now["n"], "The number, which is the version, too."),
+        ]
+        self.metrics.add_store("s", self.store, figures=figures)
+
+    def read(self, now: Any) -> int:
+        self.store.update("n", lambda n: n + 1)
+        self.readings += 1
+        return self.readings
+
+
+NAMES = ("test.version", "test.n", "cowstate.store.commits")
+
+
+def test_a_collection_by_the_sdk_is_what_one_reading_tells(
+    tmp_path: Path, readers: list[InMemoryMetricReader]
+) -> None:
+    reader = readers[0]
+    with Program(tmp_path / "kept.db") as program:
+        observe(program.metrics, MeterProvider([reader]).get_meter("test"))
+        program.live()
+        program.lost.close()
+        got = collected(reader)
+        told = program.metrics.read()
+    for sample in told:
+        if sample.metric.exposed not in MOVING:
+            assert points(got[sample.metric.name])[sample.labels] == sample.value
+    assert set(got) == {sample.metric.name for sample in told}
+    for metric in METRICS.values():
+        assert got[metric.name].unit == metric.unit
+        assert got[metric.name].description == metric.help
+        assert getattr(got[metric.name].data, "is_monotonic", False) == (metric.kind == "counter")
+
+
+def test_each_collection_of_each_reader_is_of_one_reading(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    counted = Counted()
+    observe(counted.metrics, MeterProvider(readers).get_meter("test"))
+    for n, reader in enumerate([readers[0], readers[1], readers[1], readers[0]]):
+        got = collected(reader)
+        assert counted.readings == n + 1
+        assert [*points(got["test.readings"]).values()] == [n + 1]
+        assert {value for name in NAMES for value in points(got[name]).values()} == {n}
+
+
+def test_readers_in_several_threads_each_get_one_version(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    counted = Counted()
+    observe(counted.metrics, MeterProvider(readers).get_meter("test"))
+    found: list[set[float]] = []
+
+    def collect(reader: InMemoryMetricReader) -> None:
+        for _ in range(10):
+            got = collected(reader)
+            found.append({value for name in NAMES for value in points(got[name]).values()})
+
+    threads = [Thread(target=collect, args=(reader,)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(each) for each in found] == [1] * 20
+
+
+def versions(meter: Other, order: Sequence[str]) -> set[float]:
+    return {value for name in order for value in meter.ask(name)}
+
+
+@given(st.lists(st.permutations(NAMES), max_size=6))
+def test_a_whole_collection_is_of_one_version_in_whichever_order_and_a_new_one_each_time(
+    collections: list[Sequence[str]],
+) -> None:
+    counted, meter = Counted(), Other()
+    observe(counted.metrics, meter)
+    seen: list[float] = []
+    for order in collections:
+        found = versions(meter, order)
+        assert len(found) == 1
+        seen += found
+    assert seen == sorted(set(seen))
+
+
+def test_collections_of_two_threads_that_meet_are_each_of_one_version() -> None:
+    # As by an SDK that collects for each reader in its own thread, and holds no lock meanwhile.
+    counted, meter = Counted(), Other()
+    observe(counted.metrics, meter)
+    mine = versions(meter, NAMES[:1])
+    others: list[set[float]] = []
+    other = Thread(target=lambda: others.append(versions(meter, NAMES)))
+    other.start()
+    other.join()
+    mine |= versions(meter, NAMES[1:])
+    assert [mine, *others] == [{0}, {1}]
+
+
+@given(st.integers(0, 2))
+def test_one_that_was_cut_short_does_not_reach_into_the_next(asked: int) -> None:
+    counted, meter = Counted(), Other()
+    observe(counted.metrics, meter)
+    assert versions(meter, NAMES) == {0}
+    for name in NAMES[:asked]:
+        meter.ask(name)
+    before = counted.readings
+    assert len(versions(meter, NAMES)) == 1
+    assert counted.readings == before + 1
+
+
+def test_what_is_gone_is_gone_from_the_next_collection(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    metrics, store = Metrics(), Store({"a": 1})
+    metrics.add_store("s", store)
+    observe(metrics, MeterProvider(readers[:1]).get_meter("test"))
+    assert "cowstate.store.records" in collected(readers[0])
+    del store
+    gc.collect()
+    assert "cowstate.store.records" not in collected(readers[0])
+
+
+def test_a_figure_that_is_added_later_gets_its_instrument_once(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    metrics, meter, stores = Metrics(), Other(), [Store({"a": 1}), Store({"a": 1})]
+    observe(metrics, meter)
+    observe(metrics, MeterProvider(readers[:1]).get_meter("test"))
+    for name, store in zip("ab", stores, strict=True):
+        metrics.add_store(name, store, figures=[Figure("test.later", len, "How many.")])
+    assert meter.ask("test.later") == [1, 1]
+    assert len(meter.callbacks["test.later"]) == 1
+    assert points(collected(readers[0])["test.later"]) == {("a",): 1, ("b",): 1}
+
+
+def test_what_fails_is_missing_alone(readers: list[InMemoryMetricReader]) -> None:
+    metrics, store = Metrics(), Store({"a": 1})
+    metrics.add_store("s", store, figures=[Figure("test.broken", lambda now: 1 / 0, "X.")])
+    observe(metrics, MeterProvider(readers[:1]).get_meter("test"))
+    got = collected(readers[0])
+    assert "test.broken" not in got
+    assert points(got["cowstate.store.records"]) == {("s",): 1}
+
+
+@pytest.mark.parametrize("wrong", [(Store(), None), (Metrics(), Store())])
+def test_something_else_is_refused(wrong: tuple[Any, Any]) -> None:
+    with pytest.raises(ArgumentTypeError, match="observe takes"):
+        observe(*wrong)
+
+
+def test_the_api_alone_will_do() -> None:
+    metrics, store = Metrics(), Store({"a": 1})
+    metrics.add_store("s", store)
+    observe(metrics)
+    observe(metrics, NoOpMeter("test"))
