@@ -12,7 +12,7 @@ import msgspec
 from .reading import Reader, as_text
 from .tail import Tail
 
-__all__ = ["Look", "drawn", "looks"]
+__all__ = ["EXACTLY", "Look", "amount_in", "drawn", "looks"]
 
 
 MOST: Final = 1_000
@@ -108,10 +108,15 @@ def _look(reader: Reader, fields: Sequence[str], rate: float, now: float) -> Loo
 def _add(totals: dict[str, Decimal], record: Any) -> None:
     if isinstance(record, dict):
         for name, total in totals.items():
-            totals[name] = EXACTLY.add(total, _number(record.get(name)))
+            totals[name] = EXACTLY.add(total, amount_in(record.get(name)))
 
 
-def _number(value: Any) -> Decimal:
+def amount_in(value: Any) -> Decimal:
+    """Return the number that a field holds; 0 for what is none, or is too long to be added up.
+
+    >>> amount_in("0.10"), amount_in(True), amount_in([1])
+    (Decimal('0.10'), Decimal('0'), Decimal('0'))
+    """
     if isinstance(value, bool):
         return Decimal(0)
     try:

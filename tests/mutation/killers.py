@@ -10,6 +10,7 @@ SUBSCRIBERS = ["test_subscribers", "test_subscribers_raise"]
 LINEARIZABILITY = ["testing/test_linearizability", "testing/test_linearizability_report"]
 CODECS = ["test_codec", "test_codec_commits", "test_codec_values", "test_codec_input"]
 FOLLOWER = ["journal/test_follower", "journal/test_follower_ends"]
+WEB = ["web/test_serving_pages", "web/test_many_browsers"]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
@@ -93,6 +94,7 @@ NEAR = {
         "journal/test_looking",
         "journal/test_history",
         "journal/test_refused_files",
+        "web/test_seen",
     ],
     "cowstate/journal/sqlite.py": [
         *JOURNAL,
@@ -180,6 +182,17 @@ NEAR = {
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
         *("test_reservation", "test_rings"),
     ],
+    "cowstate/web/app.py": [*WEB, "web/test_guarding"],
+    "cowstate/web/command.py": WEB,
+    "cowstate/web/errors.py": ["test_errors", *WEB],
+    "cowstate/web/guarding.py": ["web/test_guarding", *WEB],
+    "cowstate/web/messages.py": ["web/test_messages", "web/test_trader"],
+    "cowstate/web/seen.py": ["web/test_seen"],
+    "cowstate/web/server.py": WEB,
+    "cowstate/web/sums.py": ["web/test_seen"],
+    "cowstate/web/texts.py": ["web/test_messages", "web/test_seen"],
+    "cowstate/web/trader.py": ["web/test_trader"],
+    "cowstate/web/watcher.py": ["web/test_messages", *WEB],
     **{
         f"cowstate/mirror/{module}.py": [f"mirror/test_{name}" for name in named]
         for module, named in {
