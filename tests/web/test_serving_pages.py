@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from cowstate.cli import main
 from cowstate.journal import JournalFileError
-from tests.commanding import SECONDS, posix
+from tests.commanding import ROOT, SECONDS, posix
 from tests.journal.files import Slot, opened
 from tests.web.serving import Browser, Served, browsing, client_of, served, served_apart, texts_of
 
@@ -237,6 +238,13 @@ def test_what_is_wrong_is_one_line(
             assert err.startswith("cowstate serve: error: ")
             assert err.count("\n") == 1
             assert said in err
+
+
+def test_every_option_is_in_its_page(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
+    assert main(["serve", "--help"]) == 0
+    options = set(re.findall(r"^ {2}(?:-h, )?(--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
+    assert options - {"--help"} == set(re.findall(r"^\| `(--[\w-]+)", page, re.MULTILINE))
 
 
 def test_without_the_extra_it_says_what_to_install(

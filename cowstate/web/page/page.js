@@ -11,6 +11,7 @@ const compare = (a, b) => order.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 
 let source = null;
 let silence = null;
+let waiting = false; // until it connects anew
 let board = null; // the number of the board that is shown, and its newest version and so on
 let names = []; // in the order in which they stand
 let rows = new Map(); // name -> { line, slot }
@@ -50,6 +51,8 @@ function lost() {
 }
 
 function again() {
+  if (waiting) return;
+  waiting = true;
   source.close();
   clearTimeout(silence);
   lost();
@@ -60,6 +63,7 @@ function again() {
     } catch {
       // nobody is there yet
     }
+    waiting = false;
     connect();
   }, PAUSE);
 }
