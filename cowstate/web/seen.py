@@ -108,6 +108,7 @@ def seen_in(
         ticks: what time it is by a clock that never goes back.
     """
     oldest, newest = reader.reach()
+    shown: Mapping[str, Row] = {} if before is None else before.rows
     if before is not None and not _goes_on(reader, before, oldest, newest):
         before = None
     commits = tuple(map(brief_of, reader.commits(max(oldest, newest - COMMITS), newest)))[::-1]
@@ -132,7 +133,7 @@ def seen_in(
         account,
         cut(os.path.basename(reader.path), KEY),
     )
-    return Seen(head, _rows(reader, before, account), sums, last, moments)
+    return Seen(head, _rows(reader, before, shown, account), sums, last, moments)
 
 
 def rested(before: Seen, ticks: float) -> Seen:
@@ -166,7 +167,10 @@ def _goes_on(reader: Reader, before: Seen, oldest: int, newest: int) -> bool:
     return found is not None and brief_of(found) == before.mark
 
 
-def _rows(reader: Reader, before: Seen | None, account: Account | None) -> dict[str, Row]:
+def _rows(
+    reader: Reader, before: Seen | None, shown: Mapping[str, Row], account: Account | None
+) -> dict[str, Row]:
+    """Return the rows; one that is as it was *shown* is the very object: nobody is told of it."""
     known: Mapping[str, Row] = {}
     if before is not None and (before.head.account is None) is (account is None):
         known = before.rows
@@ -176,6 +180,7 @@ def _rows(reader: Reader, before: Seen | None, account: Account | None) -> dict[
         row = known.get(name)
         if row is None or row.version != version:
             row = _row(reader.value(key), version, account is not None)
+            row = shown[name] if shown.get(name) == row else row
         rows[name] = row
     return rows
 

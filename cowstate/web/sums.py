@@ -40,8 +40,8 @@ class Sums(NamedTuple):
         return Sums(upto, records, totals)
 
     def said(self) -> tuple[tuple[str, str], ...]:
-        """Return the totals, written out."""
-        return tuple((name, f"{total:f}") for name, total in self.totals.items())
+        """Return the totals, written out: the same, whichever way they were added up."""
+        return tuple((name, _written(total)) for name, total in self.totals.items())
 
 
 def sums_of(reader: Reader, fields: Sequence[str]) -> Sums:
@@ -51,6 +51,11 @@ def sums_of(reader: Reader, fields: Sequence[str]) -> Sums:
         for _, value, _ in reader.records():
             _add(totals, value, 1)
     return Sums(reader.reach().newest, reader.count(), totals)
+
+
+def _written(total: Decimal) -> str:
+    # What was added and taken away again leaves zeros behind the point, and may leave a sign.
+    return f"{EXACTLY.plus(total).normalize(EXACTLY):f}"
 
 
 def _add(totals: dict[str, Decimal], value: Encoded | None, times: int) -> None:

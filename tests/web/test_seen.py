@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cowstate import Record
@@ -81,6 +81,13 @@ def put_one(tx: Any, write: tuple[str, Decimal | None]) -> None:
         tx[key] = Held(amount)
 
 
+ZERO = Decimal("0.000")
+
+
+@example([("look", []), ("one", [("a", ZERO), ("a", None)])], "json", 2)
+@example(
+    [("one", [("b", ZERO)]), ("look", []), ("one", [("a", ZERO), ("a", None)] * 3)], "json", ROWS
+)
 @settings(max_examples=25, deadline=None)
 @given(STEPS, st.sampled_from(["json", "msgpack"]), st.sampled_from([2, 4, ROWS]))
 def test_to_go_on_is_to_look_anew(steps: list[Any], form: str, rows: int) -> None:
