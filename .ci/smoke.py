@@ -23,6 +23,7 @@ def library() -> None:
     home = Path(cowstate.__file__).resolve().parent
     assert home.is_relative_to(sysconfig.get_paths()["purelib"]), f"not the installed one: {home}"
     assert (home / "py.typed").is_file()
+    assert (home / "web" / "page" / "index.html").is_file()
     assert version("cowstate") == cowstate.__version__
     assert importlib.util.find_spec("tests") is None, "the wheel brought the tests along"
 

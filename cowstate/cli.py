@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     from cowstate.journal import command as journal
     from cowstate.positions.command import chaos as chaos_command
     from cowstate.positions.command import replay as replay_command
+    from cowstate.web import command as serve_command
 
     parser = _Parser(
         prog="cowstate",
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "diff", "show what differs between two versions in one", journal.diff)
     _add(commands, "verify", "recompute one from its log", journal.verify)
     _add(commands, "watch", "show one while somebody writes it", journal.watch)
+    _add(commands, "serve", "show one in a browser, live", serve_command)
     _add(commands, "export", "print one as lines of JSON", journal.export)
     _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
     _add(commands, "chaos", "judge reconcilers in worlds where all goes wrong", chaos_command)

@@ -17,6 +17,7 @@ from cowstate.blame import blame
 from cowstate.errors import CowstateError, ScheduleError
 from cowstate.journal import errors as journal_errors
 from cowstate.positions import errors as positions_errors
+from cowstate.web import errors as web_errors
 
 CLASSES = [
     value
@@ -208,7 +209,7 @@ def enlarged(fact: Any) -> Any:
 
 OF_ALL_ROOMS = [
     value
-    for room in (errors, positions_errors, bench_errors, journal_errors)
+    for room in (errors, positions_errors, bench_errors, journal_errors, web_errors)
     for value in vars(room).values()
     if inspect.isclass(value) and issubclass(value, CowstateError) and value is not ScheduleError
 ]

@@ -19,7 +19,7 @@ PACKAGE = Path(cowstate.__file__).parent
 LAYERS = [
     ["__main__"],
     ["cli"],
-    ["bench"],
+    ["bench", "web"],
     ["metrics"],
     ["positions", "testing"],
     ["mirror"],

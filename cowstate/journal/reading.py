@@ -147,6 +147,23 @@ class Reader:
         for row in self._connection.execute(tables.CHANGES, (version,)):
             yield Changed(*row)
 
+    def moves(self, after: int, upto: int) -> Iterator[Changed]:
+        """Yield what each commit of the versions from *after* + 1 to *upto* changed, in order."""
+        for row in self._connection.execute(tables.MOVES, (after, upto)):
+            yield Changed(*row)
+
+    def first(self, most: int) -> list[tuple[Encoded, int]]:
+        """Return the first keys, at most *most*, each with the version that its record is of.
+
+        They are in the order of their bytes. O(most), however many there are.
+        """
+        return self._connection.execute(tables.FIRST, (most,)).fetchall()
+
+    def value(self, key: Encoded) -> Encoded | None:
+        """Return the record under *key*, None if there is none. O(log N)."""
+        found = self._connection.execute(tables.VALUE, (key,)).fetchone()
+        return None if found is None else found[0]
+
     def before(self, version: int, upto: int) -> list[tuple[Encoded, Encoded | None]]:
         """Return each key that was changed after *version*, *upto* another, with what it held then.
 

@@ -93,6 +93,11 @@ STRAYS: Final = (
     "SELECT DISTINCT version FROM changes WHERE version NOT IN (SELECT version FROM commits)"
 )
 CHANGES: Final = "SELECT key, old, new FROM changes WHERE version = ? ORDER BY key"
+MOVES: Final = (
+    "SELECT key, old, new FROM changes WHERE version > ? AND version <= ? ORDER BY version, key"
+)
+FIRST: Final = "SELECT key, version FROM records ORDER BY key LIMIT ?"
+VALUE: Final = "SELECT value FROM records WHERE key = ?"
 BEFORE: Final = (
     "SELECT key, old, min(version) FROM changes WHERE version > ? AND version <= ? GROUP BY key"
 )

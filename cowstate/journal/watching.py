@@ -13,7 +13,7 @@ from .reading import as_text
 from .tails import tail_of
 from .view import Tail, View
 
-__all__ = ["Look", "drawn", "looks"]
+__all__ = ["EXACTLY", "Look", "amount_in", "drawn", "looks"]
 
 
 MOST: Final = 1_000
@@ -117,10 +117,15 @@ def _look(view: View, fields: Sequence[str], rate: float, now: float) -> Look:
 def _add(totals: dict[str, Decimal], record: Any) -> None:
     if isinstance(record, dict):
         for name, total in totals.items():
-            totals[name] = EXACTLY.add(total, _number(record.get(name)))
+            totals[name] = EXACTLY.add(total, amount_in(record.get(name)))
 
 
-def _number(value: Any) -> Decimal:
+def amount_in(value: Any) -> Decimal:
+    """Return the number that a field holds; 0 for what is none, or is too long to be added up.
+
+    >>> amount_in("0.10"), amount_in(True), amount_in([1])
+    (Decimal('0.10'), Decimal('0'), Decimal('0'))
+    """
     if isinstance(value, bool):
         return Decimal(0)
     try:

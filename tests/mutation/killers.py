@@ -17,6 +17,7 @@ POSTGRES = [
     "journal/postgres/test_faults",
     "journal/postgres/test_sessions",
 ]
+WEB = ["web/test_serving_pages", "web/test_many_browsers"]
 JOURNAL = ["journal/test_journaled_writes", "journal/test_answers_wait"]
 
 # What is run beside the file of the module's own name.
@@ -98,6 +99,7 @@ NEAR = {
     ],
     "cowstate/journal/reading.py": [
         *("journal/test_looking", "journal/test_history", "journal/test_refused_files"),
+        "web/test_seen",
     ],
     "cowstate/journal/sqlite.py": [
         *JOURNAL,
@@ -220,6 +222,17 @@ NEAR = {
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
         *("test_reservation", "test_rings"),
     ],
+    "cowstate/web/app.py": [*WEB, "web/test_guarding"],
+    "cowstate/web/command.py": WEB,
+    "cowstate/web/errors.py": ["test_errors", *WEB],
+    "cowstate/web/guarding.py": ["web/test_guarding", *WEB],
+    "cowstate/web/messages.py": ["web/test_messages", "web/test_trader"],
+    "cowstate/web/seen.py": ["web/test_seen"],
+    "cowstate/web/server.py": WEB,
+    "cowstate/web/sums.py": ["web/test_seen"],
+    "cowstate/web/texts.py": ["web/test_messages", "web/test_seen"],
+    "cowstate/web/trader.py": ["web/test_trader"],
+    "cowstate/web/watcher.py": ["web/test_messages", *WEB],
     **{
         f"cowstate/mirror/{module}.py": [f"mirror/test_{name}" for name in named]
         for module, named in {
