@@ -269,6 +269,20 @@ NEAR = {
         "positions/reconcile/test_reconciler_loop",
         "positions/reconcile/test_restart",
     ],
+    **{
+        f"cowstate/positions/exchange/ccxt/{module}.py": [
+            "positions/exchange/ccxt/test_binance",
+            "positions/exchange/ccxt/test_sockets",
+        ]
+        for module in ("calls", "client", "failures", "readings", "venues")
+    },
+    **{
+        f"cowstate/positions/exchange/ccxt/{module}.py": [
+            "positions/exchange/ccxt/test_rules",
+            "positions/exchange/ccxt/test_binance",
+        ]
+        for module in ("amounts", "clock", "names", "rules")
+    },
     "cowstate/positions/guard.py": ["positions/test_guard"],
     "cowstate/positions/book/facts.py": [
         "positions/book/test_facts",
