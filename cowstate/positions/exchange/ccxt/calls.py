@@ -9,7 +9,7 @@ it is; no class of ccxt is changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import localcontext
 from email.utils import parsedate_to_datetime
 from inspect import iscoroutinefunction
@@ -22,7 +22,7 @@ from ...errors import ExchangeError, NetworkError
 from ...guard import Guard
 from .failures import Heard, Mark, failure_of, without_secrets
 
-__all__ = ["Answer", "Calls", "ensure_client"]
+__all__ = ["Answer", "Calls", "ensure_client", "readable"]
 
 T = TypeVar("T")
 
@@ -81,6 +81,23 @@ def ensure_client(client: Any) -> None:
             "this client repeats requests that had no answer (maxRetriesOnFailure): an order that "
             "is placed twice under an id that may be used again is two orders; leave it out"
         )
+
+
+def readable(name: str, read: Callable[[Any], T], said: Any, secrets: Iterable[str] = ()) -> T:
+    """Return ``read(said)``.
+
+    Raises:
+        NetworkError: what was answered cannot be read, so nobody knows what was done.
+    """
+    try:
+        return read(said)
+    except ExchangeError:
+        raise
+    except (CowstateError, LookupError, TypeError, ValueError, AttributeError) as error:
+        text = without_secrets(str(error), secrets)
+        raise NetworkError(
+            f"{name}: the answer cannot be read, so what was done is not known: {text}"
+        ) from None
 
 
 class Calls:
@@ -146,15 +163,7 @@ class Calls:
             except Exception as error:
                 # Its chain holds requests as they were signed.
                 raise self._failure(error, writing) from None
-        try:
-            value = read(said)
-        except ExchangeError:
-            raise
-        except (CowstateError, LookupError, TypeError, ValueError, AttributeError) as error:
-            text = without_secrets(str(error), self._hidden())
-            raise NetworkError(
-                f"{name}: the answer cannot be read, so what was done is not known: {text}"
-            ) from None
+        value = readable(name, read, said, self._hidden())
         return Answer(value, self._answered_ms if self._requests == 1 else None)
 
     def _failure(self, error: Exception, writing: bool) -> ExchangeError:

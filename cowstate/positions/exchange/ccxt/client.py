@@ -16,7 +16,7 @@ from ...errors import ExchangeError, InvalidOrderError, NetworkError
 from ..listing import Listing
 from ..promises import VenuePromises
 from ..protocol import OrderRequest
-from .calls import Calls, ensure_client
+from .calls import Calls, ensure_client, readable
 from .clock import Offset, offset_of
 from .failures import PostOnlyError
 from .readings import balance_of, listed_position, order_of, position_of, trade_of
@@ -217,7 +217,7 @@ class CcxtExchange:
                 f"more than {_MOST_PAGES * walk.page} trades from {step.since_ms} on: read them in "
                 "parts, from a later moment"
             )
-        entries = self._read_trades(found)
+        entries = readable("fetch_my_trades", self._trades, found)
         complete, following = next_cursor(walk, step, entries, now)
         return Listing(entries, complete, following, answered_ms=answered)
 
@@ -352,12 +352,8 @@ class CcxtExchange:
     def _balance(self, said: Any) -> PositionReport:
         return balance_of(said, self._rules)
 
-    def _read_trades(self, found: Sequence[Mapping[str, Any]]) -> tuple[TradeReport, ...]:
-        try:
-            entries = [trade_of(each, self._rules, self._venue) for each in found]
-        except (ArgumentTypeError, ArgumentValueError, KeyError) as error:
-            raise NetworkError(f"fetch_my_trades: the answer cannot be read: {error}") from None
-        return in_order(entries, found)
+    def _trades(self, found: Sequence[Mapping[str, Any]]) -> tuple[TradeReport, ...]:
+        return in_order([trade_of(each, self._rules, self._venue) for each in found], found)
 
     def _check_symbol(self, symbol: str) -> None:
         if symbol != self.symbol:
