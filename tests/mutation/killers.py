@@ -292,6 +292,9 @@ NEAR = {
     "cowstate/positions/trading/permit.py": ["positions/trading/test_flatten"],
     "cowstate/positions/trading/outcomes.py": ["positions/trading/test_manager"],
     "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
+    "cowstate/positions/command/reconcile.py": ["positions/test_reconcile_command"],
+    "cowstate/positions/exchange/ccxt/keys.py": ["positions/test_reconcile_command"],
+    "cowstate/positions/exchange/ccxt/connecting.py": ["positions/test_reconcile_command"],
     "cowstate/positions/command/options.py": [
         "positions/test_command",
         "positions/test_chaos_command",
