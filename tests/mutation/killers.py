@@ -272,9 +272,10 @@ NEAR = {
     **{
         f"cowstate/positions/exchange/ccxt/{module}.py": [
             "positions/exchange/ccxt/test_binance",
+            "positions/exchange/ccxt/test_bybit",
             "positions/exchange/ccxt/test_sockets",
         ]
-        for module in ("calls", "client", "failures", "readings", "venues")
+        for module in ("calls", "client", "failures", "raw", "readings", "venues")
     },
     **{
         f"cowstate/positions/exchange/ccxt/{module}.py": [

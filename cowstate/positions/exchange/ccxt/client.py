@@ -16,12 +16,13 @@ from ...errors import ExchangeError, InvalidOrderError, NetworkError
 from ..listing import Listing
 from ..promises import VenuePromises
 from ..protocol import OrderRequest
-from .calls import Calls, ensure_client, readable
+from .calls import Answer, Calls, ensure_client, readable
 from .clock import Offset, offset_of
 from .failures import PostOnlyError
+from .raw import order_asked, order_in, trades_asked, trades_in
 from .readings import balance_of, listed_position, order_of, position_of, trade_of
 from .rules import Rules, check_request, rules_of
-from .trades import first_step, in_order, next_cursor, older_page
+from .trades import Step, first_step, in_order, next_cursor, older_page
 from .venues import Venue, venue_of
 
 __all__ = ["CcxtExchange"]
@@ -77,6 +78,7 @@ class CcxtExchange:
         ensure_client(client)
         self.symbol = symbol
         self.leg = leg
+        self._client = client
         self._venue = venue_of(str(client.id)) if venue is None else venue
         self._calls = Calls(client, self._venue.marks)
         self._time_ms = time_ms
@@ -180,7 +182,13 @@ class CcxtExchange:
                 raise ArgumentValueError("name the order: by order_id or by client_oid")
             if self._venue.by_client_oid is None:
                 raise ExchangeError(f"{self._venue.name} cannot be asked for an order by our id")
-            params[self._venue.by_client_oid] = self._venue.alphabet.written(client_oid)
+            written = self._venue.alphabet.written(client_oid)
+            if self._venue.raw_order is not None:
+                asked = order_asked(self._venue.by_client_oid, written, self._rules)
+                return self._calls.ask(
+                    self._venue.raw_order, asked, read=partial(self._raw_order, client_oid)
+                ).value
+            params[self._venue.by_client_oid] = written
         read = partial(self._order, client_oid=client_oid)
         named = None if order_id is None else str(order_id)
         return self._calls.ask("fetch_order", named, symbol, params, read=read).value
@@ -199,12 +207,7 @@ class CcxtExchange:
         found: list[Mapping[str, Any]] = []
         asking, answered = step, None
         for asked in range(_MOST_PAGES):
-            params = dict(asking.params)
-            if asking.until_ms is not None:
-                params["until"] = asking.until_ms
-            answer = self._calls.ask(
-                "fetch_my_trades", symbol, asking.since_ms, walk.page, params, read=_entries
-            )
+            answer = self._ask_trades(asking)
             answered = answer.answered_ms if not asked else answered
             page, token = answer.value
             found += page
@@ -220,6 +223,18 @@ class CcxtExchange:
         entries = readable("fetch_my_trades", self._trades, found)
         complete, following = next_cursor(walk, step, entries, now)
         return Listing(entries, complete, following, answered_ms=answered)
+
+    def _ask_trades(self, step: Step) -> Answer[tuple[list[Mapping[str, Any]], str | None]]:
+        params, page, raw = dict(step.params), self._venue.walk.page, self._venue.raw_trades
+        rules = self._rules
+        if raw is None:
+            if step.until_ms is not None:
+                params["until"] = step.until_ms
+            return self._calls.ask(
+                "fetch_my_trades", self.symbol, step.since_ms, page, params, read=_entries
+            )
+        asked = trades_asked(step, rules, page)
+        return self._calls.ask(raw, asked, read=lambda said: trades_in(self._client, said, rules))
 
     # Orders
 
@@ -336,6 +351,9 @@ class CcxtExchange:
 
     def _order(self, said: Mapping[str, Any], **known: Any) -> OrderUpdate:
         return order_of(said, self._rules, self._venue, **known)
+
+    def _raw_order(self, client_oid: str, said: Any) -> OrderUpdate:
+        return self._order(order_in(self._client, said, self._rules), client_oid=client_oid)
 
     def _orders(self, said: Any) -> tuple[tuple[OrderUpdate, ...], str | None]:
         token = _token_in(said, self._venue.token)

@@ -116,9 +116,8 @@ def older_page(
         return None
     if walk.paging is Paging.BY_OFFSET:
         return step.replace(params=((walk.key, seen),))
-    oldest = min(page, key=_moment)
-    info: Mapping[str, Any] = oldest.get("info") or {}
-    return step.replace(params=(("after", str(info[walk.key])),))
+    oldest = min(_whole((each.get("info") or {})[walk.key]) for each in page)
+    return step.replace(params=(("after", str(oldest)),))
 
 
 def next_cursor(
@@ -165,7 +164,3 @@ _NO_NUMBER: Final = 0
 def _whole(text: object) -> int:
     digits = str(text)
     return int(digits) if digits.isascii() and digits.isdigit() else _NO_NUMBER
-
-
-def _moment(entry: Mapping[str, Any]) -> int:
-    return int(entry["timestamp"])

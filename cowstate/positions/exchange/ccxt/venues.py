@@ -3,6 +3,9 @@
 A promise stands here only if a page of the venue's makes it. No venue says how far its answers may
 lag, so those stay the careful numbers of `VenuePromises.careful`, and `unknown`. Who has measured
 better gives them to the adapter.
+
+Binance and Bybit are tested against servers that speak their shapes. Of OKX and Kraken all that
+stands here is from their documents.
 """
 
 from __future__ import annotations
@@ -43,6 +46,9 @@ class Venue(Record, kw_only=True):
         order_params: what else is to be said when an order is asked for.
         raw_positions: the client's method that gives positions as the venue lists them; None:
             ccxt's own is to be believed. Its Binance leaves out what has no entry price.
+        raw_trades: likewise, the method for the list of trades; None: ccxt's own. Its Bybit asks
+            for trades alone, and leaves out what else moved the position.
+        raw_order: likewise, the method for an order that is named by our id.
         linear_clock: the params that ask for the time of its contracts.
         legs: for each leg the params that place an order for it.
         leg_key: where an entry of the list of trades says of which leg it is; None: nowhere.
@@ -66,6 +72,8 @@ class Venue(Record, kw_only=True):
     by_client_oid: str | None = None
     order_params: tuple[tuple[str, Any], ...] = ()
     raw_positions: str | None = None
+    raw_trades: str | None = None
+    raw_order: str | None = None
     linear_clock: tuple[tuple[str, Any], ...] = ()
     legs: tuple[tuple[Leg, tuple[tuple[str, Any], ...]], ...] = ()
     leg_key: str | None = None
@@ -201,6 +209,8 @@ BYBIT: Final = Venue(
     token="nextPageCursor",
     by_client_oid="orderLinkId",
     order_params=(("acknowledged", True),),
+    raw_trades="privateGetV5ExecutionList",
+    raw_order="privateGetV5OrderRealtime",
     # https://bybit-exchange.github.io/docs/v5/enum#exectype
     kind_key="execType",
     kinds=(

@@ -15,7 +15,7 @@ from tests.positions.exchange.ccxt.binance import KEY, SECRET, Binance
 from tests.positions.exchange.ccxt.serving import Served, serving
 from tests.positions.simulation.chaos.desk import Desk
 
-__all__ = ["TIMEOUT_MS", "At", "at_binance", "binance_client", "real_ms"]
+__all__ = ["TIMEOUT_MS", "At", "at_binance", "binance_client", "bybit_client", "real_ms"]
 
 TIMEOUT_MS = 400
 
@@ -56,6 +56,18 @@ def binance_client(address: str, contract: bool = True, **settings: Any) -> Any:
             "options": {"fetchMarkets": {"types": [kind]}},
             **settings,
         }
+    )
+    led_to(client, address)
+    return client
+
+
+def bybit_client(address: str, **settings: Any) -> Any:
+    """The real client of another venue, whose requests go to *address*."""
+    ccxt = pytest.importorskip("ccxt", reason="the client is not installed here")
+    keys = {"apiKey": KEY, "secret": SECRET}
+    kinds = {"fetchMarkets": {"types": ["linear"]}}
+    client = ccxt.bybit(
+        {"number": str, **keys, "timeout": TIMEOUT_MS, "options": kinds, **settings}
     )
     led_to(client, address)
     return client
