@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from cowstate import ArgumentValueError
 
@@ -38,7 +39,7 @@ password. They are never printed.
 """
 
 
-_LAGS = ("positions_lag_ms", "open_orders_lag_ms", "order_lag_ms", "trades_lag_ms")
+_LAGS: tuple[str, ...] = ("positions_lag_ms", "open_orders_lag_ms", "order_lag_ms", "trades_lag_ms")
 _MOST_PASSES = 3
 
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         CowstateError: the file, the keys or the exchange will not do.
     """
     keys = keys_from_environment(os.environ) if args.keys is None else keys_from_file(args.keys)
-    known = {} if args.lag is None else dict.fromkeys(_LAGS, args.lag)
+    known: dict[str, Any] = {} if args.lag is None else dict.fromkeys(_LAGS, args.lag)
     exchange = CcxtExchange(client_of(args.exchange, keys), args.symbol, known=known)
     exchange.measure_clock()
     with _positions(args, exchange) as manager:

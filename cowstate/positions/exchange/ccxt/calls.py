@@ -164,7 +164,10 @@ class Calls:
                 # Its chain holds requests as they were signed.
                 raise self._failure(error, writing) from None
         value = readable(name, read, said, self._hidden())
-        return Answer(value, self._answered_ms if self._requests == 1 else None)
+        return Answer(value, self._stamp())
+
+    def _stamp(self) -> int | None:
+        return self._answered_ms if self._requests == 1 else None
 
     def _failure(self, error: Exception, writing: bool) -> ExchangeError:
         return failure_of(

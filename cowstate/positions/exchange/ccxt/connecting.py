@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -30,4 +31,7 @@ def client_of(exchange_id: str, keys: Keys) -> Any:
     if exchange_id not in ccxt.exchanges:
         raise ArgumentValueError(f"ccxt has no exchange {exchange_id[:40]!r}")
     settings = {"number": str, "timeout": _TIMEOUT_MS, "enableRateLimit": True}
-    return getattr(ccxt, exchange_id)({**settings, **keys.settings()})
+    client = getattr(ccxt, exchange_id)({**settings, **keys.settings()})
+    # At the level DEBUG its own logger writes every request with its headers, the key among them.
+    client.logger = logging.Logger("ccxt", logging.CRITICAL + 1)
+    return client

@@ -15,7 +15,7 @@ from tests.positions.exchange.ccxt.binance import KEY, SECRET, Binance
 from tests.positions.exchange.ccxt.serving import Served, serving
 from tests.positions.simulation.chaos.desk import Desk
 
-__all__ = ["TIMEOUT_MS", "At", "at_binance", "binance_client", "bybit_client", "real_ms"]
+__all__ = ["TIMEOUT_MS", "At", "at_binance", "binance_client", "bybit_client", "led_to", "real_ms"]
 
 TIMEOUT_MS = 400
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from cowstate.positions.errors import (
     NetworkError,
     RateLimitedError,
 )
+from tests.positions.exchange.ccxt.binance import KEY, SECRET
 from tests.positions.exchange.ccxt.desks import At, at_binance
 from tests.positions.exchange.ccxt.serving import Fault
 
@@ -119,6 +121,25 @@ def test_a_list_that_did_not_come_whole_is_no_list(path: str, fault: Fault) -> N
         with pytest.raises(ExchangeError):
             ask(at)
         assert ask(at).items[0].replace(time_ms=0) == before.items[0].replace(time_ms=0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("drop"), Fault("half"), Fault(status=502, body=f"{KEY} {SECRET}"), Fault(status=400)],
+    ids=name_of,
+)
+def test_nothing_that_is_secret_is_in_an_error(
+    fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="cowstate")
+    with at_binance() as at:
+        for method, act in (("POST", place), ("GET", READS["openOrders"])):
+            at.served.faults.append(fault._replace(method=method))
+            with pytest.raises(ExchangeError) as raised:
+                act(at)
+            told = "".join(traceback.format_exception(raised.value)) + caplog.text
+            for secret in (KEY, SECRET, "signature="):
+                assert secret not in told
 
 
 @pytest.mark.parametrize("status", [429, 418])
