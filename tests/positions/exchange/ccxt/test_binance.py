@@ -216,6 +216,20 @@ def test_a_clock_that_is_off_is_measured_and_made_good() -> None:
         assert offset.lowest <= narrower.lowest <= narrower.highest <= offset.highest
 
 
+def test_a_number_that_is_no_text_is_not_rounded_either() -> None:
+    order = (
+        '[{"symbol":"BTCUSDT","orderId":7,"clientOrderId":"g-100-B1","price":100.10,"side":"BUY",'
+        '"origQty":0.30000000000000000001,"executedQty":0.1,"cumQuote":1e1,"status":"NEW",'
+        '"type":"LIMIT","time":1700000000123,"updateTime":1700000000123}]'
+    )
+    with at_binance() as at:
+        at.served.fail(path="openOrders", status=200, body=order)
+        (listed,) = at.exchange.fetch_open_orders(at.symbol)
+        assert listed.quantity == Decimal("0.30000000000000000001")
+        assert (listed.price, listed.cost) == (Decimal("100.10"), 10)
+        assert listed.time_ms == 1_700_000_000_123
+
+
 def test_the_callers_context_of_decimals_is_left_alone() -> None:
     with at_binance() as at, localcontext() as context:
         context.rounding, context.prec = ROUND_CEILING, 5
