@@ -16,6 +16,7 @@ from cowstate.bench import command as bench_command
 from cowstate.cli import main
 from cowstate.journal import command as journal_commands
 from cowstate.positions.command import chaos as chaos_command
+from cowstate.positions.command import reconcile as reconcile_command
 from cowstate.positions.command import replay as replay_command
 from cowstate.web import command as serve_command
 from tests.pages import FENCE, NO_TEST, PAGES, ROOT, failures_of, modules, run_page
@@ -97,7 +98,8 @@ def test_a_command_on_a_page_is_understood(
     command: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looking = [getattr(journal_commands, each) for each in journal_commands.__all__]
-    for module in (replay_command, chaos_command, bench_command, serve_command, *looking):
+    commands = (replay_command, chaos_command, reconcile_command, bench_command, serve_command)
+    for module in (*commands, *looking):
         monkeypatch.setattr(module, "run", lambda args: 0)
     assert main(shlex.split(command)[1:]) == 0
 

@@ -322,6 +322,21 @@ NEAR = {
         "positions/reconcile/test_reconciler_loop",
         "positions/reconcile/test_restart",
     ],
+    **{
+        f"cowstate/positions/exchange/ccxt/{module}.py": [
+            "positions/exchange/ccxt/test_binance",
+            "positions/exchange/ccxt/test_bybit",
+            "positions/exchange/ccxt/test_sockets",
+        ]
+        for module in ("calls", "client", "failures", "raw", "readings", "venues")
+    },
+    **{
+        f"cowstate/positions/exchange/ccxt/{module}.py": [
+            "positions/exchange/ccxt/test_rules",
+            "positions/exchange/ccxt/test_binance",
+        ]
+        for module in ("amounts", "clock", "names", "rules")
+    },
     "cowstate/positions/guard.py": ["positions/test_guard"],
     "cowstate/positions/book/facts.py": [
         "positions/book/test_facts",
@@ -331,6 +346,9 @@ NEAR = {
     "cowstate/positions/trading/permit.py": ["positions/trading/test_flatten"],
     "cowstate/positions/trading/outcomes.py": ["positions/trading/test_manager"],
     "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
+    "cowstate/positions/command/reconcile.py": ["positions/test_reconcile_command"],
+    "cowstate/positions/exchange/ccxt/keys.py": ["positions/test_reconcile_command"],
+    "cowstate/positions/exchange/ccxt/connecting.py": ["positions/test_reconcile_command"],
     "cowstate/positions/command/options.py": [
         "positions/test_command",
         "positions/test_chaos_command",

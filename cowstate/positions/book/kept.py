@@ -19,12 +19,12 @@ from .account import Account
 from .config import GridConfig
 from .saved import restored_slots
 from .slots import InventorySlot
-from .store import AGGREGATES, INDEXES
+from .store import AGGREGATES, INDEXES, Slots
 
 if TYPE_CHECKING:
     from cowstate.journal import Bounds
 
-__all__ = ["Sync", "close_book", "earlier_commits", "open_book", "wait_on_disk"]
+__all__ = ["Sync", "close_book", "earlier_commits", "open_book", "read_book", "wait_on_disk"]
 
 Sync: TypeAlias = Literal["full", "normal", "interval"]
 """What a write waits for: see `cowstate.journal.open_store`."""
@@ -112,6 +112,29 @@ def open_book(
         opened.close()
         raise
     return book
+
+
+def read_book(path: str | os.PathLike[str]) -> Slots:
+    """Return what stands in the file of a book, which somebody may be writing; O(slots).
+
+    Nothing is written. The grid that it was kept with is in the account, ``meta.grid``.
+
+    Raises:
+        JournalFileError: there is no such file, it is damaged, or another program's or store's.
+        JournalError: it cannot be read.
+    """
+    from cowstate import journal
+
+    with journal.follow(
+        path,
+        key=str,
+        record=InventorySlot,
+        meta=Account,
+        indexes=INDEXES,
+        aggregates=AGGREGATES,
+        schema=_SCHEMA,
+    ) as follower:
+        return cast(Slots, follower.snapshot())
 
 
 def _ensure_of(config: GridConfig, kept: GridConfig | None, path: str, regrid: bool) -> None:

@@ -1,0 +1,26 @@
+"""A real exchange, by a client of ccxt that you have made: `CcxtExchange` (extra ``ccxt``).
+
+What the four venues promise stands in `venues`, each with the page that promises it.
+"""
+
+from .client import CcxtExchange
+from .clock import Offset
+from .names import Alphabet
+from .rules import Rules
+from .trades import Paging, Walk
+from .venues import BINANCE, BYBIT, KRAKEN, OKX, Venue, venue_of
+
+__all__ = [
+    "CcxtExchange",
+    "Venue",
+    "venue_of",
+    "BINANCE",
+    "BYBIT",
+    "KRAKEN",
+    "OKX",
+    "Alphabet",
+    "Offset",
+    "Paging",
+    "Rules",
+    "Walk",
+]

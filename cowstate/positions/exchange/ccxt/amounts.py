@@ -1,0 +1,71 @@
+"""Exact numbers from what ccxt says: `exact`, `exact_or`, and whole ones: `whole_ms`.
+
+A client of ccxt gives numbers as text where it is told to (``number``), as ints where the venue
+does. A float is refused, and not rounded back: what was lost in it nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from cowstate import ArgumentTypeError, ArgumentValueError
+
+__all__ = ["exact", "exact_in", "whole_ms"]
+
+
+def exact(name: str, value: object) -> Decimal:
+    """Return the number that *value* says: a text, an int or a `Decimal`. Pure.
+
+    Raises:
+        ArgumentTypeError: it is of another type, a float among them.
+        ArgumentValueError: it is a text that is no finite number.
+
+    >>> exact("price", "61000.10"), exact("amount", 2)
+    (Decimal('61000.10'), Decimal('2'))
+    """
+    if isinstance(value, float):
+        raise ArgumentTypeError(
+            f"{name} is the float {value!r}, which is rounded already; make the client of ccxt "
+            "with {'number': str}"
+        )
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        raise ArgumentTypeError(f"{name} is of type {type(value).__name__}, and no number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite():
+        raise ArgumentValueError(f"{name} is {str(value)[:40]!r}, and no finite number")
+    return number
+
+
+def exact_in(said: Mapping[str, Any], *names: str) -> Decimal | None:
+    """Return the first number that stands under one of *names*, None where there is none. Pure.
+
+    An empty text is none: so some venues write what they do not know.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: what stands there is no exact number.
+
+    >>> exact_in({"cost": "", "cumQuote": "12.5"}, "cost", "cumQuote")
+    Decimal('12.5')
+    """
+    for name in names:
+        value = said.get(name)
+        if value is not None and value != "":
+            return exact(name, value)
+    return None
+
+
+def whole_ms(value: object) -> int:
+    """Return a time in milliseconds, 0 where there is none. Pure.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: it is no number.
+
+    >>> whole_ms("1700000000123"), whole_ms(None)
+    (1700000000123, 0)
+    """
+    return 0 if value is None or value == "" else int(exact("time", value))

@@ -1,0 +1,398 @@
+"""An exchange by a client of ccxt: `CcxtExchange`. Needs the extra ``ccxt``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from cowstate import ArgumentTypeError, ArgumentValueError
+
+from ...book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side
+from ...book.reports import Leg, PositionReport, TradeReport
+from ...errors import ExchangeError, InvalidOrderError, NetworkError
+from ..listing import Listing
+from ..promises import VenuePromises
+from ..protocol import OrderRequest
+from .calls import Answer, Calls, ensure_client, readable
+from .clock import Offset, offset_of
+from .failures import PostOnlyError
+from .raw import order_asked, order_in, trades_asked, trades_in
+from .readings import balance_of, listed_position, order_of, position_of, trade_of
+from .rules import Rules, check_request, rules_of
+from .trades import Step, first_step, in_order, next_cursor, older_page
+from .venues import Venue, venue_of
+
+__all__ = ["CcxtExchange"]
+
+_MOST_PAGES = 40
+_SECOND = 1_000
+
+
+class CcxtExchange:
+    """An `Exchange` of one market, by a client of ccxt: spot, or a linear future or swap.
+
+    Thread-safe: one request at a time, others wait. So several orders take the time of several.
+    From then on the client is for this object alone. What the venue promises is looked up by the
+    client's id, for Binance, Bybit, OKX and Kraken (spot); see `venues`. Nothing that a key could
+    stand in is written to a log or into an error.
+
+    Args:
+        client: of ccxt, not of ``ccxt.async_support``, made with ``{"number": str}``, so that
+            nothing is rounded, and without retries of its own.
+        symbol: ccxt's unified symbol, as ``"BTC/USDT"`` or ``"BTC/USDT:USDT"``; that of the grid.
+        leg: which leg the orders are for, if the account has legs (hedge mode); else NET.
+        venue: what is known of the venue; None: as its id says.
+        known: promises that are known better than by its pages, as measured lags are, by the
+            names of `VenuePromises`.
+        time_ms: our clock.
+
+    Raises:
+        ArgumentTypeError, ArgumentValueError: the client, the venue or the market will not do.
+
+    Example::
+
+        client = ccxt.binanceusdm({"number": str, "apiKey": key, "secret": secret})
+        exchange = CcxtExchange(client, "BTC/USDT:USDT")
+        exchange.measure_clock()
+        manager = PositionManager.open(path, config, time_ms=exchange.time_ms)
+        reconciler = Reconciler(manager, exchange, time_ms=exchange.time_ms)
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        symbol: str,
+        *,
+        leg: Leg = Leg.NET,
+        venue: Venue | None = None,
+        known: Mapping[str, Any] | None = None,
+        time_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        if not isinstance(symbol, str):
+            raise ArgumentTypeError(f"symbol is of type {type(symbol).__name__}, not str")
+        if not isinstance(leg, Leg):
+            raise ArgumentTypeError(f"leg is of type {type(leg).__name__}, not Leg")
+        ensure_client(client)
+        self.symbol = symbol
+        self.leg = leg
+        self._client = client
+        self._venue = venue_of(str(client.id)) if venue is None else venue
+        self._calls = Calls(client, self._venue.marks)
+        self._time_ms = time_ms
+        self._offset: Offset | None = None
+        self._options: dict[str, Any] = client.options
+        self._rules = self._market(self._calls.ask("load_markets", read=dict).value)
+        window = self._options.get("recvWindow")
+        self._promises = self._venue.promises(
+            contract=self._rules.contract,
+            hedged=leg is not Leg.NET,
+            window_ms=None if window is None else int(window),
+        ).knowing(**(known or {}))
+
+    # What is known
+
+    @property
+    def promises(self) -> VenuePromises:
+        """What the venue keeps to, as far as its pages say; with the clock that was measured."""
+        return self._promises
+
+    @property
+    def rules(self) -> Rules:
+        """The steps and limits of the market."""
+        return self._rules
+
+    def measure_clock(self) -> Offset:
+        """Ask the venue for its time, and return how far it may be from ours. One request.
+
+        From then on requests are stamped by the venue's clock, and `promises` say how far
+        `time_ms` may be from it. What was measured before counts, too, unless it contradicts;
+        measure again now and then, for clocks drift.
+
+        Raises:
+            ExchangeError: the venue does not tell.
+        """
+        sent = self._time_ms()
+        params = dict(self._venue.linear_clock) if self._rules.contract else {}
+        told = self._calls.ask("fetch_time", params, read=int).value
+        measured = offset_of(sent, told, self._time_ms())
+        offset = measured if self._offset is None else self._offset.and_also(measured)
+        self._offset = offset
+        self._options["timeDifference"] = -offset.middle
+        self._promises = self._promises.knowing(clock_ms=offset.within + _SECOND // 10)
+        return offset
+
+    def time_ms(self) -> int:
+        """Return the time by the venue's clock, as far as it was measured; else by ours.
+
+        Give it to the manager and the reconciler as their clock.
+        """
+        return self._time_ms() + (0 if self._offset is None else self._offset.middle)
+
+    # Endpoints
+
+    def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
+        """See `Exchange.fetch_open_orders`."""
+        self._check_symbol(symbol)
+        page = self._venue.orders_page
+        params: dict[str, Any] = {}
+        if cursor is not None:
+            if not page:
+                raise ExchangeError(f"there is no page {cursor[:40]!r} here: one answer is all")
+            params = {"cursor": cursor} if self._venue.token else {"after": cursor}
+        answer = self._calls.ask(
+            "fetch_open_orders", symbol, None, page or None, params, read=self._orders
+        )
+        orders, token = answer.value
+        if not page:
+            return Listing(orders, answered_ms=answer.answered_ms)
+        full = len(orders) >= page
+        if self._venue.token is None and full:
+            token = str(orders[-1].order_id)
+        # A token that leads to an empty page is given at the end, too.
+        more = full and token is not None
+        return Listing(orders, not more, token if more else None, answered_ms=answer.answered_ms)
+
+    def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
+        """See `Exchange.fetch_positions`; on a spot market, what is held of its base currency."""
+        if isinstance(symbols, str):
+            raise ArgumentTypeError(f"symbols is a sequence of symbols: give [{symbols!r}]")
+        for symbol in symbols:
+            self._check_symbol(symbol)
+        if not self._rules.contract:
+            held = self._calls.ask("fetch_balance", read=self._balance)
+            return Listing((held.value,), answered_ms=held.answered_ms)
+        raw = self._venue.raw_positions
+        if raw is not None:
+            answer = self._calls.ask(raw, {"symbol": self._rules.venue_id}, read=self._listed)
+        else:
+            answer = self._calls.ask("fetch_positions", list(symbols), read=self._positions)
+        return Listing(answer.value, answered_ms=answer.answered_ms)
+
+    def fetch_order(
+        self, order_id: OrderId | None, symbol: str, client_oid: str | None = None
+    ) -> OrderUpdate:
+        """See `Exchange.fetch_order`."""
+        self._check_symbol(symbol)
+        params = dict(self._venue.order_params)
+        if order_id is None:
+            if client_oid is None:
+                raise ArgumentValueError("name the order: by order_id or by client_oid")
+            if self._venue.by_client_oid is None:
+                raise ExchangeError(f"{self._venue.name} cannot be asked for an order by our id")
+            written = self._venue.alphabet.written(client_oid)
+            if self._venue.raw_order is not None:
+                asked = order_asked(self._venue.by_client_oid, written, self._rules)
+                return self._calls.ask(
+                    self._venue.raw_order, asked, read=partial(self._raw_order, client_oid)
+                ).value
+            params[self._venue.by_client_oid] = written
+        read = partial(self._order, client_oid=client_oid)
+        named = None if order_id is None else str(order_id)
+        return self._calls.ask("fetch_order", named, symbol, params, read=read).value
+
+    def fetch_my_trades(
+        self, symbol: str, since_ms: int | None = None, cursor: str | None = None
+    ) -> Listing[TradeReport]:
+        """See `Exchange.fetch_my_trades`; one window of time, or one page where trades are counted.
+
+        Raises:
+            ExchangeError: also if one window holds more than can be asked for at once.
+        """
+        self._check_symbol(symbol)
+        walk, now = self._venue.walk, self.time_ms() + self._promises.clock_ms
+        step = first_step(walk, since_ms, cursor, now)
+        found: list[Mapping[str, Any]] = []
+        asking, answered = step, None
+        for asked in range(_MOST_PAGES):
+            answer = self._ask_trades(asking)
+            answered = answer.answered_ms if not asked else answered
+            page, token = answer.value
+            found += page
+            older = older_page(walk, asking, len(found), page, token)
+            if older is None:
+                break
+            asking = older
+        else:
+            raise ExchangeError(
+                f"more than {_MOST_PAGES * walk.page} trades from {step.since_ms} on: read them in "
+                "parts, from a later moment"
+            )
+        entries = readable("fetch_my_trades", self._trades, found)
+        complete, following = next_cursor(walk, step, entries, now)
+        return Listing(entries, complete, following, answered_ms=answered)
+
+    def _ask_trades(self, step: Step) -> Answer[tuple[list[Mapping[str, Any]], str | None]]:
+        params, page, raw = dict(step.params), self._venue.walk.page, self._venue.raw_trades
+        rules = self._rules
+        if raw is None:
+            if step.until_ms is not None:
+                params["until"] = step.until_ms
+            return self._calls.ask(
+                "fetch_my_trades", self.symbol, step.since_ms, page, params, read=_entries
+            )
+        asked = trades_asked(step, rules, page)
+        return self._calls.ask(raw, asked, read=lambda said: trades_in(self._client, said, rules))
+
+    # Orders
+
+    def create_order(
+        self,
+        symbol: str,
+        type: str,  # noqa: A002 -- ccxt's name
+        side: Side,
+        amount: Decimal,
+        price: Decimal,
+        params: Mapping[str, object] | None = None,
+    ) -> OrderUpdate:
+        """See `Exchange.create_order`.
+
+        Raises:
+            InvalidOrderError: also for what breaks a rule of the market; that is not sent.
+        """
+        if type != "limit":
+            raise ExchangeError(f"orders of type {type!r} are not taken here; place a limit order")
+        extra = dict(params or {})
+        client_oid, post_only = extra.pop("clientOrderId", None), extra.pop("postOnly", False)
+        if extra:
+            raise ArgumentValueError(
+                f"unknown params: {', '.join(extra)}; known are clientOrderId and postOnly"
+            )
+        if client_oid is not None and not isinstance(client_oid, str):
+            raise ArgumentTypeError("clientOrderId is no str")
+        return self._place(OrderRequest(symbol, side, amount, price, client_oid, bool(post_only)))
+
+    def create_orders(
+        self, requests: Sequence[OrderRequest]
+    ) -> Sequence[OrderUpdate | ExchangeError]:
+        """See `Exchange.create_orders`; one after the other."""
+        return [_caught(partial(self._place, request)) for request in requests]
+
+    def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
+        """See `Exchange.cancel_order`.
+
+        Where the venue says only that it will, the order is asked for once; it may still work.
+        """
+        self._check_symbol(symbol)
+        answer = self._calls.ask("cancel_order", str(order_id), symbol, read=dict, writing=True)
+        try:
+            return self._order(answer.value)
+        except (ArgumentTypeError, ArgumentValueError):
+            pass
+        try:
+            return self.fetch_order(order_id, symbol)
+        except ExchangeError as error:
+            raise NetworkError(
+                f"the cancellation of {order_id} was taken, and what became of it is not known: "
+                f"{error}"
+            ) from None
+
+    def cancel_orders(
+        self, order_ids: Sequence[OrderId], symbol: str
+    ) -> Sequence[OrderUpdate | ExchangeError]:
+        """See `Exchange.cancel_orders`; one after the other."""
+        return [_caught(partial(self.cancel_order, each, symbol)) for each in order_ids]
+
+    def _place(self, request: OrderRequest) -> OrderUpdate:
+        self._check_symbol(request.symbol)
+        check_request(request, self._rules)
+        contracts = EXACT.divide(request.amount, self._rules.contract_size)
+        params = self._venue.leg_params(self.leg)
+        if request.post_only:
+            params["postOnly"] = True
+        if request.client_oid is not None:
+            params["clientOrderId"] = self._venue.alphabet.written(request.client_oid)
+        read = partial(
+            self._order,
+            client_oid=request.client_oid,
+            side=request.side,
+            price=request.price,
+            quantity=request.amount,
+        )
+        try:
+            return self._calls.ask(
+                "create_order",
+                request.symbol,
+                "limit",
+                request.side.value.lower(),
+                f"{contracts:f}",
+                f"{request.price:f}",
+                params,
+                read=read,
+                writing=True,
+            ).value
+        except PostOnlyError as error:
+            if not request.post_only or request.client_oid is None:
+                raise InvalidOrderError(str(error)) from None
+            return OrderUpdate(
+                request.symbol,
+                request.client_oid,
+                None,
+                request.side,
+                request.price,
+                request.amount,
+                OrderStatus.REJECTED,
+                time_ms=self.time_ms(),
+                post_only_reject=True,
+            )
+
+    # What ccxt said, read
+
+    def _market(self, markets: Mapping[str, Any]) -> Rules:
+        market = markets.get(self.symbol)
+        if market is None:
+            raise ArgumentValueError(
+                f"{self._venue.name} has no market {self.symbol[:40]!r}; unified symbols are "
+                "'BTC/USDT' (spot) and 'BTC/USDT:USDT' (linear)"
+            )
+        return rules_of(market)
+
+    def _order(self, said: Mapping[str, Any], **known: Any) -> OrderUpdate:
+        return order_of(said, self._rules, self._venue, **known)
+
+    def _raw_order(self, client_oid: str, said: Any) -> OrderUpdate:
+        return self._order(order_in(self._client, said, self._rules), client_oid=client_oid)
+
+    def _orders(self, said: Any) -> tuple[tuple[OrderUpdate, ...], str | None]:
+        token = _token_in(said, self._venue.token)
+        return tuple(self._order(each) for each in said), token
+
+    def _positions(self, said: Any) -> tuple[PositionReport, ...]:
+        ours = (each for each in said if each.get("symbol") == self.symbol)
+        return tuple(position_of(each, self._rules) for each in ours)
+
+    def _listed(self, said: Any) -> tuple[PositionReport, ...]:
+        ours = (each for each in said if each["symbol"] == self._rules.venue_id)
+        return tuple(listed_position(each, self._rules, self._venue) for each in ours)
+
+    def _balance(self, said: Any) -> PositionReport:
+        return balance_of(said, self._rules)
+
+    def _trades(self, found: Sequence[Mapping[str, Any]]) -> tuple[TradeReport, ...]:
+        return in_order([trade_of(each, self._rules, self._venue) for each in found], found)
+
+    def _check_symbol(self, symbol: str) -> None:
+        if symbol != self.symbol:
+            raise ExchangeError(f"there is no market {symbol!r} here, only {self.symbol!r}")
+
+
+def _entries(said: Any) -> tuple[list[Mapping[str, Any]], str | None]:
+    return list(said), _token_in(said, "nextPageCursor")
+
+
+def _token_in(said: Any, key: str | None) -> str | None:
+    """Return the cursor that ccxt has put into one of the entries of an answer."""
+    for entry in said:
+        token = (entry.get("info") or {}).get(key) if key is not None else None
+        if isinstance(token, str) and token:
+            return token
+    return None
+
+
+def _caught(request: Callable[[], OrderUpdate]) -> OrderUpdate | ExchangeError:
+    try:
+        return request()
+    except ExchangeError as error:
+        return error

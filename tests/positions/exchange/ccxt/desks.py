@@ -1,0 +1,112 @@
+"""A real client of ccxt at a server of one's own: what trades there, and what goes wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from cowstate.positions import Leg
+from cowstate.positions.exchange.ccxt import CcxtExchange
+from tests.positions.exchange.ccxt.binance import KEY, SECRET, Binance
+from tests.positions.exchange.ccxt.serving import Served, serving
+from tests.positions.simulation.chaos.desk import Desk
+
+__all__ = ["TIMEOUT_MS", "At", "at_binance", "binance_client", "bybit_client", "led_to", "real_ms"]
+
+TIMEOUT_MS = 400
+
+
+def real_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def led_to(client: Any, address: str) -> None:
+    """Have the requests of *client* go to *address*, and let it think that they go to its venue.
+
+    What an error means, ccxt looks up by the host that it asked.
+    """
+    adapters = pytest.importorskip("requests.adapters")
+
+    class Adapter(adapters.HTTPAdapter):  # type: ignore[misc, name-defined]
+        def send(self, request: Any, *args: Any, **named: Any) -> Any:
+            scheme, _, rest = request.url.partition("://")
+            assert scheme == "https"
+            request.url = f"{address}/{rest.partition('/')[2]}"
+            return super().send(request, *args, **named)
+
+    client.session.trust_env = False
+    client.session.mount("https://", Adapter())
+
+
+def binance_client(address: str, contract: bool = True, **settings: Any) -> Any:
+    """The real client, whose requests go to *address*."""
+    ccxt = pytest.importorskip("ccxt", reason="the client is not installed here")
+    kind = "linear" if contract else "spot"
+    client = ccxt.binance(
+        {
+            "number": str,
+            "apiKey": KEY,
+            "secret": SECRET,
+            "timeout": TIMEOUT_MS,
+            "enableRateLimit": False,
+            "options": {"fetchMarkets": {"types": [kind]}},
+            **settings,
+        }
+    )
+    led_to(client, address)
+    return client
+
+
+def bybit_client(address: str, **settings: Any) -> Any:
+    """The real client of another venue, whose requests go to *address*."""
+    ccxt = pytest.importorskip("ccxt", reason="the client is not installed here")
+    keys = {"apiKey": KEY, "secret": SECRET}
+    kinds = {"fetchMarkets": {"types": ["linear"]}}
+    client = ccxt.bybit(
+        {"number": str, **keys, "timeout": TIMEOUT_MS, "options": kinds, **settings}
+    )
+    led_to(client, address)
+    return client
+
+
+class At:
+    """A client at a venue, and the venue."""
+
+    def __init__(self, desk: Desk, app: Binance, served: Served, symbol: str, client: Any) -> None:
+        self.desk, self.app, self.served, self.symbol = desk, app, served, symbol
+        self.client = client
+        self.exchange: CcxtExchange
+
+
+@contextmanager
+def at_binance(
+    *,
+    contract: bool = True,
+    virtual: bool = False,
+    leg: Leg = Leg.NET,
+    settings: dict[str, Any] | None = None,
+    **faults: float,
+) -> Iterator[At]:
+    """Yield a client at Binance. *virtual*: by the venue's own clock, which stands still."""
+    desk = Desk(**faults)
+
+    def now_ms() -> int:
+        return desk.clock.now_ms
+
+    app = Binance(
+        desk.exchange,
+        now_ms if virtual else real_ms,
+        contract=contract,
+        checks_clock=not virtual,
+    )
+    with serving(app) as served:
+        client = binance_client(served.address, contract, **(settings or {}))
+        symbol = "BTC/USDT:USDT" if contract else "BTC/USDT"
+        at = At(desk, app, served, symbol, client)
+        at.exchange = CcxtExchange(client, symbol, leg=leg, time_ms=now_ms if virtual else real_ms)
+        served.asked.clear()
+        yield at

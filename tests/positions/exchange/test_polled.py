@@ -1,0 +1,87 @@
+"""Polling for what changed about orders: nothing that was seen once is left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cowstate import ArgumentValueError
+from cowstate.positions import OrderStatus, OrderUpdate
+from cowstate.positions.errors import ExchangeError
+from cowstate.positions.exchange.polled import PolledOrders
+from tests.positions.simulation.chaos.desk import Desk
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["place", "fill", "cancel", "poll"]), st.integers(0, 5)),
+    max_size=25,
+)
+
+
+def seen(told: dict[Any, OrderUpdate], updates: tuple[OrderUpdate, ...]) -> None:
+    for update in updates:
+        before = told.get(update.order_id)
+        assert before is None or before.replace(time_ms=0) != update.replace(time_ms=0)
+        assert before is None or not before.status.terminal
+        told[update.order_id] = update
+
+
+@given(ACTS, st.booleans())
+def test_the_last_that_is_told_of_an_order_is_what_is_so(acts: Any, page: bool) -> None:
+    desk = Desk(page=2 if page else 0)
+    orders, told, placed = PolledOrders(desk.exchange, "X"), dict[Any, OrderUpdate](), []
+    for act, number in acts:
+        if act == "place":
+            placed.append(desk.place(len(placed) + 1, 100 + number))
+            orders.expect(placed[-1])
+        elif act == "fill":
+            desk.fill(100 + number)
+        elif act == "cancel" and placed:
+            order = placed[number % len(placed)]
+            now = desk.clock.now_ms
+            current = desk.ledger.order_at(order.order_id, now)
+            if current is not None and not current.status.terminal:
+                desk.exchange.cancel_order(order.order_id, "X")
+        elif act == "poll":
+            seen(told, orders.poll())
+    seen(told, orders.poll())
+    for order in placed:
+        truth = desk.ledger.order_at(order.order_id, desk.clock.now_ms)
+        assert truth is not None
+        last = told.get(order.order_id, order)
+        assert last.replace(time_ms=0) == truth.replace(time_ms=0)
+    assert orders.poll() == ()
+
+
+def test_an_order_that_was_neither_listed_nor_expected_is_missed() -> None:
+    """And one that was expected is not: the difference that `expect` makes."""
+    told = []
+    for expected in (False, True):
+        desk = Desk()
+        orders = PolledOrders(desk.exchange, "X")
+        order = desk.place()
+        if expected:
+            orders.expect(order)
+        desk.fill(lots="0.5")
+        told.append([update.status for update in orders.poll()])
+    assert told == [[], [OrderStatus.FILLED]]
+
+
+def test_what_could_not_be_asked_for_is_asked_for_again() -> None:
+    desk = Desk()
+    orders = PolledOrders(desk.exchange, "X")
+    desk.place()
+    assert len(orders.poll()) == 1
+    desk.fill(lots="0.5")
+    desk.hours("rate_limit", 0, 5_000)
+    with pytest.raises(ExchangeError):
+        orders.poll()
+    desk.wait(6_000)
+    assert [update.status for update in orders.poll()] == [OrderStatus.FILLED]
+
+
+def test_without_a_page_nothing_can_be_asked_for() -> None:
+    with pytest.raises(ArgumentValueError, match="at least 1 page"):
+        PolledOrders(Desk().exchange, "X", pages=0)
