@@ -110,21 +110,6 @@ def test_an_update_that_moves_no_group_leaves_the_very_same(make_store: MakeStor
     assert all(after[place] is before[place] for place in range(len(before) - 1))
 
 
-@pytest.mark.parametrize("many", [0, 1, 4, 5, 9])
-def test_four_groups_are_shown_and_the_others_counted(many: int) -> None:
-    store = Store({n: n for n in range(many)}, aggregates={"n": Aggregate.count(by=int)})
-    shown = [f"{group}: 1" for group in store.snapshot().total("n")]
-    more = [f"... {many - 4} more"] if many > 4 else []
-    assert repr(store.snapshot().total("n")) == f"Groups({{{', '.join([*shown[:4], *more])}}})"
-
-
-def test_what_stands_for_no_group_is_none() -> None:
-    store = Store({}, aggregates={"n": Aggregate.count(by=lambda _: MISSING)})
-    with pytest.raises(ArgumentValueError, match="cannot be a group"):
-        store.set("a", 1)
-    assert dict(store.snapshot().total("n")) == {}
-
-
 def test_what_is_read_cannot_be_changed_and_stays_as_it_is(make_store: MakeStore) -> None:
     store = make_store({"a": Item("ann", 1), "b": Item("bob", 2)}, aggregates=AGGREGATES)
     groups: Any = store.snapshot().total("amount")
