@@ -176,7 +176,7 @@ NEAR = {
     ],
     "cowstate/workspace.py": [
         *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
-        *("test_writestore", "worlds/test_costs"),
+        *("test_writestore", "test_process", "worlds/test_costs"),
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write"],
     "cowstate/writelock.py": [
