@@ -192,7 +192,7 @@ NEAR = {
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/totals.py": [
         *("test_groups_of_totals", "test_extremes", "test_aggregate", "test_derivation"),
-        "worlds/test_memory",
+        *("worlds/test_past", "worlds/test_memory"),
     ],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
@@ -203,6 +203,7 @@ NEAR = {
     ],
     "cowstate/workspace.py": [
         *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
+        *("test_writestore", "test_process", "worlds/test_costs"),
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write", "test_meter", "test_deriving"],
     "cowstate/writelock.py": [
