@@ -251,11 +251,10 @@ NEAR = {
     ],
     **{
         f"cowstate/positions/reconcile/{module}.py": [
-            "positions/reconcile/test_reconciler",
-            "positions/reconcile/test_reconciler_position",
-            "positions/reconcile/test_restart",
-            "positions/reconcile/test_races",
-            "positions/reconcile/test_harm",
+            *("positions/reconcile/test_reconciler", "positions/reconcile/test_restart"),
+            *("positions/reconcile/test_races", "positions/reconcile/test_harm"),
+            *("positions/reconcile/test_untraded", "positions/reconcile/test_reconciler_position"),
+            "positions/incidents/test_orders_lost_and_found",
         ]
         for module in ("passes", "runner", "memory", "reading", "writing", "report")
     },

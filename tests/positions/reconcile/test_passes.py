@@ -9,6 +9,7 @@ import pytest
 
 from cowstate.positions import CorrectionKind, ReconcilePolicy, Remedy
 from cowstate.positions.book.reports import FeeAsset
+from tests.positions.incidents.stage import Stage
 from tests.positions.reconcile.desk import Desk, Mute, kinds, stray
 
 
@@ -258,3 +259,58 @@ def test_trades_are_kept_while_an_answer_may_be_of_before_them_and_no_longer() -
     for _ in range(20):
         desk.later()
     assert not desk.manager.snapshot().meta.ledger.entries
+
+
+# What the venue shows of its promises
+
+
+@pytest.mark.parametrize("bold", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "promise"),
+    [
+        ("position_lag", "positions_lag_ms"),
+        ("not_found", "hidden_ms"),
+    ],
+)
+def test_an_answer_that_is_later_than_is_promised_is_noted(
+    fault: str, promise: str, bold: bool
+) -> None:
+    faults: dict[str, Any] = {fault: 5_000}
+    stage = Stage(**faults, told={promise: 0} if bold else {}, interval_ms=1_000)
+    stage.look(8)
+    stage.open(30)
+    for _ in range(3):
+        stage.trade(1_005)
+        stage.look()
+        stage.fill(1_000)
+        stage.look(7)
+    seen = stage.life.manager.snapshot().meta.sightings
+    assert {each.promise for each in seen} == ({promise} if bold else set())
+    assert all(0 < each.most <= 5_500 for each in seen)
+
+
+class ListsLate(Mute):
+    """A venue that lists all trades each time, the newest only when it comes to that."""
+
+    late = True
+
+    def fetch_my_trades(self, symbol: str, _since_ms: int, cursor: Any = None) -> Any:
+        listing = super().fetch_my_trades(symbol, 0, cursor)
+        return listing.replace(items=()) if self.late else listing
+
+
+def test_a_trade_that_is_listed_after_it_should_have_been_is_noted() -> None:
+    desk = Desk(ListsLate)
+    desk.later()
+    bought_by_others(desk)
+    traded_ms = desk.now()
+    desk.later()
+    read_ms = desk.now()
+    assert desk.manager.snapshot().meta.sightings == ()
+    desk.exchange.late = False  # type: ignore[attr-defined]
+    desk.later()
+    (seen,) = desk.manager.snapshot().meta.sightings
+    assert (seen.promise, seen.times) == ("trades_lag_ms", 1)
+    assert 4_000 < seen.most <= read_ms - traded_ms
+    desk.later()
+    assert desk.manager.snapshot().meta.sightings == (seen,)
