@@ -78,9 +78,7 @@ NEAR = {
     "cowstate/journal/keeping_up.py": [*FOLLOWER, "journal/test_refused_files"],
     "cowstate/journal/log.py": JOURNAL,
     "cowstate/journal/logged.py": [
-        "journal/test_history",
-        "journal/test_following",
-        "journal/test_behind",
+        *("journal/test_history", "journal/test_following", "journal/test_behind"),
     ],
     "cowstate/journal/pace.py": ["journal/test_pace"],
     "cowstate/journal/inserting.py": ["journal/test_fence", "journal/test_groups_of_rows"],
@@ -254,6 +252,7 @@ NEAR = {
             *("positions/reconcile/test_reconciler", "positions/reconcile/test_restart"),
             *("positions/reconcile/test_races", "positions/reconcile/test_harm"),
             *("positions/reconcile/test_untraded", "positions/reconcile/test_reconciler_position"),
+            *("positions/incidents/test_contradictions", "positions/incidents/test_restarts"),
             "positions/incidents/test_orders_lost_and_found",
         ]
         for module in ("passes", "runner", "memory", "reading", "writing", "report")

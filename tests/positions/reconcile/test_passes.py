@@ -10,7 +10,7 @@ import pytest
 from cowstate.positions import CorrectionKind, ReconcilePolicy, Remedy
 from cowstate.positions.book.reports import FeeAsset
 from tests.positions.incidents.stage import Stage
-from tests.positions.reconcile.desk import Desk, Mute, kinds, stray
+from tests.positions.reconcile.desk import START, Desk, Mute, kinds, stray
 
 
 def bought_by_others(desk: Desk) -> None:
@@ -190,6 +190,25 @@ def test_so_they_are_where_the_list_is_cut_each_time() -> None:
     fresh = [is_fresh(desk.later()) for _ in range(7)]
     assert (fresh[0], fresh[-1]) == (False, True)
     assert fresh == sorted(fresh)
+
+
+def never_read(untraded_ms: int) -> list[tuple[list[CorrectionKind], str, int]]:
+    """What is done and said about a small divergence in passes that cannot read any trades."""
+    policy = ReconcilePolicy(untraded_ms=untraded_ms)
+    desk = Desk.holding("0.5", Mute, policy=policy)
+    mute(desk, "fetch_my_trades")
+    desk.drift("-0.02")
+    reports = [(desk.later(), desk.now() - START) for _ in range(3)]
+    return [(kinds(report), report.verdict.why, age) for report, age in reports]  # type: ignore[union-attr]
+
+
+def test_nothing_is_corrected_before_trades_had_that_long_to_be_read() -> None:
+    needs_two_looks, (corrected, _, age_ms), agrees = never_read(0)
+    assert (needs_two_looks[0], corrected, agrees[0]) == ([], [CorrectionKind.POSITION], [])
+    assert never_read(age_ms - 1)[1][0] == corrected
+    first, (then, why, _), (last, _, _) = never_read(age_ms)
+    assert (first[0], then, last) == ([], [], corrected)
+    assert why.endswith("; the trades, which may explain it, cannot be read")
 
 
 @pytest.mark.parametrize(
