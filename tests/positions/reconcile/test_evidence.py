@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate.positions.reconcile.evidence import Evidence
@@ -106,6 +106,7 @@ def test_a_proof_ends_when_something_has_happened_and_zero_is_possible_again():
 
 
 @given(st.lists(sets, min_size=1))
+@example([may_be(0), may_be(0, 5)])
 def test_a_verdict_is_what_the_evidence_says(seen):
     evidence = after(*seen)
     found = judged(evidence)
