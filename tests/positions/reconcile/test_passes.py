@@ -333,3 +333,16 @@ def test_a_trade_that_is_listed_after_it_should_have_been_is_noted() -> None:
     assert 4_000 < seen.most <= read_ms - traded_ms
     desk.later()
     assert desk.manager.snapshot().meta.sightings == (seen,)
+
+
+def test_an_order_that_only_trades_tell_of_and_no_venue_knows_is_asked_for_until_it_is_gone() -> (
+    None
+):
+    desk = Desk(Mute)
+    desk.place(stray("grid-90-B1"))
+    desk.trade(90, "0.5")
+    desk.exchange.amnesia = True  # type: ignore[attr-defined]
+    queries = [desk.later().queries for _ in range(4)]
+    assert queries == [1, 1, 0, 0]
+    (tally,) = desk.manager.snapshot().meta.ledger.tallies
+    assert (tally.client_oid, tally.gone, tally.traded) == ("grid-90-B1", True, Decimal("0.5"))
