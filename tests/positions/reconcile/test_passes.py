@@ -160,6 +160,12 @@ class TakesFeesInBase(Mute):
         return super().promises.replace(fee_asset=FeeAsset.BASE, base_fee=Decimal("0.001"))
 
 
+class TakesFeesInQuote(Mute):
+    @property
+    def promises(self) -> Any:
+        return super().promises.replace(fee_asset=FeeAsset.QUOTE, base_fee=Decimal("0.001"))
+
+
 class TakesNoFees(Mute):
     @property
     def promises(self) -> Any:
@@ -212,7 +218,13 @@ def test_nothing_is_corrected_before_trades_had_that_long_to_be_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("venue", "fresh"), [(Mute, True), (TakesFeesInBase, False), (TakesNoFees, True)]
+    ("venue", "fresh"),
+    [
+        (Mute, True),
+        (TakesFeesInBase, False),
+        (TakesFeesInQuote, True),
+        (TakesNoFees, True),
+    ],
 )
 def test_where_each_fee_moves_the_position_trades_are_never_done_without(
     venue: Any, fresh: bool
