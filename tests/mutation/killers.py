@@ -101,9 +101,7 @@ NEAR = {
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [
         *JOURNAL,
-        "journal/test_opening",
-        "journal/test_history",
-        "journal/test_behind",
+        *("journal/test_opening", "journal/test_history", "journal/test_behind"),
     ],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
@@ -215,10 +213,8 @@ NEAR = {
     "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/book/saved.py": ["positions/trading/test_restoring"],
     "cowstate/positions/book/kept.py": [
-        "positions/kept/test_kept",
-        "positions/kept/test_kept_files",
-        "positions/kept/test_kept_on_disk",
-        "positions/kept/test_kept_arguments",
+        *("positions/kept/test_kept", "positions/kept/test_kept_files"),
+        *("positions/kept/test_kept_on_disk", "positions/kept/test_kept_arguments"),
     ],
     "cowstate/positions/book/blotter.py": [
         "positions/trading/test_manager",
@@ -314,10 +310,8 @@ NEAR = {
         "positions/reconcile/test_eras",
     ],
     "cowstate/positions/reconcile/verdicts.py": [
-        "positions/reconcile/test_evidence",
-        "positions/reconcile/test_eras",
-        "positions/reconcile/test_acting",
-        "positions/reconcile/test_claims",
+        *("positions/reconcile/test_evidence", "positions/reconcile/test_eras"),
+        *("positions/reconcile/test_acting", "positions/reconcile/test_claims"),
     ],
 }
 # The explorer and what it stands on: its parts are seen through programs that are explored.
