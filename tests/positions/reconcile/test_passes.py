@@ -188,6 +188,16 @@ def test_trades_that_cannot_be_read_are_waited_for_and_then_done_without() -> No
     assert judged == [True, False, False]
 
 
+def test_where_they_were_read_once_a_divergence_is_corrected_without_them_too() -> None:
+    desk = Desk.holding("0.5", Mute, policy=ReconcilePolicy(untraded_ms=20_000))
+    desk.later()
+    mute(desk, "fetch_my_trades")
+    desk.drift("-0.02")
+    passes = [kinds(desk.later()) for _ in range(8)]
+    assert passes[:4] == [[]] * 4
+    assert passes.count([CorrectionKind.POSITION]) == 1
+
+
 def test_so_they_are_where_the_list_is_cut_each_time() -> None:
     desk = Desk(CutsItsTrades)
     desk.exchange.cuts = False  # type: ignore[attr-defined]
