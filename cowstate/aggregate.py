@@ -358,8 +358,7 @@ class _Extreme(Aggregate[V, Any]):
     def move(self, state: Sorted[Any], was: Any, now: Any) -> Sorted[Any]:
         was = None if was is MISSING else was
         now = None if now is MISSING else now
-        if now is not None:
-            ensure_ordered(now)
+        ensure_ordered(now)
         if was is now or (type(was) is type(now) and was == now):
             return state
         if was is not None:

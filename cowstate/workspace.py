@@ -165,7 +165,6 @@ class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
         self._ensure_open()
         if self._record(key) is MISSING:
             raise RecordNotFoundError(key, self._base.version)
-        self._count()
         self._writes[key] = MISSING
         self._grown -= 1
         self._deletions += 1
@@ -200,7 +199,7 @@ class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
         fresh = len(writes) - self._counted
         if fresh:
             base = self._map
-            # Of those that were deleted meanwhile, each is in the base: to delete one counts first.
+            # Those too that were deleted meanwhile, for which one was taken off then.
             self._grown += sum(key not in base for key in islice(reversed(writes), fresh))
             self._counted += fresh
         return len(self._map) + self._grown

@@ -199,6 +199,33 @@ def test_a_count_is_of_all_records_or_of_those_that_a_predicate_takes(
     assert make_store({}, aggregates={"all": Aggregate.count()}).snapshot().total("all") == 0
 
 
+async def nobody_awaits(*_: Any) -> Any:
+    """A function whose call does nothing yet."""
+
+
+@pytest.mark.parametrize("wrong", [5, "price", nobody_awaits])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda wrong: Aggregate(0, wrong, max),
+        lambda wrong: Aggregate(0, max, wrong),
+        lambda wrong: Aggregate(0, max, max, by=wrong),
+        lambda wrong: Aggregate.fold(0, wrong, max),
+        Aggregate.sum,
+        lambda wrong: Aggregate.sum(int, by=wrong),
+        Aggregate.count,
+        lambda wrong: Aggregate.count(by=wrong),
+        Aggregate.min,
+        lambda wrong: Aggregate.max(int, by=wrong),
+    ],
+)
+def test_what_is_no_plain_function_is_refused_where_the_aggregate_is_made(
+    make: Callable[[Any], object], wrong: Any
+) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"function|predicate"):
+        make(wrong)
+
+
 def test_a_fold_whose_state_is_mutable_is_refused() -> None:
     with pytest.raises(MutableRecordError):
         Aggregate.fold([], lambda s, v: [*s, v], lambda s, v: s)

@@ -154,7 +154,7 @@ def test_what_readers_go_through_in_common_is_in_the_trunk(make_store: MakeStore
     store = make_store(
         {"a": Level(5, "ann"), "b": Level(7, "bob")},
         indexes={"price": Index(price_of, unique=True), "owner": Index(owner_of, ordered=True)},
-        aggregates={"lowest": lowest, "by owner": by_owner},
+        aggregates={"lowest": lowest, "sum": Aggregate.sum(price_of), "by owner": by_owner},
     )
     indexes, totals = derived_states(store)
     derivation = store.snapshot()._lineage.derivation
@@ -164,6 +164,6 @@ def test_what_readers_go_through_in_common_is_in_the_trunk(make_store: MakeStore
     parts = (*derivation.indexes, *derivation.totals)
     for part, state in zip(parts, (*indexes, *totals), strict=True):
         wanted += part.trunk(state)
-    wanted += [lowest, by_owner]
+    wanted += [lowest, by_owner, *totals[0].trunk()]
     missing = [each for each in wanted if not any(each is found for found in trunk)]
     assert missing == []

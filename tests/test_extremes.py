@@ -142,6 +142,16 @@ def test_values_of_another_kind_may_take_the_place_of_all(make_store: MakeStore,
         assert store.snapshot().total(name) == draft.total(name) == expected
 
 
+@given(st.lists(st.none() | st.integers(0, 2), max_size=3))
+def test_who_gives_none_counts_for_nothing_from_the_beginning(prices: list[int | None]) -> None:
+    low = Aggregate.min(attrgetter("price"), default=7)
+    store = Store(
+        {n: Order(price=price) for n, price in enumerate(prices)}, aggregates={"low": low}
+    )
+    given_ = [price for price in prices if price is not None]
+    assert store.snapshot().total("low") == min(given_, default=7)
+
+
 def test_a_record_that_gives_missing_counts_for_nothing(make_store: MakeStore) -> None:
     store = make_store({"a": None}, allow_none=True, aggregates={"low": MISSES})
     assert store.snapshot().total("low") is None

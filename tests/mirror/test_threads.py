@@ -159,6 +159,8 @@ def test_errors_are_told_to_who_waits_and_in_the_status() -> None:
         assert mirror.status().state in ("new", "listing", "waiting")
         with pytest.raises(WaitTimeoutError, match="no list has come"):
             mirror.wait_synced(0)
+        while mirror.status().state != "waiting":
+            pass
     with pytest.raises(ClosedError, match="no route"):
         mirror.wait_synced(PATIENCE)
     with pytest.raises(ClosedError, match="start"):

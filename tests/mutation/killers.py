@@ -35,8 +35,9 @@ NEAR = {
     "cowstate/commit.py": ["test_snapshot", "test_diff", *INITIAL],
     "cowstate/committer.py": [
         *("test_sameness", "test_deferral", "test_writestore", "test_every_write"),
-        *("test_transactions", "test_blocks", "test_store", "test_timeline", "test_draft"),
+        *("test_transactions", "test_blocks", "test_store", "test_timeline"),
         *("test_writelock", "test_delivery", "test_serving", "test_inside_writes"),
+        *("test_draft", "test_awkward_keys"),
     ],
     "cowstate/delivery.py": [
         *("test_serving", "test_serving_loops", "test_flush", *INITIAL, "test_loops"),
@@ -86,9 +87,7 @@ NEAR = {
     "cowstate/journal/keeping_up.py": [*FOLLOWER, "journal/test_refused_files"],
     "cowstate/journal/log.py": JOURNAL,
     "cowstate/journal/logged.py": [
-        "journal/test_history",
-        "journal/test_following",
-        "journal/test_behind",
+        *("journal/test_history", "journal/test_following", "journal/test_behind"),
     ],
     "cowstate/journal/pace.py": ["journal/test_pace"],
     "cowstate/journal/inserting.py": ["journal/test_fence", "journal/test_groups_of_rows"],
@@ -125,9 +124,7 @@ NEAR = {
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [
         *JOURNAL,
-        "journal/test_opening",
-        "journal/test_history",
-        "journal/test_behind",
+        *("journal/test_opening", "journal/test_history", "journal/test_behind"),
     ],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
     "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
@@ -205,7 +202,7 @@ NEAR = {
     "cowstate/torn.py": ["worlds/test_lock"],
     "cowstate/totals.py": [
         *("test_groups_of_totals", "test_extremes", "test_aggregate", "test_derivation"),
-        "worlds/test_memory",
+        *("worlds/test_past", "worlds/test_memory"),
     ],
     "cowstate/transactions.py": ["test_blocks", "test_every_write"],
     "cowstate/tree.py": ["tree", "test_maps", "test_diff"],
@@ -216,6 +213,7 @@ NEAR = {
     ],
     "cowstate/workspace.py": [
         *("test_transactions", "test_mapping_protocol", "test_draft", "test_ranges"),
+        *("test_writestore", "test_process", "worlds/test_costs"),
     ],
     "cowstate/writestore.py": ["test_bulk", "test_every_write", "test_meter", "test_deriving"],
     "cowstate/writelock.py": [
@@ -269,10 +267,8 @@ NEAR = {
     "cowstate/positions/book/ledger.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/book/saved.py": ["positions/trading/test_restoring"],
     "cowstate/positions/book/kept.py": [
-        "positions/kept/test_kept",
-        "positions/kept/test_kept_files",
-        "positions/kept/test_kept_on_disk",
-        "positions/kept/test_kept_arguments",
+        *("positions/kept/test_kept", "positions/kept/test_kept_files"),
+        *("positions/kept/test_kept_on_disk", "positions/kept/test_kept_arguments"),
     ],
     "cowstate/positions/book/blotter.py": [
         "positions/trading/test_manager",
@@ -304,11 +300,11 @@ NEAR = {
     ],
     **{
         f"cowstate/positions/reconcile/{module}.py": [
-            "positions/reconcile/test_reconciler",
-            "positions/reconcile/test_reconciler_position",
-            "positions/reconcile/test_restart",
-            "positions/reconcile/test_races",
-            "positions/reconcile/test_harm",
+            *("positions/reconcile/test_reconciler", "positions/reconcile/test_restart"),
+            *("positions/reconcile/test_races", "positions/reconcile/test_harm"),
+            *("positions/reconcile/test_untraded", "positions/reconcile/test_reconciler_position"),
+            *("positions/incidents/test_contradictions", "positions/incidents/test_restarts"),
+            "positions/incidents/test_orders_lost_and_found",
         ]
         for module in ("passes", "runner", "memory", "reading", "writing", "report")
     },
@@ -386,10 +382,8 @@ NEAR = {
         "positions/reconcile/test_eras",
     ],
     "cowstate/positions/reconcile/verdicts.py": [
-        "positions/reconcile/test_evidence",
-        "positions/reconcile/test_eras",
-        "positions/reconcile/test_acting",
-        "positions/reconcile/test_claims",
+        *("positions/reconcile/test_evidence", "positions/reconcile/test_eras"),
+        *("positions/reconcile/test_acting", "positions/reconcile/test_claims"),
     ],
 }
 # The explorer and what it stands on: its parts are seen through programs that are explored.

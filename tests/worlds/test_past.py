@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cowstate import CompactedError, History, Index, Lagged, Record, Store
+from cowstate import Aggregate, CompactedError, History, Index, Lagged, Record, Store
 from cowstate.maps import available_maps
 from tests.standing import check_store
 from tests.worlds import bugs_of_cost as bugs
@@ -53,12 +53,18 @@ def test_the_past_takes_no_more_bytes_than_it_may() -> None:
 WRITES = 50
 
 
-def measure(maps: str, size: int, indexes: dict[str, Index[Any]]) -> tuple[float, float]:
+def measure(
+    maps: str,
+    size: int,
+    indexes: dict[str, Index[Any]],
+    aggregates: dict[str, Aggregate[Any, Any]] | None = None,
+) -> tuple[float, float]:
     """Return how many bytes a version takes, by the estimate and in truth."""
     store = Store(
         {n: Wide(n, n % 7, n // 7 % 100) for n in range(size)},
         maps=maps,
         indexes=indexes,
+        aggregates=aggregates,
         history=History(versions=500, bytes=10**9),
     )
 
@@ -166,3 +172,22 @@ def test_the_bounds_of_a_history_hold_beside_a_subscriber_that_lags() -> None:
         handle.close()
         store.set("n", 0)
         check_store(store)
+
+
+TOTALS: dict[str, Aggregate[Any, Any]] = {
+    "sum": Aggregate.sum(lambda wide: wide.b),
+    "sum of each": Aggregate.sum(lambda wide: wide.b, by=lambda wide: wide.c),
+    "least": Aggregate.min(lambda wide: (wide.b, wide.a)),
+    "least of each": Aggregate.min(lambda wide: wide.b, by=lambda wide: wide.c % 5),
+}
+
+
+@pytest.mark.parametrize("name", TOTALS)
+def test_what_totals_are_said_to_take_is_within_a_factor_of_two_too(name: str) -> None:
+    gc.freeze()
+    try:
+        for maps, size in product(available_maps(), (20, 300)):
+            estimated, measured = measure(maps, size, {}, {name: TOTALS[name]})
+            assert measured / 2 < estimated < measured * 2, (maps, size, estimated, measured)
+    finally:
+        gc.unfreeze()

@@ -273,12 +273,8 @@ class _Plan:
         )
         if verdict.kind is not VerdictKind.CORRECT:
             return verdict
-        since_ms = self.memory.watch.began_ms
-        if self.memory.read_ms is not None:
-            since_ms = self.memory.read_ms
-        early = self.now_ms - since_ms <= self.policy.untraded_ms
         but = ""
-        if self.memory.untraded and early:
+        if self.memory.untraded and self._may_still_be_read():
             but = "the trades, which may explain it, cannot be read"
         elif self.memory.untraded and _is_wide(self.memory.evidence):
             but = "the newest look, judged without trades, allows others as well"
@@ -288,6 +284,12 @@ class _Plan:
             return verdict
         why = f"{verdict.why}; {but}"
         return verdict.replace(kind=VerdictKind.DIVERGES, remedy=Remedy.REPORT, why=why)
+
+    def _may_still_be_read(self) -> bool:
+        """Whether the trades, which were never read in this life, may only be late."""
+        if self.memory.read_ms is not None:
+            return False  # or they would not be done without
+        return self.now_ms - self.memory.watch.began_ms <= self.policy.untraded_ms
 
     def _newer_look(
         self, ledger: Ledger, standing: Standing, facts: OrderFacts, verdict: Verdict

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cowstate.positions.reconcile.evidence import Evidence
@@ -106,6 +106,7 @@ def test_a_proof_ends_when_something_has_happened_and_zero_is_possible_again():
 
 
 @given(st.lists(sets, min_size=1))
+@example([may_be(0), may_be(0, 5)])
 def test_a_verdict_is_what_the_evidence_says(seen):
     evidence = after(*seen)
     found = judged(evidence)
@@ -158,6 +159,9 @@ def test_a_look_that_allows_zero_is_not_acted_on():
         ([-5, -5], {}, VerdictKind.BREAK),
         ([5, 5], {"small_part": Decimal("0.04")}, VerdictKind.BREAK),
         ([7, 9], {}, VerdictKind.BREAK),
+        ([40], {"lasting_ms": 0}, VerdictKind.DIVERGES),
+        ([40, 40], {"looks": 3}, VerdictKind.DIVERGES),
+        ([40, 40], {"lasting_ms": 1_001}, VerdictKind.DIVERGES),
         ([4, 4], {"small_most": Decimal(4)}, VerdictKind.BREAK),
         ([4, 4], {"small_lots": Decimal(4)}, VerdictKind.BREAK),
         ([4, 4], {"small_lots": Decimal("4.1")}, VerdictKind.CORRECT),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from cowstate.positions import CorrectionKind, ReconcilePolicy, Remedy
-from tests.positions.reconcile.desk import Desk, Mute, kinds, stray
+from cowstate.positions.book.reports import FeeAsset
+from tests.positions.incidents.stage import Stage
+from tests.positions.reconcile.desk import START, Desk, Mute, kinds, stray
 
 
 def bought_by_others(desk: Desk) -> None:
@@ -127,3 +130,241 @@ def test_a_halt_does_not_end_by_looks_of_before() -> None:
     for _ in range(3):
         assert kinds(desk.later()) == []
     assert desk.reconciler.breaker.is_open("X")
+
+
+# Where the trades cannot be read
+
+
+def mute(desk: Desk, *names: str) -> None:
+    desk.exchange.mute = frozenset(names)  # type: ignore[attr-defined]
+
+
+def is_fresh(report: Any) -> bool:
+    assert report.verdict is not None
+    return bool(report.verdict.fresh)
+
+
+class CutsItsTrades(Mute):
+    """A venue whose list of trades never comes to its end, unless it is healed."""
+
+    cuts = True
+
+    def fetch_my_trades(self, *arguments: Any) -> Any:
+        listing = super().fetch_my_trades(*arguments)
+        return listing.replace(complete=False) if self.cuts else listing
+
+
+class TakesFeesInBase(Mute):
+    @property
+    def promises(self) -> Any:
+        return super().promises.replace(fee_asset=FeeAsset.BASE, base_fee=Decimal("0.001"))
+
+
+class TakesFeesInQuote(Mute):
+    @property
+    def promises(self) -> Any:
+        return super().promises.replace(fee_asset=FeeAsset.QUOTE, base_fee=Decimal("0.001"))
+
+
+class TakesNoFees(Mute):
+    @property
+    def promises(self) -> Any:
+        return super().promises.replace(fee_asset=FeeAsset.BASE, base_fee=Decimal(0))
+
+
+def without_trades(untraded_ms: int) -> tuple[bool, int]:
+    """Whether a pass is judged, so many ms after the last that read the trades."""
+    desk = Desk(Mute, policy=ReconcilePolicy(untraded_ms=untraded_ms))
+    assert is_fresh(desk.later())
+    read_ms = desk.now()
+    mute(desk, "fetch_my_trades")
+    return is_fresh(desk.later()), desk.now() - read_ms
+
+
+def test_trades_that_cannot_be_read_are_waited_for_and_then_done_without() -> None:
+    fresh, after_ms = without_trades(20_000)
+    assert not fresh
+    judged = [without_trades(after_ms + more)[0] for more in (-1, 0, 1)]
+    assert judged == [True, False, False]
+
+
+def test_where_they_were_read_once_a_divergence_is_corrected_without_them_too() -> None:
+    desk = Desk.holding("0.5", Mute, policy=ReconcilePolicy(untraded_ms=20_000))
+    desk.later()
+    mute(desk, "fetch_my_trades")
+    desk.drift("-0.02")
+    passes = [kinds(desk.later()) for _ in range(8)]
+    assert passes[:4] == [[]] * 4
+    assert passes.count([CorrectionKind.POSITION]) == 1
+
+
+def test_so_they_are_where_the_list_is_cut_each_time() -> None:
+    desk = Desk(CutsItsTrades)
+    desk.exchange.cuts = False  # type: ignore[attr-defined]
+    assert is_fresh(desk.later())
+    desk.exchange.cuts = True  # type: ignore[attr-defined]
+    fresh = [is_fresh(desk.later()) for _ in range(7)]
+    assert (fresh[0], fresh[-1]) == (False, True)
+    assert fresh == sorted(fresh)
+
+
+def never_read(untraded_ms: int) -> list[tuple[list[CorrectionKind], str, int]]:
+    """What is done and said about a small divergence in passes that cannot read any trades."""
+    policy = ReconcilePolicy(untraded_ms=untraded_ms)
+    desk = Desk.holding("0.5", Mute, policy=policy)
+    mute(desk, "fetch_my_trades")
+    desk.drift("-0.02")
+    reports = [(desk.later(), desk.now() - START) for _ in range(3)]
+    return [(kinds(report), report.verdict.why, age) for report, age in reports]  # type: ignore[union-attr]
+
+
+def test_nothing_is_corrected_before_trades_had_that_long_to_be_read() -> None:
+    needs_two_looks, (corrected, _, age_ms), agrees = never_read(0)
+    assert (needs_two_looks[0], corrected, agrees[0]) == ([], [CorrectionKind.POSITION], [])
+    assert never_read(age_ms - 1)[1][0] == corrected
+    first, (then, why, _), (last, _, _) = never_read(age_ms)
+    assert (first[0], then, last) == ([], [], corrected)
+    assert why.endswith("; the trades, which may explain it, cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("venue", "fresh"),
+    [
+        (Mute, True),
+        (TakesFeesInBase, False),
+        (TakesFeesInQuote, True),
+        (TakesNoFees, True),
+    ],
+)
+def test_where_each_fee_moves_the_position_trades_are_never_done_without(
+    venue: Any, fresh: bool
+) -> None:
+    desk = Desk(venue)
+    desk.later()
+    mute(desk, "fetch_my_trades")
+    assert [is_fresh(desk.later()) for _ in range(7)][-1] is fresh
+
+
+def test_a_look_waits_for_its_trades_and_is_judged_when_they_come() -> None:
+    desk = Desk(Mute)
+    desk.later()
+    mute(desk, "fetch_my_trades")
+    assert not is_fresh(desk.later())
+    mute(desk, "fetch_positions")
+    assert is_fresh(desk.later())
+    assert not is_fresh(desk.later())
+
+
+def test_what_was_proven_with_trades_and_without_them_is_not_added_up() -> None:
+    desk = Desk.holding("0.5", Mute, policy=ReconcilePolicy(untraded_ms=0))
+    desk.drift("0.5")
+    for muted in (["fetch_my_trades"], [], ["fetch_my_trades"]):
+        mute(desk, *muted)
+        assert kinds(desk.later()) == []
+    assert kinds(desk.later()) == [CorrectionKind.BREAKER]
+
+
+def test_nor_is_agreement() -> None:
+    policy = ReconcilePolicy(untraded_ms=0, lasting_ms=0)
+    desk = Desk.holding("0.5", Mute, policy=policy)
+    desk.drift("0.5")
+    assert [kinds(desk.later()) for _ in range(2)] == [[], [CorrectionKind.BREAKER]]
+    mute(desk, "fetch_my_trades")
+    desk.drift("-0.5")
+    assert kinds(desk.later()) == []
+    mute(desk)
+    assert [kinds(desk.later()) for _ in range(2)] == [[], [CorrectionKind.CLOSED]]
+
+
+# What is kept
+
+
+def test_when_both_sides_agreed_last_is_kept_while_nothing_is_heard() -> None:
+    desk = Desk(Mute)
+    desk.later()
+    agreed_ms = desk.manager.snapshot().meta.agreed_ms
+    assert agreed_ms is not None
+    mute(desk, "fetch_positions")
+    desk.later()
+    assert desk.manager.snapshot().meta.agreed_ms == agreed_ms
+    mute(desk)
+    desk.later()
+    assert desk.manager.snapshot().meta.agreed_ms > agreed_ms
+
+
+def test_trades_are_kept_while_an_answer_may_be_of_before_them_and_no_longer() -> None:
+    desk = Desk(Mute)
+    bought_by_others(desk)
+    desk.later()
+    assert desk.manager.snapshot().meta.ledger.entries
+    for _ in range(20):
+        desk.later()
+    assert not desk.manager.snapshot().meta.ledger.entries
+
+
+# What the venue shows of its promises
+
+
+@pytest.mark.parametrize("bold", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "promise"),
+    [
+        ("position_lag", "positions_lag_ms"),
+        ("not_found", "hidden_ms"),
+    ],
+)
+def test_an_answer_that_is_later_than_is_promised_is_noted(
+    fault: str, promise: str, bold: bool
+) -> None:
+    faults: dict[str, Any] = {fault: 5_000}
+    stage = Stage(**faults, told={promise: 0} if bold else {}, interval_ms=1_000)
+    stage.look(8)
+    stage.open(30)
+    for _ in range(3):
+        stage.trade(1_005)
+        stage.look()
+        stage.fill(1_000)
+        stage.look(7)
+    seen = stage.life.manager.snapshot().meta.sightings
+    assert {each.promise for each in seen} == ({promise} if bold else set())
+    assert all(0 < each.most <= 5_500 for each in seen)
+
+
+class ListsLate(Mute):
+    """A venue that lists all trades each time, the newest only when it comes to that."""
+
+    late = True
+
+    def fetch_my_trades(self, symbol: str, _since_ms: int, cursor: Any = None) -> Any:
+        listing = super().fetch_my_trades(symbol, 0, cursor)
+        return listing.replace(items=()) if self.late else listing
+
+
+def test_a_trade_that_is_listed_after_it_should_have_been_is_noted() -> None:
+    desk = Desk(ListsLate)
+    desk.later()
+    bought_by_others(desk)
+    traded_ms = desk.now()
+    desk.later()
+    read_ms = desk.now()
+    assert desk.manager.snapshot().meta.sightings == ()
+    desk.exchange.late = False  # type: ignore[attr-defined]
+    desk.later()
+    (seen,) = desk.manager.snapshot().meta.sightings
+    assert (seen.promise, seen.times) == ("trades_lag_ms", 1)
+    assert 4_000 < seen.most <= read_ms - traded_ms
+    desk.later()
+    assert desk.manager.snapshot().meta.sightings == (seen,)
+
+
+def test_an_order_that_only_trades_tell_of_and_no_venue_knows_is_asked_for_until_it_is_gone() -> (
+    None
+):
+    desk = Desk(Mute)
+    desk.place(stray("grid-90-B1"))
+    desk.trade(90, "0.5")
+    desk.exchange.amnesia = True  # type: ignore[attr-defined]
+    queries = [desk.later().queries for _ in range(4)]
+    assert queries == [1, 1, 0, 0]
+    (tally,) = desk.manager.snapshot().meta.ledger.tallies
+    assert (tally.client_oid, tally.gone, tally.traded) == ("grid-90-B1", True, Decimal("0.5"))
