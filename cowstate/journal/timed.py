@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from cowstate.measured import caller
 from cowstate.meter import Figures, Stopwatch
 
-from .log import Encoded, Log, Outcome, Row, Standing
+from .log import Log, Outcome, Row, Standing
+from .view import Encoded
 
 __all__ = ["TimedLog"]
 
@@ -27,6 +28,9 @@ class TimedLog:
         self._clock = figures.clock
         self._watch = figures.syncs = Stopwatch()
         self.path = log.path
+        self.form = log.form
+        self.schema = log.schema
+        self.longest_key = log.longest_key
 
     @property
     def epoch(self) -> int:

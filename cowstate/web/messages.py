@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from cowstate import MISSING, Commit, Lagged, Snapshot
-from cowstate.journal.reading import Changed, Committed
+from cowstate.journal.view import Changed, Committed
 
 from .seen import Brief, Head, Row, brief_of
 from .texts import LONG, name_of, text_of

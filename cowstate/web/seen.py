@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Final, NamedTuple
 
-from cowstate.journal.log import Encoded
-from cowstate.journal.reading import Committed, Reader
+from cowstate.journal.reading import Reader
+from cowstate.journal.view import Committed, Encoded
 from cowstate.positions.book.account import Account
 from cowstate.positions.book.slots import InventorySlot
 from cowstate.records import Record

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from cowstate.errors import CodecError
-from cowstate.journal.log import Encoded
 from cowstate.journal.reading import Reader, as_text
+from cowstate.journal.view import Encoded
 from cowstate.journal.watching import EXACTLY, amount_in
 
 __all__ = ["Sums", "sums_of"]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cowstate.journal.log import Encoded
+from cowstate.journal.view import Encoded
 from cowstate.positions.book.account import Account
 from cowstate.positions.book.model import EXACT
 from cowstate.positions.book.slots import InventorySlot, Order

@@ -11,7 +11,7 @@ from typing import Final
 from cowstate import History, Store, Transaction
 from cowstate.errors import CowstateError
 from cowstate.journal.place import not_opened
-from cowstate.journal.tail import Tail
+from cowstate.journal.tail import FileTail
 from cowstate.showing import cut
 
 from .seen import Head, Row, Seen, rested, seen_in
@@ -75,7 +75,7 @@ class Watcher:
         self._every = every
         self._ended = ended
         self._stop = Event()
-        self._tail = Tail(path)
+        self._tail = FileTail(path)
         self.path = self._tail.path
         self.failure: CowstateError | None = None
         try:
