@@ -32,9 +32,6 @@ Values: TypeAlias = Sequence[Any]
 _FIXED_BYTES: Final = 360
 """Of the entries of a version, however many move: the map itself, the tuple of all indexes."""
 
-_LEAF: Final = 32
-"""About how many values stand together, so that two of them that are written are one path."""
-
 _SAMPLE: Final = 16
 """How many values are looked at to estimate how many records are under each."""
 
@@ -244,7 +241,7 @@ class Entries:
         # Entries left and as many taken, each with its set of keys.
         writes = 2 * round(moved * self._entries_of_each(state, records))
         path_bytes = self._kind.path_bytes
-        size = path_bytes(state, _paths(writes, len(state))) + _FIXED_BYTES
+        size = path_bytes(state, writes) + _FIXED_BYTES
         if not self.unique and state:
             sets = min(writes, len(state))
             some = [path_bytes(keys, -(-writes // sets)) for keys in islice(state.values(), 2)]
@@ -364,7 +361,7 @@ class OrderedEntries(Entries):
         order: Sorted[Any] = state.order
         writes = 2 * round(moved * self._entries_of_each(state.entries, records))
         size = super().bytes_of(state.entries, moved, records)
-        return size + order.path_bytes(_paths(writes, len(order)))
+        return size + order.path_bytes(writes)
 
     if TYPE_CHECKING:
 
@@ -395,9 +392,3 @@ class OrderedEntries(Entries):
 def entries_of(name: str, index: Index[Any], kind: MapKind) -> Entries:
     """Return what follows *index* in a store over that *kind* of map."""
     return (OrderedEntries if index.ordered else Entries)(name, index, kind)
-
-
-def _paths(writes: int, size: int) -> int:
-    """Estimate to how many leaves so many *writes* come, of a map or order of *size* values."""
-    leaves = max(1.0, size / _LEAF)
-    return round(leaves * (1 - (1 - 1 / leaves) ** writes))

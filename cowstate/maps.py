@@ -15,6 +15,7 @@ from pyrsistent import PMap, pmap
 from .changes import MISSING, Delta
 from .errors import ArgumentTypeError, ArgumentValueError, MissingExtraError
 from .kinds import MapKind, PersistentMap, scan
+from .paths import reached
 from .showing import shown
 from .thawing import over_frozen
 from .tree import Tree
@@ -67,7 +68,7 @@ def _pyrsistent() -> MapKind:
         PMap.remove,
         apply,
         "pyrsistent",
-        _path_bytes(400, 330),
+        _path_bytes(150, 140, 330),
         scan,
         _itself,
     )
@@ -117,17 +118,22 @@ def _immutables() -> MapKind:
         Map.delete,
         apply,
         "immutables",
-        _path_bytes(150, 330),
+        _path_bytes(65, 25, 330),
         scan,
         _itself,
     )
 
 
-def _path_bytes(fixed: int, level: int) -> Callable[[Any, int], int]:
+def _path_bytes(once: int, each: int, level: int) -> Callable[[Any, int], int]:
     """Return an estimate for a tree of 32 branches: fitted to what was measured, see the tests."""
 
     def path_bytes(base: Any, keys: int) -> int:
-        return int(keys * (fixed + level * log(len(base) + 1, 32)))
+        size = len(base)
+        levels, last = divmod(log(size + 1, 32), 1)
+        paths = last * reached(32**levels, keys)
+        for depth in range(int(levels)):
+            paths += reached(32**depth, keys)
+        return int(once + each * min(keys, max(1, size)) + level * paths)
 
     return path_bytes
 

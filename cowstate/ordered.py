@@ -27,6 +27,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 import msgspec
 
 from .errors import ArgumentTypeError, ArgumentValueError, CowstateError
+from .paths import reached
 from .showing import shown
 
 __all__ = ["Sorted", "Span", "Refusing", "ensure_ordered"]
@@ -208,11 +209,12 @@ class Sorted(msgspec.Struct, Generic[V], frozen=True, eq=False):
 
     def path_bytes(self, writes: int) -> int:
         """Estimate the bytes that a list takes that differs from this one by so many *writes*."""
-        size, node = getsizeof(self), self._top
+        size, node, nodes = float(getsizeof(self)), self._top, 1.0
         while type(node) is tuple:
-            size += writes * sum(map(getsizeof, (node, *node)))
+            size += reached(nodes, writes) * sum(map(getsizeof, (node, *node)))
+            nodes *= len(node[1])
             node = node[1][0]
-        return size + writes * getsizeof(node)
+        return int(size + reached(nodes, writes) * getsizeof(node))
 
 
 def _unordered(what: str, error: TypeError) -> ArgumentTypeError:

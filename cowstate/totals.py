@@ -22,7 +22,7 @@ __all__ = ["GroupedTotal", "Groups", "Total", "total_of"]
 S = TypeVar("S")
 Mark: TypeAlias = Callable[[Any], Any]
 
-_PAIR_BYTES: Final = getsizeof((0, 0)) * 2
+_PAIR_BYTES: Final = getsizeof((0, 0))
 
 
 def total_of(name: str, aggregate: Aggregate[Any, Any], kind: MapKind) -> Total:
@@ -130,8 +130,11 @@ class GroupedTotal(Total):
 
     def bytes_of(self, state: Any, moved: int, _records: int = 0) -> int:
         """Estimate the paths to the groups that were left and entered, and what each holds."""
-        each = [self._of_each.bytes_of(held, moved) for _, held in islice(state.values(), 2)]
-        return self._kind.path_bytes(state, 2 * moved) + moved * _PAIR_BYTES + sum(each)
+        groups = min(2 * moved, max(1, len(state)))
+        some = list(islice(state.values(), 2))
+        each = [self._of_each.bytes_of(held, -(-2 * moved // groups)) for _, held in some]
+        size = self._kind.path_bytes(state, groups) + groups * _PAIR_BYTES
+        return size + groups * sum(each) // max(1, len(each))
 
     def _groups(self, state: Any) -> Groups[Any]:
         read = self._of_each.reader or _itself

@@ -40,6 +40,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from .changes import MISSING, Delta
+from .paths import reached
 
 __all__ = ["Tree"]
 
@@ -236,11 +237,12 @@ class Tree(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
 
     def path_bytes(self, keys: int) -> int:
         """Estimate the bytes that a tree takes that differs from this one by *keys* written."""
-        size, child = getsizeof(self), self._top
+        size, child, nodes = float(getsizeof(self)), self._top, 1.0
         while type(child) is list:
-            size += keys * getsizeof(child)
+            size += reached(nodes, keys) * getsizeof(child)
+            nodes *= len(set(map(id, child)))  # a leaf may stand in several slots
             child = child[0]
-        return size + keys * getsizeof(child)
+        return int(size + reached(nodes, keys) * getsizeof(child))
 
     def trunk(self) -> tuple[object, ...]:
         """Return the objects that each look-up goes through, whatever the key."""

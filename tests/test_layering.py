@@ -51,7 +51,7 @@ LAYERS = [
     ["process"],
     ["errors"],
     ["raised"],
-    ["meta", "showing"],
+    ["meta", "paths", "showing"],
 ]
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 

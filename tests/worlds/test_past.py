@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
@@ -58,10 +59,16 @@ def measure(
     size: int,
     indexes: dict[str, Index[Any]],
     aggregates: dict[str, Aggregate[Any, Any]] | None = None,
+    at_once: int = 1,
 ) -> tuple[float, float]:
-    """Return how many bytes a version takes, by the estimate and in truth."""
+    """Return how many bytes a version takes, by the estimate and in truth.
+
+    Each changes so many records *at_once*, which lie anywhere among the others.
+    """
+    keys = [f"key-{n}" for n in range(size)]
+    rng = Random(size)
     store = Store(
-        {n: Wide(n, n % 7, n // 7 % 100) for n in range(size)},
+        {key: Wide(n, n % 7, n // 7 % 100) for n, key in enumerate(keys)},
         maps=maps,
         indexes=indexes,
         aggregates=aggregates,
@@ -69,8 +76,9 @@ def measure(
     )
 
     def write(n: int) -> None:
-        # Each time another one, of which all but the first field changes.
-        store.update(n * 7 % size, lambda wide: Wide(wide.a, n % 5, (wide.c + 1) % 100))
+        # Each time others, of which all but the first field changes.
+        some = rng.sample(keys, at_once) if at_once > 1 else [keys[n * 7 % size]]
+        store.update_all(some, lambda wide: Wide(wide.a, n % 5, (wide.c + 1) % 100))
 
     for n in range(50):
         write(n)
@@ -180,6 +188,30 @@ TOTALS: dict[str, Aggregate[Any, Any]] = {
     "least": Aggregate.min(lambda wide: (wide.b, wide.a)),
     "least of each": Aggregate.min(lambda wide: wide.b, by=lambda wide: wide.c % 5),
 }
+
+
+@pytest.mark.parametrize("at_once", [4, 16])
+def test_what_is_changed_at_once_is_said_to_take_within_a_factor_of_two_too(at_once: int) -> None:
+    some = {
+        "no index": {},
+        "one of few values": {"i": Index[Any](lambda wide: wide.b)},
+        "one of many": {"i": Index[Any](lambda wide: wide.c)},
+        "an ordered one": {"i": Index[Any](lambda wide: wide.c, ordered=True)},
+    }
+    totals: list[dict[str, Aggregate[Any, Any]]] = [{}, *({name: TOTALS[name]} for name in TOTALS)]
+    gc.freeze()
+    try:
+        for maps, size in product(available_maps(), (20, 300)):
+            for (name, indexes), total in product(some.items(), totals):
+                if indexes and total:
+                    continue
+                estimated, measured = measure(maps, size, indexes, total, at_once)
+                assert measured / 2 < estimated < measured * 2, (
+                    f"{maps}, {size} records, {name}, {[*total]}: {estimated:.0f} by the "
+                    f"estimate, and {measured:.0f} measured"
+                )
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize("name", TOTALS)
