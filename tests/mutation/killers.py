@@ -37,7 +37,7 @@ NEAR = {
         *("test_sameness", "test_deferral", "test_writestore", "test_every_write"),
         *("test_transactions", "test_blocks", "test_store", "test_timeline"),
         *("test_writelock", "test_delivery", "test_serving", "test_inside_writes"),
-        *("test_draft", "test_awkward_keys"),
+        *("test_draft", "test_awkward_keys", "test_waits"),
     ],
     "cowstate/delivery.py": [
         *("test_serving", "test_serving_loops", "test_flush", *INITIAL, "test_loops"),

@@ -29,7 +29,7 @@ from cowstate import (
     delivery,
 )
 from cowstate.bench.collector import collector_off
-from tests.standing import check_store, eventually
+from tests.standing import HungError, check_store, eventually
 from tests.worlds import bugs_of_cost as bugs
 from tests.worlds.staging import AnyStore, Held, Party, arrive, catches, leave, setting
 
@@ -64,14 +64,26 @@ def is_freed(use: Callable[[AnyStore], Any]) -> Any:
             store = make(**options)
             kept = use(store)
             store.set(0, 1000)
-            watched = {
+            watched: dict[str, ref[Any]] = {
                 "the store": ref(store),
                 "its newest version": ref(store.snapshot()),
             }
             del store
-            alive = [name for name, reference in watched.items() if reference() is not None]
+            if use is _subscriptions:
+                _wait_for_its_thread(watched)
+            alive = _alive(watched)
             assert not alive, f"{' and '.join(alive)} lives on after {use.__name__}"
     return kept
+
+
+def _wait_for_its_thread(watched: dict[str, ref[Any]]) -> None:
+    """Return when the store's own thread has its last commit in its hands no more."""
+    with suppress(HungError):
+        eventually(lambda: not _alive(watched), "it lives on", patience=5)
+
+
+def _alive(watched: dict[str, ref[Any]]) -> list[str]:
+    return [name for name, reference in watched.items() if reference() is not None]
 
 
 def _nothing(store: AnyStore) -> None:
