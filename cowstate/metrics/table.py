@@ -43,6 +43,15 @@ class Metric(Record):
                 name += suffix
         return name
 
+    @property
+    def family(self) -> str:
+        """What `exposed` is in OpenMetrics, of which no two may be: a counter's without its end.
+
+        >>> Metric("shop.orders", "counter", "", "Orders that came.").family
+        'shop_orders'
+        """
+        return self.exposed.removesuffix("_total") if self.kind == "counter" else self.exposed
+
 
 # One row for each: name, kind, unit, labels beside that of the source, and what it is.
 _ROWS: Final[dict[str, tuple[tuple[str, Kind, str, str, str], ...]]] = {

@@ -15,8 +15,9 @@ from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.export import Metric as Collected
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 
-from cowstate import ArgumentTypeError, Store
+from cowstate import ArgumentTypeError, ReentrantWriteError, Store
 from cowstate.metrics import Figure, Metrics
 from cowstate.metrics.opentelemetry import observe
 from cowstate.metrics.table import METRICS
@@ -204,6 +205,98 @@ def test_what_fails_is_missing_alone(readers: list[InMemoryMetricReader]) -> Non
 def test_something_else_is_refused(wrong: tuple[Any, Any]) -> None:
     with pytest.raises(ArgumentTypeError, match="observe takes"):
         observe(*wrong)
+
+
+def test_a_second_call_does_nothing(readers: list[InMemoryMetricReader]) -> None:
+    counted = Counted()
+    meter = MeterProvider(readers[:1]).get_meter("test")
+    for _ in range(3):
+        observe(counted.metrics, meter)
+    got = collected(readers[0])
+    assert [*points(got["test.version"]).values()] == [0]
+    assert counted.readings == 1
+
+
+def test_two_metrics_that_are_told_by_one_meter_are_both_told(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    # An SDK ignores a second instrument of the same name, and its callback.
+    parts = [Metrics(), Metrics()]
+    stores = [Store({"a": 1}), Store({"a": 1, "b": 2})]
+    meter = MeterProvider(readers[:1]).get_meter("test")
+    for metrics, store, name in zip(parts, stores, "xy", strict=True):
+        metrics.add_store(name, store, figures=[Figure(f"test.{name}", len, "How many.")])
+        observe(metrics, meter)
+    parts[1].add_store("x", stores[1])
+    got = collected(readers[0])
+    # What both of them call the same is told once, by the first.
+    assert points(got["cowstate.store.records"]) == {("x",): 1, ("y",): 2}
+    assert points(got["test.x"]) == {("x",): 1}
+    assert points(got["test.y"]) == {("y",): 2}
+
+
+def test_meters_that_have_gone_leave_nothing_to_those_that_come() -> None:
+    for n in range(1, 30):  # some of them come to be where another one was
+        metrics, store = Metrics(), Store(dict.fromkeys(range(n)))
+        reader = InMemoryMetricReader()
+        metrics.add_store("s", store)
+        observe(metrics, MeterProvider([reader]).get_meter("test"))
+        assert points(collected(reader)["cowstate.store.records"]) == {("s",): n}
+        del metrics, store, reader
+        gc.collect()
+
+
+def test_nothing_is_observed_in_the_middle_of_a_collection_which_would_wait_for_itself(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    provider = MeterProvider(readers[:1])
+    metrics, store, raised = Metrics(), Store({"a": 1}), []
+
+    def read(now: Any) -> int:
+        try:
+            observe(metrics, provider.get_meter("another"))
+        except ReentrantWriteError as error:
+            raised.append(str(error))
+        return 1
+
+    metrics.add_store("s", store, figures=[Figure("test.observes", read, "X.")])
+    observe(metrics, provider.get_meter("test"))
+    collecting = Thread(target=collected, args=readers[:1], daemon=True)
+    collecting.start()
+    collecting.join(60)
+    assert not collecting.is_alive()
+    assert "in the middle of a scrape" in raised[0]
+
+
+def test_a_figure_of_another_label_than_one_that_is_gone_is_told_with_that(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    metrics, first = Metrics(), Store({"a": 1})
+    observe(metrics, MeterProvider(readers[:1]).get_meter("test"))
+    metrics.add_store("s", first, figures=[Figure("test.n", len, "X.")])
+    assert points(collected(readers[0])["test.n"]) == {("s",): 1}
+    del first
+    gc.collect()
+    second = Store({"a": 1})
+    metrics.add_store("s", second, figures=[Figure("test.n", dict, "X.", label="k")])
+    assert points(collected(readers[0])["test.n"]) == {("s", "a"): 1}
+
+
+def test_views_of_the_program_leave_the_rest_of_one_version() -> None:
+    reader = InMemoryMetricReader()
+    views = [
+        View(instrument_name="test.n", name="renamed"),
+        View(instrument_name="test.readings", aggregation=DropAggregation()),
+        View(instrument_name="cowstate.store.records", attribute_keys=set()),
+    ]
+    counted = Counted()
+    observe(counted.metrics, MeterProvider([reader], views=views).get_meter("test"))
+    for n in range(3):
+        got = collected(reader)
+        assert "test.readings" not in got
+        assert "test.n" not in got
+        assert points(got["renamed"]) == points(got["test.version"]) == {("s",): n}
+        assert points(got["cowstate.store.records"]) == {(): 1}
 
 
 def test_the_api_alone_will_do() -> None:

@@ -54,7 +54,7 @@ def test_two_looks_would_tell_of_two_versions(monkeypatch: pytest.MonkeyPatch) -
     def two_looks(store: Any) -> Any:
         return of_stores.StoreSeen(store.snapshot(), store.statistics())
 
-    monkeypatch.setattr("cowstate.metrics.watching.look_at_store", two_looks)
+    monkeypatch.setattr("cowstate.metrics.watched.look_at_store", two_looks)
     assert len(versions_of(Busy({"n": 0}))) == 2
 
 

@@ -163,6 +163,7 @@ NEAR = {
     "cowstate/metrics/prometheus.py": ["metrics/test_prometheus"],
     "cowstate/metrics/samples.py": ["metrics/test_figures", "metrics/test_reading"],
     "cowstate/metrics/table.py": ["metrics/test_figures", "metrics/test_documents"],
+    "cowstate/metrics/watched.py": ["metrics/test_reading"],
     "cowstate/metrics/watching.py": ["metrics/test_reading", "metrics/test_opentelemetry"],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/ordered.py": ["test_ranges", "test_ranges_of_drafts", "test_deferral"],
