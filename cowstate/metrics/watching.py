@@ -208,9 +208,11 @@ class Metrics:
     # What is read
 
     def read(self) -> list[Sample]:
-        """Look at all of it, each once, and return the samples. Never raises for what they do.
+        """Look at all of it, each once, and return the samples.
 
-        Costs what the `statistics()` of the stores cost, and what the figures do.
+        It never raises an `Exception` for what they do; what is none, Ctrl-C or a ``sys.exit()`` in
+        a figure, passes through, and the next reading is as ever. Costs what the `statistics()` of
+        the stores cost, and what the figures do.
 
         >>> Metrics().read()
         []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from asyncio import CancelledError
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -220,6 +221,22 @@ def test_a_figure_that_raises_is_missing_alone_and_logged_until_it_works(
     broken[0] = True
     metrics.read()
     assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, CancelledError])
+def test_what_is_no_exception_passes_through_and_the_next_reading_is_as_ever(kind: Any) -> None:
+    raised: list[BaseException] = [kind()]
+
+    def read(now: Any) -> int:
+        if raised:
+            raise raised.pop()
+        return 1
+
+    metrics, store = Metrics(), Store({"a": 1})
+    metrics.add_store("s", store, figures=[Figure("shop.once", read, "X.")])
+    with pytest.raises(kind):
+        metrics.read()
+    assert values(metrics.read(), "shop.once") == {("s",): 1}
 
 
 def test_a_source_that_raises_is_missing_alone() -> None:
