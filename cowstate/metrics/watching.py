@@ -56,8 +56,9 @@ class Metrics:
     ) -> None:
         """Watch a store: in memory, in a file, or one that follows a file.
 
-        Times and conflicts are told of a store that has a `Meter`. Of several with one name the
-        first is watched, as long as it lives. Added again, it has the new *figures* only.
+        Times and conflicts are told of a store that has a `Meter`. A name is of one store for as
+        long as that lives, and a scrape may hold it for a moment more; after `remove` the name is
+        free at once. Added again, a store has the new *figures* only.
 
         Args:
             name: the value of the label ``store``.

@@ -162,9 +162,14 @@ NEAR = {
     "cowstate/metrics/opentelemetry.py": ["metrics/test_opentelemetry", "metrics/test_interrupted"],
     "cowstate/metrics/prometheus.py": ["metrics/test_prometheus"],
     "cowstate/metrics/samples.py": ["metrics/test_figures", "metrics/test_reading"],
-    "cowstate/metrics/table.py": ["metrics/test_figures", "metrics/test_documents"],
+    "cowstate/metrics/table.py": [
+        *("metrics/test_figures", "metrics/test_documents", "metrics/test_naming"),
+    ],
     "cowstate/metrics/watched.py": ["metrics/test_reading"],
-    "cowstate/metrics/watching.py": ["metrics/test_reading", "metrics/test_opentelemetry"],
+    "cowstate/metrics/watching.py": [
+        *("metrics/test_reading", "metrics/test_naming", "metrics/test_opentelemetry"),
+        "metrics/test_together",
+    ],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/ordered.py": ["test_ranges", "test_ranges_of_drafts", "test_deferral"],
     "cowstate/process.py": ["test_serving", "test_waits", "worlds/test_inside", "worlds/test_ends"],
