@@ -85,6 +85,7 @@ def test_the_name_of_what_is_gone_is_free_and_so_is_that_of_what_is_added_anew()
     assert values(metrics.read(), "shop_n_total") == {("s",): 1}
     del first
     gc.collect()
+    assert not any(each.name == "shop.n" for each in metrics.metrics())
     second = Store({1: 1})
     metrics.add_store("s", second, figures=[Figure("shop.n", dict, "Z.", label="k")])
     assert values(metrics.read(), "shop.n") == {("s", "1"): 1}

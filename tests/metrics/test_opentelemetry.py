@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
@@ -52,10 +54,10 @@ def readers() -> list[InMemoryMetricReader]:
 class Counted:
     """A store that counts the readings, and is written to in each of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics | None = None) -> None:
         self.store: Store[str, int] = Store({"n": 0})
         self.readings = 0
-        self.metrics = Metrics()
+        self.metrics = Metrics() if metrics is None else metrics
         figures = [
             Figure("test.readings", self.read, "How many readings there were."),
             Figure("test.version", lambda now: now.version, "Of the snapshot."),
@@ -208,10 +210,18 @@ def test_something_else_is_refused(wrong: tuple[Any, Any]) -> None:
 
 
 def test_a_second_call_does_nothing(readers: list[InMemoryMetricReader]) -> None:
-    counted = Counted()
+    listeners: list[Any] = []
+
+    class Listened(Metrics):
+        def on_metric(self, callback: Any) -> None:
+            listeners.append(callback)
+            super().on_metric(callback)
+
+    counted = Counted(Listened())
     meter = MeterProvider(readers[:1]).get_meter("test")
     for _ in range(3):
         observe(counted.metrics, meter)
+    assert len(listeners) == 1
     got = collected(readers[0])
     assert [*points(got["test.version"]).values()] == [0]
     assert counted.readings == 1
@@ -297,6 +307,32 @@ def test_views_of_the_program_leave_the_rest_of_one_version() -> None:
         assert "test.n" not in got
         assert points(got["renamed"]) == points(got["test.version"]) == {("s",): n}
         assert points(got["cowstate.store.records"]) == {(): 1}
+
+
+LATER = """
+from cowstate import Store
+from cowstate.metrics import Metrics
+from cowstate.metrics.opentelemetry import observe
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+parts, stores = [Metrics(), Metrics()], [Store({1: 1}), Store({1: 1})]
+for metrics, store, name in zip(parts, stores, "xy"):
+    metrics.add_store(name, store)
+    observe(metrics)
+reader = InMemoryMetricReader()
+set_meter_provider(MeterProvider([reader]))
+[scope] = reader.get_metrics_data().resource_metrics[0].scope_metrics
+[records] = [each for each in scope.metrics if each.name == "cowstate.store.records"]
+print(scope.scope.name, sorted(point.attributes["store"] for point in records.data.data_points))
+"""
+
+
+def test_two_that_are_told_by_the_global_meter_before_there_is_a_provider_are_both_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATER], capture_output=True, text=True, timeout=600, check=True
+    )
+    assert done.stdout == "cowstate ['x', 'y']\n"
 
 
 def test_the_api_alone_will_do() -> None:

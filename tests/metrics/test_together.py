@@ -87,7 +87,7 @@ def scraped_while_others_come_and_go(scrapes: int) -> list[Exception]:
 
 
 def test_what_stays_is_in_each_scrape_of_two_registries_once() -> None:
-    assert scraped_while_others_come_and_go(50) == []
+    assert scraped_while_others_come_and_go(15) == []
 
 
 def test_a_twin_that_looks_at_what_is_watched_while_that_changes_fails(
@@ -95,7 +95,7 @@ def test_a_twin_that_looks_at_what_is_watched_while_that_changes_fails(
 ) -> None:
     monkeypatch.setattr(watching, "list", iter, raising=False)
     for _ in range(200):
-        if raised := scraped_while_others_come_and_go(50):
+        if raised := scraped_while_others_come_and_go(15):
             assert any(isinstance(each, RuntimeError) for each in raised)
             return
     pytest.fail("it should fail")
