@@ -31,6 +31,9 @@ class Watched:
         source: it; held weakly.
         samples: makes the samples of a look at it; it is told what to call for what fails.
         figures: those of the user's that are among them.
+
+    Attributes:
+        admitted: whether it is read; not while it is not known whether its names are free.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Watched:
         self.kind = kind
         self.name = name
         self.source = ref(source)
+        self.admitted = False
         self.figures = figures
         self._samples = samples
         # Counted without a lock: without the GIL two at the very same instant may count as one.

@@ -191,9 +191,10 @@ class Metrics:
                         f"the name {watched.name!r} is that of another {kind}, {shown(found)}; "
                         "give it another name, or remove() that one first"
                     )
-                elif each is not watched:
-                    over.append(other)  # it is added anew
+                elif other < number:  # of two that add it anew at once the later one stays
+                    over.append(other)
             _ensure_fits(figures, others)
+            watched.admitted = True
         except BaseException:
             self._watched.pop(number, None)
             raise
@@ -230,6 +231,8 @@ class Metrics:
         """Return what is watched, of each name one: the first that somebody else holds."""
         found: dict[tuple[str, str], Watched] = {}
         for watched in list(self._watched.values()):
+            if not watched.admitted:
+                continue
             held = found.setdefault((watched.kind, watched.name), watched)
             if held.source() in (None, watched.source()):
                 found[watched.kind, watched.name] = watched  # added anew

@@ -165,10 +165,10 @@ NEAR = {
     "cowstate/metrics/table.py": [
         *("metrics/test_figures", "metrics/test_documents", "metrics/test_naming"),
     ],
-    "cowstate/metrics/watched.py": ["metrics/test_reading"],
+    "cowstate/metrics/watched.py": ["metrics/test_reading", "metrics/test_inside"],
     "cowstate/metrics/watching.py": [
         *("metrics/test_reading", "metrics/test_naming", "metrics/test_opentelemetry"),
-        "metrics/test_together",
+        *("metrics/test_together", "metrics/test_inside"),
     ],
     "cowstate/observation.py": ["test_store", "test_draft"],
     "cowstate/ordered.py": ["test_ranges", "test_ranges_of_drafts", "test_deferral"],
