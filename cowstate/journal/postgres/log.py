@@ -98,6 +98,7 @@ class PostgresLog:
         self.longest_key = LONGEST_KEY
         self._trimming = None if bounds is None else Trimming(bounds, TRIMMING)
         self._untrimmed = 0
+        self._told = False
         self._lease: Lease | None = None
         self._server = server
         self._sync = sync
@@ -344,15 +345,18 @@ class PostgresLog:
             trimming.forget()
             if not self._server.is_of_server(error):
                 raise
-            _log.warning(
-                "the log of %s was not shortened: %s",
-                self.path,
-                error,
-                extra={"cowstate_event": "journal_not_shortened", "cowstate_path": self.path},
-            )
+            if not self._told:
+                _log.warning(
+                    "the log of %s was not shortened: %s",
+                    self.path,
+                    error,
+                    extra={"cowstate_event": "journal_not_shortened", "cowstate_path": self.path},
+                )
+            self._told = True  # for there is a next try with each write
         else:
             trimming.committed()
             self._untrimmed = 0
+            self._told = False
 
     def _do(self, name: str, values: Any = None) -> Any:
         return self._connection.execute(self._texts[name], values)

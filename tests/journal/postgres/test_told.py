@@ -34,6 +34,9 @@ class Told:
         self._path = path
 
     def __contains__(self, name: str) -> bool:
+        return self.times(name) > 0
+
+    def times(self, name: str) -> int:
         [event] = [each for each in TABLE if each.name == name]
         found: list[Any] = [
             each
@@ -44,7 +47,7 @@ class Told:
             assert (record.name, record.levelname) == (event.logger, event.level)
             assert event.fields == ("cowstate_path",)
             assert record.cowstate_path == self._path
-        return bool(found)
+        return len(found)
 
 
 def taken_over(cluster: Cluster, name: str) -> Slots:
@@ -144,16 +147,25 @@ def test_a_log_that_cannot_be_shortened_is_told_and_what_was_written_is_written(
     with opened(cluster, name, bounds=Bounds(versions=1)) as store:
         told = Told(caplog, store.journal.path)
         with cluster.connect() as connection:
-            connection.execute(REFUSE.format(name))
-        for n in range(200):
-            store.set("a", Slot(n))
-        assert "journal_not_shortened" in told
-        assert store.snapshot()["a"] == Slot(199)
+            connection.execute((MAKES + REFUSES).format(name))
+            for n in range(20):
+                store.set("a", Slot(n))
+            assert told.times("journal_not_shortened") == 1
+            assert (store.snapshot()["a"], store.journal.oldest) == (Slot(19), 0)
+            connection.execute(f"DROP TRIGGER refuse ON cowstate_{name}.commits")
+            store.set("a", Slot(99))
+            assert store.journal.oldest > 0
+            connection.execute(REFUSES.format(name))
+            for n in range(20):
+                store.set("a", Slot(n))
+            assert told.times("journal_not_shortened") == 2
 
 
-REFUSE = """
+MAKES = """
 CREATE FUNCTION cowstate_{0}.refuse() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+"""
+REFUSES = """
 CREATE TRIGGER refuse BEFORE DELETE ON cowstate_{0}.commits
 FOR EACH ROW EXECUTE FUNCTION cowstate_{0}.refuse()
 """
