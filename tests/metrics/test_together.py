@@ -105,13 +105,14 @@ def added_at_once(rounds: int) -> int:
     """How often two threads that add different stores under one name were both told that it was."""
     both = 0
     for _ in range(rounds):
-        metrics, stores, added = Metrics(), [Store({1: 1}), Store({1: 1})], []
+        metrics, stores = Metrics(), [Store({1: 1}), Store({1: 1})]
+        added: list[Any] = []
 
         def add(store: Any, metrics: Metrics = metrics, added: list[Any] = added) -> None:
             metrics.add_store("s", store)
             added.append(store)
 
-        together(*(lambda store=store: add(store) for store in stores))  # type: ignore[misc]
+        together(*(lambda store=store: add(store) for store in stores))
         both += len(added) > 1
     return both
 
