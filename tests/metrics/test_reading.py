@@ -192,6 +192,19 @@ def test_what_nobody_holds_is_gone_and_so_is_what_was_removed() -> None:
     assert len(values(metrics.read(), "cowstate_store_records")) == 2
 
 
+def test_what_is_gone_is_let_go_of_by_the_next_that_is_added_whoever_scrapes() -> None:
+    def read(now: Any) -> int:
+        return len(now)
+
+    metrics, dropped, kept = Metrics(), Store({"a": 1}), Store({"a": 1})
+    metrics.add_store("dropped", dropped, figures=[Figure("shop.n", read, "X.")])
+    gone = ref(read)
+    del dropped, read
+    metrics.add_store("kept", kept)
+    gc.collect()
+    assert gone() is None
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), RecursionError(), MemoryError()])
 def test_a_figure_that_raises_is_missing_alone_and_logged_until_it_works(
     error: Exception, caplog: pytest.LogCaptureFixture
@@ -259,6 +272,7 @@ def test_a_name_is_of_one_thing_and_one_thing_can_be_added_again() -> None:
         metrics.add_store("s", other)
     assert values(metrics.read(), "cowstate_store_records") == {("s",): 1}
     metrics.add_store("s", store)
+    assert not any(each.name == "shop.version" for each in metrics.metrics())
     assert values(metrics.read(), "shop.version") == {}
     assert len(values(metrics.read(), "cowstate_store_records")) == 1
     metrics.remove(store)
