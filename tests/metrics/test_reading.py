@@ -200,6 +200,7 @@ def test_what_is_gone_is_let_go_of_by_the_next_that_is_added_whoever_scrapes() -
     metrics.add_store("dropped", dropped, figures=[Figure("shop.n", read, "X.")])
     gone = ref(read)
     del dropped, read
+    gc.collect()
     metrics.add_store("kept", kept)
     gc.collect()
     assert gone() is None
