@@ -74,8 +74,9 @@ class Measures(Record):
         conflicts: how many commits of drafts conflicted, and comparisons found something else.
         refused: ``(error, how many writes)`` for each other error of this package's that a write
             ended with; ``"other"`` for what the user's functions raised.
-        syncs: how long writes to the file took, each of what had come since the one before; who
-            is the line that called the write that made it. None for a store without a journal.
+        syncs: how long writes to the file, or the server, took, each of what had come since the one
+            before; who is the line that called the write that made it. None for a store without a
+            journal.
 
     >>> from cowstate import Measures, Meter, Store
     >>> isinstance(Store(meter=Meter()).statistics().measured, Measures)
@@ -129,7 +130,7 @@ class Figures:
         callbacks: the calls of subscribers, by who makes them.
         conflicts: how many drafts and comparisons found something else.
         refused: how many writes failed for which other reason.
-        syncs: writes to a file, by who has the turn; None where there is none.
+        syncs: writes to a journal, by who has the turn; None where there is none.
     """
 
     __slots__ = ("blocks", "callbacks", "clock", "conflicts", "holds", "refused", "syncs", "waits")

@@ -228,7 +228,7 @@ class JournaledStore(LoggedStore[K, V, M], Store[K, V, M], Generic[K, V, M], sea
         self.journal = Journal(log, sync, self._journaling, self._past)
 
     def _new_committer(self, figures: Figures | None, *parts: Any) -> Committer[K, V]:
-        log = self._log if figures is None else TimedLog(self._log, figures)
+        log: Log = self._log if figures is None else TimedLog(self._log, figures)
         self._journaling = self._of_kind(figures, *parts, log, self._encoder)
         return self._journaling
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from cowstate.measured import caller
 from cowstate.meter import Figures, Stopwatch
 
-from .log import Log, Outcome, Row, Standing
-from .view import Encoded
+from .log import Log, Outcome, Rewritten, Row, Standing
+from .view import Encoded, Form, View
 
 __all__ = ["TimedLog"]
 
@@ -27,10 +27,11 @@ class TimedLog:
         self._log = log
         self._clock = figures.clock
         self._watch = figures.syncs = Stopwatch()
-        self.path = log.path
-        self.form = log.form
-        self.schema = log.schema
-        self.longest_key = log.longest_key
+
+    @property
+    def path(self) -> str:
+        """Where it is, for errors."""
+        return self._log.path
 
     @property
     def epoch(self) -> int:
@@ -41,6 +42,21 @@ class TimedLog:
     def took(self) -> float:
         """How many seconds the last write took."""
         return self._log.took
+
+    @property
+    def form(self) -> Form:
+        """How values are encoded."""
+        return self._log.form
+
+    @property
+    def schema(self) -> int:
+        """The number of the schema of the records."""
+        return self._log.schema
+
+    @property
+    def longest_key(self) -> int:
+        """How many bytes an encoded key may be."""
+        return self._log.longest_key
 
     def standing(self) -> Standing:
         """Return what it holds, but for the records."""
@@ -62,6 +78,14 @@ class TimedLog:
     def resolve(self, after: int) -> Outcome:
         """Return which of the rows beyond version *after* are on disk."""
         return self._log.resolve(after)
+
+    def rewrite(self, record: Rewritten, meta: Rewritten, schema: int) -> None:
+        """Rewrite every record and meta value; they are of *schema* then."""
+        self._log.rewrite(record, meta, schema)
+
+    def view(self) -> View:
+        """Return a look at what is there now, beside the writing. From any thread."""
+        return self._log.view()
 
     def oldest(self) -> int:
         """Return the oldest version that can be gone back to."""

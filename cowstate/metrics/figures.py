@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from ..errors import ArgumentTypeError, ArgumentValueError
@@ -28,10 +29,10 @@ _MOST: Final = 1_000
 class Figure(Record):
     """A number of your own, read from the snapshot that the figures of its store are of.
 
-    It is asked once for each scrape, by the thread that scrapes, outside of every lock: so it
-    should be quick, as a total is. What it raises makes it, and nothing else, missing from that
-    scrape. It must not hold the store, which would then live as long as the metrics do: what it
-    needs is in the snapshot.
+    It is asked once for each scrape, by the thread that scrapes, outside of every lock. A scrape
+    waits for it, however long it takes: so it should be quick, as a total is. An `Exception` that
+    it raises makes it, and nothing else, missing from that scrape. It must not hold the store,
+    which would then live as long as the metrics do: what it needs is in the snapshot.
 
     Args:
         name: in dots or underscores, such as ``"shop.orders.open"``.
@@ -126,15 +127,15 @@ def samples_of_figure(
             f"with a label, a figure is a mapping from values of that to numbers, not "
             f"{shown(value)}"
         )
-    if len(value) > _MOST:
+    pairs = list(islice(value.items(), _MOST + 1))
+    if len(pairs) > _MOST:
         raise ArgumentValueError(
-            f"{figure.name} has {len(value)} values of its label, which is more than {_MOST}; "
-            "tell the largest, or a sum"
+            f"{figure.name} has more than {_MOST} values of its label; tell the largest, or a sum"
         )
     samples = {
         label: Sample(metric, number_of(each), (store, label))
-        for label, each in ((label_of(key), each) for key, each in value.items())
+        for label, each in ((label_of(key), each) for key, each in pairs)
     }
-    if len(samples) < len(value):
+    if len(samples) < len(pairs):
         raise ArgumentValueError(f"{figure.name} has two values of its label that read the same")
     return [*samples.values()]

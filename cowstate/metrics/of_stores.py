@@ -15,7 +15,7 @@ __all__ = ["FollowerSeen", "JournalSeen", "StoreSeen", "look_at_store", "samples
 
 
 class JournalSeen(NamedTuple):
-    """How the file of a store stands.
+    """How the journal of a store stands.
 
     Attributes:
         durable: the version up to which all is on disk.
@@ -50,8 +50,8 @@ class StoreSeen(NamedTuple):
     Attributes:
         snapshot: it.
         statistics: of that snapshot, and of what serves the store.
-        journal: of a store in a file; else None.
-        follower: of one that follows a file; else None.
+        journal: of a store that has one; else None.
+        follower: of one that follows another's; else None.
     """
 
     snapshot: Snapshot[Any, Any, Any]

@@ -27,7 +27,9 @@ _UNITS = {"s": "seconds", "By": "bytes"}
 class MetricsCollector(Collector):
     """A collector of prometheus_client: one reading of the metrics for each scrape.
 
-    Register it once. It never raises in a scrape, and yields nothing for what is gone.
+    Register it once, when the figures have been added: a registry asks for their names then, and a
+    scrape of some names (``name[]=``) finds no others. It never raises in a scrape, and yields
+    nothing for what is gone.
 
     Args:
         metrics: what is read.
@@ -68,11 +70,9 @@ class MetricsCollector(Collector):
 
 def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    # The unit is in the name already; of a counter the name is without the end that it is given.
-    name, unit = metric.exposed, _UNITS.get(metric.unit, "")
-    if metric.kind == "counter":
-        name = name.removesuffix("_total")
-    return kind(name, metric.help, labels=metric.labels, unit=unit)
+    # The unit is in the name already.
+    unit = _UNITS.get(metric.unit, "")
+    return kind(metric.family, metric.help, labels=metric.labels, unit=unit)
 
 
 def _add(family: CounterMetricFamily | GaugeMetricFamily, sample: Sample) -> None:

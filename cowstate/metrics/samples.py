@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from math import isinf
 from numbers import Real
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -47,7 +48,10 @@ def number_of(value: Any) -> float:
     """
     if not isinstance(value, Real | Decimal):
         raise ArgumentTypeError(f"a figure is a number, not {shown(value)}")
-    return float(value)
+    number = float(value)
+    if isinf(number) and value != number:
+        raise OverflowError(f"{shown(value)} is too large for a figure")  # as of an int
+    return number
 
 
 def label_of(value: object) -> str:

@@ -43,6 +43,15 @@ class Metric(Record):
                 name += suffix
         return name
 
+    @property
+    def family(self) -> str:
+        """What `exposed` is in OpenMetrics, of which no two may be: a counter's without its end.
+
+        >>> Metric("shop.orders", "counter", "", "Orders that came.").family
+        'shop_orders'
+        """
+        return self.exposed.removesuffix("_total") if self.kind == "counter" else self.exposed
+
 
 # One row for each: name, kind, unit, labels beside that of the source, and what it is.
 _ROWS: Final[dict[str, tuple[tuple[str, Kind, str, str, str], ...]]] = {
@@ -74,14 +83,20 @@ _ROWS: Final[dict[str, tuple[tuple[str, Kind, str, str, str], ...]]] = {
         ("store.refused", "counter", "{write}", "error", "Writes that ended with another error."),
         ("journal.durable.commits", "counter", "{commit}", "", "The version that is on disk."),
         ("journal.undurable.commits", "amount", "{commit}", "", "Versions that are not, yet."),
-        ("journal.epoch", "gauge", "", "", "Raised whenever a process takes the file over."),
+        ("journal.epoch", "gauge", "", "", "Raised whenever a process takes over."),
         ("journal.closed", "gauge", "", "", "1 if nothing can be written any more."),
-        ("journal.syncs", "counter", "{sync}", "", "Writes to the file, of one commit or more."),
+        (
+            "journal.syncs",
+            "counter",
+            "{sync}",
+            "",
+            "Writes to file or server, of one commit or more.",
+        ),
         ("journal.sync.time", "counter", "s", "", "How long those took, together."),
         ("journal.sync.longest", "gauge", "s", "", "The longest such write so far."),
         ("follower.lag", "gauge", "s", "", "How old what is read here may be."),
         ("follower.synced", "gauge", "", "", "1 if the last look found nothing that is not here."),
-        ("follower.failing", "gauge", "", "", "1 while the file cannot be read, or if it is lost."),
+        ("follower.failing", "gauge", "", "", "1 while nothing can be read, or if all is lost."),
         ("follower.closed", "gauge", "", "", "1 if it has ended, whatever by."),
     ),
     "mirror": (

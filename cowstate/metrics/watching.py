@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import count
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
-from weakref import ref
 
 from ..errors import ArgumentTypeError, ArgumentValueError, ReentrantWriteError
 from ..readstore import ReadStore
-from ..showing import cut, shown
-from .figures import Figure, metric_of_figure, samples_of_figure
-from .of_stores import look_at_store, samples_of_store
+from ..showing import shown
+from .figures import Figure, metric_of_figure
 from .samples import Sample, label_of
-from .table import METRICS, Metric, metric_of
+from .table import METRICS, Metric
+from .watched import Fails, Watched, samples_of
 
 if TYPE_CHECKING:
     from ..positions import Reconciler
@@ -25,65 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Metrics"]
 
-Fails = Callable[[str, Exception], None]
-"""Told of each figure that cannot be read; an empty name stands for all of a source."""
-
-_log = logging.getLogger("cowstate")
 _numbers = count()
-
-
-class _Watched:
-    """Something that is watched, while somebody else holds it."""
-
-    def __init__(
-        self,
-        kind: str,
-        name: str,
-        source: Any,
-        samples: Callable[[Any, Fails], list[Sample]],
-        figures: tuple[Figure, ...] = (),
-    ) -> None:
-        self.kind = kind
-        self.name = name
-        self.source = ref(source)
-        self.figures = figures
-        self._samples = samples
-        # Counted without a lock: without the GIL two at the very same instant may count as one.
-        self._failures = dict.fromkeys(["", *(figure.name for figure in figures)], 0)
-        self._failing: set[str] = set()
-
-    def read(self) -> list[Sample]:
-        """Look once, if it is still there; whatever fails is missing, and counted."""
-        source = self.source()
-        if source is None:
-            return []
-        failed: set[str] = set()
-
-        def fails(figure: str, error: Exception) -> None:
-            failed.add(figure)
-            self._failures[figure] = self._failures.get(figure, 0) + 1
-            if figure not in self._failing:
-                _log.warning(
-                    "%s of the %s %r cannot be read for a scrape: %s",
-                    *(figure or "all", self.kind, self.name, _in_words(error)),
-                    extra={
-                        "cowstate_event": "metrics_failed",
-                        "cowstate_source": self.kind,
-                        "cowstate_name": self.name,
-                        "cowstate_figure": figure,
-                    },
-                )
-
-        try:
-            samples = self._samples(source, fails)
-        except Exception as error:
-            samples = []
-            fails("", error)
-        self._failing = failed
-        metric = metric_of("metrics.failures")
-        for figure, times in self._failures.copy().items():
-            samples.append(Sample(metric, times, (self.kind, self.name, figure)))
-        return samples
 
 
 class Metrics:
@@ -106,7 +46,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # A plain dict: its operations are atomic, so a reading finds it whole.
-        self._watched: dict[int, _Watched] = {}
+        self._watched: dict[int, Watched] = {}
         self._listeners: dict[int, Callable[[Metric], object]] = {}
 
     # What is watched
@@ -116,8 +56,9 @@ class Metrics:
     ) -> None:
         """Watch a store: in memory, in a file, or one that follows a file.
 
-        Times and conflicts are told of a store that has a `Meter`. Of several with one name the
-        first is watched, as long as it lives. Added again, it has the new *figures* only.
+        Times and conflicts are told of a store that has a `Meter`. A name is of one store for as
+        long as that lives, and a scrape may hold it for a moment more; after `remove` the name is
+        free at once. Added again, a store has the new *figures* only.
 
         Args:
             name: the value of the label ``store``.
@@ -141,14 +82,9 @@ class Metrics:
         if not isinstance(store, ReadStore):
             raise ArgumentTypeError(f"add_store takes a store, not {shown(store)}")
         own = _checked(figures)
-        if own and _is_reading():
-            # A collection of OpenTelemetry's holds a lock that a new instrument waits for.
-            raise ReentrantWriteError(
-                "add_store was called by a figure, in the middle of a scrape, in which no figure "
-                "can be added; add it before"
-            )
-        self._ensure_fits(own)
-        self._add("store", name, store, partial(_of_store, label_of(name), own), own)
+        if own:
+            _ensure_outside("add_store")
+        self._add("store", name, store, partial(samples_of, label_of(name), own), own)
         for figure in own:
             self._tell(metric_of_figure(figure))
 
@@ -239,27 +175,30 @@ class Metrics:
             raise ArgumentValueError(
                 f"the name of a {kind} is a str, and not empty, unlike {shown(name)}"
             )
-        self._forget()
-        number = next(_numbers)
-        watched = _Watched(kind, label_of(name), source, samples, figures)
+        watched, number = Watched(kind, label_of(name), source, samples, figures), next(_numbers)
+        over, others = [], []
         try:
             # Entered before the look: of two that come at once, one at least sees the other.
             self._watched[number] = watched
-            before = [
-                (other, each)
-                for other, each in list(self._watched.items())
-                if other != number and (each.kind, each.name) == (kind, watched.name)
-            ]
-            for _, each in before:
-                if (found := each.source()) is not None and found is not source:
+            for other, each in list(self._watched.items()):
+                found = each.source()
+                if found is None:
+                    over.append(other)
+                elif (each.kind, each.name) != (kind, watched.name):
+                    others.append(each)
+                elif found is not source:
                     raise ArgumentValueError(
                         f"the name {watched.name!r} is that of another {kind}, {shown(found)}; "
                         "give it another name, or remove() that one first"
                     )
+                elif other < number:  # of two that add it anew at once the later one stays
+                    over.append(other)
+            _ensure_fits(figures, others)
+            watched.admitted = True
         except BaseException:
             self._watched.pop(number, None)
             raise
-        for other, _ in before:
+        for other in over:
             self._watched.pop(other, None)
 
     def _forget(self) -> None:
@@ -271,9 +210,11 @@ class Metrics:
     # What is read
 
     def read(self) -> list[Sample]:
-        """Look at all of it, each once, and return the samples. Never raises for what they do.
+        """Look at all of it, each once, and return the samples.
 
-        Costs what the `statistics()` of the stores cost, and what the figures do.
+        It never raises an `Exception` for what they do; what is none, Ctrl-C or a ``sys.exit()`` in
+        a figure, passes through, and the next reading is as ever. Costs what the `statistics()` of
+        the stores cost, and what the figures do.
 
         >>> Metrics().read()
         []
@@ -286,10 +227,12 @@ class Metrics:
                 samples.setdefault((sample.metric.exposed, sample.labels), sample)
         return [*samples.values()]
 
-    def _each(self) -> list[_Watched]:
+    def _each(self) -> list[Watched]:
         """Return what is watched, of each name one: the first that somebody else holds."""
-        found: dict[tuple[str, str], _Watched] = {}
+        found: dict[tuple[str, str], Watched] = {}
         for watched in list(self._watched.values()):
+            if not watched.admitted:
+                continue
             held = found.setdefault((watched.kind, watched.name), watched)
             if held.source() in (None, watched.source()):
                 found[watched.kind, watched.name] = watched  # added anew
@@ -304,6 +247,7 @@ class Metrics:
         own = {
             figure.name: metric_of_figure(figure)
             for watched in list(self._watched.values())
+            if watched.source() is not None
             for figure in watched.figures
         }
         return [*METRICS.values(), *own.values()]
@@ -314,11 +258,15 @@ class Metrics:
         For what hands them on. It may be called more than once for one, and by any thread. If it
         raises at once it is not called again.
 
+        Raises:
+            ReentrantWriteError: called by a figure, in the middle of a scrape.
+
         >>> seen = []
         >>> Metrics().on_metric(lambda metric: seen.append(metric.exposed))
         >>> "cowstate_store_records" in seen
         True
         """
+        _ensure_outside("on_metric")
         number = next(_numbers)
         try:
             # First, so that none is missed.
@@ -333,15 +281,6 @@ class Metrics:
         for callback in list(self._listeners.values()):
             callback(metric)
 
-    def _ensure_fits(self, figures: Iterable[Figure]) -> None:
-        """Raise if one of *figures* is of another metric than one that has its name."""
-        known = {metric.exposed: metric for metric in self.metrics()}
-        for metric in map(metric_of_figure, figures):
-            if known.setdefault(metric.exposed, metric) != metric:
-                raise ArgumentValueError(
-                    f"{metric.exposed} is another metric already: {known[metric.exposed]}"
-                )
-
 
 _READ: Final = Metrics.read.__code__
 
@@ -354,25 +293,26 @@ def _is_reading() -> bool:
     return frame is not None
 
 
-def _of_store(
-    name: str, figures: tuple[Figure, ...], store: ReadStore[Any, Any, Any], fails: Fails
-) -> list[Sample]:
-    seen = look_at_store(store)
-    samples = samples_of_store(name, seen)
-    for figure in figures:
-        try:
-            samples += samples_of_figure(name, figure, seen.snapshot)
-        except Exception as error:
-            fails(figure.name, error)
-    return samples
+def _ensure_outside(call: str) -> None:
+    if _is_reading():
+        # A collection of OpenTelemetry's holds a lock that a new instrument waits for.
+        raise ReentrantWriteError(
+            f"{call} was called by a figure, in the middle of a scrape, in which nothing can be "
+            "added that is told; do it before"
+        )
 
 
-def _in_words(error: Exception) -> str:
-    try:
-        said = str(error)
-    except Exception:  # it is not ours, and must not end the scrape
-        said = "what it says could not be read"
-    return cut(f"{type(error).__name__}: {said}", 400)
+def _ensure_fits(figures: Iterable[Figure], others: Iterable[Watched]) -> None:
+    """Raise if one of *figures* is of another metric than one that is called as it is."""
+    if not figures:
+        return
+    known: dict[str, Metric] = {}
+    for metric in (metric_of_figure(each) for other in others for each in other.figures):
+        known[metric.name] = known[metric.family] = metric
+    for metric in map(metric_of_figure, figures):
+        for name in (metric.name, metric.family):
+            if known.setdefault(name, metric) != metric:
+                raise ArgumentValueError(f"{name} is another metric already: {known[name]}")
 
 
 def _checked(figures: Iterable[Figure]) -> tuple[Figure, ...]:

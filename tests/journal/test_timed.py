@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from inspect import signature
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from cowstate import Meter, Timing
 from cowstate.journal import Bounds, JournalError
+from cowstate.journal.log import Log
+from cowstate.journal.sqlite import SqliteLog
+from cowstate.journal.timed import TimedLog
+from cowstate.meter import Figures
 from tests.journal.files import Slot, opened, troubled
 from tests.metered import Clock
 
@@ -63,6 +69,50 @@ def test_the_log_is_otherwise_as_it_was(tmp_path: Path) -> None:
         store.journal.flush()
         assert store.journal.durable == 21
         assert store.statistics().measured.syncs.count == 1  # type: ignore[union-attr]
+
+
+def members_of(protocol: type) -> list[str]:
+    return [name for name in vars(protocol) if not name.startswith("_")]
+
+
+class Answers:
+    """A log that notes every call, and answers with its name."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if isinstance(vars(Log)[name], property):
+            return name
+
+        def answer(*given: Any) -> str:
+            self.calls.append((name, *given))
+            return name
+
+        return answer
+
+
+@pytest.mark.parametrize("name", members_of(Log))
+def test_all_that_a_log_has_is_passed_through_as_it_is(name: str) -> None:
+    answers, member = Answers(), vars(Log)[name]
+    log: Any = TimedLog(cast(Log, answers), Figures(Meter()))
+    if isinstance(member, property):
+        assert getattr(log, name) == name
+        return
+    _, *given = signature(member).parameters
+    told = getattr(log, name)(*given)
+    assert answers.calls == [(name, *given)]
+    assert told == (None if signature(member).return_annotation == "None" else name)
+
+
+def test_what_changes_in_the_log_is_seen_to_have_changed(tmp_path: Path) -> None:
+    with troubled(tmp_path / "slots.db", meter=Meter())[0] as store:
+        store.set("a", Slot(1))
+    log = SqliteLog(str(tmp_path / "slots.db"), "json", "full")
+    timed: Log = TimedLog(log, Figures(Meter()))
+    timed.rewrite(lambda value: value, lambda value: value, 7)
+    assert (timed.schema, timed.epoch) == (log.schema, log.epoch) == (7, log.epoch)
+    timed.close()
 
 
 def test_without_a_meter_or_a_file_there_are_none(tmp_path: Path) -> None:

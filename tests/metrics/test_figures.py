@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from itertools import count
+from math import isnan
 from typing import Any
 
 import pytest
@@ -32,11 +34,23 @@ def test_any_real_number_will_do(value: Any, number: float) -> None:
     assert told(value) == [(("s",), number)]
 
 
+@pytest.mark.parametrize("value", [float("inf"), Decimal("-Infinity")])
+def test_what_is_infinite_is_told_as_that(value: Any) -> None:
+    assert told(value) == [(("s",), float(value))]
+
+
+@pytest.mark.parametrize("value", [float("nan"), Decimal("NaN")])
+def test_what_is_no_number_by_itself_is_told_as_that(value: Any) -> None:
+    assert [isnan(number) for _, number in told(value)] == [True]
+
+
 def test_none_is_nothing_to_tell() -> None:
     assert told(None) == told(None, label="kind") == told({}, label="kind") == []
 
 
-@pytest.mark.parametrize("value", ["3", [3], 3j, {"a": 3}, object(), 10**400, b""])
+@pytest.mark.parametrize(
+    "value", ["3", [3], 3j, {"a": 3}, object(), 10**400, Decimal("-1e400"), b""]
+)
 def test_what_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises((ArgumentTypeError, OverflowError)):
         told(value)
@@ -54,6 +68,13 @@ def test_with_a_label_it_is_a_mapping_from_anything_to_numbers() -> None:
     ]
 
 
+class Endless(dict[Any, int]):
+    """It has more than it says."""
+
+    def items(self) -> Any:
+        return ((n, 1) for n in count())
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
@@ -62,6 +83,7 @@ def test_with_a_label_it_is_a_mapping_from_anything_to_numbers() -> None:
         ({chr(0xD800): 1, chr(0xDFFF): 2}, "read the same"),
         ({f"{'x' * 300}{n}{'y' * 300}": n for n in range(2)}, "read the same"),
         (dict.fromkeys(range(1_001), 1), "more than 1000"),
+        (Endless(), "more than 1000"),
         ({"a": "b"}, "a figure is a number"),
     ],
 )

@@ -6,6 +6,8 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from cowstate import Store
 from cowstate.metrics import Figure, Metrics
@@ -89,4 +91,28 @@ def test_it_leaves_all_as_it_was(act: Any, stride: int) -> None:
         if act is Program.begin:
             observe(program.metrics, program.meter)
         program.check()
+    assert struck > 5
+
+
+def test_what_was_interrupted_is_told_by_an_sdk_after_another_call() -> None:
+    # It keeps the instrument that it has, with its callback, and ignores one that is called so.
+    struck = 0
+    for number in range(1, 1_000_000, step(53)):
+        program, reader = Program(), InMemoryMetricReader()
+        meter = MeterProvider([reader]).get_meter("test")
+        if (
+            interrupt_at_opcode(
+                lambda: observe(program.metrics, meter),  # noqa: B023
+                *(number, Injected, in_metrics),
+            )
+            is None
+        ):
+            break
+        struck += 1
+        observe(program.metrics, meter)
+        data = reader.get_metrics_data()
+        assert data is not None
+        [scope] = data.resource_metrics[0].scope_metrics
+        told = {sample.metric.name for sample in program.metrics.read()}
+        assert {metric.name for metric in scope.metrics} == told
     assert struck > 5

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
@@ -15,8 +17,9 @@ from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.export import Metric as Collected
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 
-from cowstate import ArgumentTypeError, Store
+from cowstate import ArgumentTypeError, ReentrantWriteError, Store
 from cowstate.metrics import Figure, Metrics
 from cowstate.metrics.opentelemetry import observe
 from cowstate.metrics.table import METRICS
@@ -51,10 +54,10 @@ def readers() -> list[InMemoryMetricReader]:
 class Counted:
     """A store that counts the readings, and is written to in each of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics | None = None) -> None:
         self.store: Store[str, int] = Store({"n": 0})
         self.readings = 0
-        self.metrics = Metrics()
+        self.metrics = Metrics() if metrics is None else metrics
         figures = [
             Figure("test.readings", self.read, "How many readings there were."),
             Figure("test.version", lambda now: now.version, "Of the snapshot."),
@@ -204,6 +207,154 @@ def test_what_fails_is_missing_alone(readers: list[InMemoryMetricReader]) -> Non
 def test_something_else_is_refused(wrong: tuple[Any, Any]) -> None:
     with pytest.raises(ArgumentTypeError, match="observe takes"):
         observe(*wrong)
+
+
+def test_a_second_call_does_nothing(readers: list[InMemoryMetricReader]) -> None:
+    listeners: list[Any] = []
+
+    class Listened(Metrics):
+        def on_metric(self, callback: Any) -> None:
+            listeners.append(callback)
+            super().on_metric(callback)
+
+    counted = Counted(Listened())
+    meter = MeterProvider(readers[:1]).get_meter("test")
+    for _ in range(3):
+        observe(counted.metrics, meter)
+    assert len(listeners) == 1
+    got = collected(readers[0])
+    assert [*points(got["test.version"]).values()] == [0]
+    assert counted.readings == 1
+
+
+def test_two_metrics_that_are_told_by_one_meter_are_both_told(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    # An SDK ignores a second instrument of the same name, and its callback.
+    parts = [Metrics(), Metrics()]
+    stores = [Store({"a": 1}), Store({"a": 1, "b": 2})]
+    meter = MeterProvider(readers[:1]).get_meter("test")
+    for metrics, store, name in zip(parts, stores, "xy", strict=True):
+        metrics.add_store(name, store, figures=[Figure(f"test.{name}", len, "How many.")])
+        observe(metrics, meter)
+    parts[1].add_store("x", stores[1])
+    got = collected(readers[0])
+    # What both of them call the same is told once, by the first.
+    assert points(got["cowstate.store.records"]) == {("x",): 1, ("y",): 2}
+    assert points(got["test.x"]) == {("x",): 1}
+    assert points(got["test.y"]) == {("y",): 2}
+
+
+def test_a_meter_that_has_gone_leaves_nothing_to_one_that_comes_in_its_place() -> None:
+    places: set[int] = set()
+    for _ in range(1_000):
+        metrics, store, meter = Metrics(), Store({"a": 1}), Other()
+        metrics.add_store("s", store)
+        observe(metrics, meter)
+        assert meter.ask("cowstate.store.records") == [1]
+        if id(meter) in places:
+            return
+        places.add(id(meter))
+        del metrics, store, meter
+        gc.collect()
+    pytest.fail("no meter came to be where another one was")
+
+
+class Struck(Other):
+    """A meter that makes the first instrument, and then Ctrl-C comes."""
+
+    def create_observable_counter(self, *given: Any, **named: Any) -> Any:
+        super().create_observable_counter(*given, **named)
+        if len(self.callbacks) == 1 and len(self.callbacks["cowstate.store.commits"]) == 1:
+            raise KeyboardInterrupt
+
+
+def test_what_was_made_twice_observes_once() -> None:
+    counted, meter = Counted(), Struck()
+    with pytest.raises(KeyboardInterrupt):
+        observe(counted.metrics, meter)
+    observe(counted.metrics, meter)
+    assert len(meter.callbacks["cowstate.store.commits"]) == 2
+    assert [meter.ask(name) for name in ("cowstate.store.commits", "test.n")] == [[0], [0]]
+
+
+def test_nothing_is_observed_in_the_middle_of_a_collection_which_would_wait_for_itself(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    provider = MeterProvider(readers[:1])
+    metrics, store, raised = Metrics(), Store({"a": 1}), []
+
+    def read(now: Any) -> int:
+        try:
+            observe(metrics, provider.get_meter("another"))
+        except ReentrantWriteError as error:
+            raised.append(str(error))
+        return 1
+
+    metrics.add_store("s", store, figures=[Figure("test.observes", read, "X.")])
+    observe(metrics, provider.get_meter("test"))
+    collecting = Thread(target=collected, args=readers[:1], daemon=True)
+    collecting.start()
+    collecting.join(60)
+    assert not collecting.is_alive()
+    assert "in the middle of a scrape" in raised[0]
+
+
+def test_a_figure_of_another_label_than_one_that_is_gone_is_told_with_that(
+    readers: list[InMemoryMetricReader],
+) -> None:
+    metrics, first = Metrics(), Store({"a": 1})
+    observe(metrics, MeterProvider(readers[:1]).get_meter("test"))
+    metrics.add_store("s", first, figures=[Figure("test.n", len, "X.")])
+    assert points(collected(readers[0])["test.n"]) == {("s",): 1}
+    del first
+    gc.collect()
+    second = Store({"a": 1})
+    metrics.add_store("s", second, figures=[Figure("test.n", dict, "X.", label="k")])
+    assert points(collected(readers[0])["test.n"]) == {("s", "a"): 1}
+
+
+def test_views_of_the_program_leave_the_rest_of_one_version() -> None:
+    reader = InMemoryMetricReader()
+    views = [
+        View(instrument_name="test.n", name="renamed"),
+        View(instrument_name="test.readings", aggregation=DropAggregation()),
+        View(instrument_name="cowstate.store.records", attribute_keys=set()),
+    ]
+    counted = Counted()
+    observe(counted.metrics, MeterProvider([reader], views=views).get_meter("test"))
+    for n in range(3):
+        got = collected(reader)
+        assert "test.readings" not in got
+        assert "test.n" not in got
+        assert points(got["renamed"]) == points(got["test.version"]) == {("s",): n}
+        assert points(got["cowstate.store.records"]) == {(): 1}
+
+
+LATER = """
+from cowstate import Store
+from cowstate.metrics import Metrics
+from cowstate.metrics.opentelemetry import observe
+from opentelemetry.metrics import set_meter_provider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+parts, stores = [Metrics(), Metrics()], [Store({1: 1}), Store({1: 1})]
+for metrics, store, name in zip(parts, stores, "xy"):
+    metrics.add_store(name, store)
+    observe(metrics)
+reader = InMemoryMetricReader()
+set_meter_provider(MeterProvider([reader]))
+[scope] = reader.get_metrics_data().resource_metrics[0].scope_metrics
+[records] = [each for each in scope.metrics if each.name == "cowstate.store.records"]
+print(scope.scope.name, sorted(point.attributes["store"] for point in records.data.data_points))
+"""
+
+
+def test_two_that_are_told_by_the_global_meter_before_there_is_a_provider_are_both_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATER], capture_output=True, text=True, timeout=600, check=True
+    )
+    assert done.stdout == "cowstate ['x', 'y']\n"
 
 
 def test_the_api_alone_will_do() -> None:

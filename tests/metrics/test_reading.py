@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from asyncio import CancelledError
 from pathlib import Path
 from typing import Any
 from weakref import ref
@@ -54,7 +55,7 @@ def test_two_looks_would_tell_of_two_versions(monkeypatch: pytest.MonkeyPatch) -
     def two_looks(store: Any) -> Any:
         return of_stores.StoreSeen(store.snapshot(), store.statistics())
 
-    monkeypatch.setattr("cowstate.metrics.watching.look_at_store", two_looks)
+    monkeypatch.setattr("cowstate.metrics.watched.look_at_store", two_looks)
     assert len(versions_of(Busy({"n": 0}))) == 2
 
 
@@ -191,6 +192,20 @@ def test_what_nobody_holds_is_gone_and_so_is_what_was_removed() -> None:
     assert len(values(metrics.read(), "cowstate_store_records")) == 2
 
 
+def test_what_is_gone_is_let_go_of_by_the_next_that_is_added_whoever_scrapes() -> None:
+    def read(now: Any) -> int:
+        return len(now)
+
+    metrics, dropped, kept = Metrics(), Store({"a": 1}), Store({"a": 1})
+    metrics.add_store("dropped", dropped, figures=[Figure("shop.n", read, "X.")])
+    gone = ref(read)
+    del dropped, read
+    gc.collect()
+    metrics.add_store("kept", kept)
+    gc.collect()
+    assert gone() is None
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), RecursionError(), MemoryError()])
 def test_a_figure_that_raises_is_missing_alone_and_logged_until_it_works(
     error: Exception, caplog: pytest.LogCaptureFixture
@@ -222,6 +237,22 @@ def test_a_figure_that_raises_is_missing_alone_and_logged_until_it_works(
     assert len(caplog.records) == 2
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, CancelledError])
+def test_what_is_no_exception_passes_through_and_the_next_reading_is_as_ever(kind: Any) -> None:
+    raised: list[BaseException] = [kind()]
+
+    def read(now: Any) -> int:
+        if raised:
+            raise raised.pop()
+        return 1
+
+    metrics, store = Metrics(), Store({"a": 1})
+    metrics.add_store("s", store, figures=[Figure("shop.once", read, "X.")])
+    with pytest.raises(kind):
+        metrics.read()
+    assert values(metrics.read(), "shop.once") == {("s",): 1}
+
+
 def test_a_source_that_raises_is_missing_alone() -> None:
     class Broken(Store[str, int]):
         def statistics(self, *of: Any) -> Any:
@@ -242,6 +273,7 @@ def test_a_name_is_of_one_thing_and_one_thing_can_be_added_again() -> None:
         metrics.add_store("s", other)
     assert values(metrics.read(), "cowstate_store_records") == {("s",): 1}
     metrics.add_store("s", store)
+    assert not any(each.name == "shop.version" for each in metrics.metrics())
     assert values(metrics.read(), "shop.version") == {}
     assert len(values(metrics.read(), "cowstate_store_records")) == 1
     metrics.remove(store)

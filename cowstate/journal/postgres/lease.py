@@ -1,4 +1,4 @@
-"""Signs of life of the one who may write: `Lease`."""
+"""The right to write: signs of life of the one who has it, `Lease`; and its end, `give_up`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cowstate.waiters import ThreadWaiter
 from ..ended import never_freed
 from .server import Server
 
-__all__ = ["Lease"]
+__all__ = ["Lease", "give_up"]
 
 FAREWELL: Final = 1.0
 """For how long, in seconds, an end waits for a thread that is talking to the server."""
@@ -104,12 +104,21 @@ def _serve_on(
                 _let_go(kept)
                 kept.append(server.connect())
             if kept[0].execute(text, values).rowcount == 0:
-                _log.warning("somebody else may write %s now", server.where)
+                _log.warning(
+                    "somebody else may write %s now",
+                    server.where,
+                    extra={"cowstate_event": "lease_lost", "cowstate_path": server.where},
+                )
                 return
         except Exception as error:
             if not server.is_of_server(error):
                 raise
-            _log.warning("%s was given no sign of life: %s", server.where, error)
+            _log.warning(
+                "%s was given no sign of life: %s",
+                server.where,
+                error,
+                extra={"cowstate_event": "lease_not_renewed", "cowstate_path": server.where},
+            )
 
 
 def _over(lease: ref[Lease], bell: ThreadWaiter, ended: list[bool], every: float) -> bool:
@@ -121,3 +130,31 @@ def _over(lease: ref[Lease], bell: ThreadWaiter, ended: list[bool], every: float
 def _let_go(kept: list[Any]) -> None:
     while kept:
         kept.pop().close()
+
+
+def give_up(server: Server, connection: Any, text: str, values: Mapping[str, Any]) -> None:
+    """Say that somebody else may write now; on another connection, if this one was lost.
+
+    Args:
+        server: the store's place.
+        connection: of the one who may write.
+        text: the statement that says so.
+        values: what it is given.
+    """
+    try:
+        try:
+            connection.execute(text, values)
+        except Exception as error:
+            if not server.passes(error):
+                raise
+            with server.connect() as another:
+                another.execute(text, values)
+    except Exception as error:
+        if not server.is_of_server(error):
+            raise
+        _log.info(
+            "%s was not told of the end, so the lease has to: %s",
+            server.where,
+            error,
+            extra={"cowstate_event": "lease_not_given_up", "cowstate_path": server.where},
+        )

@@ -14,7 +14,7 @@ from ..ended import Closed, never_freed
 from ..errors import FencedError, JournalError, JournalFileError
 from ..log import Outcome, Rewritten, Row, Standing
 from ..view import Encoded, Form
-from .lease import Lease
+from .lease import Lease, give_up
 from .opened import found_or_made, taken
 from .rewriting import rewrite
 from .rows import values_of
@@ -98,6 +98,7 @@ class PostgresLog:
         self.longest_key = LONGEST_KEY
         self._trimming = None if bounds is None else Trimming(bounds, TRIMMING)
         self._untrimmed = 0
+        self._told = False
         self._lease: Lease | None = None
         self._server = server
         self._sync = sync
@@ -156,7 +157,11 @@ class PostgresLog:
             (wanted,),
         )
         if flushes == "off" and self._sync == "full":
-            _log.warning("%s syncs nothing (fsync is off): a crash of it may lose all", self.path)
+            _log.warning(
+                "%s syncs nothing (fsync is off): a crash of it may lose all",
+                self.path,
+                extra={"cowstate_event": "server_syncs_nothing", "cowstate_path": self.path},
+            )
 
     def standing(self) -> Standing:
         """Return what is there, but for the records."""
@@ -340,10 +345,18 @@ class PostgresLog:
             trimming.forget()
             if not self._server.is_of_server(error):
                 raise
-            _log.warning("the log of %s was not shortened: %s", self.path, error)
+            if not self._told:
+                _log.warning(
+                    "the log of %s was not shortened: %s",
+                    self.path,
+                    error,
+                    extra={"cowstate_event": "journal_not_shortened", "cowstate_path": self.path},
+                )
+            self._told = True  # for there is a next try with each write
         else:
             trimming.committed()
             self._untrimmed = 0
+            self._told = False
 
     def _do(self, name: str, values: Any = None) -> Any:
         return self._connection.execute(self._texts[name], values)
@@ -360,27 +373,10 @@ class PostgresLog:
         try:
             if lease is not None:
                 lease.end()
-                self._give_up(connection)
+                if not self._asked and self._refused is None:
+                    give_up(self._server, connection, self._texts["give_up"], self._known)
         finally:
             connection.close()
-
-    def _give_up(self, connection: Any) -> None:
-        """Say that somebody else may write now; on another connection, if this one was lost."""
-        if self._asked or self._refused is not None:
-            return
-        server, text = self._server, self._texts["give_up"]
-        try:
-            try:
-                connection.execute(text, self._known)
-            except Exception as error:
-                if not server.passes(error):
-                    raise
-                with server.connect() as another:
-                    another.execute(text, self._known)
-        except Exception as error:
-            if not server.is_of_server(error):
-                raise
-            _log.info("%s was not told of the end, so the lease has to: %s", self.path, error)
 
     def abandon(self) -> None:
         """Forget the connection without a touch: it belongs to the parent of a fork."""

@@ -114,7 +114,12 @@ def _connected_again(server: Server, connect: Callable[[], Any], deadline: float
             if not server.passes(error) or _is_past(deadline):
                 raise
             if not told:
-                _log.warning("%s cannot be had, and is waited for: %s", server.where, error)
+                _log.warning(
+                    "%s cannot be had, and is waited for: %s",
+                    server.where,
+                    error,
+                    extra={"cowstate_event": "server_waited_for", "cowstate_path": server.where},
+                )
                 told = True
 
 

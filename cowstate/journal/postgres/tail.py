@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector, SelectorKey
 from socket import socketpair
@@ -26,8 +25,6 @@ LONGEST: Final = 3600.0
 """The longest sleep, in seconds: some weeks are too much for a system's call."""
 
 GONE: Final = "was deleted while it was followed; what is in memory can still be read"
-
-_log = logging.getLogger("cowstate")
 
 
 class PostgresTail:
