@@ -26,7 +26,7 @@ from .verifying import faults_of
 from .view import Committed, Encoded, View
 from .watching import drawn, looks
 
-__all__ = ["diff", "export", "log", "show", "verify", "watch"]
+__all__ = ["add_place", "diff", "ensure_place", "export", "log", "show", "verify", "watch"]
 
 _EPILOG = """\
 The store is only read, whoever writes it meanwhile. Keys and records are printed
@@ -57,10 +57,7 @@ class _Command:
         parser.description = self._what
         parser.epilog = _EPILOG
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.add_argument(
-            "file", metavar="FILE", help="the file of a store, or the URL of a database"
-        )
-        parser.add_argument("--name", help="in a database: the name of the store")
+        add_place(parser)
         # Of several that say when, one.
         options = parser.add_mutually_exclusive_group() if _AT in self._options else parser
         for names, how in self._options:
@@ -69,12 +66,25 @@ class _Command:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it; return the exit status."""
-        if is_url(args.file) and args.name is None:
-            raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
+        ensure_place(args)
         try:
             return self._run(args)
         except (sqlite3.Error, UnicodeError) as error:
             raise JournalFileError(args.file, f"cannot be read to its end: {error}") from error
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add to *parser* what says which store a command is about."""
+    parser.add_argument(
+        "file", metavar="FILE", help="the file of a store, or the URL of a database"
+    )
+    parser.add_argument("--name", help="in a database: the name of the store")
+
+
+def ensure_place(args: argparse.Namespace) -> None:
+    """Raise if *args* leave it open which store of a database is meant."""
+    if is_url(args.file) and args.name is None:
+        raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
 
 
 def _of_one_moment(

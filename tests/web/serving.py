@@ -83,7 +83,7 @@ class ServedHere(Served):
 
         def run() -> None:
             try:
-                serve(str(path), door, port, started=lambda *told: up.put(told), **options)
+                serve(str(path), door, port, started=lambda *told: up.put(told[1:]), **options)
             except BaseException as error:
                 self.raised = error
                 up.put(("http://none:0/", bool))
