@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -115,6 +116,46 @@ def test_nothing_can_be_written(server: Served) -> None:
     assert ask(server, "HEAD", "events").status_code == 200
     assert get(server, "..%2f..%2fetc/passwd").status_code == 404
     assert get(server, "server.py").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET / HTTP/1.0", 200),
+        ("GET /events HTTP/0.9", 200),
+        ("HEAD /version?version=1 HTTP/1.1", 200),
+        ("OPTIONS / HTTP/1.1", 405),
+        ("OPTIONS * HTTP/1.1", 404),
+        ("TRACE / HTTP/1.1", 405),
+        ("CONNECT localhost:80 HTTP/1.1", 404),
+        ("POST /events HTTP/1.1\r\nContent-Length: 9", 405),
+        ("GET /page/../server.py HTTP/1.1", 404),
+        ("GET /..%5cserver.py HTTP/1.1", 404),
+        ("GET /%00 HTTP/1.1", 404),
+        ("GET /%ff%fe HTTP/1.1", 404),
+        ("GET //evil.example/ HTTP/1.1", 404),
+        ("GET http://evil.example/ HTTP/1.1", 404),
+        ("GET /login%0d%0aSet-Cookie:%20a=b HTTP/1.1", 404),
+        ("GET /version?version=%D9%A1 HTTP/1.1", 400),
+        ("GET / HTTP/1.1\r\nCookie: \xff\xfe=;;;a=b=c", 200),
+        ("GET / HTTP/1.1\r\nOrigin: \xff", 403),
+        ("GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==", 200),
+    ],
+)
+def test_whatever_is_asked_is_answered_as_it_should_be(
+    server: Served, line: str, status: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), SECONDS) as client:
+        ask = f"{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        client.sendall(ask.encode("latin-1"))
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += client.recv(65_536)
+    head = answer.partition(b"\r\n\r\n")[0].lower()
+    assert head.split()[1] == str(status).encode()
+    assert b"content-security-policy: default-src 'none'" in head
+    assert b"set-cookie" not in head
+    assert b"evil" not in head
 
 
 def test_a_foreign_page_is_not_answered(server: Served) -> None:
@@ -229,6 +270,11 @@ def test_what_is_wrong_is_one_line(
             ([str(file), "--port", str(server.port)], "--port"),
             ([str(file), "--port", "x"], "is no port"),
             ([str(file), "--port", "65536"], "is no port"),
+            ([str(file), "--name", "slots"], "needs no name"),
+            (["postgresql://nobody:secret@/x"], "--name NAME"),
+            ([str(file), "--allow-host", "https://a.example"], "without a port"),
+            ([str(file), "--allow-host", "a.example:443"], "without a port"),
+            ([str(file), "--allow-host", "*.example"], "without a port"),
             ([str(file), "--every", "0"], "is no pause"),
             ([str(file), "--token-file", str(tmp_path / "none")], "cannot be read"),
             ([str(file), "--token-file", str(other)], "16 or more"),
@@ -238,6 +284,7 @@ def test_what_is_wrong_is_one_line(
             assert err.startswith("cowstate serve: error: ")
             assert err.count("\n") == 1
             assert said in err
+            assert "secret" not in err
 
 
 def test_every_option_is_in_its_page(capsys: pytest.CaptureFixture[str]) -> None:
