@@ -16,7 +16,6 @@ from cowstate.positions.book.account import Account
 from cowstate.positions.book.model import EXACT
 from cowstate.positions.book.slots import InventorySlot, Order
 from cowstate.positions.reconcile.standing import HeldOrder, standing_of
-
 from cowstate.showing import cut
 
 from .texts import KEY

@@ -120,7 +120,9 @@ NEAR = {
         "journal/postgres/test_commands",
     ],
     "cowstate/journal/postgres/tail.py": ["journal/postgres/test_following"],
-    "cowstate/journal/postgres/view.py": ["journal/postgres/test_commands", *POSTGRES],
+    "cowstate/journal/postgres/view.py": [
+        *("journal/postgres/test_commands", "journal/postgres/test_serving", *POSTGRES),
+    ],
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [
         *JOURNAL,
@@ -220,8 +222,9 @@ NEAR = {
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
         *("test_reservation", "test_rings"),
     ],
-    "cowstate/web/app.py": [*WEB, "web/test_guarding"],
+    "cowstate/web/app.py": [*WEB, "web/test_guarding", "web/test_connections"],
     "cowstate/web/command.py": WEB,
+    "cowstate/web/connections.py": ["web/test_connections"],
     "cowstate/web/errors.py": ["test_errors", *WEB],
     "cowstate/web/guarding.py": ["web/test_guarding", *WEB],
     "cowstate/web/messages.py": ["web/test_messages", "web/test_trader"],
@@ -230,7 +233,7 @@ NEAR = {
     "cowstate/web/sums.py": ["web/test_seen"],
     "cowstate/web/texts.py": ["web/test_messages", "web/test_seen"],
     "cowstate/web/trader.py": ["web/test_trader"],
-    "cowstate/web/watcher.py": ["web/test_messages", *WEB],
+    "cowstate/web/watcher.py": ["web/test_messages", *WEB, "journal/postgres/test_serving"],
     **{
         f"cowstate/mirror/{module}.py": [f"mirror/test_{name}" for name in named]
         for module, named in {

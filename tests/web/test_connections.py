@@ -13,7 +13,7 @@ import pytest
 from cowstate.web import app, connections
 from tests.commanding import SECONDS
 from tests.journal.files import Slot, opened
-from tests.web.serving import Served, browsing, client_of, served, served_apart
+from tests.web.serving import Served, browsing, client_of, served
 
 TOKEN = "a-token-that-nobody-guesses"
 SOON = 0.05
@@ -113,9 +113,7 @@ def test_who_takes_nothing_of_what_it_is_told_is_let_go(
             assert status == 200
 
 
-def test_of_too_many_those_go_that_ask_nothing(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_too_many_those_go_that_ask_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST", 5)
     with (
         served(file, every=0.02) as server,
@@ -130,13 +128,3 @@ def test_of_too_many_those_go_that_ask_nothing(
         with opened(file) as store:
             store.set("b", Slot(2))
         assert next(m for m in messages if m["put"])["records"] == 2
-
-
-def test_beside_a_thousand_that_ask_nothing_browsers_are_told(file: Path) -> None:
-    with served_apart(file) as server, ExitStack() as stack:
-        for _ in range(2):  # no more at once than a process may have open
-            for _ in range(500):
-                stack.enter_context(connected(server))
-            with browsing(server.url) as messages:
-                assert next(messages)["records"] == 1
-            stack.close()

@@ -231,6 +231,16 @@ def test_it_ends_at_once_whoever_is_connected(file: Path, tmp_path: Path, how: i
         assert [*messages] == []
 
 
+@posix
+def test_to_be_told_twice_is_to_be_told_once(file: Path) -> None:
+    with served_apart(file) as server, browsing(server.url) as messages:
+        next(messages)
+        # Both are there when it goes on.
+        for how in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM):
+            server.process.send_signal(how)
+        assert server.end(signal.SIGCONT) == (0, "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
 def test_a_file_that_goes_away_ends_it(file: Path) -> None:
     with served(file, every=0.02) as server, browsing(server.url) as messages:
@@ -271,7 +281,7 @@ def test_what_is_wrong_is_one_line(
             ([str(file), "--port", "x"], "is no port"),
             ([str(file), "--port", "65536"], "is no port"),
             ([str(file), "--name", "slots"], "needs no name"),
-            (["postgresql://nobody:secret@/x"], "--name NAME"),
+            (["postgresql://nobody:hidden@/x"], "--name NAME"),
             ([str(file), "--allow-host", "https://a.example"], "without a port"),
             ([str(file), "--allow-host", "a.example:443"], "without a port"),
             ([str(file), "--allow-host", "*.example"], "without a port"),
@@ -284,7 +294,7 @@ def test_what_is_wrong_is_one_line(
             assert err.startswith("cowstate serve: error: ")
             assert err.count("\n") == 1
             assert said in err
-            assert "secret" not in err
+            assert "hidden" not in err
 
 
 def test_every_option_is_in_its_page(capsys: pytest.CaptureFixture[str]) -> None:

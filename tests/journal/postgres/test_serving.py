@@ -198,10 +198,9 @@ def test_a_server_that_does_not_answer_holds_no_end_up(
             with browsing(server.url) as messages:
                 next(messages)
             proxy.hold()
-            with client_of(server.url) as client:
-                # One of them waits for an answer that does not come.
-                with pytest.raises(httpx.ReadTimeout):
-                    client.get("/version?version=1", timeout=0.2)
+            # One of them waits for an answer that does not come.
+            with client_of(server.url) as client, pytest.raises(httpx.ReadTimeout):
+                client.get("/version?version=1", timeout=0.2)
             status, _ = server.end(signal.SIGTERM)
             assert status == 0
     finally:
