@@ -15,6 +15,7 @@ from cowstate import Record
 from cowstate.cli import main
 from cowstate.journal import JournalError, JournalFileError, open_store
 from cowstate.journal.postgres import view
+from cowstate.journal.tails import tail_of
 from cowstate.positions import PositionManager
 from cowstate.web import seen
 from tests.commanding import SECONDS, is_one_line
@@ -122,6 +123,26 @@ def test_a_migration_is_shown_though_it_makes_no_version(cluster: Cluster, name:
             browser.take(next(messages))
         assert browser.shown() == records(cluster, name) == {'"a"': '{"amount":"3"}'}
         assert browser.head["version"] == 1
+
+
+def test_records_that_are_rewritten_after_the_epoch_was_raised_are_looked_at(
+    cluster: Cluster, name: str
+) -> None:
+    opened(cluster, name).close()
+    tail, _ = tail_of(cluster.url, name, None)
+    try:
+        assert tail.look() is not None
+        tail.done()
+        assert tail.look() is None
+        with cluster.connect() as connection:
+            connection.execute(f"UPDATE cowstate_{name}.about SET schema = 7")
+        view = tail.look()
+        assert view is not None
+        assert view.schema == 7
+        tail.done()
+        assert tail.look() is None
+    finally:
+        tail.close()
 
 
 def test_a_trader_s_positions(cluster: Cluster, name: str) -> None:
