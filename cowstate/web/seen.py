@@ -113,8 +113,7 @@ def seen_in(
         before = None
     commits = tuple(map(brief_of, view.commits(max(oldest, newest - COMMITS), newest)))[::-1]
     last = commits[0] if commits else None
-    data = view.meta()
-    account = account_of(data)
+    meta, account = _meta(view, before, newest)
     sums = sums_of(view, fields) if before is None else before.sums.after(view, newest)
     moments = (*(() if before is None else before.moments), (ticks, newest))
     moments = _lately(moments, ticks)
@@ -129,7 +128,7 @@ def seen_in(
         lag,
         sums.said(),
         commits,
-        "" if data is None else text_of(data, ROW),
+        meta,
         account,
     )
     rows = _rows(view, before, shown, account is not None)
@@ -172,6 +171,14 @@ def _goes_on(view: View, before: Seen, oldest: int, newest: int) -> bool:
         return True
     found = next(view.commits(seen - 1, seen), None)
     return found is not None and brief_of(found) == before.mark
+
+
+def _meta(view: View, before: Seen | None, newest: int) -> tuple[str, Account | None]:
+    """Return the meta value as a text, and the account that it is; as long as it may be."""
+    if before is not None and view.meta_before(before.head.version, newest) is None:
+        return before.head.meta, before.head.account
+    data = view.meta()
+    return "" if data is None else text_of(data, ROW), account_of(data)
 
 
 def _rows(
