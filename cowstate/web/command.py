@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_place(parser)
     parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="listen there (%(default)s)"
+        "--host",
+        default="127.0.0.1",
+        type=_address,
+        metavar="ADDRESS",
+        help="listen there (%(default)s)",
     )
     parser.add_argument(
         "--port",
@@ -83,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     """
     ensure_place(args)
     token = _token(args.token_file, os.environ.get(VARIABLE))
-    if token is None and not is_of_this_machine(args.host.lower()):
+    if token is None and not is_of_this_machine(args.host):
         raise ArgumentValueError(
             f"whoever reaches {args.host[:80]!r} could read the file; give a token in --token-file "
             f"or ${VARIABLE}, or leave out --host and let an SSH tunnel lead here"
@@ -97,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     def started(place: str, url: str, _: object) -> None:
         print(f"{place} at {url} (Ctrl-C ends it)", flush=True)
 
-    door = Door(args.host.lower(), token, tuple(args.allow_host))
+    door = Door(args.host, token, tuple(args.allow_host))
     serve(args.file, door, args.port, args.total, args.every, started, args.name)
     return 0
 
@@ -118,6 +122,12 @@ def _token(path: str | None, given: str | None) -> str | None:
             "python3 -c 'import secrets; print(secrets.token_urlsafe())'"
         )
     return given
+
+
+def _address(text: str) -> str:
+    """Return an address as a socket knows it, which has no brackets, whatever a URL has."""
+    text = text.lower()
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 
 
 def _port(text: str) -> int:

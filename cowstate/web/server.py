@@ -109,7 +109,9 @@ def _listening(host: str, port: int) -> socket.socket:
         )
         listening = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise ServeError(f"{host} is no address to listen on: {error.strerror or error}") from error
+        raise ServeError(
+            f"{host!r} is no address to listen on: {error.strerror or error}"
+        ) from error
     try:
         if sys.platform != "win32":  # where it lets another program listen on the same port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

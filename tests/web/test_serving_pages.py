@@ -23,6 +23,14 @@ TOKEN = "a-token-that-nobody-guesses"
 HOSTILE = "<script>document.title='struck'</script><img src=x onerror=alert(1)>"
 
 
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "slots.db"
@@ -229,6 +237,16 @@ def test_it_ends_at_once_whoever_is_connected(file: Path, tmp_path: Path, how: i
         assert get(server, "").status_code == 401
         assert server.end(how) == (0, "")
         assert [*messages] == []
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_address_of_the_newer_kind_needs_no_token_either(file: Path, host: str) -> None:
+    with served_apart(file, "--host", host) as server:
+        assert server.url == f"http://[::1]:{server.port}/"
+        with browsing(server.url) as messages:
+            assert next(messages)["version"] == 3
+        assert get(server, "", host="evil.example").status_code == 421
 
 
 @posix
