@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
-from anyio import CapacityLimiter, fail_after, to_thread
+from anyio import CancelScope, CapacityLimiter, fail_after, to_thread
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -68,12 +68,16 @@ class Door(NamedTuple):
 
 
 class Streams:
-    """The browsers that are connected, each with a feed of the board. On one event loop."""
+    """The browsers that are connected, each with a feed of the board, and what they wait for.
+
+    On one event loop.
+    """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._feeds: set[aio.AsyncFeed[str, Row, Head]] = set()
         self._kept: dict[tuple[int, int], bytes] = {}
+        self._waits: set[CancelScope] = set()
         self._ended = False
 
     def opened(self) -> aio.AsyncFeed[str, Row, Head] | None:
@@ -94,6 +98,18 @@ class Streams:
         self._ended = True
         for feed in tuple(self._feeds):
             feed.close()
+        for wait in self._waits:
+            wait.cancel()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait within for what may take long; at the end of all, it is left."""
+        with CancelScope() as wait:
+            self._waits.add(wait)
+            try:
+                yield
+            finally:
+                self._waits.discard(wait)
 
     async def events(self, feed: aio.AsyncFeed[str, Row, Head]) -> AsyncIterator[bytes]:
         """Yield what the browser of *feed* is told, as server-sent events."""
@@ -138,16 +154,17 @@ def application(watcher: Watcher, streams: Streams, door: Door) -> ASGIApp:
         if not (text.isascii() and text.isdecimal() and len(text) < 19):
             return JSONResponse({"error": "name a version: /version?version=1"}, 400)
         look = partial(_version_in, watcher, int(text))
-        try:
-            # Who has gone, or ends all, does not wait for a server that does not answer.
-            found = await to_thread.run_sync(look, abandon_on_cancel=True, limiter=limiter)
-        except Exception as error:
-            if watcher.refused(error) is None:
-                raise
-            return JSONResponse({"error": f"version {int(text)} cannot be read now"}, 503)
-        if found is None:
-            return JSONResponse({"error": f"version {int(text)} is not in the log"}, 404)
-        return Response(encoded(found), media_type="application/json")
+        with streams.waiting():
+            try:
+                found = await to_thread.run_sync(look, abandon_on_cancel=True, limiter=limiter)
+            except Exception as error:
+                if watcher.refused(error) is None:
+                    raise
+            else:
+                if found is None:
+                    return JSONResponse({"error": f"version {int(text)} is not in the log"}, 404)
+                return Response(encoded(found), media_type="application/json")
+        return JSONResponse({"error": f"version {int(text)} cannot be read now"}, 503)
 
     async def login(request: Request) -> Response:
         given = await _token_in(request)

@@ -33,8 +33,8 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._since = self.loop.time()
         self._looks = self.loop.call_later(PATIENCE, self._look)
-        if len(self.connections) > MOST:
-            ours = [each for each in self.connections if isinstance(each, Connection)]
+        ours = [each for each in self.connections if isinstance(each, Connection) and each.is_open]
+        if len(ours) > MOST:
             # Those that are answered come last, and of those whoever came last.
             min(ours, key=lambda each: (not each.waits, each._since)).transport.abort()
 
@@ -43,6 +43,16 @@ class Connection(H11Protocol):
         if self._looks is not None:
             self._looks.cancel()
         super().connection_lost(exc)
+
+    def end(self) -> None:
+        """Let it go if it waits for somebody to take what was sent, for then it would not end."""
+        if self.flow.write_paused:
+            self.transport.abort()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has let it go yet, which takes a moment."""
+        return not self.transport.is_closing()
 
     @property
     def waits(self) -> bool:

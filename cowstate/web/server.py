@@ -34,6 +34,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End it."""
         self._end()
+        for each in tuple(self.server_state.connections):
+            if isinstance(each, Connection):
+                each.end()
         await super().shutdown(sockets)
 
 
@@ -98,6 +101,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
 
