@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
-from anyio import CancelScope, CapacityLimiter, fail_after, to_thread
+from anyio import CancelScope, CapacityLimiter, fail_after
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cowstate import Commit, Lagged, Snapshot, aio
 from cowstate.errors import ClosedError, WaitTimeoutError
 
+from .beside import beside
 from .connections import PATIENCE
 from .guarding import COOKIE, HEADERS, cookie_of, is_foreign, is_host_ours, is_let_in
 from .messages import encoded, item_of, version_of
@@ -156,7 +157,8 @@ def application(watcher: Watcher, streams: Streams, door: Door) -> ASGIApp:
         look = partial(_version_in, watcher, int(text))
         with streams.waiting():
             try:
-                found = await to_thread.run_sync(look, abandon_on_cancel=True, limiter=limiter)
+                async with limiter:
+                    found = await beside(look)
             except Exception as error:
                 if watcher.refused(error) is None:
                     raise

@@ -223,6 +223,7 @@ NEAR = {
         *("test_reservation", "test_rings"),
     ],
     "cowstate/web/app.py": [*WEB, "web/test_guarding", "web/test_connections"],
+    "cowstate/web/beside.py": ["journal/postgres/test_serving", *WEB],
     "cowstate/web/command.py": WEB,
     "cowstate/web/connections.py": ["web/test_connections"],
     "cowstate/web/errors.py": ["test_errors", *WEB],
