@@ -17,16 +17,16 @@ from typing import Any, TypeAlias
 from cowstate.errors import ArgumentValueError, CompactedError
 from cowstate.showing import shown
 
+from .addressing import add_place, ensure_place
 from .errors import JournalFileError
 from .history import seconds_of
-from .postgres.server import is_url
 from .reading import as_text
 from .tails import view_of
 from .verifying import faults_of
 from .view import Committed, Encoded, View
 from .watching import drawn, looks
 
-__all__ = ["add_place", "diff", "ensure_place", "export", "log", "show", "verify", "watch"]
+__all__ = ["diff", "export", "log", "show", "verify", "watch"]
 
 _EPILOG = """\
 The store is only read, whoever writes it meanwhile. Keys and records are printed
@@ -71,20 +71,6 @@ class _Command:
             return self._run(args)
         except (sqlite3.Error, UnicodeError) as error:
             raise JournalFileError(args.file, f"cannot be read to its end: {error}") from error
-
-
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """Add to *parser* what says which store a command is about."""
-    parser.add_argument(
-        "file", metavar="FILE", help="the file of a store, or the URL of a database"
-    )
-    parser.add_argument("--name", help="in a database: the name of the store")
-
-
-def ensure_place(args: argparse.Namespace) -> None:
-    """Raise if *args* leave it open which store of a database is meant."""
-    if is_url(args.file) and args.name is None:
-        raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
 
 
 def _of_one_moment(

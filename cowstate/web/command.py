@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from cowstate.errors import ArgumentValueError, MissingExtraError
-from cowstate.journal.command import add_place, ensure_place
+from cowstate.journal.addressing import add_place, ensure_place
 
 from .guarding import SHORTEST, is_of_this_machine, name_in
 

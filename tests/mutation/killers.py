@@ -75,6 +75,7 @@ NEAR = {
     "cowstate/journal/migration.py": ["journal/test_migrating"],
     "cowstate/journal/bounds.py": ["journal/test_bounds"],
     "cowstate/journal/claim.py": ["journal/test_opening"],
+    "cowstate/journal/addressing.py": ["web/test_serving_pages", "journal/postgres/test_commands"],
     "cowstate/journal/command.py": ["journal/test_looking"],
     "cowstate/journal/committer.py": JOURNAL,
     "cowstate/journal/encoded.py": ["journal/test_journaled_writes", "journal/test_opening"],
