@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
 from cowstate.web import app, connections
@@ -17,7 +18,7 @@ from tests.journal.files import Slot, opened
 from tests.web.serving import Served, browsing, client_of, served, served_apart
 
 TOKEN = "a-token-that-nobody-guesses"
-SOON = 0.05
+SOON = 0.5
 EVENTS = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -34,7 +35,7 @@ def hasty(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A server that has little patience."""
     monkeypatch.setattr(connections, "PATIENCE", SOON)
     monkeypatch.setattr(app, "PATIENCE", SOON)
-    monkeypatch.setattr(app, "BEAT", SOON)
+    monkeypatch.setattr(app, "BEAT", SOON / 5)
     with served(file, every=0.02, token=TOKEN) as server:
         yield server
 
@@ -109,7 +110,12 @@ def test_who_takes_nothing_of_what_it_is_told_is_let_go(
             while status == 503:
                 n += 1
                 store.replace_all({f"k{i}": Slot(n, "x" * 400) for i in range(500)})
-                with client_of(server.url) as other, other.stream("GET", "/events") as answer:
+                # On a machine that is busy this one may be too slow, too.
+                with (
+                    suppress(httpx.TransportError),
+                    client_of(server.url) as other,
+                    other.stream("GET", "/events") as answer,
+                ):
                     status = answer.status_code
             assert status == 200
 
