@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 from cowstate.errors import ArgumentValueError, CompactedError
 from cowstate.showing import shown
 
+from .addressing import add_place, ensure_place
 from .errors import JournalFileError
 from .history import seconds_of
-from .postgres.server import is_url
 from .reading import as_text
 from .tails import view_of
 from .verifying import faults_of
@@ -57,10 +57,7 @@ class _Command:
         parser.description = self._what
         parser.epilog = _EPILOG
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.add_argument(
-            "file", metavar="FILE", help="the file of a store, or the URL of a database"
-        )
-        parser.add_argument("--name", help="in a database: the name of the store")
+        add_place(parser)
         # Of several that say when, one.
         options = parser.add_mutually_exclusive_group() if _AT in self._options else parser
         for names, how in self._options:
@@ -69,8 +66,7 @@ class _Command:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it; return the exit status."""
-        if is_url(args.file) and args.name is None:
-            raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
+        ensure_place(args)
         try:
             return self._run(args)
         except (sqlite3.Error, UnicodeError) as error:

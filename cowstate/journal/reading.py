@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -159,10 +159,11 @@ class Reader:
         """
         return self._connection.execute(tables.FIRST, (most,)).fetchall()
 
-    def value(self, key: Encoded) -> Encoded | None:
-        """Return the record under *key*, None if there is none. O(log N)."""
-        found = self._connection.execute(tables.VALUE, (key,)).fetchone()
-        return None if found is None else found[0]
+    def values(self, keys: Sequence[Encoded]) -> Iterator[tuple[Encoded, Encoded]]:
+        """Yield those of *keys* that are there, each with its record. O(log N) each."""
+        for key in keys:
+            for (value,) in self._connection.execute(tables.VALUE, (key,)):
+                yield key, value
 
     def before(self, version: int, upto: int) -> list[tuple[Encoded, Encoded | None]]:
         """Return each key that was changed after *version*, *upto* another, with what it held then.

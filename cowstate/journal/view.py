@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from cowstate.errors import CowstateError
@@ -88,6 +88,21 @@ class View(Protocol):
 
     def changes(self, version: int) -> Iterator[Changed]:
         """Yield what one commit changed."""
+        raise NotImplementedError
+
+    def moves(self, after: int, upto: int) -> Iterator[Changed]:
+        """Yield what each commit of the versions from *after* + 1 to *upto* changed, in order."""
+        raise NotImplementedError
+
+    def first(self, most: int) -> list[tuple[Encoded, int]]:
+        """Return the first keys, at most *most*, each with the version that its record is of.
+
+        They are in the order of their bytes. O(most), however many there are.
+        """
+        raise NotImplementedError
+
+    def values(self, keys: Sequence[Encoded]) -> Iterator[tuple[Encoded, Encoded]]:
+        """Yield those of *keys* that are there, each with its record, in any order."""
         raise NotImplementedError
 
     def strays(self) -> list[int]:

@@ -123,8 +123,8 @@ def _add(totals: dict[str, Decimal], record: Any) -> None:
 def amount_in(value: Any) -> Decimal:
     """Return the number that a field holds; 0 for what is none, or is too long to be added up.
 
-    >>> amount_in("0.10"), amount_in(True), amount_in([1])
-    (Decimal('0.10'), Decimal('0'), Decimal('0'))
+    >>> amount_in("0.10"), amount_in(True), amount_in([1]), amount_in("0." + "1" * 1_000)
+    (Decimal('0.10'), Decimal('0'), Decimal('0'), Decimal('0'))
     """
     if isinstance(value, bool):
         return Decimal(0)
@@ -132,7 +132,9 @@ def amount_in(value: Any) -> Decimal:
         number = Decimal(str(value))  # a Decimal is written as a text
     except InvalidOperation:
         return Decimal(0)
-    return number if number.is_finite() and abs(number.adjusted()) < MOST else Decimal(0)
+    exponent = number.as_tuple().exponent
+    known = isinstance(exponent, int) and exponent > -MOST and number.adjusted() < MOST
+    return number if known else Decimal(0)
 
 
 def drawn(look: Look, again: bool) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import sqlite3
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, fail_after
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -26,9 +26,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cowstate import Commit, Lagged, Snapshot, aio
 from cowstate.errors import ClosedError, WaitTimeoutError
-from cowstate.journal.errors import JournalFileError
-from cowstate.journal.reading import Reader
 
+from .beside import beside
+from .connections import PATIENCE
 from .guarding import COOKIE, HEADERS, cookie_of, is_foreign, is_host_ours, is_let_in
 from .messages import encoded, item_of, version_of
 from .seen import Head, Row
@@ -69,12 +69,16 @@ class Door(NamedTuple):
 
 
 class Streams:
-    """The browsers that are connected, each with a feed of the board. On one event loop."""
+    """The browsers that are connected, each with a feed of the board, and what they wait for.
+
+    On one event loop.
+    """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._feeds: set[aio.AsyncFeed[str, Row, Head]] = set()
         self._kept: dict[tuple[int, int], bytes] = {}
+        self._waits: set[CancelScope] = set()
         self._ended = False
 
     def opened(self) -> aio.AsyncFeed[str, Row, Head] | None:
@@ -95,6 +99,18 @@ class Streams:
         self._ended = True
         for feed in tuple(self._feeds):
             feed.close()
+        for wait in self._waits:
+            wait.cancel()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait within for what may take long; at the end of all, it is left."""
+        with CancelScope() as wait:
+            self._waits.add(wait)
+            try:
+                yield
+            finally:
+                self._waits.discard(wait)
 
     async def events(self, feed: aio.AsyncFeed[str, Row, Head]) -> AsyncIterator[bytes]:
         """Yield what the browser of *feed* is told, as server-sent events."""
@@ -138,11 +154,19 @@ def application(watcher: Watcher, streams: Streams, door: Door) -> ASGIApp:
         text = request.query_params.get("version", "")
         if not (text.isascii() and text.isdecimal() and len(text) < 19):
             return JSONResponse({"error": "name a version: /version?version=1"}, 400)
-        look = partial(_version_in, watcher.path, int(text))
-        found = await to_thread.run_sync(look, limiter=limiter)
-        if found is None:
-            return JSONResponse({"error": f"version {int(text)} is not in the log"}, 404)
-        return Response(encoded(found), media_type="application/json")
+        look = partial(_version_in, watcher, int(text))
+        with streams.waiting():
+            try:
+                async with limiter:
+                    found = await beside(look)
+            except Exception as error:
+                if watcher.refused(error) is None:
+                    raise
+            else:
+                if found is None:
+                    return JSONResponse({"error": f"version {int(text)} is not in the log"}, 404)
+                return Response(encoded(found), media_type="application/json")
+        return JSONResponse({"error": f"version {int(text)} cannot be read now"}, 503)
 
     async def login(request: Request) -> Response:
         given = await _token_in(request)
@@ -164,14 +188,15 @@ def application(watcher: Watcher, streams: Streams, door: Door) -> ASGIApp:
     async def no_icon(_: Request) -> Response:
         return Response(status_code=204)
 
-    async def page(request: Request) -> Response:
-        return _page(request.url.path[1:] or "index.html")
+    def page(name: str) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(_: Request) -> Response:
+            return _page(name)
+
+        return answer
 
     routes = [
-        Route("/", page),
-        Route("/page.css", page),
-        Route("/page.js", page),
-        Route("/ladder.js", page),
+        Route("/", page("index.html")),
+        *(Route(f"/{name}", page(name)) for name in ("page.css", "page.js", "ladder.js")),
         Route("/favicon.ico", no_icon),
         Route("/events", events),
         Route("/version", version),
@@ -252,26 +277,22 @@ def _page(name: str, status: int = 200) -> Response:
 async def _token_in(request: Request) -> str | None:
     """Return the token in the body of a form, None if there is none, or too much."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM:
-            return None
+    try:
+        with fail_after(PATIENCE):
+            async for part in request.stream():
+                body += part
+                if len(body) > FORM:
+                    return None
+    except TimeoutError:
+        return None
     try:
         return parse_qs(body.decode("ascii")).get("token", [None])[0]
     except (UnicodeError, ValueError):
         return None
 
 
-def _version_in(path: str, version: int) -> dict[str, Any] | None:
+def _version_in(watcher: Watcher, version: int) -> dict[str, Any] | None:
     """Return what a commit of the log did, None if it is not there."""
-    try:
-        reader = Reader(path)
-    except JournalFileError:
-        return None
-    try:
-        commit = next(reader.commits(version - 1, version), None)
-        return None if commit is None else version_of(commit, reader.changes(version))
-    except (sqlite3.Error, UnicodeError):
-        return None
-    finally:
-        reader.close()
+    with closing(watcher.view()) as view:
+        commit = next(view.commits(version - 1, version), None)
+        return None if commit is None else version_of(commit, view.changes(version))

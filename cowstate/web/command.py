@@ -1,14 +1,16 @@
-"""The command ``cowstate serve``: a page over the file of a store, live."""
+"""The command ``cowstate serve``: a page over a store, live."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 from typing import Final
 
 from cowstate.errors import ArgumentValueError, MissingExtraError
+from cowstate.journal.addressing import add_place, ensure_place
 
-from .guarding import SHORTEST, is_of_this_machine
+from .guarding import SHORTEST, is_of_this_machine, name_in
 
 __all__ = ["add_arguments", "run"]
 
@@ -16,17 +18,17 @@ PORT: Final = 8642
 VARIABLE: Final = "COWSTATE_TOKEN"
 
 _DESCRIPTION: Final = """\
-Show the file of a store in a browser, live, while somebody writes it: records, totals, the
-rate of commits, each version and what it changed; of the file of a position manager the ladder,
-the position, and what is wrong. The file is only read.
+Show a store in a browser, live, while somebody writes it: records, totals, the rate of
+commits, each version and what it changed; of a position manager the ladder, the position, and
+what is wrong. The store is only read.
 """
 _EPILOG: Final = f"""\
 It listens on this machine alone. To listen elsewhere give it a token, in a
 file or in ${VARIABLE}, that browsers are asked for; and put something before
 it that speaks TLS, for this does not.
 
-exit status: 0 ended by Ctrl-C or SIGTERM; 2 bad usage, a bad file, or nobody
-can listen there.
+exit status: 0 ended by Ctrl-C or SIGTERM; 2 bad usage, a bad file, a server
+that cannot be had, or nobody can listen there.
 """
 
 
@@ -35,9 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("file", metavar="FILE", help="the file of a store")
+    add_place(parser)
     parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="listen there (%(default)s)"
+        "--host",
+        default="127.0.0.1",
+        type=_address,
+        metavar="ADDRESS",
+        help="listen there (%(default)s)",
     )
     parser.add_argument(
         "--port",
@@ -52,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host",
         action="append",
+        type=_host,
         default=[],
         metavar="NAME",
         help="a name that browsers may call it by; repeatable",
@@ -74,11 +81,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         MissingExtraError: Starlette or uvicorn is not installed.
         ArgumentValueError: the token is bad, or there is none and there has to be one.
-        JournalFileError: it is no file of a store, or is none any more.
+        JournalFileError: there is no such store, or none any more.
+        JournalError: the server cannot be had.
         ServeError: nobody can listen there.
     """
+    ensure_place(args)
     token = _token(args.token_file, os.environ.get(VARIABLE))
-    if token is None and not is_of_this_machine(args.host.lower()):
+    if token is None and not is_of_this_machine(args.host):
         raise ArgumentValueError(
             f"whoever reaches {args.host[:80]!r} could read the file; give a token in --token-file "
             f"or ${VARIABLE}, or leave out --host and let an SSH tunnel lead here"
@@ -89,11 +98,11 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingExtraError("cowstate serve", "web") from error
 
-    def started(url: str, _: object) -> None:
-        print(f"{args.file} at {url} (Ctrl-C ends it)", flush=True)
+    def started(place: str, url: str, _: object) -> None:
+        print(f"{place} at {url} (Ctrl-C ends it)", flush=True)
 
-    door = Door(args.host.lower(), token, tuple(args.allow_host))
-    serve(args.file, door, args.port, args.total, args.every, started)
+    door = Door(args.host, token, tuple(args.allow_host))
+    serve(args.file, door, args.port, args.total, args.every, started, args.name)
     return 0
 
 
@@ -115,10 +124,25 @@ def _token(path: str | None, given: str | None) -> str | None:
     return given
 
 
+def _address(text: str) -> str:
+    """Return an address as a socket knows it, which has no brackets, whatever a URL has."""
+    text = text.lower()
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < 65_536):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no port; write 0 to 65535")
     return int(text)
+
+
+def _host(text: str) -> str:
+    name = name_in(text)
+    if name != text.lower().removesuffix(".") or re.fullmatch(r"[\w.-]+", name) is None:
+        raise argparse.ArgumentTypeError(
+            f"{text[:80]!r} is no name of a machine; write it without a port and https://"
+        )
+    return name
 
 
 def _seconds(text: str) -> float:

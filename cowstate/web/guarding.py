@@ -110,7 +110,7 @@ def is_foreign(headers: Mapping[str, str]) -> bool:
     """Whether a browser says that another site makes this request.
 
     To come here by a link is not foreign; what such a page cannot do is read the answer, or have
-    anything else answered.
+    anything else answered. What it embeds, a frame of our events for one, would hold a place.
 
     >>> is_foreign({"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"})
     True
@@ -120,7 +120,8 @@ def is_foreign(headers: Mapping[str, str]) -> bool:
     False
     """
     site = headers.get("sec-fetch-site", "none")
-    if site not in ("none", "same-origin") and headers.get("sec-fetch-mode") != "navigate":
+    by_link = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest", "document"))
+    if site not in ("none", "same-origin") and by_link != ("navigate", "document"):
         return True
     origin = headers.get("origin")
     if origin is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
@@ -83,7 +84,8 @@ def _head(board: Board) -> dict[str, Any]:
     position = None
     # Of a part of the slots nothing can be said of the whole.
     if head.account is not None and len(slots) == head.records:
-        position = position_of(slots, head.account)
+        with suppress(ArithmeticError):  # somebody else wrote numbers that are none
+            position = position_of(slots, head.account)
     return {
         "name": head.name,
         "version": head.version,
@@ -106,7 +108,8 @@ def _brief(brief: Brief) -> dict[str, Any]:
 def _row(name: str, row: Row) -> list[Any]:
     told: list[Any] = [name, row.text]
     if row.slot is not None:
-        told.append(ladder_row(row.slot))
+        with suppress(ArithmeticError):
+            told.append(ladder_row(row.slot))
     return told
 
 

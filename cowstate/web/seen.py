@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Final, NamedTuple
 
-from cowstate.journal.reading import Reader
-from cowstate.journal.view import Committed, Encoded
+from cowstate.journal.view import Committed, Encoded, View
 from cowstate.positions.book.account import Account
 from cowstate.positions.book.slots import InventorySlot
 from cowstate.records import Record
@@ -60,8 +58,8 @@ class Head(Record):
         commits: the last ones, the newest first.
         meta: the meta value.
         account: what that is in a file that a position manager keeps.
-        name: of the file, without its directory.
-        trouble: why the file cannot be read for now.
+        name: of the store: of its file, without its directory, or the one that it has on a server.
+        trouble: why it cannot be read for now.
     """
 
     version: int
@@ -86,6 +84,7 @@ class Seen(NamedTuple):
         sums: what all records come to.
         mark: the newest commit, by which it is known that it is still the same log.
         moments: when which version was there, for the rate, by a clock that never goes back.
+        schema: the number of the schema that the records are of.
     """
 
     head: Head
@@ -93,29 +92,29 @@ class Seen(NamedTuple):
     sums: Sums
     mark: Brief | None
     moments: tuple[tuple[float, int], ...]
+    schema: int = 0
 
 
 def seen_in(
-    reader: Reader, before: Seen | None, fields: Sequence[str], now: float, ticks: float
+    view: View, before: Seen | None, fields: Sequence[str], now: float, ticks: float
 ) -> Seen:
-    """Return what *reader* finds. O(what changed since *before*), and O(N) at first.
+    """Return what *view* has. O(what changed since *before*), and O(N) at first.
 
     Args:
-        reader: a look at the file.
+        view: a look at the store.
         before: what was seen last; None for nothing.
         fields: the names of fields to sum up.
         now: what time it is, in seconds since 1970.
         ticks: what time it is by a clock that never goes back.
     """
-    oldest, newest = reader.reach()
+    oldest, newest = view.reach()
     shown: Mapping[str, Row] = {} if before is None else before.rows
-    if before is not None and not _goes_on(reader, before, oldest, newest):
+    if before is not None and not _goes_on(view, before, oldest, newest):
         before = None
-    commits = tuple(map(brief_of, reader.commits(max(oldest, newest - COMMITS), newest)))[::-1]
+    commits = tuple(map(brief_of, view.commits(max(oldest, newest - COMMITS), newest)))[::-1]
     last = commits[0] if commits else None
-    data = reader.meta()
-    account = account_of(data)
-    sums = sums_of(reader, fields) if before is None else before.sums.after(reader, newest)
+    meta, account = _meta(view, before, newest)
+    sums = sums_of(view, fields) if before is None else before.sums.after(view, newest)
     moments = (*(() if before is None else before.moments), (ticks, newest))
     moments = _lately(moments, ticks)
     lag = None  # of what was there before anybody looked
@@ -129,18 +128,24 @@ def seen_in(
         lag,
         sums.said(),
         commits,
-        "" if data is None else text_of(data, ROW),
+        meta,
         account,
-        cut(os.path.basename(reader.path), KEY),
     )
-    return Seen(head, _rows(reader, before, shown, account), sums, last, moments)
+    rows = _rows(view, before, shown, account is not None)
+    return Seen(head, rows, sums, last, moments, view.schema)
 
 
-def rested(before: Seen, ticks: float) -> Seen:
-    """Return what is seen when nobody has written since: the rate goes down."""
+def rested(before: Seen, ticks: float, trouble: str = "") -> Seen:
+    """Return what is seen when nobody has written since, or it cannot be read: the rate goes down.
+
+    Args:
+        before: what was seen last.
+        ticks: what time it is by a clock that never goes back.
+        trouble: why it cannot be read for now.
+    """
     version = before.head.version
     moments = _lately((*before.moments, (ticks, version)), ticks)
-    head = before.head.replace(rate=_rate(moments), trouble="")
+    head = before.head.replace(rate=_rate(moments), trouble=trouble)
     return before._replace(head=head, moments=moments)
 
 
@@ -156,36 +161,48 @@ def brief_of(commit: Committed) -> Brief:
     )
 
 
-def _goes_on(reader: Reader, before: Seen, oldest: int, newest: int) -> bool:
+def _goes_on(view: View, before: Seen, oldest: int, newest: int) -> bool:
     """Whether the log still goes on from what was seen, and tells what came in between."""
     seen = before.head.version
-    if not oldest <= seen <= newest:
+    # A migration rewrites records, and makes no version.
+    if not oldest <= seen <= newest or view.schema != before.schema:
         return False
     if before.mark is None or seen == oldest:
         return True
-    found = next(reader.commits(seen - 1, seen), None)
+    found = next(view.commits(seen - 1, seen), None)
     return found is not None and brief_of(found) == before.mark
 
 
+def _meta(view: View, before: Seen | None, newest: int) -> tuple[str, Account | None]:
+    """Return the meta value as a text, and the account that it is; as long as it may be."""
+    if before is not None and view.meta_before(before.head.version, newest) is None:
+        return before.head.meta, before.head.account
+    data = view.meta()
+    return "" if data is None else text_of(data, ROW), account_of(data)
+
+
 def _rows(
-    reader: Reader, before: Seen | None, shown: Mapping[str, Row], account: Account | None
+    view: View, before: Seen | None, shown: Mapping[str, Row], trader: bool
 ) -> dict[str, Row]:
     """Return the rows; one that is as it was *shown* is the very object: nobody is told of it."""
     known: Mapping[str, Row] = {}
-    if before is not None and (before.head.account is None) is (account is None):
+    if before is not None and (before.head.account is not None) is trader:
         known = before.rows
-    rows: dict[str, Row] = {}
-    for key, version in reader.first(ROWS):
-        name = name_of(key)
-        row = known.get(name)
+    first = [(name_of(key), key, version) for key, version in view.first(ROWS)]
+    rows: dict[str, Row | None] = {name: known.get(name) for name, _, _ in first}
+    wanted = {}
+    for name, key, version in first:
+        row = rows[name]
         if row is None or row.version != version:
-            row = _row(reader.value(key), version, account is not None)
-            row = shown[name] if shown.get(name) == row else row
-        rows[name] = row
-    return rows
+            wanted[key] = name, version
+    for key, value in view.values([*wanted]):
+        name, version = wanted[key]
+        row = _row(value, version, trader)
+        rows[name] = shown[name] if shown.get(name) == row else row
+    return {name: row for name, row in rows.items() if row is not None}
 
 
-def _row(value: Encoded | None, version: int, trader: bool) -> Row:
+def _row(value: Encoded, version: int, trader: bool) -> Row:
     return Row(version, text_of(value, ROW), slot_of(value) if trader else None)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from threading import current_thread, main_thread
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from .app import Door, Streams, application
+from .connections import Connection
 from .errors import ServeError
 from .watcher import Watcher
 
@@ -31,6 +34,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End it."""
         self._end()
+        for each in tuple(self.server_state.connections):
+            if isinstance(each, Connection):
+                each.end()
         await super().shutdown(sockets)
 
 
@@ -40,21 +46,25 @@ def serve(
     port: int,
     fields: Sequence[str] = (),
     every: float = 0.25,
-    started: Callable[[str, Callable[[], object]], object] = lambda *_: None,
+    started: Callable[[str, str, Callable[[], object]], object] = lambda *_: None,
+    name: str | None = None,
 ) -> None:
-    """Serve the page over the file at *path*, until SIGINT or SIGTERM, or until it is ended.
+    """Serve the page over the store at *path*, until SIGINT or SIGTERM, or until it is ended.
 
     Args:
-        path: the file.
+        path: the file, or the URL of a database on a server.
         door: where to listen, and who is let in.
         port: on which port; 0 for any that is free.
         fields: the names of fields to sum up.
-        every: how long it is from one look at the file to the next, in seconds.
-        started: called with the URL once it is listened there, and with what ends it, which any
-            thread may call.
+        every: how long it is from one look at the store to the next, in seconds.
+        started: called once it is listened there: with where the store is, without what is secret,
+            with the URL of the page, and with what ends it, which any thread may call.
+        name: on a server, which of its stores.
 
     Raises:
-        JournalFileError: it is no file of a store, or is none any more.
+        ArgumentTypeError, ArgumentValueError: that names no store.
+        JournalFileError: there is no such store, or none any more.
+        JournalError: the server cannot be had.
         ServeError: nobody can listen there.
     """
     ends: list[_Server] = []
@@ -63,31 +73,37 @@ def serve(
         for server in ends:
             server.should_exit = True
 
-    watcher = Watcher(path, fields, every, end)
+    watcher = Watcher(path, fields, every, end, name)
     with ExitStack() as stack:
         stack.callback(watcher.close)
-        listening = stack.enter_context(_listening(door.bound, port))
         streams = Streams(watcher)
-        config = uvicorn.Config(
-            application(watcher, streams, door),
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=SECONDS_TO_END,
-        )
-        server = _Server(config, streams.end)
+        server = _Server(_config(application(watcher, streams, door)), streams.end)
         ends.append(server)
+        # Until all is closed, so that to be told twice is to be told once.
         stack.enter_context(_signals(end))
+        stack.callback(watcher.close)
+        listening = stack.enter_context(_listening(door.bound, port))
         watcher.start()
-        started(_url(door.bound, listening.getsockname()[1]), end)
+        started(watcher.path, _url(door.bound, listening.getsockname()[1]), end)
         server.run([listening])
     if watcher.failure is not None:
         raise watcher.failure
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=SECONDS_TO_END,
+    )
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -97,9 +113,12 @@ def _listening(host: str, port: int) -> socket.socket:
         )
         listening = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise ServeError(f"{host} is no address to listen on: {error.strerror or error}") from error
+        raise ServeError(
+            f"{host!r} is no address to listen on: {error.strerror or error}"
+        ) from error
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # where it lets another program listen on the same port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(BACKLOG)
     except OSError as error:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from cowstate.errors import CodecError
-from cowstate.journal.reading import Reader, as_text
-from cowstate.journal.view import Encoded
+from cowstate.journal.reading import as_text
+from cowstate.journal.view import Encoded, View
 from cowstate.journal.watching import EXACTLY, amount_in
 
 __all__ = ["Sums", "sums_of"]
@@ -29,10 +29,10 @@ class Sums(NamedTuple):
     records: int
     totals: dict[str, Decimal]
 
-    def after(self, reader: Reader, upto: int) -> Sums:
+    def after(self, view: View, upto: int) -> Sums:
         """Return those of version *upto*, a later one. O(what changed in between)."""
         records, totals = self.records, dict(self.totals)
-        for _, old, new in reader.moves(self.version, upto):
+        for _, old, new in view.moves(self.version, upto):
             records += (new is not None) - (old is not None)
             if totals:
                 _add(totals, old, -1)
@@ -44,13 +44,13 @@ class Sums(NamedTuple):
         return tuple((name, _written(total)) for name, total in self.totals.items())
 
 
-def sums_of(reader: Reader, fields: Sequence[str]) -> Sums:
-    """Return what the records come to that *reader* finds. O(N)."""
+def sums_of(view: View, fields: Sequence[str]) -> Sums:
+    """Return what the records come to that *view* has. O(N)."""
     totals = dict.fromkeys(fields, Decimal(0))
     if fields:
-        for _, value, _ in reader.records():
+        for _, value, _ in view.records():
             _add(totals, value, 1)
-    return Sums(reader.reach().newest, reader.count(), totals)
+    return Sums(view.reach().newest, view.count(), totals)
 
 
 def _written(total: Decimal) -> str:

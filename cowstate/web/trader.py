@@ -16,6 +16,7 @@ from cowstate.positions.book.account import Account
 from cowstate.positions.book.model import EXACT
 from cowstate.positions.book.slots import InventorySlot, Order
 from cowstate.positions.reconcile.standing import HeldOrder, standing_of
+from cowstate.showing import cut
 
 from .texts import KEY
 
@@ -58,6 +59,9 @@ def _decoded(decoders: tuple[Any, Any], value: Encoded) -> object:
 def ladder_row(slot: InventorySlot) -> dict[str, Any]:
     """Return one rung of the ladder: what a slot holds, its order at work, its last fills.
 
+    Raises:
+        ArithmeticError: it has a number that no manager writes, such as a NaN.
+
     >>> row = ladder_row(InventorySlot(Decimal(50), position_qty=Decimal("0.1")))
     >>> row["price"], row["position"], row["order"], row["fills"]
     ('50', '0.1', None, [])
@@ -97,6 +101,9 @@ def position_of(slots: Iterable[InventorySlot], account: Account) -> dict[str, A
     venue, as far as the orders alone tell: each that is at work may have been filled, unheard of,
     by all that is left of it. That is the interval that a reconciler begins with; what it makes of
     the venue's answers is in its process, and in no file.
+
+    Raises:
+        ArithmeticError: there are numbers that no manager writes, and that cannot be added up.
 
     >>> from cowstate.positions import GridConfig
     >>> grid = GridConfig("BTCUSDT", Decimal(10), Decimal("0.05"), 20, "grid")
@@ -160,5 +167,7 @@ def _alarms(account: Account) -> Iterator[dict[str, Any]]:
 
 
 def _number(value: Decimal) -> str:
-    """Write *value* out; with an exponent, if it would be long."""
-    return f"{value:f}" if not value or abs(value.adjusted()) < KEY else str(value)
+    """Write *value* out; with an exponent, if it would be long, and cut if that is long, too."""
+    _, digits, exponent = value.as_tuple()
+    plain = isinstance(exponent, int) and max(len(digits), abs(exponent)) < KEY
+    return f"{value:f}" if plain else cut(str(value), KEY)

@@ -1,8 +1,8 @@
-"""The one who looks at the file for all browsers: `Watcher`, a thread that keeps a board."""
+"""The one who looks at a store for all browsers: `Watcher`, a thread that keeps a board."""
 
 from __future__ import annotations
 
-import sqlite3
+import os
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import monotonic, time
@@ -11,12 +11,17 @@ from typing import Final
 from cowstate import History, Store, Transaction
 from cowstate.errors import CowstateError
 from cowstate.journal.place import not_opened
-from cowstate.journal.tail import FileTail
+from cowstate.journal.tails import tail_of
+from cowstate.journal.view import View
 from cowstate.showing import cut
 
 from .seen import Head, Row, Seen, rested, seen_in
+from .texts import KEY
 
 __all__ = ["Watcher", "board_of", "show"]
+
+PATIENCE: Final = 2.0
+"""How long, in seconds, a look that has begun is waited for when all ends."""
 
 VERSIONS: Final = 64
 """How many versions of the board a slow browser may be behind, before it begins anew."""
@@ -47,43 +52,54 @@ def show(board: Store[str, Row, Head], seen: Seen) -> None:
 
 
 class Watcher:
-    """Looks at a file again and again, and keeps a board of what is there.
+    """Looks at a store again and again, and keeps a board of what is there.
 
     A thread of its own looks, and it alone writes the board. Nobody is held up between two looks,
-    and a look costs what has changed since the last one. When the file cannot be read for now the
+    and a look costs what has changed since the last one. When the store cannot be read for now the
     board says so; when it never will, *ended* is called and `failure` says why.
 
     Args:
-        path: the file.
+        path: the file, or the URL of a database on a server.
         fields: the names of fields to sum up.
         every: how long it is from one look to the next, in seconds.
         ended: called, in its thread, when it ends by an error.
+        name: on a server, which of its stores.
 
     Attributes:
+        path: where the store is, without what is secret.
         board: what is there.
         seen: the same, and what the next look goes on from.
         failure: the error that it ended by.
 
     Raises:
-        JournalFileError: it is no file of a store, or cannot be followed.
+        ArgumentTypeError, ArgumentValueError: that names no store.
+        JournalFileError: there is no such store, or it cannot be followed.
+        JournalError: the server cannot be had.
     """
 
     def __init__(
-        self, path: str, fields: Sequence[str], every: float, ended: Callable[[], object]
+        self,
+        path: str,
+        fields: Sequence[str],
+        every: float,
+        ended: Callable[[], object],
+        name: str | None = None,
     ) -> None:
         self._fields = tuple(fields)
         self._every = every
         self._ended = ended
         self._stop = Event()
-        self._tail = FileTail(path)
+        self._tail, _ = tail_of(path, name, every)
         self.path = self._tail.path
+        self._name = cut(name or os.path.basename(self.path), KEY)
         self.failure: CowstateError | None = None
         try:
             found = self._look(None)
         except BaseException as error:
             self._tail.close()
-            if isinstance(error, sqlite3.Error | UnicodeError):
-                raise not_opened(self.path, error) from error
+            refused = self.refused(error)
+            if refused is not None:
+                raise refused from error
             raise
         assert found is not None  # the first look finds something
         self.seen = found
@@ -95,11 +111,23 @@ class Watcher:
         self._thread.start()
 
     def close(self) -> None:
-        """End it, and let go of the file. May be called twice, from any thread but its own."""
+        """End it, and let go of the store. May be called twice, from any thread but its own.
+
+        A look at a server that does not answer is not waited for, and ends with the process.
+        """
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
-        self._tail.close()
+            self._thread.join(PATIENCE)
+        if not self._thread.is_alive():
+            self._tail.close()
+
+    def view(self) -> View:
+        """Return a look at the store of its own; whoever asks for it closes it. Any thread.
+
+        Raises:
+            JournalError: it cannot be looked at now.
+        """
+        return self._tail.view()
 
     def _run(self) -> None:
         try:
@@ -112,29 +140,38 @@ class Watcher:
     def _step(self) -> None:
         try:
             found = self._look(self.seen)
-        except sqlite3.OperationalError as error:
-            head = self.seen.head.replace(trouble=cut(f"the file cannot be read: {error}"))
-            self.seen = self.seen._replace(head=head)
+        except Exception as error:
+            if not self._tail.passes(error):
+                raise
+            trouble = cut(f"it cannot be read now: {' '.join(str(error).split())}")
+            self.seen = rested(self.seen, monotonic(), trouble)
         else:
             self.seen = rested(self.seen, monotonic()) if found is None else found
         show(self.board, self.seen)
 
     def _look(self, before: Seen | None) -> Seen | None:
         """Return what is there; None if nothing was written since."""
-        reader = self._tail.look()
-        if reader is None:
+        view = self._tail.look()
+        if view is None:
             return None
         found = None
         try:
-            found = seen_in(reader, before, self._fields, time(), monotonic())
+            found = seen_in(view, before, self._fields, time(), monotonic())
         finally:
             self._tail.done(found is not None)
-        return found
+        return found._replace(head=found.head.replace(name=self._name))
 
-    def _lost(self, error: Exception) -> CowstateError:
+    def refused(self, error: BaseException) -> CowstateError | None:
+        """Return what to say of an *error* of what the store is kept in; None if it is of ours."""
         if isinstance(error, CowstateError):
             return error
-        if isinstance(error, sqlite3.Error | UnicodeError):
+        if isinstance(error, UnicodeError):
             return not_opened(self.path, error)
+        return self._tail.refused(error) if isinstance(error, Exception) else None
+
+    def _lost(self, error: Exception) -> CowstateError:
+        refused = self.refused(error)
+        if refused is not None:
+            return refused
         what = cut(f"{type(error).__name__}: {error}")
         return CowstateError(f"{self.path} is not shown any more, for something failed: {what}")

@@ -75,6 +75,7 @@ NEAR = {
     "cowstate/journal/migration.py": ["journal/test_migrating"],
     "cowstate/journal/bounds.py": ["journal/test_bounds"],
     "cowstate/journal/claim.py": ["journal/test_opening"],
+    "cowstate/journal/addressing.py": ["web/test_serving_pages", "journal/postgres/test_commands"],
     "cowstate/journal/command.py": ["journal/test_looking"],
     "cowstate/journal/committer.py": JOURNAL,
     "cowstate/journal/encoded.py": ["journal/test_journaled_writes", "journal/test_opening"],
@@ -122,7 +123,9 @@ NEAR = {
         "journal/postgres/test_commands",
     ],
     "cowstate/journal/postgres/tail.py": ["journal/postgres/test_following"],
-    "cowstate/journal/postgres/view.py": ["journal/postgres/test_commands", *POSTGRES],
+    "cowstate/journal/postgres/view.py": [
+        *("journal/postgres/test_commands", "journal/postgres/test_serving", *POSTGRES),
+    ],
     "cowstate/journal/staging.py": JOURNAL,
     "cowstate/journal/store.py": [
         *JOURNAL,
@@ -228,8 +231,10 @@ NEAR = {
         *("test_inside_writes", "test_transactions", "test_blocks", "test_process"),
         *("test_reservation", "test_rings"),
     ],
-    "cowstate/web/app.py": [*WEB, "web/test_guarding"],
+    "cowstate/web/app.py": [*WEB, "web/test_guarding", "web/test_connections"],
+    "cowstate/web/beside.py": ["journal/postgres/test_serving", *WEB],
     "cowstate/web/command.py": WEB,
+    "cowstate/web/connections.py": ["web/test_connections"],
     "cowstate/web/errors.py": ["test_errors", *WEB],
     "cowstate/web/guarding.py": ["web/test_guarding", *WEB],
     "cowstate/web/messages.py": ["web/test_messages", "web/test_trader"],
@@ -238,7 +243,7 @@ NEAR = {
     "cowstate/web/sums.py": ["web/test_seen"],
     "cowstate/web/texts.py": ["web/test_messages", "web/test_seen"],
     "cowstate/web/trader.py": ["web/test_trader"],
-    "cowstate/web/watcher.py": ["web/test_messages", *WEB],
+    "cowstate/web/watcher.py": ["web/test_messages", *WEB, "journal/postgres/test_serving"],
     **{
         f"cowstate/mirror/{module}.py": [f"mirror/test_{name}" for name in named]
         for module, named in {

@@ -77,13 +77,13 @@ class ServedHere(Served):
 
     raised: BaseException | None = None
 
-    def __init__(self, path: Path, port: int, **options: Any) -> None:
+    def __init__(self, path: Path | str, port: int, **options: Any) -> None:
         door = Door(options.pop("host", "127.0.0.1"), options.pop("token", None))
         up: SimpleQueue[Any] = SimpleQueue()
 
         def run() -> None:
             try:
-                serve(str(path), door, port, started=lambda *told: up.put(told), **options)
+                serve(str(path), door, port, started=lambda *told: up.put(told[1:]), **options)
             except BaseException as error:
                 self.raised = error
                 up.put(("http://none:0/", bool))
@@ -103,7 +103,7 @@ class ServedHere(Served):
 
 
 @contextmanager
-def served(path: Path, port: int = 0, **options: Any) -> Iterator[ServedHere]:
+def served(path: Path | str, port: int = 0, **options: Any) -> Iterator[ServedHere]:
     """Serve the file at *path* in a thread, with the arguments of `serve`."""
     server = ServedHere(path, port, **options)
     try:
@@ -113,15 +113,20 @@ def served(path: Path, port: int = 0, **options: Any) -> Iterator[ServedHere]:
 
 
 class ServedApart(Served):
-    """A server in a process of its own, as the command starts it."""
+    """A server in a process of its own, as the command starts it.
+
+    Attributes:
+        process: the process.
+        line: what it said when it was there.
+    """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         assert process.stdout is not None
         assert process.stderr is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+/", line)
-        assert found is not None, line + process.stderr.read()
+        self.line = process.stdout.readline()
+        found = re.search(r"http://\S+/", self.line)
+        assert found is not None, self.line + process.stderr.read()
         super().__init__(found[0])
 
     def end(self, how: int) -> tuple[int, str]:
@@ -136,7 +141,7 @@ class ServedApart(Served):
 
 
 @contextmanager
-def served_apart(path: Path, *options: str, **variables: str) -> Iterator[ServedApart]:
+def served_apart(path: Path | str, *options: str, **variables: str) -> Iterator[ServedApart]:
     """Serve the file at *path* by the command."""
     with subprocess.Popen(
         [sys.executable, "-c", INTERRUPTIBLE, "serve", str(path), "--port", "0", *options],

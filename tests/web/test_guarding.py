@@ -74,6 +74,17 @@ def test_any_text_has_a_name_or_none(text: str) -> None:
         ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, True),
         ({"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"}, True),
         ({"sec-fetch-site": "cross-site"}, True),
+        *(
+            (
+                {
+                    "sec-fetch-site": "cross-site",
+                    "sec-fetch-mode": "navigate",
+                    "sec-fetch-dest": dest,
+                },
+                dest != "document",
+            )
+            for dest in ("document", "iframe", "frame", "embed", "object")
+        ),
         ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "origin": "null"}, True),
         ({"host": "localhost:1", "origin": "http://localhost:2"}, True),
         ({"host": "localhost:1", "origin": "https://localhost:1"}, False),

@@ -162,6 +162,54 @@ def test_a_log_that_is_another_one_is_looked_at_anew(tmp_path: Path) -> None:
     assert found.rows['"a"'].text == '{"amount":"1","owner":""}'
 
 
+class Asked(Reader):
+    """Knows how often it was asked for the meta value, which may be long."""
+
+    metas = 0
+
+    def meta(self) -> Any:
+        Asked.metas += 1
+        return super().meta()
+
+
+def test_a_meta_value_that_nobody_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "held.db"
+    monkeypatch.setattr(Asked, "metas", 0)
+    with open_store(path, key=str, record=Held, meta=str) as store:
+        found, metas = None, []
+        for value in ("open", None, "shut", None):
+            if value is not None:
+                store.set_meta(value)
+            store.set("a", Held(Decimal(len(metas))))
+            reader = Asked(str(path))
+            try:
+                found = seen_in(reader, found, [], 0.0, 0.0)
+            finally:
+                reader.close()
+            metas.append((Asked.metas, found.head.meta))
+    assert metas == [(1, '"open"'), (1, '"open"'), (2, '"shut"'), (2, '"shut"')]
+
+
+class Renamed(Record):
+    sum: Decimal
+
+
+def test_what_was_migrated_is_shown_though_it_makes_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "held.db"
+    with open_store(path, key=str, record=Held) as store:
+        store.set("a", Held(Decimal(3)))
+    found = seen_of(path)
+    step = {0: lambda record: {"sum": record["amount"]}}
+    open_store(path, key=str, record=Renamed, schema=1, migrate=step).close()
+    after = seen_of(path, found)
+    assert essence(after) == essence(seen_of(path))
+    assert after.head.version == found.head.version
+    assert after.rows['"a"'].text == '{"sum":"3"}'
+    assert (found.head.totals, after.head.totals) == ((("amount", "3"),), (("amount", "0"),))
+
+
 def test_what_somebody_else_wrote_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
     path = tmp_path / "held.db"
     with open_store(path, key=str, record=Held) as store:

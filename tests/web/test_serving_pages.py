@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,14 @@ from tests.web.serving import Browser, Served, browsing, client_of, served, serv
 
 TOKEN = "a-token-that-nobody-guesses"
 HOSTILE = "<script>document.title='struck'</script><img src=x onerror=alert(1)>"
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
 
 
 @pytest.fixture
@@ -117,6 +126,46 @@ def test_nothing_can_be_written(server: Served) -> None:
     assert get(server, "server.py").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("GET / HTTP/1.0", 200),
+        ("GET /events HTTP/0.9", 200),
+        ("HEAD /version?version=1 HTTP/1.1", 200),
+        ("OPTIONS / HTTP/1.1", 405),
+        ("OPTIONS * HTTP/1.1", 404),
+        ("TRACE / HTTP/1.1", 405),
+        ("CONNECT localhost:80 HTTP/1.1", 404),
+        ("POST /events HTTP/1.1\r\nContent-Length: 9", 405),
+        ("GET /page/../server.py HTTP/1.1", 404),
+        ("GET /..%5cserver.py HTTP/1.1", 404),
+        ("GET /%00 HTTP/1.1", 404),
+        ("GET /%ff%fe HTTP/1.1", 404),
+        ("GET //evil.example/ HTTP/1.1", 404),
+        ("GET http://evil.example/ HTTP/1.1", 404),
+        ("GET /login%0d%0aSet-Cookie:%20a=b HTTP/1.1", 404),
+        ("GET /version?version=%D9%A1 HTTP/1.1", 400),
+        ("GET / HTTP/1.1\r\nCookie: \xff\xfe=;;;a=b=c", 200),
+        ("GET / HTTP/1.1\r\nOrigin: \xff", 403),
+        ("GET / HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==", 200),
+    ],
+)
+def test_whatever_is_asked_is_answered_as_it_should_be(
+    server: Served, line: str, status: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), SECONDS) as client:
+        ask = f"{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        client.sendall(ask.encode("latin-1"))
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += client.recv(65_536)
+    head = answer.partition(b"\r\n\r\n")[0].lower()
+    assert head.split()[1] == str(status).encode()
+    assert b"content-security-policy: default-src 'none'" in head
+    assert b"set-cookie" not in head
+    assert b"evil" not in head
+
+
 def test_a_foreign_page_is_not_answered(server: Served) -> None:
     for host in ("evil.example", f"evil.example:{server.port}", "192.0.2.1", ""):
         assert get(server, "version?version=1", host=host).status_code in (400, 421)
@@ -190,6 +239,26 @@ def test_it_ends_at_once_whoever_is_connected(file: Path, tmp_path: Path, how: i
         assert [*messages] == []
 
 
+@pytest.mark.skipif(not _has_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_address_of_the_newer_kind_needs_no_token_either(file: Path, host: str) -> None:
+    with served_apart(file, "--host", host) as server:
+        assert server.url == f"http://[::1]:{server.port}/"
+        with browsing(server.url) as messages:
+            assert next(messages)["version"] == 3
+        assert get(server, "", host="evil.example").status_code == 421
+
+
+@posix
+def test_to_be_told_twice_is_to_be_told_once(file: Path) -> None:
+    with served_apart(file) as server, browsing(server.url) as messages:
+        next(messages)
+        # Both are there when it goes on.
+        for how in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM):
+            server.process.send_signal(how)
+        assert server.end(signal.SIGCONT) == (0, "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there")
 def test_a_file_that_goes_away_ends_it(file: Path) -> None:
     with served(file, every=0.02) as server, browsing(server.url) as messages:
@@ -229,6 +298,11 @@ def test_what_is_wrong_is_one_line(
             ([str(file), "--port", str(server.port)], "--port"),
             ([str(file), "--port", "x"], "is no port"),
             ([str(file), "--port", "65536"], "is no port"),
+            ([str(file), "--name", "slots"], "needs no name"),
+            (["postgresql://nobody:hidden@/x"], "--name NAME"),
+            ([str(file), "--allow-host", "https://a.example"], "without a port"),
+            ([str(file), "--allow-host", "a.example:443"], "without a port"),
+            ([str(file), "--allow-host", "*.example"], "without a port"),
             ([str(file), "--every", "0"], "is no pause"),
             ([str(file), "--token-file", str(tmp_path / "none")], "cannot be read"),
             ([str(file), "--token-file", str(other)], "16 or more"),
@@ -238,6 +312,7 @@ def test_what_is_wrong_is_one_line(
             assert err.startswith("cowstate serve: error: ")
             assert err.count("\n") == 1
             assert said in err
+            assert "hidden" not in err
 
 
 def test_every_option_is_in_its_page(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,6 +109,41 @@ def test_the_breaker_and_what_is_in_dispute_are_told(tmp_path: Path) -> None:
     few = position_of([], account.replace(findings=account.findings.replace(disputes=())))
     assert [each["kind"] for each in few["alarms"]] == ["LISTED", "NOT FOUND"]
     assert [each["since_ms"] for each in few["alarms"]] == [8, 7]
+
+
+NUMBERS = [
+    *("NaN", "sNaN", "Infinity", "-Infinity", "1E+999999", "1E-999999", "0E-999999"),
+    *("1E+999999999999999999", "0E+999999999999999999", "9" * 5_000, "1." + "1" * 60_000),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda each: each[:9])
+def test_whatever_number_somebody_wrote_browsers_are_told_the_rest(
+    tmp_path: Path, number: str
+) -> None:
+    path = tmp_path / "grid.db"
+    manager = PositionManager.open(path, GRID)
+    manager.calculate_adjustments(Decimal(100))
+    manager.close()
+    whole = state_of(board_at(path))
+    with sqlite3.connect(path) as other:
+        [(key, value)] = other.execute("SELECT min(key), value FROM records").fetchall()
+        slot = json.loads(value)
+        account = json.loads(other.execute("SELECT value FROM meta").fetchone()[0])
+        places = [(slot, name) for name in ("price", "position_qty", "cash")]
+        places += [(slot["working"], name) for name in ("price", "quantity", "filled", "cost")]
+        places += [(account["ledger"], "unattributed")]
+        for holder, name in places:
+            was, holder[name] = holder[name], number
+            other.execute("UPDATE records SET value = ? WHERE key = ?", (json.dumps(slot), key))
+            other.execute("UPDATE meta SET value = ?", (json.dumps(account),))
+            other.commit()
+            told = json.loads(encoded(state_of(board_at(path))))
+            assert [row[0] for row in told["rows"]] == [row[0] for row in whole["rows"]]
+            assert [row[2] for row in told["rows"]][1:] == [row[2] for row in whole["rows"]][1:]
+            assert len(encoded(told)) < len(encoded(whole)) + 5_000
+            holder[name] = was
+    other.close()
 
 
 @given(st.text() | st.binary() | st.just('{"grid":null}') | st.just('{"restored":"x"}'))

@@ -157,7 +157,11 @@ STATEMENTS: Final = {
         " FROM {schema}.commits c WHERE c.version <= %s ORDER BY c.version"
     ),
     # Looking.
-    "state": "SELECT epoch, version, pg_is_in_recovery() FROM {schema}.writer",
+    # The schema, too: a migration rewrites records after it has raised the epoch.
+    "state": (
+        "SELECT w.epoch, w.version, pg_is_in_recovery(), a.schema"
+        " FROM {schema}.writer w, {schema}.about a"
+    ),
     "last": "SELECT version, time FROM {schema}.commits ORDER BY version DESC LIMIT 1",
     "last_upto": "SELECT coalesce(max(version), 0) FROM {schema}.commits WHERE version <= %s",
     "meta": "SELECT value FROM {schema}.meta",
@@ -180,6 +184,8 @@ STATEMENTS: Final = {
         "SELECT DISTINCT h.version FROM {schema}.changes h WHERE NOT EXISTS"
         " (SELECT 1 FROM {schema}.commits c WHERE c.version = h.version) ORDER BY h.version"
     ),
+    "first": "SELECT key, version FROM {schema}.records ORDER BY key LIMIT %s",
+    "values": "SELECT key, value FROM {schema}.records WHERE key = ANY (%{sent}::{kinds})",
     "count": "SELECT count(*) FROM {schema}.records",
     "before": (
         "SELECT DISTINCT ON (key) key, old FROM {schema}.changes"

@@ -16,6 +16,9 @@ R = TypeVar("R")
 AT_ONCE: Final = 1_000
 """How many commits are asked for at a time, where all are gone through."""
 
+FEW: Final = 100
+"""How many records are, where some are asked for: each may be long."""
+
 
 class PostgresView:
     """As `View` says: all that it gives is of one moment. One thread at a time.
@@ -127,6 +130,25 @@ class PostgresView:
                 found.setdefault(of, []).append(Changed(*rest))
             self._changes = found
         return iter(self._changes.get(version, ()))
+
+    def moves(self, after: int, upto: int) -> Iterator[Changed]:
+        """Yield what each commit of the versions from *after* + 1 to *upto* changed, in order."""
+        while after < upto:
+            last = min(after + AT_ONCE, upto)
+            yield from (Changed(*row[1:]) for row in self._ask("changes", (after, last)))
+            after = last
+
+    def first(self, most: int) -> list[tuple[Encoded, int]]:
+        """Return the first keys, at most *most*, each with the version that its record is of.
+
+        They are in the order of their bytes. O(most), however many there are.
+        """
+        return self._ask("first", (most,))
+
+    def values(self, keys: Sequence[Encoded]) -> Iterator[tuple[Encoded, Encoded]]:
+        """Yield those of *keys* that are there, each with its record. O(log N) each."""
+        for start in range(0, len(keys), FEW):
+            yield from self._ask("values", ([*keys[start : start + FEW]],))
 
     def before(self, version: int, upto: int) -> list[tuple[Encoded, Encoded | None]]:
         """Return each key that was changed after *version*, *upto* another, with what it held then.

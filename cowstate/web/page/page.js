@@ -3,6 +3,7 @@ import { cells, drawTrader, element, setText } from "./ladder.js";
 
 const SILENCE = 12_000; // a server that has nothing to say says so every five seconds
 const PAUSE = 1_000;
+const LONGEST = 8_000;
 
 const byId = (id) => document.getElementById(id);
 const body = (id) => byId(id).querySelector("tbody");
@@ -12,6 +13,7 @@ const compare = (a, b) => order.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
 let source = null;
 let silence = null;
 let waiting = false; // until it connects anew
+let pause = PAUSE; // before that: longer each time, for others wait too
 let board = null; // the number of the board that is shown, and its newest version and so on
 let names = []; // in the order in which they stand
 let rows = new Map(); // name -> { line, slot }
@@ -40,6 +42,7 @@ function watch() {
 }
 
 function heard() {
+  pause = PAUSE;
   byId("link").className = "live";
   setText(byId("link"), "live");
   watch();
@@ -65,7 +68,8 @@ function again() {
     }
     waiting = false;
     connect();
-  }, PAUSE);
+  }, pause * (0.5 + Math.random()));
+  pause = Math.min(2 * pause, LONGEST);
 }
 
 // What comes

@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +32,8 @@ class Proxy:
         self._left: dict[str, int] = {}
         self._refuses_then = False
         self._open: list[socket.socket] = []
+        self._flows = Event()
+        self._flows.set()
         self.refuses = False
         self.cuts = 0
         Thread(target=self._accept, daemon=True).start()
@@ -46,6 +48,10 @@ class Proxy:
         with self._lock:
             self._left = {direction: after}
             self._refuses_then = then_refuse
+
+    def hold(self) -> None:
+        """Hand nothing on from now on, and keep all connections."""
+        self._flows.clear()
 
     def be_quiet(self) -> None:
         """Cut nothing, and let everybody in."""
@@ -69,6 +75,7 @@ class Proxy:
     def _hand_on(self, source: socket.socket, target: socket.socket, direction: str) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                self._flows.wait()
                 allowed = self._allowed(direction, len(data))
                 target.sendall(data[:allowed])
                 if allowed < len(data):
@@ -91,6 +98,7 @@ class Proxy:
 
     def close(self) -> None:
         self._listener.close()
+        self._flows.set()
         for each in self._open:
             each.close()
         shutil.rmtree(self._home, ignore_errors=True)
