@@ -10,7 +10,15 @@ from typing import Any
 
 from cowstate import ArgumentTypeError, ArgumentValueError
 
-from ...book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side
+from ...book.model import (
+    EXACT,
+    OrderId,
+    OrderStatus,
+    OrderUpdate,
+    Side,
+    check_order_id,
+    check_type,
+)
 from ...book.reports import Leg, PositionReport, TradeReport
 from ...errors import ExchangeError, InvalidOrderError, NetworkError
 from ..listing import Listing
@@ -19,10 +27,10 @@ from ..protocol import OrderRequest
 from .calls import Answer, Calls, ensure_client, readable
 from .clock import Offset, offset_of
 from .failures import PostOnlyError
-from .raw import order_asked, order_in, trades_asked, trades_in
-from .readings import balance_of, listed_position, order_of, position_of, trade_of
-from .rules import Rules, check_request, rules_of
-from .trades import Step, first_step, in_order, next_cursor, older_page
+from .raw import order_asked, trades_asked
+from .reader import Reader, market_in
+from .rules import Rules, check_request
+from .trades import Step, first_step, next_cursor, older_page
 from .venues import Venue, venue_of
 
 __all__ = ["CcxtExchange"]
@@ -71,20 +79,19 @@ class CcxtExchange:
         known: Mapping[str, Any] | None = None,
         time_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        if not isinstance(symbol, str):
-            raise ArgumentTypeError(f"symbol is of type {type(symbol).__name__}, not str")
-        if not isinstance(leg, Leg):
-            raise ArgumentTypeError(f"leg is of type {type(leg).__name__}, not Leg")
+        check_type("symbol", symbol, str)
+        check_type("leg", leg, Leg)
         ensure_client(client)
         self.symbol = symbol
         self.leg = leg
-        self._client = client
         self._venue = venue_of(str(client.id)) if venue is None else venue
         self._calls = Calls(client, self._venue.marks)
         self._time_ms = time_ms
         self._offset: Offset | None = None
         self._options: dict[str, Any] = client.options
-        self._rules = self._market(self._calls.ask("load_markets", read=dict).value)
+        markets = self._calls.ask("load_markets", read=dict).value
+        self._rules = market_in(markets, symbol, self._venue)
+        self._read = Reader(client, self._rules, self._venue)
         window = self._options.get("recvWindow")
         self._promises = self._venue.promises(
             contract=self._rules.contract,
@@ -142,15 +149,18 @@ class CcxtExchange:
             if not page:
                 raise ExchangeError(f"there is no page {cursor[:40]!r} here: one answer is all")
             params = {"cursor": cursor} if self._venue.token else {"after": cursor}
+        at = self._venue.listed_at("orders")
         answer = self._calls.ask(
-            "fetch_open_orders", symbol, None, page or None, params, read=self._orders
+            "fetch_open_orders",
+            *(symbol, None, page or None, params),
+            read=self._read.orders,
+            at=at,
+            each=not self._venue.all_markets,
         )
         orders, token = answer.value
         if not page:
             return Listing(orders, answered_ms=answer.answered_ms)
-        full = len(orders) >= page
-        if self._venue.token is None and full:
-            token = str(orders[-1].order_id)
+        full = (len(orders) if at is None else answer.entries) >= page
         # A token that leads to an empty page is given at the end, too.
         more = full and token is not None
         return Listing(orders, not more, token if more else None, answered_ms=answer.answered_ms)
@@ -162,13 +172,17 @@ class CcxtExchange:
         for symbol in symbols:
             self._check_symbol(symbol)
         if not self._rules.contract:
-            held = self._calls.ask("fetch_balance", read=self._balance)
+            asked, at = dict(self._venue.balance), self._venue.listed_at("balance")
+            held = self._calls.ask("fetch_balance", asked, read=self._read.balance, at=at)
             return Listing((held.value,), answered_ms=held.answered_ms)
-        raw = self._venue.raw_positions
+        raw, at = self._venue.raw_positions, self._venue.listed_at("positions")
         if raw is not None:
-            answer = self._calls.ask(raw, {"symbol": self._rules.venue_id}, read=self._listed)
+            asked = {"symbol": self._rules.venue_id}
+            answer = self._calls.ask(raw, asked, read=self._read.listed, at=at)
         else:
-            answer = self._calls.ask("fetch_positions", list(symbols), read=self._positions)
+            answer = self._calls.ask(
+                "fetch_positions", list(symbols), read=self._read.positions, at=at
+            )
         return Listing(answer.value, answered_ms=answer.answered_ms)
 
     def fetch_order(
@@ -177,7 +191,9 @@ class CcxtExchange:
         """See `Exchange.fetch_order`."""
         self._check_symbol(symbol)
         params = dict(self._venue.order_params)
-        if order_id is None:
+        if order_id is not None:
+            check_order_id("order_id", order_id)
+        else:
             if client_oid is None:
                 raise ArgumentValueError("name the order: by order_id or by client_oid")
             if self._venue.by_client_oid is None:
@@ -186,11 +202,11 @@ class CcxtExchange:
             if self._venue.raw_order is not None:
                 asked = order_asked(self._venue.by_client_oid, written, self._rules)
                 return self._calls.ask(
-                    self._venue.raw_order, asked, read=partial(self._raw_order, client_oid)
+                    self._venue.raw_order, asked, read=partial(self._read.raw_order, client_oid)
                 ).value
             params[self._venue.by_client_oid] = written
-        read = partial(self._order, client_oid=client_oid)
         named = None if order_id is None else str(order_id)
+        read = partial(self._read.order, order_id=named, client_oid=client_oid)
         return self._calls.ask("fetch_order", named, symbol, params, read=read).value
 
     def fetch_my_trades(
@@ -205,13 +221,15 @@ class CcxtExchange:
         walk, now = self._venue.walk, self.time_ms() + self._promises.clock_ms
         step = first_step(walk, since_ms, cursor, now)
         found: list[Mapping[str, Any]] = []
-        asking, answered = step, None
+        asking, answered, seen = step, None, 0
         for asked in range(_MOST_PAGES):
             answer = self._ask_trades(asking)
             answered = answer.answered_ms if not asked else answered
             page, token = answer.value
             found += page
-            older = older_page(walk, asking, len(found), page, token)
+            seen += answer.entries if self._venue.all_markets else len(page)
+            listed = answer.entries if self._venue.all_markets else None
+            older = older_page(walk, asking, seen, page, token, listed)
             if older is None:
                 break
             asking = older
@@ -220,21 +238,25 @@ class CcxtExchange:
                 f"more than {_MOST_PAGES * walk.page} trades from {step.since_ms} on: read them in "
                 "parts, from a later moment"
             )
-        entries = readable("fetch_my_trades", self._trades, found)
+        entries = readable("fetch_my_trades", self._read.trades, found)
         complete, following = next_cursor(walk, step, entries, now)
         return Listing(entries, complete, following, answered_ms=answered)
 
     def _ask_trades(self, step: Step) -> Answer[tuple[list[Mapping[str, Any]], str | None]]:
         params, page, raw = dict(step.params), self._venue.walk.page, self._venue.raw_trades
-        rules = self._rules
+        rules, at = self._rules, self._venue.listed_at("trades")
         if raw is None:
             if step.until_ms is not None:
                 params["until"] = step.until_ms
             return self._calls.ask(
-                "fetch_my_trades", self.symbol, step.since_ms, page, params, read=_entries
+                "fetch_my_trades",
+                *(self.symbol, step.since_ms, page, params),
+                read=self._read.page,
+                at=at,
+                each=not self._venue.all_markets,
             )
         asked = trades_asked(step, rules, page)
-        return self._calls.ask(raw, asked, read=lambda said: trades_in(self._client, said, rules))
+        return self._calls.ask(raw, asked, read=self._read.raw_page, at=at)
 
     # Orders
 
@@ -276,9 +298,11 @@ class CcxtExchange:
         Where the venue says only that it will, the order is asked for once; it may still work.
         """
         self._check_symbol(symbol)
-        answer = self._calls.ask("cancel_order", str(order_id), symbol, read=dict, writing=True)
+        check_order_id("order_id", order_id)
+        named = str(order_id)
+        answer = self._calls.ask("cancel_order", named, symbol, read=dict, writing=True)
         try:
-            return self._order(answer.value)
+            return self._read.order(answer.value, order_id=named)
         except (ArgumentTypeError, ArgumentValueError):
             pass
         try:
@@ -297,6 +321,7 @@ class CcxtExchange:
 
     def _place(self, request: OrderRequest) -> OrderUpdate:
         self._check_symbol(request.symbol)
+        check_type("side", request.side, Side)
         check_request(request, self._rules)
         contracts = EXACT.divide(request.amount, self._rules.contract_size)
         params = self._venue.leg_params(self.leg)
@@ -305,7 +330,7 @@ class CcxtExchange:
         if request.client_oid is not None:
             params["clientOrderId"] = self._venue.alphabet.written(request.client_oid)
         read = partial(
-            self._order,
+            self._read.order,
             client_oid=request.client_oid,
             side=request.side,
             price=request.price,
@@ -338,57 +363,9 @@ class CcxtExchange:
                 post_only_reject=True,
             )
 
-    # What ccxt said, read
-
-    def _market(self, markets: Mapping[str, Any]) -> Rules:
-        market = markets.get(self.symbol)
-        if market is None:
-            raise ArgumentValueError(
-                f"{self._venue.name} has no market {self.symbol[:40]!r}; unified symbols are "
-                "'BTC/USDT' (spot) and 'BTC/USDT:USDT' (linear)"
-            )
-        return rules_of(market)
-
-    def _order(self, said: Mapping[str, Any], **known: Any) -> OrderUpdate:
-        return order_of(said, self._rules, self._venue, **known)
-
-    def _raw_order(self, client_oid: str, said: Any) -> OrderUpdate:
-        return self._order(order_in(self._client, said, self._rules), client_oid=client_oid)
-
-    def _orders(self, said: Any) -> tuple[tuple[OrderUpdate, ...], str | None]:
-        token = _token_in(said, self._venue.token)
-        return tuple(self._order(each) for each in said), token
-
-    def _positions(self, said: Any) -> tuple[PositionReport, ...]:
-        ours = (each for each in said if each.get("symbol") == self.symbol)
-        return tuple(position_of(each, self._rules) for each in ours)
-
-    def _listed(self, said: Any) -> tuple[PositionReport, ...]:
-        ours = (each for each in said if each["symbol"] == self._rules.venue_id)
-        return tuple(listed_position(each, self._rules, self._venue) for each in ours)
-
-    def _balance(self, said: Any) -> PositionReport:
-        return balance_of(said, self._rules)
-
-    def _trades(self, found: Sequence[Mapping[str, Any]]) -> tuple[TradeReport, ...]:
-        return in_order([trade_of(each, self._rules, self._venue) for each in found], found)
-
     def _check_symbol(self, symbol: str) -> None:
         if symbol != self.symbol:
             raise ExchangeError(f"there is no market {symbol!r} here, only {self.symbol!r}")
-
-
-def _entries(said: Any) -> tuple[list[Mapping[str, Any]], str | None]:
-    return list(said), _token_in(said, "nextPageCursor")
-
-
-def _token_in(said: Any, key: str | None) -> str | None:
-    """Return the cursor that ccxt has put into one of the entries of an answer."""
-    for entry in said:
-        token = (entry.get("info") or {}).get(key) if key is not None else None
-        if isinstance(token, str) and token:
-            return token
-    return None
 
 
 def _caught(request: Callable[[], OrderUpdate]) -> OrderUpdate | ExchangeError:

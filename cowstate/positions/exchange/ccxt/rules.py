@@ -8,7 +8,7 @@ from typing import Any
 
 from cowstate import ArgumentValueError, Record
 
-from ...book.model import EXACT
+from ...book.model import EXACT, check_amount
 from ...errors import InvalidOrderError
 from ..protocol import OrderRequest
 from .amounts import exact_in
@@ -74,7 +74,11 @@ def rules_of(market: Mapping[str, Any]) -> Rules:
         )
     if not contract and not market.get("spot"):
         raise ArgumentValueError(f"{symbol} is neither a spot market nor a linear contract")
-    size = (exact_in(market, "contractSize") or _ONE) if contract else _ONE
+    if market.get("option"):
+        raise ArgumentValueError(f"{symbol} is an option; take a spot market or a linear contract")
+    size = exact_in(market, "contractSize") if contract else _ONE
+    if size is None or size <= 0:
+        raise ArgumentValueError(f"{symbol}: how much one contract is, its venue does not say")
     precision, limits = market.get("precision") or {}, market.get("limits") or {}
     amount, price, cost = (limits.get(name) or {} for name in ("amount", "price", "cost"))
     quote = str(market["quote"])
@@ -101,6 +105,7 @@ def check_request(request: OrderRequest, rules: Rules) -> None:
 
     Raises:
         InvalidOrderError: it says which rule is broken, and the nearest that would do.
+        AmountTypeError, AmountValueError: a number is no finite `Decimal`.
 
     >>> from cowstate.positions import Side
     >>> rules = Rules("BTC/USDT", "BTCUSDT", "BTC", "USDT", "USDT", step=Decimal("0.001"))
@@ -119,6 +124,7 @@ def check_request(request: OrderRequest, rules: Rules) -> None:
 
 
 def _check_multiple(name: str, value: Decimal, step: Decimal | None) -> None:
+    check_amount(name, value, signed=True)
     if value <= 0:
         raise InvalidOrderError(f"{name} is {value}; it must be more than zero")
     if step is None:

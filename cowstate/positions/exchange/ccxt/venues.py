@@ -16,9 +16,15 @@ from typing import Any, Final
 from cowstate import ArgumentValueError, Record
 
 from ...book.reports import Leg, TradeKind
-from ...errors import DuplicateOrderIdError, NetworkError, OrderPurgedError
+from ...errors import (
+    DuplicateOrderIdError,
+    NetworkError,
+    OrderNotFoundError,
+    OrderPurgedError,
+)
 from ..promises import VenuePromises
 from .failures import Mark
+from .lists import Place
 from .names import ALNUM, ANY, NO_DOT, Alphabet
 from .trades import Paging, Walk
 
@@ -55,6 +61,17 @@ class Venue(Record, kw_only=True):
         kind_key: where it says what it is.
         kinds: what that may be; anything else is a trade.
         client_key: where it repeats our id of its order; None: nowhere.
+        original_key: where the answer to a cancellation repeats it, which may name the
+            cancellation in its usual place; None: it does not.
+        listed: where in the body of an answer a list stands; None: that is not looked at.
+        listed_else: likewise for some of ``orders``, ``positions``, ``trades`` and ``balance``.
+        market_key: where an order or a trade says of which market it is, by the venue's name of it;
+            None: ccxt, which takes an unknown market for the one that was asked for, is believed.
+        filled_key: where an order says what it filled; None: ccxt, which makes it up where it is
+            missing, is believed.
+        all_markets: whether open orders and trades are listed of all markets, and the client
+            picks out those of one.
+        balance: the params that ask for what is held on a spot market.
         costs: where an order says what its fills cost.
         taking: what stands in an ended order that would have taken liquidity.
         marks: what its errors are known by, whatever class ccxt gives them.
@@ -80,6 +97,13 @@ class Venue(Record, kw_only=True):
     kind_key: str | None = None
     kinds: tuple[tuple[str, TradeKind], ...] = ()
     client_key: str | None = None
+    original_key: str | None = None
+    listed: Place | None = None
+    listed_else: tuple[tuple[str, Place], ...] = ()
+    market_key: str | None = None
+    filled_key: str | None = None
+    all_markets: bool = False
+    balance: tuple[tuple[str, Any], ...] = ()
     costs: tuple[str, ...] = ()
     taking: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -118,9 +142,9 @@ class Venue(Record, kw_only=True):
         said = info.get(self.leg_key) if self.leg_key is not None else None
         return {"LONG": Leg.LONG, "SHORT": Leg.SHORT}.get(str(said).upper(), Leg.NET)
 
-    def client_oid_in(self, info: Mapping[str, Any]) -> object:
-        """Return the id of its order that it repeats, in the venue's notation."""
-        return None if self.client_key is None else info.get(self.client_key)
+    def listed_at(self, what: str) -> Place | None:
+        """Return where in an answer a list of *what* stands."""
+        return dict(self.listed_else).get(what, self.listed)
 
     def leg_params(self, leg: Leg) -> dict[str, Any]:
         """Return what places an order for *leg*."""
@@ -172,6 +196,14 @@ BINANCE: Final = Venue(
         (Leg.SHORT, (("positionSide", "SHORT"),)),
     ),
     leg_key="positionSide",
+    # "clientOrderId" of a cancellation is its own, and "origClientOrderId" that of the order:
+    # https://developers.binance.com/docs/binance-spot-api-docs/rest-api/trading-endpoints
+    original_key="origClientOrderId",
+    market_key="symbol",
+    filled_key="executedQty",
+    listed=Place(),
+    listed_else=(("balance", Place(("balances",))),),
+    balance=(("type", "spot"),),
     costs=("cummulativeQuoteQty", "cumQuote"),
     marks=(
         # https://developers.binance.com/docs/binance-spot-api-docs/errors
@@ -222,6 +254,9 @@ BYBIT: Final = Venue(
         ("CorporateAction", TradeKind.ADJUSTMENT),
     ),
     client_key="orderLinkId",
+    market_key="symbol",
+    filled_key="cumExecQty",
+    listed=Place(("result", "list")),
     costs=("cumExecValue",),
     taking=("EC_PostOnlyWillTakeLiquidity",),
     marks=(
@@ -265,6 +300,9 @@ OKX: Final = Venue(
     kind_key="subType",
     kinds=tuple((str(each), TradeKind.LIQUIDATION) for each in (*range(100, 110), 125, 126)),
     client_key="clOrdId",
+    market_key="instId",
+    filled_key="accFillSz",
+    listed=Place(("data",)),
     marks=(
         # https://www.okx.com/docs-v5/en/#error-code
         Mark('"51016"', DuplicateOrderIdError),
@@ -287,8 +325,19 @@ KRAKEN: Final = Venue(
     # "50 results are returned at a time, the most recent by default":
     # https://docs.kraken.com/api/docs/rest-api/get-trade-history
     walk=Walk(Paging.BY_OFFSET, 7 * _DAY, 50, "ofs"),
+    listed=Place(("result",), named=True),
+    listed_else=(
+        ("orders", Place(("result", "open"), named=True)),
+        ("trades", Place(("result", "trades"), named=True)),
+    ),
+    filled_key="vol_exec",
+    all_markets=True,
     costs=("cost",),
-    marks=(Mark("EService:Deadline elapsed", NetworkError),),
+    # https://docs.kraken.com/api/docs/guides/spot-errors
+    marks=(
+        Mark("EService:Deadline elapsed", NetworkError),
+        Mark("EOrder:Unknown order", OrderNotFoundError),
+    ),
 )
 
 VENUES: Final = (BINANCE, BYBIT, OKX, KRAKEN)

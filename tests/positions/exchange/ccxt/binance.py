@@ -256,7 +256,12 @@ class Binance:
         return self._order(answer)
 
     def delete_order(self, params: dict[str, str]) -> Any:
-        return self._order(self.exchange.cancel_order(int(params["orderId"]), self.symbol))
+        said = self._order(self.exchange.cancel_order(int(params["orderId"]), self.symbol))
+        if not self.contract:
+            # There a cancellation has a client id of its own, and it stands in the usual place.
+            own = f"cancel{said['orderId']}"
+            said |= {"origClientOrderId": said["clientOrderId"], "clientOrderId": own}
+        return said
 
     def _order(self, each: OrderUpdate) -> dict[str, Any]:
         cost = f"{each.cost:f}"
