@@ -285,10 +285,11 @@ OKX: Final = Venue(
         ("ids_unique_ms", 0),
     ),
     linear=(("kept_ms", 2 * 3_600_000), ("ids_unique_ms", 0)),
-    # "The request will expire 30 seconds after the timestamp":
-    # https://www.okx.com/docs-v5/en/#overview-rest-authentication
+    # "The server rejects requests where this differs from server time by more than 30 seconds", so
+    # one whose stamp is as much ahead lives for twice as long:
+    # https://www.okx.com/docs-v5/en/#overview-rest-authentication-making-requests
     window_ms=30 * _SECOND,
-    slack_ms=_SECOND,
+    slack_ms=30 * _SECOND,
     # "Number of results per request. The maximum is 100", by billId, for the last three months:
     # https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-transaction-details-last-3-months
     walk=Walk(Paging.BY_LAST, 7 * _DAY, 100, "billId"),
@@ -296,9 +297,15 @@ OKX: Final = Venue(
     by_client_oid="clOrdId",
     legs=((Leg.LONG, (("posSide", "long"),)), (Leg.SHORT, (("posSide", "short"),))),
     leg_key="posSide",
-    # https://www.okx.com/docs-v5/en/#order-book-trading-trade-subtype-codes-transaction-types
+    # Liquidations and deleveraging; transfers, delivery, conversions and moved positions. The rest
+    # are trades, those in blocks among them. On the page of the list:
+    # https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-transaction-details-last-3-months
     kind_key="subType",
-    kinds=tuple((str(each), TradeKind.LIQUIDATION) for each in (*range(100, 110), 125, 126)),
+    kinds=(
+        *((str(each), TradeKind.LIQUIDATION) for each in (*range(100, 108), *range(125, 129))),
+        *((str(each), TradeKind.ADJUSTMENT) for each in (*range(110, 114), 118, 119, 212, 213)),
+        *((str(each), TradeKind.ADJUSTMENT) for each in (236, 237, *range(324, 330), 376, 377)),
+    ),
     client_key="clOrdId",
     market_key="instId",
     filled_key="accFillSz",
@@ -308,6 +315,7 @@ OKX: Final = Venue(
         Mark('"51016"', DuplicateOrderIdError),
         Mark('"50004"', NetworkError),
         Mark('"51054"', NetworkError),
+        Mark('"51149"', NetworkError),
     ),
 )
 
@@ -323,7 +331,7 @@ KRAKEN: Final = Venue(
     window_ms=None,
     slack_ms=0,
     # "50 results are returned at a time, the most recent by default":
-    # https://docs.kraken.com/api/docs/rest-api/get-trade-history
+    # https://docs.kraken.com/api-reference/account-data/get-trades-history
     walk=Walk(Paging.BY_OFFSET, 7 * _DAY, 50, "ofs"),
     listed=Place(("result",), named=True),
     listed_else=(
@@ -333,7 +341,7 @@ KRAKEN: Final = Venue(
     filled_key="vol_exec",
     all_markets=True,
     costs=("cost",),
-    # https://docs.kraken.com/api/docs/guides/spot-errors
+    # https://docs.kraken.com/exchange/guides/general/errors
     marks=(
         Mark("EService:Deadline elapsed", NetworkError),
         Mark("EOrder:Unknown order", OrderNotFoundError),
