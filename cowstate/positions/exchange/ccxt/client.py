@@ -26,7 +26,7 @@ from ..promises import VenuePromises
 from ..protocol import OrderRequest
 from .calls import Answer, Calls, ensure_client, readable
 from .clock import Offset, offset_of
-from .failures import PostOnlyError
+from .failures import PostOnlyError, StampRefusedError
 from .raw import order_asked, trades_asked
 from .reader import Reader, market_in
 from .rules import Rules, check_request
@@ -51,7 +51,7 @@ class CcxtExchange:
         client: of ccxt, not of ``ccxt.async_support``, made with ``{"number": str}``, so that
             nothing is rounded, and without retries of its own.
         symbol: ccxt's unified symbol, as ``"BTC/USDT"`` or ``"BTC/USDT:USDT"``; that of the grid.
-        leg: which leg the orders are for, if the account has legs (hedge mode); else NET.
+        leg: LONG, if the account has legs (hedge mode): the one that a grid buys into; else NET.
         venue: what is known of the venue; None: as its id says.
         known: promises that are known better than by its pages, as measured lags are, by the
             names of `VenuePromises`.
@@ -81,6 +81,8 @@ class CcxtExchange:
     ) -> None:
         check_type("symbol", symbol, str)
         check_type("leg", leg, Leg)
+        if leg is Leg.SHORT:
+            raise ArgumentValueError("a grid buys first, into the long leg; give Leg.LONG")
         ensure_client(client)
         self.symbol = symbol
         self.leg = leg
@@ -91,7 +93,7 @@ class CcxtExchange:
         self._options: dict[str, Any] = client.options
         markets = self._calls.ask("load_markets", read=dict).value
         self._rules = market_in(markets, symbol, self._venue)
-        self._read = Reader(client, self._rules, self._venue)
+        self._read = Reader(client, self._rules, self._venue, leg)
         window = self._options.get("recvWindow")
         self._promises = self._venue.promises(
             contract=self._rules.contract,
@@ -150,7 +152,7 @@ class CcxtExchange:
                 raise ExchangeError(f"there is no page {cursor[:40]!r} here: one answer is all")
             params = {"cursor": cursor} if self._venue.token else {"after": cursor}
         at = self._venue.listed_at("orders")
-        answer = self._calls.ask(
+        answer = self._listing(
             "fetch_open_orders",
             *(symbol, None, page or None, params),
             read=self._read.orders,
@@ -173,14 +175,14 @@ class CcxtExchange:
             self._check_symbol(symbol)
         if not self._rules.contract:
             asked, at = dict(self._venue.balance), self._venue.listed_at("balance")
-            held = self._calls.ask("fetch_balance", asked, read=self._read.balance, at=at)
+            held = self._listing("fetch_balance", asked, read=self._read.balance, at=at)
             return Listing((held.value,), answered_ms=held.answered_ms)
         raw, at = self._venue.raw_positions, self._venue.listed_at("positions")
         if raw is not None:
             asked = {"symbol": self._rules.venue_id}
-            answer = self._calls.ask(raw, asked, read=self._read.listed, at=at)
+            answer = self._listing(raw, asked, read=self._read.listed, at=at)
         else:
-            answer = self._calls.ask(
+            answer = self._listing(
                 "fetch_positions", list(symbols), read=self._read.positions, at=at
             )
         return Listing(answer.value, answered_ms=answer.answered_ms)
@@ -201,13 +203,13 @@ class CcxtExchange:
             written = self._venue.alphabet.written(client_oid)
             if self._venue.raw_order is not None:
                 asked = order_asked(self._venue.by_client_oid, written, self._rules)
-                return self._calls.ask(
+                return self._ask(
                     self._venue.raw_order, asked, read=partial(self._read.raw_order, client_oid)
                 ).value
             params[self._venue.by_client_oid] = written
         named = None if order_id is None else str(order_id)
         read = partial(self._read.order, order_id=named, client_oid=client_oid)
-        return self._calls.ask("fetch_order", named, symbol, params, read=read).value
+        return self._ask("fetch_order", named, symbol, params, read=read).value
 
     def fetch_my_trades(
         self, symbol: str, since_ms: int | None = None, cursor: str | None = None
@@ -242,13 +244,44 @@ class CcxtExchange:
         complete, following = next_cursor(walk, step, entries, now)
         return Listing(entries, complete, following, answered_ms=answered)
 
+    def _ask(self, name: str, *args: Any, **named: Any) -> Answer[Any]:
+        try:
+            return self._calls.ask(name, *args, **named)
+        except StampRefusedError:
+            # Ours was set meanwhile, or drifted: so that the next request is not refused for it.
+            if self._offset is not None:
+                self._measure_again()
+            raise
+
+    def _measure_again(self) -> bool:
+        try:
+            self.measure_clock()
+        except ExchangeError:
+            return False
+        return True
+
+    def _listing(self, name: str, *args: Any, **named: Any) -> Answer[Any]:
+        """Ask for a list; a stamp that the venue's own clock contradicts counts as none."""
+        sent = self._time_ms()
+        answer = self._ask(name, *args, **named)
+        came, told = self._time_ms(), answer.answered_ms
+        for again in (True, False):
+            if self._offset is None or told is None:
+                return answer
+            if self._offset.allows(told, sent, came, 2 * _SECOND):
+                return answer
+            # Ours may have been set meanwhile: the clock that stamps our trades decides.
+            if again and not self._measure_again():
+                break
+        return answer.replace(answered_ms=None)
+
     def _ask_trades(self, step: Step) -> Answer[tuple[list[Mapping[str, Any]], str | None]]:
         params, page, raw = dict(step.params), self._venue.walk.page, self._venue.raw_trades
         rules, at = self._rules, self._venue.listed_at("trades")
         if raw is None:
             if step.until_ms is not None:
                 params["until"] = step.until_ms
-            return self._calls.ask(
+            return self._listing(
                 "fetch_my_trades",
                 *(self.symbol, step.since_ms, page, params),
                 read=self._read.page,
@@ -256,7 +289,7 @@ class CcxtExchange:
                 each=not self._venue.all_markets,
             )
         asked = trades_asked(step, rules, page)
-        return self._calls.ask(raw, asked, read=self._read.raw_page, at=at)
+        return self._listing(raw, asked, read=self._read.raw_page, at=at)
 
     # Orders
 
@@ -300,7 +333,7 @@ class CcxtExchange:
         self._check_symbol(symbol)
         check_order_id("order_id", order_id)
         named = str(order_id)
-        answer = self._calls.ask("cancel_order", named, symbol, read=dict, writing=True)
+        answer = self._ask("cancel_order", named, symbol, read=dict, writing=True)
         try:
             return self._read.order(answer.value, order_id=named)
         except (ArgumentTypeError, ArgumentValueError):
@@ -337,7 +370,7 @@ class CcxtExchange:
             quantity=request.amount,
         )
         try:
-            return self._calls.ask(
+            return self._ask(
                 "create_order",
                 request.symbol,
                 "limit",

@@ -24,13 +24,24 @@ from ...errors import (
     RateLimitedError,
 )
 
-__all__ = ["Heard", "Mark", "PostOnlyError", "failure_of", "without_secrets"]
+__all__ = [
+    "Heard",
+    "Mark",
+    "PostOnlyError",
+    "StampRefusedError",
+    "failure_of",
+    "without_secrets",
+]
 
 _LONGEST = 300
 
 
 class PostOnlyError(OrderRefusedError):
     """A post-only order was not taken, because it would have taken liquidity."""
+
+
+class StampRefusedError(ExchangeError):
+    """A request was refused for the time that it bore: nothing was done."""
 
 
 class Heard(Record):
@@ -73,7 +84,7 @@ _REFUSED: Final[dict[str, Callable[[str], ExchangeError]]] = {
     "BadRequest": ExchangeError,
     "OperationRejected": ExchangeError,
     "NotSupported": ExchangeError,
-    "InvalidNonce": ExchangeError,
+    "InvalidNonce": StampRefusedError,
 }
 _LIMITED: Final = ("RateLimitExceeded", "DDoSProtection")
 _ANY: Final = "BaseError"

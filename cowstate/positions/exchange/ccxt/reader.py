@@ -8,7 +8,8 @@ from typing import Any
 from cowstate import ArgumentValueError
 
 from ...book.model import OrderUpdate
-from ...book.reports import PositionReport, TradeReport
+from ...book.reports import Leg, PositionReport, TradeReport
+from ...errors import ExchangeError
 from .lists import token_in
 from .raw import order_in, trades_in
 from .readings import (
@@ -48,9 +49,11 @@ class Reader:
         client: of ccxt, for entries that it did not take apart itself; it is asked for nothing.
         rules: the market.
         venue: who said it.
+        leg: which leg is traded.
     """
 
-    def __init__(self, client: Any, rules: Rules, venue: Venue) -> None:
+    def __init__(self, client: Any, rules: Rules, venue: Venue, leg: Leg) -> None:
+        self._leg = leg
         self._client = client
         self._rules = rules
         self._venue = venue
@@ -74,12 +77,27 @@ class Reader:
     def positions(self, said: Any) -> tuple[PositionReport, ...]:
         """Return positions, those in this market."""
         ours = (each for each in said if each.get("symbol") == self._rules.symbol)
-        return tuple(position_of(each, self._rules) for each in ours)
+        return self._in_mode(tuple(position_of(each, self._rules) for each in ours))
 
     def listed(self, said: Any) -> tuple[PositionReport, ...]:
         """Return positions as Binance lists them, those in this market."""
         ours = (each for each in said if each["symbol"] == self._rules.venue_id)
-        return tuple(listed_position(each, self._rules, self._venue) for each in ours)
+        return self._in_mode(
+            tuple(listed_position(each, self._rules, self._venue) for each in ours)
+        )
+
+    def _in_mode(self, held: tuple[PositionReport, ...]) -> tuple[PositionReport, ...]:
+        # Of an account in the other mode nothing would be found held, whatever is.
+        if self._leg is Leg.NET and any(each.leg is not Leg.NET for each in held):
+            raise ExchangeError(
+                "the account has a long and a short leg (hedge mode); make the exchange with "
+                "leg=Leg.LONG"
+            )
+        if self._leg is not Leg.NET and any(each.leg is Leg.NET and each.quantity for each in held):
+            raise ExchangeError(
+                "the account has one net position (one-way mode); make the exchange without leg"
+            )
+        return held
 
     def balance(self, said: Any) -> PositionReport:
         """Return what is held on a spot market."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cowstate import ArgumentTypeError
-from cowstate.positions import OrderStatus, OrderUpdate, Side
+from cowstate import ArgumentTypeError, ArgumentValueError
+from cowstate.positions import Leg, OrderStatus, OrderUpdate, Side
 from cowstate.positions.errors import (
     AmountTypeError,
     AmountValueError,
@@ -271,3 +271,43 @@ def test_what_a_venue_writes_commands_no_terminal() -> None:
         with pytest.raises(ExchangeError) as refused:
             at.exchange.fetch_open_orders(at.symbol)
         assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("off_ms", [-60_000, 60_000, 3_600_000])
+def test_a_stamp_that_the_venues_clock_contradicts_is_none(off_ms: int) -> None:
+    with at_binance() as at:
+        at.app.stamp_off_ms = off_ms
+        # Nobody knows yet whose clock is wrong.
+        assert at.exchange.fetch_positions([at.symbol]).answered_ms is not None
+        at.exchange.measure_clock()
+        for ask in asked(at, True).values():
+            assert ask().answered_ms is None
+        at.app.stamp_off_ms = 0
+        for ask in asked(at, True).values():
+            assert ask().answered_ms is not None
+
+
+@pytest.mark.parametrize("set_by_ms", [8_000, 60_000, -60_000])
+def test_a_clock_of_ours_that_was_set_is_measured_again(set_by_ms: int) -> None:
+    with at_binance() as at:
+        at.exchange.measure_clock()
+        right = at.app.now_ms
+        at.app.now_ms = lambda: right() + set_by_ms
+        if set_by_ms != 8_000:
+            # What bears so wrong a time is refused, and is not sent again by itself.
+            with pytest.raises(ExchangeError, match="recvWindow"):
+                place(at)
+            assert at.served.count("POST", "/order") == 1
+            assert place(at).status is OrderStatus.NEW
+        listing = at.exchange.fetch_open_orders(at.symbol)
+        assert listing.answered_ms is not None
+        assert abs(at.exchange.time_ms() - at.app.now_ms()) <= at.exchange.promises.clock_ms
+
+
+def test_an_account_in_the_other_mode_is_no_flat_one() -> None:
+    with at_binance(hedge=1) as at, pytest.raises(ExchangeError, match="hedge mode"):
+        at.exchange.fetch_positions([at.symbol])
+    with at_binance(leg=Leg.LONG) as at, pytest.raises(ExchangeError, match="one-way mode"):
+        at.exchange.fetch_positions([at.symbol])
+    with pytest.raises(ArgumentValueError, match="long leg"), at_binance(leg=Leg.SHORT):
+        pass
