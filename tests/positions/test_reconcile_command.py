@@ -11,13 +11,11 @@ import pytest
 from cowstate import ArgumentValueError
 from cowstate.cli import main
 from cowstate.positions import GridConfig, PositionManager
-from cowstate.positions.command import reconcile
 from cowstate.positions.exchange.ccxt.connecting import client_of
 from cowstate.positions.exchange.ccxt.keys import Keys, keys_from_environment, keys_from_file
-from tests.positions.exchange.ccxt.binance import KEY, SECRET, Binance
-from tests.positions.exchange.ccxt.desks import led_to, real_ms
-from tests.positions.exchange.ccxt.serving import Served, serving
-from tests.positions.simulation.chaos.desk import Desk
+from tests.positions.exchange.ccxt.binance import KEY, SECRET
+from tests.positions.exchange.ccxt.desks import commanded
+from tests.positions.exchange.ccxt.serving import Served
 
 SYMBOL = "BTC/USDT:USDT"
 GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), 3, "g")
@@ -25,19 +23,7 @@ GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), 3, "g")
 
 @pytest.fixture
 def venue(monkeypatch: pytest.MonkeyPatch) -> Any:
-    pytest.importorskip("ccxt", reason="the client is not installed here")
-    desk = Desk()
-    with serving(Binance(desk.exchange, real_ms)) as served:
-
-        def local(exchange_id: str, keys: Keys) -> Any:
-            client = client_of(exchange_id, keys)
-            client.options["fetchMarkets"] = {"types": ["linear"]}
-            led_to(client, served.address)
-            return client
-
-        monkeypatch.setattr(reconcile, "client_of", local)
-        monkeypatch.setenv("COWSTATE_API_KEY", KEY)
-        monkeypatch.setenv("COWSTATE_SECRET", SECRET)
+    with commanded(monkeypatch) as served:
         yield served
 
 
