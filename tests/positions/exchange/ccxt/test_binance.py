@@ -72,6 +72,13 @@ def test_a_position_without_an_entry_price_is_held_all_the_same() -> None:
         assert [each.quantity for each in at.exchange.fetch_positions([at.symbol])] == [2]
 
 
+def test_what_is_held_on_a_spot_market_is_not_looked_for_among_futures() -> None:
+    options = {"fetchMarkets": {"types": ["spot"]}, "defaultType": "future"}
+    with at_binance(contract=False, settings={"options": options}) as at:
+        assert [each.quantity for each in at.exchange.fetch_positions([at.symbol])] == [2]
+        assert at.served.asked[-1].path == "/api/v3/account"
+
+
 def test_legs_are_told_apart() -> None:
     with at_binance(hedge=1, leg=Leg.LONG) as at:
         assert at.exchange.promises.hedged
@@ -245,6 +252,7 @@ def test_the_callers_context_of_decimals_is_left_alone() -> None:
     ("settings", "why"),
     [
         ({"number": float}, "number"),
+        ({"precisionMode": 2}, "precisionMode"),
         ({"options": {"maxRetriesOnFailure": 3}}, "maxRetriesOnFailure"),
         ({"options": {"order": {"maxRetriesOnFailure": 1}}}, "maxRetriesOnFailure"),
     ],
