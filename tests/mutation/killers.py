@@ -327,7 +327,17 @@ NEAR = {
             "positions/exchange/ccxt/test_others",
         ]
         for module in (
-            *("calls", "client", "failures", "lists", "raw", "reader", "readings", "venues"),
+            *(
+                "calls",
+                "client",
+                "failures",
+                "lists",
+                "raw",
+                "reader",
+                "readings",
+                "timed",
+                "venues",
+            ),
         )
     },
     **{

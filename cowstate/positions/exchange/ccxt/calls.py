@@ -150,9 +150,16 @@ class Calls:
         client.logger = logging.Logger("ccxt", logging.CRITICAL + 1)
         self._fetch: Callable[..., Any] = client.fetch
         self._on_response: Callable[..., Any] = client.on_rest_response
+        self._on_json: Callable[..., Any] = client.on_json_response
         client.fetch = self._sending
         client.on_rest_response = self._responding
         client.on_json_response = self._decoding
+
+    def release(self) -> None:
+        """Let go of the client: it is as it was, but follows no redirect and writes no log."""
+        self._client.fetch = self._fetch
+        self._client.on_rest_response = self._on_response
+        self._client.on_json_response = self._on_json
 
     def ask(
         self,

@@ -24,12 +24,14 @@ from ...errors import ExchangeError, InvalidOrderError, NetworkError
 from ..listing import Listing
 from ..promises import VenuePromises
 from ..protocol import OrderRequest
+from .amounts import whole_ms
 from .calls import Answer, Calls, ensure_client, readable
-from .clock import Offset, offset_of
-from .failures import PostOnlyError, StampRefusedError
+from .clock import Offset
+from .failures import PostOnlyError
 from .raw import order_asked, trades_asked
 from .reader import Reader, market_in
-from .rules import Rules, check_request
+from .rules import Rules, check_request, check_types
+from .timed import TimedCalls
 from .trades import Step, first_step, next_cursor, older_page
 from .venues import Venue, venue_of
 
@@ -87,26 +89,33 @@ class CcxtExchange:
         self.symbol = symbol
         self.leg = leg
         self._venue = venue_of(str(client.id)) if venue is None else venue
-        self._calls = Calls(client, self._venue.marks)
-        self._time_ms = time_ms
-        self._offset: Offset | None = None
-        self._options: dict[str, Any] = client.options
-        markets = self._calls.ask("load_markets", read=dict).value
-        self._rules = market_in(markets, symbol, self._venue)
+        calls, options = Calls(client, self._venue.marks), client.options
+        try:
+            markets = calls.ask("load_markets", read=dict).value
+            self._rules = market_in(markets, symbol, self._venue)
+            window = options.get("recvWindow")
+            self._promises = self._venue.promises(
+                contract=self._rules.contract,
+                hedged=leg is not Leg.NET,
+                window_ms=None if window is None else whole_ms(window),
+            ).knowing(**(known or {}))
+        except BaseException:
+            # The next attempt may be with the same client.
+            calls.release()
+            raise
+        clock = dict(self._venue.linear_clock) if self._rules.contract else {}
+        self._calls = TimedCalls(calls, options, clock, time_ms)
         self._read = Reader(client, self._rules, self._venue, leg)
-        window = self._options.get("recvWindow")
-        self._promises = self._venue.promises(
-            contract=self._rules.contract,
-            hedged=leg is not Leg.NET,
-            window_ms=None if window is None else int(window),
-        ).knowing(**(known or {}))
 
     # What is known
 
     @property
     def promises(self) -> VenuePromises:
         """What the venue keeps to, as far as its pages say; with the clock that was measured."""
-        return self._promises
+        offset = self._calls.offset
+        if offset is None:
+            return self._promises
+        return self._promises.knowing(clock_ms=offset.within + _SECOND // 10)
 
     @property
     def rules(self) -> Rules:
@@ -117,28 +126,21 @@ class CcxtExchange:
         """Ask the venue for its time, and return how far it may be from ours. One request.
 
         From then on requests are stamped by the venue's clock, and `promises` say how far
-        `time_ms` may be from it. What was measured before counts, too, unless it contradicts;
-        measure again now and then, for clocks drift.
+        `time_ms` may be from it. What was measured before counts, too, unless it contradicts. It
+        is measured again by itself where the venue refuses a request for its time, or its stamps
+        contradict; do it now and then all the same, for clocks drift.
 
         Raises:
             ExchangeError: the venue does not tell.
         """
-        sent = self._time_ms()
-        params = dict(self._venue.linear_clock) if self._rules.contract else {}
-        told = self._calls.ask("fetch_time", params, read=int).value
-        measured = offset_of(sent, told, self._time_ms())
-        offset = measured if self._offset is None else self._offset.and_also(measured)
-        self._offset = offset
-        self._options["timeDifference"] = -offset.middle
-        self._promises = self._promises.knowing(clock_ms=offset.within + _SECOND // 10)
-        return offset
+        return self._calls.measure()
 
     def time_ms(self) -> int:
         """Return the time by the venue's clock, as far as it was measured; else by ours.
 
         Give it to the manager and the reconciler as their clock.
         """
-        return self._time_ms() + (0 if self._offset is None else self._offset.middle)
+        return self._calls.time_ms()
 
     # Endpoints
 
@@ -152,7 +154,7 @@ class CcxtExchange:
                 raise ExchangeError(f"there is no page {cursor[:40]!r} here: one answer is all")
             params = {"cursor": cursor} if self._venue.token else {"after": cursor}
         at = self._venue.listed_at("orders")
-        answer = self._listing(
+        answer = self._calls.listing(
             "fetch_open_orders",
             *(symbol, None, page or None, params),
             read=self._read.orders,
@@ -175,14 +177,14 @@ class CcxtExchange:
             self._check_symbol(symbol)
         if not self._rules.contract:
             asked, at = dict(self._venue.balance), self._venue.listed_at("balance")
-            held = self._listing("fetch_balance", asked, read=self._read.balance, at=at)
+            held = self._calls.listing("fetch_balance", asked, read=self._read.balance, at=at)
             return Listing((held.value,), answered_ms=held.answered_ms)
         raw, at = self._venue.raw_positions, self._venue.listed_at("positions")
         if raw is not None:
             asked = {"symbol": self._rules.venue_id}
-            answer = self._listing(raw, asked, read=self._read.listed, at=at)
+            answer = self._calls.listing(raw, asked, read=self._read.listed, at=at)
         else:
-            answer = self._listing(
+            answer = self._calls.listing(
                 "fetch_positions", list(symbols), read=self._read.positions, at=at
             )
         return Listing(answer.value, answered_ms=answer.answered_ms)
@@ -203,13 +205,13 @@ class CcxtExchange:
             written = self._venue.alphabet.written(client_oid)
             if self._venue.raw_order is not None:
                 asked = order_asked(self._venue.by_client_oid, written, self._rules)
-                return self._ask(
+                return self._calls.ask(
                     self._venue.raw_order, asked, read=partial(self._read.raw_order, client_oid)
                 ).value
             params[self._venue.by_client_oid] = written
         named = None if order_id is None else str(order_id)
         read = partial(self._read.order, order_id=named, client_oid=client_oid)
-        return self._ask("fetch_order", named, symbol, params, read=read).value
+        return self._calls.ask("fetch_order", named, symbol, params, read=read).value
 
     def fetch_my_trades(
         self, symbol: str, since_ms: int | None = None, cursor: str | None = None
@@ -220,7 +222,7 @@ class CcxtExchange:
             ExchangeError: also if one window holds more than can be asked for at once.
         """
         self._check_symbol(symbol)
-        walk, now = self._venue.walk, self.time_ms() + self._promises.clock_ms
+        walk, now = self._venue.walk, self.time_ms() + self.promises.clock_ms
         step = first_step(walk, since_ms, cursor, now)
         found: list[Mapping[str, Any]] = []
         asking, answered, seen = step, None, 0
@@ -244,44 +246,13 @@ class CcxtExchange:
         complete, following = next_cursor(walk, step, entries, now)
         return Listing(entries, complete, following, answered_ms=answered)
 
-    def _ask(self, name: str, *args: Any, **named: Any) -> Answer[Any]:
-        try:
-            return self._calls.ask(name, *args, **named)
-        except StampRefusedError:
-            # Ours was set meanwhile, or drifted: so that the next request is not refused for it.
-            if self._offset is not None:
-                self._measure_again()
-            raise
-
-    def _measure_again(self) -> bool:
-        try:
-            self.measure_clock()
-        except ExchangeError:
-            return False
-        return True
-
-    def _listing(self, name: str, *args: Any, **named: Any) -> Answer[Any]:
-        """Ask for a list; a stamp that the venue's own clock contradicts counts as none."""
-        sent = self._time_ms()
-        answer = self._ask(name, *args, **named)
-        came, told = self._time_ms(), answer.answered_ms
-        for again in (True, False):
-            if self._offset is None or told is None:
-                return answer
-            if self._offset.allows(told, sent, came, 2 * _SECOND):
-                return answer
-            # Ours may have been set meanwhile: the clock that stamps our trades decides.
-            if again and not self._measure_again():
-                break
-        return answer.replace(answered_ms=None)
-
     def _ask_trades(self, step: Step) -> Answer[tuple[list[Mapping[str, Any]], str | None]]:
         params, page, raw = dict(step.params), self._venue.walk.page, self._venue.raw_trades
         rules, at = self._rules, self._venue.listed_at("trades")
         if raw is None:
             if step.until_ms is not None:
                 params["until"] = step.until_ms
-            return self._listing(
+            return self._calls.listing(
                 "fetch_my_trades",
                 *(self.symbol, step.since_ms, page, params),
                 read=self._read.page,
@@ -289,7 +260,7 @@ class CcxtExchange:
                 each=not self._venue.all_markets,
             )
         asked = trades_asked(step, rules, page)
-        return self._listing(raw, asked, read=self._read.raw_page, at=at)
+        return self._calls.listing(raw, asked, read=self._read.raw_page, at=at)
 
     # Orders
 
@@ -306,6 +277,8 @@ class CcxtExchange:
 
         Raises:
             InvalidOrderError: also for what breaks a rule of the market; that is not sent.
+        ArgumentTypeError, AmountTypeError, AmountValueError: an argument is of the wrong type, or
+            a number is not finite.
         """
         if type != "limit":
             raise ExchangeError(f"orders of type {type!r} are not taken here; place a limit order")
@@ -315,14 +288,16 @@ class CcxtExchange:
             raise ArgumentValueError(
                 f"unknown params: {', '.join(extra)}; known are clientOrderId and postOnly"
             )
-        if client_oid is not None and not isinstance(client_oid, str):
-            raise ArgumentTypeError("clientOrderId is no str")
-        return self._place(OrderRequest(symbol, side, amount, price, client_oid, bool(post_only)))
+        named: Any = client_oid
+        return self._place(OrderRequest(symbol, side, amount, price, named, bool(post_only)))
 
     def create_orders(
         self, requests: Sequence[OrderRequest]
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.create_orders`; one after the other."""
+        # What is no request at all must not come up when others were sent.
+        for request in requests:
+            check_types(request)
         return [_caught(partial(self._place, request)) for request in requests]
 
     def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
@@ -333,7 +308,7 @@ class CcxtExchange:
         self._check_symbol(symbol)
         check_order_id("order_id", order_id)
         named = str(order_id)
-        answer = self._ask("cancel_order", named, symbol, read=dict, writing=True)
+        answer = self._calls.ask("cancel_order", named, symbol, read=dict, writing=True)
         try:
             return self._read.order(answer.value, order_id=named)
         except (ArgumentTypeError, ArgumentValueError):
@@ -350,11 +325,13 @@ class CcxtExchange:
         self, order_ids: Sequence[OrderId], symbol: str
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.cancel_orders`; one after the other."""
+        for each in order_ids:
+            check_order_id("order_id", each)
         return [_caught(partial(self.cancel_order, each, symbol)) for each in order_ids]
 
     def _place(self, request: OrderRequest) -> OrderUpdate:
+        check_types(request)
         self._check_symbol(request.symbol)
-        check_type("side", request.side, Side)
         check_request(request, self._rules)
         contracts = EXACT.divide(request.amount, self._rules.contract_size)
         params = self._venue.leg_params(self.leg)
@@ -370,7 +347,7 @@ class CcxtExchange:
             quantity=request.amount,
         )
         try:
-            return self._ask(
+            return self._calls.ask(
                 "create_order",
                 request.symbol,
                 "limit",

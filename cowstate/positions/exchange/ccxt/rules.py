@@ -8,12 +8,12 @@ from typing import Any
 
 from cowstate import ArgumentValueError, Record
 
-from ...book.model import EXACT, check_amount
+from ...book.model import EXACT, Side, check_amount, check_type
 from ...errors import InvalidOrderError
 from ..protocol import OrderRequest
 from .amounts import exact_in
 
-__all__ = ["Rules", "check_request", "rules_of"]
+__all__ = ["Rules", "check_request", "check_types", "rules_of"]
 
 _ONE = Decimal(1)
 
@@ -100,12 +100,27 @@ def rules_of(market: Mapping[str, Any]) -> Rules:
     )
 
 
+def check_types(request: OrderRequest) -> None:
+    """Refuse what is no request, before any of several is sent. Pure.
+
+    Raises:
+        ArgumentTypeError, AmountTypeError, AmountValueError: a field is of the wrong type, or a
+            number is not finite.
+    """
+    check_type("request", request, OrderRequest)
+    check_type("symbol", request.symbol, str)
+    check_type("side", request.side, Side)
+    check_amount("amount", request.amount, signed=True)
+    check_amount("price", request.price, signed=True)
+    if request.client_oid is not None:
+        check_type("client_oid", request.client_oid, str)
+
+
 def check_request(request: OrderRequest, rules: Rules) -> None:
     """Refuse what the venue would refuse, or a client would round. Pure.
 
     Raises:
         InvalidOrderError: it says which rule is broken, and the nearest that would do.
-        AmountTypeError, AmountValueError: a number is no finite `Decimal`.
 
     >>> from cowstate.positions import Side
     >>> rules = Rules("BTC/USDT", "BTCUSDT", "BTC", "USDT", "USDT", step=Decimal("0.001"))
@@ -124,7 +139,6 @@ def check_request(request: OrderRequest, rules: Rules) -> None:
 
 
 def _check_multiple(name: str, value: Decimal, step: Decimal | None) -> None:
-    check_amount(name, value, signed=True)
     if value <= 0:
         raise InvalidOrderError(f"{name} is {value}; it must be more than zero")
     if step is None:

@@ -265,8 +265,15 @@ def test_a_client_that_would_do_harm_is_refused(settings: dict[str, object], why
 
 def test_what_is_no_market_or_no_client_is_refused() -> None:
     with at_binance() as at:
+        client = binance_client(at.served.address)
         with pytest.raises(ArgumentValueError, match="unified symbols"):
-            CcxtExchange(binance_client(at.served.address), "BTCUSD")
+            CcxtExchange(client, "BTCUSD")
+        with pytest.raises(ArgumentValueError, match="no finite number"):
+            client.options["recvWindow"] = "soon"
+            CcxtExchange(client, at.symbol)
+        client.options["recvWindow"] = 5_000
+        # Whoever was refused may try again with the same client.
+        assert CcxtExchange(client, at.symbol).rules.symbol == at.symbol
         with pytest.raises(ArgumentValueError, match="another adapter's already"):
             CcxtExchange(at.client, at.symbol)
         with pytest.raises(ArgumentTypeError, match="no client of ccxt"):

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from cowstate import ArgumentTypeError, ArgumentValueError
-from cowstate.positions import Leg, OrderStatus, OrderUpdate, Side
+from cowstate.positions import Leg, OrderRequest, OrderStatus, OrderUpdate, Side
 from cowstate.positions.errors import (
     AmountTypeError,
     AmountValueError,
     ExchangeError,
+    InvalidOrderError,
     NetworkError,
     RateLimitedError,
 )
@@ -311,3 +312,26 @@ def test_an_account_in_the_other_mode_is_no_flat_one() -> None:
         at.exchange.fetch_positions([at.symbol])
     with pytest.raises(ArgumentValueError, match="long leg"), at_binance(leg=Leg.SHORT):
         pass
+
+
+def test_of_several_requests_none_is_sent_if_one_is_none() -> None:
+    with at_binance() as at:
+        good = OrderRequest(at.symbol, Side.BUY, Decimal(1), Decimal(100), "g-100-B1")
+        for bad in (
+            good.replace(amount=0.5),
+            good.replace(price=Decimal("NaN")),
+            good.replace(side="buy"),
+            good.replace(client_oid=5),
+            "buy",
+        ):
+            with pytest.raises((AmountTypeError, AmountValueError, ArgumentTypeError)):
+                at.exchange.create_orders([good, bad])
+        with pytest.raises(ArgumentTypeError):
+            at.exchange.cancel_orders(["7", None], at.symbol)  # type: ignore[list-item]
+        assert at.served.asked == []
+        # What only breaks a rule, or is of another market, has an answer of its own.
+        wrong = [good.replace(amount=Decimal("0.0001")), good.replace(symbol="ETH/USDT:USDT"), good]
+        refused, elsewhere, placed = at.exchange.create_orders(wrong)
+        assert isinstance(refused, InvalidOrderError)
+        assert isinstance(elsewhere, ExchangeError)
+        assert isinstance(placed, OrderUpdate)
