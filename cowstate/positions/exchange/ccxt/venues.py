@@ -4,8 +4,9 @@ A promise stands here only if a page of the venue's makes it. No venue says how 
 lag, so those stay the careful numbers of `VenuePromises.careful`, and `unknown`. Who has measured
 better gives them to the adapter.
 
-Binance and Bybit are tested against servers that speak their shapes. Of OKX and Kraken all that
-stands here is from their documents.
+Binance and Bybit are tested against servers that speak their shapes, with a venue behind. Of OKX
+and Kraken all that stands here is from their documents, and single answers are tested as those
+show them.
 """
 
 from __future__ import annotations
