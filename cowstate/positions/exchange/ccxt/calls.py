@@ -59,6 +59,18 @@ class Answer(Record, Generic[T]):
     entries: int = 0
 
 
+class _Call:
+    """What came in the course of one call. One that a finalizer makes in its middle has its own."""
+
+    __slots__ = ("answered_ms", "body", "heard", "requests")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.heard = Heard()
+        self.answered_ms: int | None = None
+        self.body: object = None
+
+
 class _UnreadableError(Exception):
     """The body of an answer is no JSON, or not all of it."""
 
@@ -140,10 +152,7 @@ class Calls:
         self._client = client
         self._marks = marks
         self._guard = Guard()
-        self._requests = 0
-        self._heard = Heard()
-        self._answered_ms: int | None = None
-        self._body: object = None
+        self._call = _Call()
         # A redirect takes the key along, and what answers there knows nothing of what was done.
         client.session.max_redirects = 0
         # At the level DEBUG its own logger writes every request with its headers.
@@ -197,33 +206,31 @@ class Calls:
         at: Place | None,
         each: bool,
     ) -> Answer[T]:
-        self._requests, self._heard, self._answered_ms, self._body = 0, Heard(), None, None
-        # ccxt sets the rounding and the traps of the context that it finds.
-        with localcontext(EXACT):
-            try:
+        call, outer = _Call(), self._call
+        self._call = call
+        try:
+            # ccxt sets the rounding and the traps of the context that it finds.
+            with localcontext(EXACT):
                 said = getattr(self._client, name)(*args)
-            except ExchangeError:
-                raise
-            except Exception as error:
-                # Its chain holds requests as they were signed.
-                raise self._failure(error, writing) from None
-        body, entries = self._body, 0
+        except ExchangeError:
+            raise
+        except Exception as error:
+            # Its chain holds requests as they were signed.
+            raise self._failure(error, call.heard, writing) from None
+        finally:
+            self._call = outer
+        entries = 0
         if at is not None:
-            entries = readable(name, lambda found: entries_in(found, at), body, self._hidden())
+            entries = readable(name, lambda body: entries_in(body, at), call.body, self._hidden())
             if each and len(said) != entries:
                 raise NetworkError(
                     f"{name}: {entries} entries came, and the client could read {len(said)} of them"
                 )
         value = readable(name, read, said, self._hidden())
-        return Answer(value, self._stamp(), entries)
+        return Answer(value, call.answered_ms if call.requests == 1 else None, entries)
 
-    def _stamp(self) -> int | None:
-        return self._answered_ms if self._requests == 1 else None
-
-    def _failure(self, error: Exception, writing: bool) -> ExchangeError:
-        return failure_of(
-            error, self._heard, writing=writing, marks=self._marks, secrets=self._hidden()
-        )
+    def _failure(self, error: Exception, heard: Heard, writing: bool) -> ExchangeError:
+        return failure_of(error, heard, writing=writing, marks=self._marks, secrets=self._hidden())
 
     def _hidden(self) -> tuple[str, ...]:
         held = (getattr(self._client, name, None) for name in _SECRETS)
@@ -233,8 +240,9 @@ class Calls:
     # Called by the client, in the course of a call:
 
     def _sending(self, *args: Any, **named: Any) -> Any:
-        self._requests += 1
-        self._heard, self._answered_ms = Heard(sent=True), None
+        call = self._call
+        call.requests += 1
+        call.heard, call.answered_ms = Heard(sent=True), None
         return self._fetch(*args, **named)
 
     def _responding(
@@ -247,8 +255,9 @@ class Calls:
         body: str,
         *rest: Any,
     ) -> Any:
-        self._answered_ms = _moment(headers.get("Date", ""))
-        self._heard = Heard(True, int(code), _wait_in(headers, self._answered_ms))
+        call, answered_ms = self._call, _moment(headers.get("Date", ""))
+        call.answered_ms = answered_ms
+        call.heard = Heard(True, int(code), _wait_in(headers, answered_ms))
         text = self._on_response(code, reason, url, method, headers, body, *rest)
         if code < 400 and not text.lstrip().startswith(("{", "[")):
             raise _UnreadableError("the body of the answer is no JSON")
@@ -257,10 +266,11 @@ class Calls:
     def _decoding(self, body: str) -> Any:
         try:
             # What is a number with a fraction there stays the text that it is.
-            self._body = json.loads(body, parse_float=str, parse_constant=str)
-            return self._body
+            found = json.loads(body, parse_float=str, parse_constant=str)
+            self._call.body = found
+            return found
         except ValueError:
-            status = self._heard.status
+            status = self._call.heard.status
             if status is None or status < 400:
                 raise _UnreadableError("the body of the answer is no whole JSON") from None
             raise
