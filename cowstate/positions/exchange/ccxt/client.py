@@ -347,7 +347,7 @@ class CcxtExchange:
             quantity=request.amount,
         )
         try:
-            return self._calls.ask(
+            placed = self._calls.ask(
                 "create_order",
                 request.symbol,
                 "limit",
@@ -358,6 +358,10 @@ class CcxtExchange:
                 read=read,
                 writing=True,
             ).value
+            ended = placed.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED)
+            # Some say it by an error, and some by an order that is over before it began.
+            refused = request.post_only and ended and not placed.filled
+            return placed.replace(post_only_reject=True) if refused else placed
         except PostOnlyError as error:
             if not request.post_only or request.client_oid is None:
                 raise InvalidOrderError(str(error)) from None

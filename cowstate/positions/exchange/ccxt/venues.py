@@ -19,6 +19,7 @@ from cowstate import ArgumentValueError, Record
 from ...book.reports import Leg, TradeKind
 from ...errors import (
     DuplicateOrderIdError,
+    ExchangeError,
     NetworkError,
     OrderNotFoundError,
     OrderPurgedError,
@@ -212,6 +213,8 @@ BINANCE: Final = Venue(
         Mark('"code":-4116', DuplicateOrderIdError),
         Mark("ClientOrderId is duplicated", DuplicateOrderIdError),
         Mark("has been archived", OrderPurgedError),
+        # Under the code of an order that is not there; this one is, and works.
+        Mark("cancel restrictions", ExchangeError),
         Mark('"code":-2026', OrderPurgedError),
         Mark("xecution status unknown", NetworkError),
         Mark('"code":-1006', NetworkError),

@@ -17,6 +17,7 @@ from cowstate.positions.errors import (
     ExchangeError,
     InvalidOrderError,
     NetworkError,
+    OrderNotFoundError,
     RateLimitedError,
 )
 from tests.positions.exchange.ccxt.desks import At, at_binance
@@ -335,3 +336,28 @@ def test_of_several_requests_none_is_sent_if_one_is_none() -> None:
         assert isinstance(refused, InvalidOrderError)
         assert isinstance(elsewhere, ExchangeError)
         assert isinstance(placed, OrderUpdate)
+
+
+@pytest.mark.parametrize("status", ["EXPIRED", "EXPIRED_IN_MATCH", "REJECTED"])
+def test_a_post_only_order_that_is_over_at_once_would_have_taken(status: str) -> None:
+    said = ORDER | {"executedQty": "0", "status": status, "timeInForce": "GTX"}
+    with at_binance() as at:
+        at.served.fail(method="POST", done=False, status=200, body=json.dumps(said))
+        order = place(at)
+        assert order.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED)
+        assert order.post_only_reject
+        at.served.fail(method="POST", done=False, status=200, body=json.dumps(said))
+        plain = {"clientOrderId": "g-100-B1"}
+        args = (at.symbol, "limit", Side.BUY, Decimal("0.5"), Decimal(100), plain)
+        assert not at.exchange.create_order(*args).post_only_reject
+
+
+def test_an_order_that_may_not_be_cancelled_is_there() -> None:
+    body = '{"code":-2011,"msg":"Order was not canceled due to cancel restrictions."}'
+    with at_binance(contract=False) as at:
+        order = place(at)
+        assert order.order_id is not None
+        at.served.fail(method="DELETE", done=False, status=400, body=body)
+        with pytest.raises(ExchangeError, match="restrictions") as refused:
+            at.exchange.cancel_order(order.order_id, at.symbol)
+        assert not isinstance(refused.value, OrderNotFoundError)
