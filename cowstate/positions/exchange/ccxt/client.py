@@ -178,6 +178,9 @@ class CcxtExchange:
         if not self._rules.contract:
             asked, at = dict(self._venue.balance), self._venue.listed_at("balance")
             held = self._calls.listing("fetch_balance", asked, read=self._read.balance, at=at)
+            if at is not None and not at.named and not held.entries:
+                # Only where names lead to what is held may there be none of them.
+                raise NetworkError("fetch_balance: the list of what is held names no account")
             return Listing((held.value,), answered_ms=held.answered_ms)
         raw, at = self._venue.raw_positions, self._venue.listed_at("positions")
         if raw is not None:

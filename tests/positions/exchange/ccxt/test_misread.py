@@ -361,3 +361,18 @@ def test_an_order_that_may_not_be_cancelled_is_there() -> None:
         with pytest.raises(ExchangeError, match="restrictions") as refused:
             at.exchange.cancel_order(order.order_id, at.symbol)
         assert not isinstance(refused.value, OrderNotFoundError)
+
+
+def test_a_wallet_that_names_nothing_is_not_an_empty_one() -> None:
+    with at_binance(contract=False) as at:
+        at.served.fail(path="/account", status=200, body='{"balances":[]}')
+        with pytest.raises(NetworkError, match="no account"):
+            at.exchange.fetch_positions([at.symbol])
+        # Of another currency there is some, and of ours none.
+        body = '{"balances":[{"asset":"USDT","free":"1","locked":"0"}]}'
+        at.served.fail(path="/account", status=200, body=body)
+        assert [each.quantity for each in at.exchange.fetch_positions([at.symbol])] == [0]
+        for entry in ('{"asset":"BTC"}', '{"asset":"BTC","free":"x","locked":"0"}'):
+            at.served.fail(path="/account", status=200, body=f'{{"balances":[{entry}]}}')
+            with pytest.raises(NetworkError):
+                at.exchange.fetch_positions([at.symbol])
