@@ -315,7 +315,8 @@ OKX: Final = Venue(
     filled_key="accFillSz",
     listed=Place(("data",)),
     marks=(
-        # https://www.okx.com/docs-v5/en/#error-code
+        # https://www.okx.com/docs-v5/en/#error-code -- of 50004 this was read there; 51149, that an
+        # order timed out, is what other clients say, and was not verified.
         Mark('"51016"', DuplicateOrderIdError),
         Mark('"50004"', NetworkError),
         Mark('"51054"', NetworkError),
@@ -326,7 +327,8 @@ OKX: Final = Venue(
 # https://docs.kraken.com/api/docs/guides/spot-rest-intro
 KRAKEN: Final = Venue(
     name="kraken",
-    # "Free text: up to 18 characters": https://docs.kraken.com/api/docs/guides/spot-clordid
+    # "Free text: up to 18 characters": https://docs.kraken.com/api/docs/guides/spot-clordid -- the
+    # page was read as far as the uniqueness; of the number other clients say the same.
     alphabet=ANY.replace(longest=18),
     # "Kraken verifies cl_ord_id uniqueness across open orders for each client": the same page.
     spot=(("kept_ms", 0), ("ids_unique_ms", 0)),
@@ -345,7 +347,8 @@ KRAKEN: Final = Venue(
     filled_key="vol_exec",
     all_markets=True,
     costs=("cost",),
-    # https://docs.kraken.com/exchange/guides/general/errors
+    # https://docs.kraken.com/exchange/guides/general/errors -- that these two stand there was not
+    # verified; ccxt knows the second.
     marks=(
         Mark("EService:Deadline elapsed", NetworkError),
         Mark("EOrder:Unknown order", OrderNotFoundError),
