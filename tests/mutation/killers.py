@@ -336,13 +336,28 @@ NEAR = {
             "positions/exchange/ccxt/test_binance",
             "positions/exchange/ccxt/test_bybit",
             "positions/exchange/ccxt/test_sockets",
+            "positions/exchange/ccxt/test_misread",
+            "positions/exchange/ccxt/test_others",
         ]
-        for module in ("calls", "client", "failures", "raw", "readings", "venues")
+        for module in (
+            *(
+                "calls",
+                "client",
+                "failures",
+                "lists",
+                "raw",
+                "reader",
+                "readings",
+                "timed",
+                "venues",
+            ),
+        )
     },
     **{
         f"cowstate/positions/exchange/ccxt/{module}.py": [
             "positions/exchange/ccxt/test_rules",
             "positions/exchange/ccxt/test_binance",
+            "positions/exchange/ccxt/test_misread",
         ]
         for module in ("amounts", "clock", "names", "rules")
     },

@@ -11,13 +11,11 @@ import pytest
 from cowstate import ArgumentValueError
 from cowstate.cli import main
 from cowstate.positions import GridConfig, PositionManager
-from cowstate.positions.command import reconcile
 from cowstate.positions.exchange.ccxt.connecting import client_of
 from cowstate.positions.exchange.ccxt.keys import Keys, keys_from_environment, keys_from_file
-from tests.positions.exchange.ccxt.binance import KEY, SECRET, Binance
-from tests.positions.exchange.ccxt.desks import led_to, real_ms
-from tests.positions.exchange.ccxt.serving import Served, serving
-from tests.positions.simulation.chaos.desk import Desk
+from tests.positions.exchange.ccxt.binance import KEY, SECRET
+from tests.positions.exchange.ccxt.desks import commanded
+from tests.positions.exchange.ccxt.serving import Served
 
 SYMBOL = "BTC/USDT:USDT"
 GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), 3, "g")
@@ -25,19 +23,7 @@ GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), 3, "g")
 
 @pytest.fixture
 def venue(monkeypatch: pytest.MonkeyPatch) -> Any:
-    pytest.importorskip("ccxt", reason="the client is not installed here")
-    desk = Desk()
-    with serving(Binance(desk.exchange, real_ms)) as served:
-
-        def local(exchange_id: str, keys: Keys) -> Any:
-            client = client_of(exchange_id, keys)
-            client.options["fetchMarkets"] = {"types": ["linear"]}
-            led_to(client, served.address)
-            return client
-
-        monkeypatch.setattr(reconcile, "client_of", local)
-        monkeypatch.setenv("COWSTATE_API_KEY", KEY)
-        monkeypatch.setenv("COWSTATE_SECRET", SECRET)
+    with commanded(monkeypatch) as served:
         yield served
 
 
@@ -92,6 +78,20 @@ def test_a_key_that_is_refused_is_told_without_it(
         assert secret not in told.out + told.err
 
 
+def test_a_database_is_named_by_a_url_and_a_name(
+    venue: Served, book: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Nobody listens there; what is told of it holds no password.
+    url = "postgresql://grid:password-of-nobody@127.0.0.1:9/trading?connect_timeout=1"
+    for more in ([], ["--name", "grid"]):
+        assert run(url, *more) == 2
+        told = capsys.readouterr().err
+        assert len(told.splitlines()) == 1
+        assert "password-of-nobody" not in told
+    assert run(book, "--name", "grid") == 2
+    assert "name" in capsys.readouterr().err
+
+
 def test_what_will_not_do_is_told_in_a_line(
     venue: Served, book: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -123,6 +123,16 @@ def test_keys_are_shown_by_nothing() -> None:
         assert SECRET not in shown
     with pytest.raises(TypeError):
         keys.__reduce__()
+
+
+@pytest.mark.parametrize("held", [KEY + "\n", " " + KEY, KEY + "\u2019", "a\r\nb: c", "a\0b"])
+def test_what_no_key_holds_is_told_without_it(held: str) -> None:
+    for name in ("apiKey", "secret", "password"):
+        with pytest.raises(ArgumentValueError, match=f"^{name}: a blank") as refused:
+            Keys({"apiKey": "k", "secret": "s", name: held})
+        assert KEY not in str(refused.value)
+    lines = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n"
+    assert Keys({"apiKey": "k", "secret": lines}).settings()["secret"] == lines
 
 
 @pytest.mark.parametrize("name", ["COWSTATE_API_KEY", "COWSTATE_SECRET"])

@@ -114,19 +114,25 @@ def open_book(
     return book
 
 
-def read_book(path: str | os.PathLike[str]) -> Slots:
+def read_book(path: str | os.PathLike[str], *, name: str | None = None) -> Slots:
     """Return what stands in the file of a book, which somebody may be writing; O(slots).
 
     Nothing is written. The grid that it was kept with is in the account, ``meta.grid``.
 
+    Args:
+        path: the file, or the URL of a database.
+        name: on a server, which of its stores.
+
     Raises:
         JournalFileError: there is no such file, it is damaged, or another program's or store's.
         JournalError: it cannot be read.
+        ArgumentValueError: a URL without a name, or a file with one.
     """
     from cowstate import journal
 
     with journal.follow(
         path,
+        name=name,
         key=str,
         record=InventorySlot,
         meta=Account,

@@ -31,7 +31,7 @@ _DESCRIPTION = f"""\
 Ask the exchange for the position, the open orders, the orders in doubt and the trades, hold all
 that against the positions in FILE, and print what was found and done. With --dry-run nothing is
 done and nothing is written, at the exchange or in FILE, and whoever trades with FILE may go on
-meanwhile.
+meanwhile. FILE may be the URL of a database, with the name of the store in it.
 
 The keys are those in {", ".join(VARIABLES)},
 or in the file that --keys names, in TOML: apiKey, secret and, where the exchange wants one,
@@ -52,8 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--symbol", required=True, help="ccxt's unified symbol, as BTC/USDT or BTC/USDT:USDT"
     )
     parser.add_argument(
-        "--journal", required=True, metavar="FILE", help="the file of the positions"
+        "--journal",
+        required=True,
+        metavar="FILE",
+        help="the file of the positions, or the URL of a database",
     )
+    parser.add_argument("--name", help="in a database: the name of the store")
     parser.add_argument(
         "--lag",
         type=whole(0),
@@ -129,23 +133,26 @@ def _lines(report: PassReport) -> Iterator[str]:
 @contextmanager
 def _positions(args: argparse.Namespace, exchange: CcxtExchange) -> Generator[PositionManager]:
     """Open the positions; for a dry run, what stands in their file, in memory."""
-    saved, config = _kept(args.journal, args.symbol)
+    saved, config = _kept(args.journal, args.name, args.symbol)
     if args.dry_run:
         manager = PositionManager(config, time_ms=exchange.time_ms)
         manager.restore_state(saved)
         yield manager
         return
-    with PositionManager.open(args.journal, config, time_ms=exchange.time_ms) as manager:
+    with PositionManager.open(
+        args.journal, config, time_ms=exchange.time_ms, name=args.name
+    ) as manager:
         yield manager
 
 
-def _kept(path: str, symbol: str) -> tuple[Slots, GridConfig]:
-    saved = read_book(path)
+def _kept(path: str, name: str | None, symbol: str) -> tuple[Slots, GridConfig]:
+    saved = read_book(path, name=name)
     config = getattr(saved.meta, "grid", None)
+    # A URL may hold a password, so what was given is not repeated.
     if config is None:
-        raise ArgumentValueError(f"{path} is not the file of a position manager; name another file")
+        raise ArgumentValueError("--journal is not that of a position manager; name another one")
     if config.symbol != symbol:
         raise ArgumentValueError(
-            f"{path} holds positions in {config.symbol}, not in {symbol[:40]}; name that symbol"
+            f"--journal holds positions in {config.symbol}, not in {symbol[:40]}; name that symbol"
         )
     return saved, config

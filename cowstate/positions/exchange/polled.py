@@ -82,7 +82,8 @@ class PolledOrders:
         # Of a list that was cut, nobody knows what is missing from it.
         gone = [name for name in self._known if name not in listed] if read.complete else []
         for name in gone[: self._queries]:
-            update = self._known[name]
+            # Whoever was asked for is last the next time, or those behind it would never be.
+            update = self._known[name] = self._known.pop(name)
             try:
                 told = self._exchange.fetch_order(update.order_id, self._symbol)
             except OrderNotFoundError:

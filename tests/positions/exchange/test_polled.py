@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cowstate import ArgumentValueError
-from cowstate.positions import OrderStatus, OrderUpdate
+from cowstate.positions import Listing, OrderStatus, OrderUpdate
 from cowstate.positions.errors import ExchangeError
 from cowstate.positions.exchange.polled import PolledOrders
 from tests.positions.simulation.chaos.desk import Desk
@@ -80,6 +80,34 @@ def test_what_could_not_be_asked_for_is_asked_for_again() -> None:
         orders.poll()
     desk.wait(6_000)
     assert [update.status for update in orders.poll()] == [OrderStatus.FILLED]
+
+
+def test_whoever_cannot_be_told_does_not_stand_before_the_rest() -> None:
+    class Dumb:
+        """Of the first order it says that it works, and lists none."""
+
+        def __init__(self, desk: Desk) -> None:
+            self.desk = desk
+            self.first: object = None
+
+        def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
+            return Listing()
+
+        def fetch_order(self, order_id: object, symbol: str) -> OrderUpdate:
+            if order_id == self.first:
+                raise ExchangeError("no answer that makes sense")
+            return self.desk.exchange.fetch_order(order_id, symbol)  # type: ignore[arg-type]
+
+    desk = Desk()
+    venue = Dumb(desk)
+    orders = PolledOrders(venue, "X", queries=1)  # type: ignore[arg-type]
+    placed = [desk.place(number, 100 + number) for number in (1, 2)]
+    venue.first = placed[0].order_id
+    for each in placed:
+        orders.expect(each)
+    desk.fill(102)
+    told = [update for _ in range(3) for update in orders.poll()]
+    assert [update.order_id for update in told] == [placed[1].order_id]
 
 
 def test_without_a_page_nothing_can_be_asked_for() -> None:

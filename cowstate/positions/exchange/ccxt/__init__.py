@@ -5,6 +5,8 @@ What the four venues promise stands in `venues`, each with the page that promise
 
 from .client import CcxtExchange
 from .clock import Offset
+from .failures import Mark
+from .lists import Place
 from .names import Alphabet
 from .rules import Rules
 from .trades import Paging, Walk
@@ -19,8 +21,10 @@ __all__ = [
     "KRAKEN",
     "OKX",
     "Alphabet",
+    "Mark",
     "Offset",
     "Paging",
+    "Place",
     "Rules",
     "Walk",
 ]

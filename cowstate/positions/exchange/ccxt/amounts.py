@@ -12,6 +12,8 @@ from typing import Any
 
 from cowstate import ArgumentTypeError, ArgumentValueError
 
+from ...book.model import EXACT
+
 __all__ = ["exact", "exact_in", "whole_ms"]
 
 
@@ -38,6 +40,8 @@ def exact(name: str, value: object) -> Decimal:
         number = Decimal("nan")
     if not number.is_finite():
         raise ArgumentValueError(f"{name} is {str(value)[:40]!r}, and no finite number")
+    if len(number.as_tuple().digits) > EXACT.prec:
+        raise ArgumentValueError(f"{name} has more than {EXACT.prec} digits: {str(value)[:40]!r}")
     return number
 
 

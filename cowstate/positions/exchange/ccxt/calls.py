@@ -9,7 +9,9 @@ it is; no class of ccxt is changed.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC
 from decimal import localcontext
 from email.utils import parsedate_to_datetime
 from inspect import iscoroutinefunction
@@ -21,6 +23,7 @@ from ...book.model import EXACT
 from ...errors import ExchangeError, NetworkError
 from ...guard import Guard
 from .failures import Heard, Mark, failure_of, without_secrets
+from .lists import Place, entries_in
 
 __all__ = ["Answer", "Calls", "ensure_client", "readable"]
 
@@ -35,8 +38,11 @@ _NEEDED: Final = (
     "on_rest_response",
     "on_json_response",
     "fetch_open_orders",
+    "session",
 )
 _SECOND: Final = 1_000
+_STEPS: Final = 4
+_LONGEST_WAIT: Final = 9
 _SHORTEST: Final = 6
 
 
@@ -44,11 +50,25 @@ class Answer(Record, Generic[T]):
     """What a call gave, read, and when the venue says that it answered.
 
     *answered_ms* is None where the venue does not say, or where the call took more than one
-    request: which of them the answer is of, nobody can tell.
+    request: which of them the answer is of, nobody can tell. *entries*: how many its list has,
+    where one was asked for.
     """
 
     value: T
     answered_ms: int | None = None
+    entries: int = 0
+
+
+class _Call:
+    """What came in the course of one call. One that a finalizer makes in its middle has its own."""
+
+    __slots__ = ("answered_ms", "body", "heard", "requests")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.heard = Heard()
+        self.answered_ms: int | None = None
+        self.body: object = None
 
 
 class _UnreadableError(Exception):
@@ -73,6 +93,15 @@ def ensure_client(client: Any) -> None:
     if client.number is not str:
         raise ArgumentValueError(
             "this client rounds numbers to floats; make it with {'number': str}"
+        )
+    if getattr(client, "verbose", False):
+        raise ArgumentValueError(
+            "this client prints every request, and the key with it (verbose); make it without"
+        )
+    if getattr(client, "precisionMode", _STEPS) != _STEPS:
+        raise ArgumentValueError(
+            f"{client.id} counts digits where others name a step (precisionMode), so what it says "
+            "of its markets would be misread; take another exchange"
         )
     options: Mapping[str, Any] = client.options or {}
     repeated = [options, *(each for each in options.values() if isinstance(each, dict))]
@@ -123,25 +152,48 @@ class Calls:
         self._client = client
         self._marks = marks
         self._guard = Guard()
-        self._requests = 0
-        self._heard = Heard()
-        self._answered_ms: int | None = None
+        self._call = _Call()
+        # A redirect takes the key along, and what answers there knows nothing of what was done.
+        client.session.max_redirects = 0
+        # At the level DEBUG its own logger writes every request with its headers.
+        client.logger = logging.Logger("ccxt", logging.CRITICAL + 1)
         self._fetch: Callable[..., Any] = client.fetch
         self._on_response: Callable[..., Any] = client.on_rest_response
+        self._on_json: Callable[..., Any] = client.on_json_response
         client.fetch = self._sending
         client.on_rest_response = self._responding
         client.on_json_response = self._decoding
 
+    def release(self) -> None:
+        """Let go of the client: it is as it was, but follows no redirect and writes no log."""
+        self._client.fetch = self._fetch
+        self._client.on_rest_response = self._on_response
+        self._client.on_json_response = self._on_json
+
     def ask(
-        self, name: str, *args: Any, read: Callable[[Any], T], writing: bool = False, **named: Any
+        self,
+        name: str,
+        *args: Any,
+        read: Callable[[Any], T],
+        writing: bool = False,
+        at: Place | None = None,
+        each: bool = False,
     ) -> Answer[T]:
-        """Return ``read(client.name(*args, **named))``, and when that was answered.
+        """Return ``read(client.name(*args))``, and when that was answered.
+
+        Args:
+            name: of a method of the client.
+            args: what it is given.
+            read: what makes of what it returns what is wanted.
+            writing: whether an order is placed or cancelled.
+            at: where in the body of the answer the list stands that was asked for; None: none was.
+            each: whether the client returns an entry for each that stands there.
 
         Raises:
             ExchangeError: whatever the client raised, in our words; `NetworkError`: no answer
                 came, or none that can be read.
         """
-        return self._guard.run(self._ask, name, args, named, read, writing)
+        return self._guard.run(self._ask, name, args, read, writing, at, each)
 
     # With the lock held:
 
@@ -149,30 +201,36 @@ class Calls:
         self,
         name: str,
         args: tuple[Any, ...],
-        named: dict[str, Any],
         read: Callable[[Any], T],
         writing: bool,
+        at: Place | None,
+        each: bool,
     ) -> Answer[T]:
-        self._requests, self._heard, self._answered_ms = 0, Heard(), None
-        # ccxt sets the rounding and the traps of the context that it finds.
-        with localcontext(EXACT):
-            try:
-                said = getattr(self._client, name)(*args, **named)
-            except ExchangeError:
-                raise
-            except Exception as error:
-                # Its chain holds requests as they were signed.
-                raise self._failure(error, writing) from None
+        call, outer = _Call(), self._call
+        self._call = call
+        try:
+            # ccxt sets the rounding and the traps of the context that it finds.
+            with localcontext(EXACT):
+                said = getattr(self._client, name)(*args)
+        except ExchangeError:
+            raise
+        except Exception as error:
+            # Its chain holds requests as they were signed.
+            raise self._failure(error, call.heard, writing) from None
+        finally:
+            self._call = outer
+        entries = 0
+        if at is not None:
+            entries = readable(name, lambda body: entries_in(body, at), call.body, self._hidden())
+            if each and len(said) != entries:
+                raise NetworkError(
+                    f"{name}: {entries} entries came, and the client could read {len(said)} of them"
+                )
         value = readable(name, read, said, self._hidden())
-        return Answer(value, self._stamp())
+        return Answer(value, call.answered_ms if call.requests == 1 else None, entries)
 
-    def _stamp(self) -> int | None:
-        return self._answered_ms if self._requests == 1 else None
-
-    def _failure(self, error: Exception, writing: bool) -> ExchangeError:
-        return failure_of(
-            error, self._heard, writing=writing, marks=self._marks, secrets=self._hidden()
-        )
+    def _failure(self, error: Exception, heard: Heard, writing: bool) -> ExchangeError:
+        return failure_of(error, heard, writing=writing, marks=self._marks, secrets=self._hidden())
 
     def _hidden(self) -> tuple[str, ...]:
         held = (getattr(self._client, name, None) for name in _SECRETS)
@@ -182,8 +240,9 @@ class Calls:
     # Called by the client, in the course of a call:
 
     def _sending(self, *args: Any, **named: Any) -> Any:
-        self._requests += 1
-        self._heard, self._answered_ms = Heard(sent=True), None
+        call = self._call
+        call.requests += 1
+        call.heard, call.answered_ms = Heard(sent=True), None
         return self._fetch(*args, **named)
 
     def _responding(
@@ -196,8 +255,9 @@ class Calls:
         body: str,
         *rest: Any,
     ) -> Any:
-        self._answered_ms = _date_in(headers)
-        self._heard = Heard(True, int(code), _wait_in(headers, self._answered_ms))
+        call, answered_ms = self._call, _moment(headers.get("Date", ""))
+        call.answered_ms = answered_ms
+        call.heard = Heard(True, int(code), _wait_in(headers, answered_ms))
         text = self._on_response(code, reason, url, method, headers, body, *rest)
         if code < 400 and not text.lstrip().startswith(("{", "[")):
             raise _UnreadableError("the body of the answer is no JSON")
@@ -206,28 +266,39 @@ class Calls:
     def _decoding(self, body: str) -> Any:
         try:
             # What is a number with a fraction there stays the text that it is.
-            return json.loads(body, parse_float=str, parse_constant=str)
+            found = json.loads(body, parse_float=str, parse_constant=str)
+            self._call.body = found
+            return found
         except ValueError:
-            status = self._heard.status
+            status = self._call.heard.status
             if status is None or status < 400:
                 raise _UnreadableError("the body of the answer is no whole JSON") from None
             raise
 
 
-def _date_in(headers: Mapping[str, str]) -> int | None:
+def _moment(text: str) -> int | None:
     try:
-        return round(parsedate_to_datetime(headers["Date"]).timestamp() * _SECOND)
-    except (KeyError, ValueError, TypeError):
+        told = parsedate_to_datetime(text)
+        # Without a zone it is one of UTC, as they all are, and none of this machine's.
+        moment = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+        return round(moment.timestamp() * _SECOND)
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
 def _wait_in(headers: Mapping[str, str], answered_ms: int | None) -> int | None:
     """Return how long an answer says that one should wait, in milliseconds."""
-    seconds = headers.get("Retry-After", "")
-    if seconds.isascii() and seconds.isdigit():
-        return int(seconds) * _SECOND
-    reset = headers.get("X-Bapi-Limit-Reset-Timestamp", "")
-    status = headers.get("X-Bapi-Limit-Status", "")
-    if status == "0" and reset.isascii() and reset.isdigit() and answered_ms is not None:
-        return max(int(reset) - answered_ms, 0)
-    return None
+    told = headers.get("Retry-After", "")
+    seconds = _number(told)
+    if seconds is not None:
+        return seconds * _SECOND
+    until = _moment(told)
+    if until is None and headers.get("X-Bapi-Limit-Status", "") == "0":
+        until = _number(headers.get("X-Bapi-Limit-Reset-Timestamp", ""), longest=15)
+    if until is None or answered_ms is None:
+        return None
+    return max(until - answered_ms, 0)
+
+
+def _number(text: str, longest: int = _LONGEST_WAIT) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else None

@@ -10,19 +10,29 @@ from typing import Any
 
 from cowstate import ArgumentTypeError, ArgumentValueError
 
-from ...book.model import EXACT, OrderId, OrderStatus, OrderUpdate, Side
+from ...book.model import (
+    EXACT,
+    OrderId,
+    OrderStatus,
+    OrderUpdate,
+    Side,
+    check_order_id,
+    check_type,
+)
 from ...book.reports import Leg, PositionReport, TradeReport
 from ...errors import ExchangeError, InvalidOrderError, NetworkError
 from ..listing import Listing
 from ..promises import VenuePromises
 from ..protocol import OrderRequest
+from .amounts import whole_ms
 from .calls import Answer, Calls, ensure_client, readable
-from .clock import Offset, offset_of
+from .clock import Offset
 from .failures import PostOnlyError
-from .raw import order_asked, order_in, trades_asked, trades_in
-from .readings import balance_of, listed_position, order_of, position_of, trade_of
-from .rules import Rules, check_request, rules_of
-from .trades import Step, first_step, in_order, next_cursor, older_page
+from .raw import order_asked, trades_asked
+from .reader import Reader, market_in
+from .rules import Rules, check_request, check_types
+from .timed import TimedCalls
+from .trades import Step, first_step, next_cursor, older_page
 from .venues import Venue, venue_of
 
 __all__ = ["CcxtExchange"]
@@ -43,7 +53,7 @@ class CcxtExchange:
         client: of ccxt, not of ``ccxt.async_support``, made with ``{"number": str}``, so that
             nothing is rounded, and without retries of its own.
         symbol: ccxt's unified symbol, as ``"BTC/USDT"`` or ``"BTC/USDT:USDT"``; that of the grid.
-        leg: which leg the orders are for, if the account has legs (hedge mode); else NET.
+        leg: LONG, if the account has legs (hedge mode): the one that a grid buys into; else NET.
         venue: what is known of the venue; None: as its id says.
         known: promises that are known better than by its pages, as measured lags are, by the
             names of `VenuePromises`.
@@ -71,33 +81,41 @@ class CcxtExchange:
         known: Mapping[str, Any] | None = None,
         time_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        if not isinstance(symbol, str):
-            raise ArgumentTypeError(f"symbol is of type {type(symbol).__name__}, not str")
-        if not isinstance(leg, Leg):
-            raise ArgumentTypeError(f"leg is of type {type(leg).__name__}, not Leg")
+        check_type("symbol", symbol, str)
+        check_type("leg", leg, Leg)
+        if leg is Leg.SHORT:
+            raise ArgumentValueError("a grid buys first, into the long leg; give Leg.LONG")
         ensure_client(client)
         self.symbol = symbol
         self.leg = leg
-        self._client = client
         self._venue = venue_of(str(client.id)) if venue is None else venue
-        self._calls = Calls(client, self._venue.marks)
-        self._time_ms = time_ms
-        self._offset: Offset | None = None
-        self._options: dict[str, Any] = client.options
-        self._rules = self._market(self._calls.ask("load_markets", read=dict).value)
-        window = self._options.get("recvWindow")
-        self._promises = self._venue.promises(
-            contract=self._rules.contract,
-            hedged=leg is not Leg.NET,
-            window_ms=None if window is None else int(window),
-        ).knowing(**(known or {}))
+        calls, options = Calls(client, self._venue.marks), client.options
+        try:
+            markets = calls.ask("load_markets", read=dict).value
+            self._rules = market_in(markets, symbol, self._venue)
+            window = options.get("recvWindow")
+            self._promises = self._venue.promises(
+                contract=self._rules.contract,
+                hedged=leg is not Leg.NET,
+                window_ms=None if window is None else whole_ms(window),
+            ).knowing(**(known or {}))
+        except BaseException:
+            # The next attempt may be with the same client.
+            calls.release()
+            raise
+        clock = dict(self._venue.linear_clock) if self._rules.contract else {}
+        self._calls = TimedCalls(calls, options, clock, time_ms)
+        self._read = Reader(client, self._rules, self._venue, leg)
 
     # What is known
 
     @property
     def promises(self) -> VenuePromises:
         """What the venue keeps to, as far as its pages say; with the clock that was measured."""
-        return self._promises
+        offset = self._calls.offset
+        if offset is None:
+            return self._promises
+        return self._promises.knowing(clock_ms=offset.within + _SECOND // 10)
 
     @property
     def rules(self) -> Rules:
@@ -108,28 +126,21 @@ class CcxtExchange:
         """Ask the venue for its time, and return how far it may be from ours. One request.
 
         From then on requests are stamped by the venue's clock, and `promises` say how far
-        `time_ms` may be from it. What was measured before counts, too, unless it contradicts;
-        measure again now and then, for clocks drift.
+        `time_ms` may be from it. What was measured before counts, too, unless it contradicts. It
+        is measured again by itself where the venue refuses a request for its time, or its stamps
+        contradict; do it now and then all the same, for clocks drift.
 
         Raises:
             ExchangeError: the venue does not tell.
         """
-        sent = self._time_ms()
-        params = dict(self._venue.linear_clock) if self._rules.contract else {}
-        told = self._calls.ask("fetch_time", params, read=int).value
-        measured = offset_of(sent, told, self._time_ms())
-        offset = measured if self._offset is None else self._offset.and_also(measured)
-        self._offset = offset
-        self._options["timeDifference"] = -offset.middle
-        self._promises = self._promises.knowing(clock_ms=offset.within + _SECOND // 10)
-        return offset
+        return self._calls.measure()
 
     def time_ms(self) -> int:
         """Return the time by the venue's clock, as far as it was measured; else by ours.
 
         Give it to the manager and the reconciler as their clock.
         """
-        return self._time_ms() + (0 if self._offset is None else self._offset.middle)
+        return self._calls.time_ms()
 
     # Endpoints
 
@@ -142,15 +153,18 @@ class CcxtExchange:
             if not page:
                 raise ExchangeError(f"there is no page {cursor[:40]!r} here: one answer is all")
             params = {"cursor": cursor} if self._venue.token else {"after": cursor}
-        answer = self._calls.ask(
-            "fetch_open_orders", symbol, None, page or None, params, read=self._orders
+        at = self._venue.listed_at("orders")
+        answer = self._calls.listing(
+            "fetch_open_orders",
+            *(symbol, None, page or None, params),
+            read=self._read.orders,
+            at=at,
+            each=not self._venue.all_markets,
         )
         orders, token = answer.value
         if not page:
             return Listing(orders, answered_ms=answer.answered_ms)
-        full = len(orders) >= page
-        if self._venue.token is None and full:
-            token = str(orders[-1].order_id)
+        full = (len(orders) if at is None else answer.entries) >= page
         # A token that leads to an empty page is given at the end, too.
         more = full and token is not None
         return Listing(orders, not more, token if more else None, answered_ms=answer.answered_ms)
@@ -162,13 +176,20 @@ class CcxtExchange:
         for symbol in symbols:
             self._check_symbol(symbol)
         if not self._rules.contract:
-            held = self._calls.ask("fetch_balance", read=self._balance)
+            asked, at = dict(self._venue.balance), self._venue.listed_at("balance")
+            held = self._calls.listing("fetch_balance", asked, read=self._read.balance, at=at)
+            if at is not None and not at.named and not held.entries:
+                # Only where names lead to what is held may there be none of them.
+                raise NetworkError("fetch_balance: the list of what is held names no account")
             return Listing((held.value,), answered_ms=held.answered_ms)
-        raw = self._venue.raw_positions
+        raw, at = self._venue.raw_positions, self._venue.listed_at("positions")
         if raw is not None:
-            answer = self._calls.ask(raw, {"symbol": self._rules.venue_id}, read=self._listed)
+            asked = {"symbol": self._rules.venue_id}
+            answer = self._calls.listing(raw, asked, read=self._read.listed, at=at)
         else:
-            answer = self._calls.ask("fetch_positions", list(symbols), read=self._positions)
+            answer = self._calls.listing(
+                "fetch_positions", list(symbols), read=self._read.positions, at=at
+            )
         return Listing(answer.value, answered_ms=answer.answered_ms)
 
     def fetch_order(
@@ -177,7 +198,9 @@ class CcxtExchange:
         """See `Exchange.fetch_order`."""
         self._check_symbol(symbol)
         params = dict(self._venue.order_params)
-        if order_id is None:
+        if order_id is not None:
+            check_order_id("order_id", order_id)
+        else:
             if client_oid is None:
                 raise ArgumentValueError("name the order: by order_id or by client_oid")
             if self._venue.by_client_oid is None:
@@ -186,11 +209,11 @@ class CcxtExchange:
             if self._venue.raw_order is not None:
                 asked = order_asked(self._venue.by_client_oid, written, self._rules)
                 return self._calls.ask(
-                    self._venue.raw_order, asked, read=partial(self._raw_order, client_oid)
+                    self._venue.raw_order, asked, read=partial(self._read.raw_order, client_oid)
                 ).value
             params[self._venue.by_client_oid] = written
-        read = partial(self._order, client_oid=client_oid)
         named = None if order_id is None else str(order_id)
+        read = partial(self._read.order, order_id=named, client_oid=client_oid)
         return self._calls.ask("fetch_order", named, symbol, params, read=read).value
 
     def fetch_my_trades(
@@ -202,16 +225,18 @@ class CcxtExchange:
             ExchangeError: also if one window holds more than can be asked for at once.
         """
         self._check_symbol(symbol)
-        walk, now = self._venue.walk, self.time_ms() + self._promises.clock_ms
+        walk, now = self._venue.walk, self.time_ms() + self.promises.clock_ms
         step = first_step(walk, since_ms, cursor, now)
         found: list[Mapping[str, Any]] = []
-        asking, answered = step, None
+        asking, answered, seen = step, None, 0
         for asked in range(_MOST_PAGES):
             answer = self._ask_trades(asking)
             answered = answer.answered_ms if not asked else answered
             page, token = answer.value
             found += page
-            older = older_page(walk, asking, len(found), page, token)
+            seen += answer.entries if self._venue.all_markets else len(page)
+            listed = answer.entries if self._venue.all_markets else None
+            older = older_page(walk, asking, seen, page, token, listed)
             if older is None:
                 break
             asking = older
@@ -220,21 +245,25 @@ class CcxtExchange:
                 f"more than {_MOST_PAGES * walk.page} trades from {step.since_ms} on: read them in "
                 "parts, from a later moment"
             )
-        entries = readable("fetch_my_trades", self._trades, found)
+        entries = readable("fetch_my_trades", self._read.trades, found)
         complete, following = next_cursor(walk, step, entries, now)
         return Listing(entries, complete, following, answered_ms=answered)
 
     def _ask_trades(self, step: Step) -> Answer[tuple[list[Mapping[str, Any]], str | None]]:
         params, page, raw = dict(step.params), self._venue.walk.page, self._venue.raw_trades
-        rules = self._rules
+        rules, at = self._rules, self._venue.listed_at("trades")
         if raw is None:
             if step.until_ms is not None:
                 params["until"] = step.until_ms
-            return self._calls.ask(
-                "fetch_my_trades", self.symbol, step.since_ms, page, params, read=_entries
+            return self._calls.listing(
+                "fetch_my_trades",
+                *(self.symbol, step.since_ms, page, params),
+                read=self._read.page,
+                at=at,
+                each=not self._venue.all_markets,
             )
         asked = trades_asked(step, rules, page)
-        return self._calls.ask(raw, asked, read=lambda said: trades_in(self._client, said, rules))
+        return self._calls.listing(raw, asked, read=self._read.raw_page, at=at)
 
     # Orders
 
@@ -251,6 +280,8 @@ class CcxtExchange:
 
         Raises:
             InvalidOrderError: also for what breaks a rule of the market; that is not sent.
+        ArgumentTypeError, AmountTypeError, AmountValueError: an argument is of the wrong type, or
+            a number is not finite.
         """
         if type != "limit":
             raise ExchangeError(f"orders of type {type!r} are not taken here; place a limit order")
@@ -260,14 +291,16 @@ class CcxtExchange:
             raise ArgumentValueError(
                 f"unknown params: {', '.join(extra)}; known are clientOrderId and postOnly"
             )
-        if client_oid is not None and not isinstance(client_oid, str):
-            raise ArgumentTypeError("clientOrderId is no str")
-        return self._place(OrderRequest(symbol, side, amount, price, client_oid, bool(post_only)))
+        named: Any = client_oid
+        return self._place(OrderRequest(symbol, side, amount, price, named, bool(post_only)))
 
     def create_orders(
         self, requests: Sequence[OrderRequest]
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.create_orders`; one after the other."""
+        # What is no request at all must not come up when others were sent.
+        for request in requests:
+            check_types(request)
         return [_caught(partial(self._place, request)) for request in requests]
 
     def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
@@ -276,9 +309,11 @@ class CcxtExchange:
         Where the venue says only that it will, the order is asked for once; it may still work.
         """
         self._check_symbol(symbol)
-        answer = self._calls.ask("cancel_order", str(order_id), symbol, read=dict, writing=True)
+        check_order_id("order_id", order_id)
+        named = str(order_id)
+        answer = self._calls.ask("cancel_order", named, symbol, read=dict, writing=True)
         try:
-            return self._order(answer.value)
+            return self._read.order(answer.value, order_id=named)
         except (ArgumentTypeError, ArgumentValueError):
             pass
         try:
@@ -293,9 +328,12 @@ class CcxtExchange:
         self, order_ids: Sequence[OrderId], symbol: str
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.cancel_orders`; one after the other."""
+        for each in order_ids:
+            check_order_id("order_id", each)
         return [_caught(partial(self.cancel_order, each, symbol)) for each in order_ids]
 
     def _place(self, request: OrderRequest) -> OrderUpdate:
+        check_types(request)
         self._check_symbol(request.symbol)
         check_request(request, self._rules)
         contracts = EXACT.divide(request.amount, self._rules.contract_size)
@@ -305,14 +343,14 @@ class CcxtExchange:
         if request.client_oid is not None:
             params["clientOrderId"] = self._venue.alphabet.written(request.client_oid)
         read = partial(
-            self._order,
+            self._read.order,
             client_oid=request.client_oid,
             side=request.side,
             price=request.price,
             quantity=request.amount,
         )
         try:
-            return self._calls.ask(
+            placed = self._calls.ask(
                 "create_order",
                 request.symbol,
                 "limit",
@@ -323,6 +361,10 @@ class CcxtExchange:
                 read=read,
                 writing=True,
             ).value
+            ended = placed.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED)
+            # Some say it by an error, and some by an order that is over before it began.
+            refused = request.post_only and ended and not placed.filled
+            return placed.replace(post_only_reject=True) if refused else placed
         except PostOnlyError as error:
             if not request.post_only or request.client_oid is None:
                 raise InvalidOrderError(str(error)) from None
@@ -338,57 +380,9 @@ class CcxtExchange:
                 post_only_reject=True,
             )
 
-    # What ccxt said, read
-
-    def _market(self, markets: Mapping[str, Any]) -> Rules:
-        market = markets.get(self.symbol)
-        if market is None:
-            raise ArgumentValueError(
-                f"{self._venue.name} has no market {self.symbol[:40]!r}; unified symbols are "
-                "'BTC/USDT' (spot) and 'BTC/USDT:USDT' (linear)"
-            )
-        return rules_of(market)
-
-    def _order(self, said: Mapping[str, Any], **known: Any) -> OrderUpdate:
-        return order_of(said, self._rules, self._venue, **known)
-
-    def _raw_order(self, client_oid: str, said: Any) -> OrderUpdate:
-        return self._order(order_in(self._client, said, self._rules), client_oid=client_oid)
-
-    def _orders(self, said: Any) -> tuple[tuple[OrderUpdate, ...], str | None]:
-        token = _token_in(said, self._venue.token)
-        return tuple(self._order(each) for each in said), token
-
-    def _positions(self, said: Any) -> tuple[PositionReport, ...]:
-        ours = (each for each in said if each.get("symbol") == self.symbol)
-        return tuple(position_of(each, self._rules) for each in ours)
-
-    def _listed(self, said: Any) -> tuple[PositionReport, ...]:
-        ours = (each for each in said if each["symbol"] == self._rules.venue_id)
-        return tuple(listed_position(each, self._rules, self._venue) for each in ours)
-
-    def _balance(self, said: Any) -> PositionReport:
-        return balance_of(said, self._rules)
-
-    def _trades(self, found: Sequence[Mapping[str, Any]]) -> tuple[TradeReport, ...]:
-        return in_order([trade_of(each, self._rules, self._venue) for each in found], found)
-
     def _check_symbol(self, symbol: str) -> None:
         if symbol != self.symbol:
             raise ExchangeError(f"there is no market {symbol!r} here, only {self.symbol!r}")
-
-
-def _entries(said: Any) -> tuple[list[Mapping[str, Any]], str | None]:
-    return list(said), _token_in(said, "nextPageCursor")
-
-
-def _token_in(said: Any, key: str | None) -> str | None:
-    """Return the cursor that ccxt has put into one of the entries of an answer."""
-    for entry in said:
-        token = (entry.get("info") or {}).get(key) if key is not None else None
-        if isinstance(token, str) and token:
-            return token
-    return None
 
 
 def _caught(request: Callable[[], OrderUpdate]) -> OrderUpdate | ExchangeError:

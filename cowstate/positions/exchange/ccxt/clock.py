@@ -32,6 +32,18 @@ class Offset(Record):
         """How far the guess may be off."""
         return self.highest - self.middle
 
+    def allows(self, told_ms: int, sent_ms: int, came_ms: int, within_ms: int) -> bool:
+        """Return whether the venue can have told that time between two moments of ours. Pure.
+
+        *within_ms*: how exact what it told is.
+
+        >>> offset = Offset(40, 60)
+        >>> offset.allows(1_050, 1_000, 1_100, 10), offset.allows(990, 1_000, 1_100, 10)
+        (True, False)
+        """
+        earliest, latest = sent_ms + self.lowest, came_ms + self.highest
+        return earliest - within_ms <= told_ms <= latest + within_ms
+
     def and_also(self, other: Offset) -> Offset:
         """Return what both allow; where they have nothing in common, the later, *other*. Pure.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib import import_module
 from typing import Any
 
@@ -31,7 +30,4 @@ def client_of(exchange_id: str, keys: Keys) -> Any:
     if exchange_id not in ccxt.exchanges:
         raise ArgumentValueError(f"ccxt has no exchange {exchange_id[:40]!r}")
     settings = {"number": str, "timeout": _TIMEOUT_MS, "enableRateLimit": True}
-    client = getattr(ccxt, exchange_id)({**settings, **keys.settings()})
-    # At the level DEBUG its own logger writes every request with its headers, the key among them.
-    client.logger = logging.Logger("ccxt", logging.CRITICAL + 1)
-    return client
+    return getattr(ccxt, exchange_id)({**settings, **keys.settings()})

@@ -24,13 +24,24 @@ from ...errors import (
     RateLimitedError,
 )
 
-__all__ = ["Heard", "Mark", "PostOnlyError", "failure_of", "without_secrets"]
+__all__ = [
+    "Heard",
+    "Mark",
+    "PostOnlyError",
+    "StampRefusedError",
+    "failure_of",
+    "without_secrets",
+]
 
 _LONGEST = 300
 
 
 class PostOnlyError(OrderRefusedError):
     """A post-only order was not taken, because it would have taken liquidity."""
+
+
+class StampRefusedError(ExchangeError):
+    """A request was refused for the time that it bore: nothing was done."""
 
 
 class Heard(Record):
@@ -73,7 +84,7 @@ _REFUSED: Final[dict[str, Callable[[str], ExchangeError]]] = {
     "BadRequest": ExchangeError,
     "OperationRejected": ExchangeError,
     "NotSupported": ExchangeError,
-    "InvalidNonce": ExchangeError,
+    "InvalidNonce": StampRefusedError,
 }
 _LIMITED: Final = ("RateLimitExceeded", "DDoSProtection")
 _ANY: Final = "BaseError"
@@ -143,4 +154,6 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
         if secret:
             text = text.replace(secret, "***")
     text = re.sub(r"(https?://[^\s?]*\?)\S*", r"\1***", " ".join(text.split()))
+    # It goes to terminals and logs, and what a venue wrote must not command them.
+    text = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -25,6 +25,10 @@ _FIELDS: Final = tuple(VARIABLES.values())
 class Keys:
     """The keys of an account. Shown by its text and in logs, tells which there are, no more.
 
+    Raises:
+        ArgumentValueError: one holds what no key does, as a line break at its end; which one, and
+            not what.
+
     >>> keys = Keys({"apiKey": "k-123456", "secret": "s-654321"})
     >>> keys
     Keys(apiKey=***, secret=***)
@@ -33,6 +37,13 @@ class Keys:
     __slots__ = ("_held",)
 
     def __init__(self, held: Mapping[str, str]) -> None:
+        # A header with a line break in it is refused in the depths, with the key in the text.
+        wrong = [name for name, text in held.items() if not _is_key(text)]
+        if wrong:
+            raise ArgumentValueError(
+                f"{' and '.join(wrong)}: a blank at an end, a line break or a letter that is none "
+                "of ASCII stands in it; copy it again, without what follows it"
+            )
         self._held = dict(held)
 
     def settings(self) -> dict[str, Any]:
@@ -44,6 +55,13 @@ class Keys:
 
     def __reduce__(self) -> Any:
         raise TypeError("keys are not pickled: what is written somewhere is read by somebody")
+
+
+def _is_key(text: str) -> bool:
+    # That of a pair of keys is a text of lines.
+    if text.startswith("-----BEGIN "):
+        return text.isascii()
+    return text == text.strip() and text.isascii() and text.isprintable()
 
 
 def keys_from_environment(environ: Mapping[str, str]) -> Keys:

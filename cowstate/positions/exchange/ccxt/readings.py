@@ -2,7 +2,7 @@
 
 What is missing is not made up. ccxt works out a cost from the limit price where a venue says none;
 it is left 0 here, so that a later answer may say it. A status that is not known says nothing but
-that the order is there.
+that the order is there. What is of another order or market than was asked for is no answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from .names import Alphabet
 from .rules import Rules
 from .venues import Venue
 
-__all__ = ["balance_of", "listed_position", "order_of", "position_of", "trade_of"]
+__all__ = [
+    "balance_of",
+    "listed_position",
+    "order_of",
+    "position_of",
+    "trade_of",
+    "without_amount",
+]
 
 _ZERO: Final = Decimal(0)
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
@@ -37,6 +44,7 @@ def order_of(
     rules: Rules,
     venue: Venue,
     *,
+    order_id: str | None = None,
     client_oid: str | None = None,
     side: Side | None = None,
     price: Decimal | None = None,
@@ -51,36 +59,46 @@ def order_of(
         said: ccxt's unified order.
         rules: the market.
         venue: who said it.
-        client_oid: our id, in our own notation, where the answer does not repeat it.
-        side: likewise.
+        order_id: which order was asked for, by the venue's id.
+        client_oid: or by ours, in our own notation.
+        side: of an order that was placed: on which side.
         price: likewise.
         quantity: likewise, in base units.
 
     Raises:
-        ArgumentTypeError, ArgumentValueError: it cannot be read.
+        ArgumentTypeError, ArgumentValueError: it cannot be read, or is of another order.
     """
-    order_id = said.get("id")
-    if not isinstance(order_id, str) or not order_id:
+    found = said.get("id")
+    if not isinstance(found, str) or not found:
         raise ArgumentValueError("the answer names no order")
     info: Mapping[str, Any] = said.get("info") or {}
+    _ensure_here(said, info, rules, venue)
     amount = exact_in(said, "amount")
     whole = quantity if amount is None else EXACT.multiply(amount, rules.contract_size)
     limit = exact_in(said, "price")
     limit = price if limit is None or (not limit and price is not None) else limit
     told = _SIDES.get(str(said.get("side")), side)
+    named = _name_in(info, venue.original_key, venue.alphabet)
+    named = named or _name_in(said, "clientOrderId", venue.alphabet)
+    other_name = order_id is None and client_oid is not None and named not in (None, client_oid)
+    if order_id not in (None, found) or other_name or (side is not None and told is not side):
+        raise ArgumentValueError(f"the answer is of another order: {named or found!s:.60}")
     if whole is None or told is None:
         raise ArgumentValueError("the answer says neither how much was ordered nor on which side")
     contracts = exact_in(said, "filled")
     filled = _ZERO if contracts is None else EXACT.multiply(contracts, rules.contract_size)
-    name = _name_in(said, venue.alphabet) or client_oid or order_id
+    status = _status(said.get("status"), filled, whole)
+    untold = venue.filled_key is not None and info.get(venue.filled_key) in (None, "")
+    if (contracts is None or untold) and status.terminal and status is not OrderStatus.REJECTED:
+        raise ArgumentValueError("the answer says that the order is over, and not what it filled")
     update = OrderUpdate(
         rules.symbol,
-        name,
-        order_id,
+        named or client_oid or found,
+        found,
         told,
         _ZERO if limit is None else limit,
         whole,
-        _status(said.get("status"), filled, whole),
+        status,
         filled,
         _cost(info, venue, filled),
         whole_ms(said.get("lastUpdateTimestamp") or said.get("timestamp")),
@@ -96,6 +114,10 @@ def trade_of(said: Mapping[str, Any], rules: Rules, venue: Venue) -> TradeReport
         ArgumentTypeError, ArgumentValueError: it cannot be read.
     """
     info: Mapping[str, Any] = said.get("info") or {}
+    _ensure_here(said, info, rules, venue)
+    trade_id, moment = said.get("id"), whole_ms(said.get("timestamp"))
+    if not isinstance(trade_id, str) or not trade_id or not moment:
+        raise ArgumentValueError("a trade without an id, or of no moment")
     kind = venue.kind_of(info)
     amount = EXACT.multiply(exact("amount", said["amount"]), rules.contract_size)
     if kind is TradeKind.FUNDING:
@@ -105,14 +127,14 @@ def trade_of(said: Mapping[str, Any], rules: Rules, venue: Venue) -> TradeReport
     cost = exact_in(fee, "cost")
     order = said.get("order")
     return TradeReport(
-        str(said["id"]),
+        trade_id,
         str(order) if order else None,
-        _name_in({"clientOrderId": venue.client_oid_in(info)}, venue.alphabet),
+        _name_in(info, venue.client_key, venue.alphabet),
         rules.symbol,
         _SIDES[str(said["side"])],
         exact("price", said["price"]),
         amount,
-        whole_ms(said["timestamp"]),
+        moment,
         cost,
         _fee_asset(fee.get("currency"), rules),
         kind,
@@ -126,7 +148,7 @@ def position_of(said: Mapping[str, Any], rules: Rules) -> PositionReport:
     Raises:
         ArgumentTypeError, ArgumentValueError: it cannot be read.
     """
-    contracts = exact("contracts", said.get("contracts") or "0").copy_abs()
+    contracts = exact("contracts", said.get("contracts")).copy_abs()
     quantity = EXACT.multiply(contracts, rules.contract_size)
     side = said.get("side")
     if quantity and side not in ("long", "short"):
@@ -157,13 +179,32 @@ def balance_of(said: Mapping[str, Any], rules: Rules) -> PositionReport:
     Raises:
         ArgumentTypeError, ArgumentValueError: it cannot be read.
     """
-    of_base = said.get(rules.base) or {}
-    total = exact_in(of_base, "total")
-    return PositionReport(rules.symbol, _ZERO if total is None else total)
+    of_base = said.get(rules.base)
+    # What is not listed is not held; of what is listed it must stand there how much.
+    held = _ZERO if of_base is None else exact(rules.base, of_base.get("total"))
+    return PositionReport(rules.symbol, held)
 
 
-def _name_in(said: Mapping[str, Any], alphabet: Alphabet) -> str | None:
-    name = said.get("clientOrderId")
+def without_amount(said: Mapping[str, Any]) -> bool:
+    """Return whether a unified order waits for a price to close all that is held by then.
+
+    It says no amount, and moves nothing before it becomes another order. None of ours is one.
+    """
+    waits = said.get("triggerPrice") is not None or said.get("type") not in ("limit", None)
+    return waits and not exact_in(said, "amount")
+
+
+def _ensure_here(
+    said: Mapping[str, Any], info: Mapping[str, Any], rules: Rules, venue: Venue
+) -> None:
+    raw = info.get(venue.market_key) if venue.market_key is not None else None
+    for symbol, ours in ((said.get("symbol"), rules.symbol), (raw, rules.venue_id)):
+        if symbol not in (None, ours):
+            raise ArgumentValueError(f"the answer is of another market: {symbol!s:.60}")
+
+
+def _name_in(said: Mapping[str, Any], key: str | None, alphabet: Alphabet) -> str | None:
+    name = said.get(key) if key is not None else None
     return alphabet.read(name) if isinstance(name, str) and name else None
 
 

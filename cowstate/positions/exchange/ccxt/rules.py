@@ -8,12 +8,12 @@ from typing import Any
 
 from cowstate import ArgumentValueError, Record
 
-from ...book.model import EXACT
+from ...book.model import EXACT, Side, check_amount, check_type
 from ...errors import InvalidOrderError
 from ..protocol import OrderRequest
 from .amounts import exact_in
 
-__all__ = ["Rules", "check_request", "rules_of"]
+__all__ = ["Rules", "check_request", "check_types", "rules_of"]
 
 _ONE = Decimal(1)
 
@@ -74,7 +74,11 @@ def rules_of(market: Mapping[str, Any]) -> Rules:
         )
     if not contract and not market.get("spot"):
         raise ArgumentValueError(f"{symbol} is neither a spot market nor a linear contract")
-    size = (exact_in(market, "contractSize") or _ONE) if contract else _ONE
+    if market.get("option"):
+        raise ArgumentValueError(f"{symbol} is an option; take a spot market or a linear contract")
+    size = exact_in(market, "contractSize") if contract else _ONE
+    if size is None or size <= 0:
+        raise ArgumentValueError(f"{symbol}: how much one contract is, its venue does not say")
     precision, limits = market.get("precision") or {}, market.get("limits") or {}
     amount, price, cost = (limits.get(name) or {} for name in ("amount", "price", "cost"))
     quote = str(market["quote"])
@@ -94,6 +98,22 @@ def rules_of(market: Mapping[str, Any]) -> Rules:
         _positive(exact_in(price, "max")),
         _positive(exact_in(cost, "min")),
     )
+
+
+def check_types(request: OrderRequest) -> None:
+    """Refuse what is no request, before any of several is sent. Pure.
+
+    Raises:
+        ArgumentTypeError, AmountTypeError, AmountValueError: a field is of the wrong type, or a
+            number is not finite.
+    """
+    check_type("request", request, OrderRequest)
+    check_type("symbol", request.symbol, str)
+    check_type("side", request.side, Side)
+    check_amount("amount", request.amount, signed=True)
+    check_amount("price", request.price, signed=True)
+    if request.client_oid is not None:
+        check_type("client_oid", request.client_oid, str)
 
 
 def check_request(request: OrderRequest, rules: Rules) -> None:

@@ -94,25 +94,33 @@ def first_step(walk: Walk, since_ms: int | None, cursor: str | None, now_ms: int
 
 
 def older_page(
-    walk: Walk, step: Step, seen: int, page: Sequence[Mapping[str, Any]], token: str | None
+    walk: Walk,
+    step: Step,
+    seen: int,
+    page: Sequence[Mapping[str, Any]],
+    token: str | None,
+    listed: int | None = None,
 ) -> Step | None:
     """Return what is asked for the page after *page*, where the newest come first. Pure.
 
     Args:
         walk: of the venue.
         step: what was asked.
-        seen: how many entries of this window have come, those of *page* among them.
+        seen: how many entries of this window have come, those of this answer among them.
         page: ccxt's entries.
         token: the cursor that the answer brought.
+        listed: how many entries the answer had, those of other markets among them, where the venue
+            lists them all; None: as many as *page*.
 
     Returns:
         None: the window has no more.
     """
-    if walk.paging is Paging.BY_ID or not page:
+    count = len(page) if listed is None else listed
+    if walk.paging is Paging.BY_ID or not count:
         return None
     if walk.paging is Paging.BY_CURSOR:
         return step.replace(params=((walk.key, token),)) if token else None
-    if len(page) < walk.page:
+    if count < walk.page:
         return None
     if walk.paging is Paging.BY_OFFSET:
         return step.replace(params=((walk.key, seen),))

@@ -4,8 +4,9 @@ A promise stands here only if a page of the venue's makes it. No venue says how 
 lag, so those stay the careful numbers of `VenuePromises.careful`, and `unknown`. Who has measured
 better gives them to the adapter.
 
-Binance and Bybit are tested against servers that speak their shapes. Of OKX and Kraken all that
-stands here is from their documents.
+Binance and Bybit are tested against servers that speak their shapes, with a venue behind. Of OKX
+and Kraken all that stands here is from their documents, and single answers are tested as those
+show them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,16 @@ from typing import Any, Final
 from cowstate import ArgumentValueError, Record
 
 from ...book.reports import Leg, TradeKind
-from ...errors import DuplicateOrderIdError, NetworkError, OrderPurgedError
+from ...errors import (
+    DuplicateOrderIdError,
+    ExchangeError,
+    NetworkError,
+    OrderNotFoundError,
+    OrderPurgedError,
+)
 from ..promises import VenuePromises
 from .failures import Mark
+from .lists import Place
 from .names import ALNUM, ANY, NO_DOT, Alphabet
 from .trades import Paging, Walk
 
@@ -55,6 +63,17 @@ class Venue(Record, kw_only=True):
         kind_key: where it says what it is.
         kinds: what that may be; anything else is a trade.
         client_key: where it repeats our id of its order; None: nowhere.
+        original_key: where the answer to a cancellation repeats it, which may name the
+            cancellation in its usual place; None: it does not.
+        listed: where in the body of an answer a list stands; None: that is not looked at.
+        listed_else: likewise for some of ``orders``, ``positions``, ``trades`` and ``balance``.
+        market_key: where an order or a trade says of which market it is, by the venue's name of it;
+            None: ccxt, which takes an unknown market for the one that was asked for, is believed.
+        filled_key: where an order says what it filled; None: ccxt, which makes it up where it is
+            missing, is believed.
+        all_markets: whether open orders and trades are listed of all markets, and the client
+            picks out those of one.
+        balance: the params that ask for what is held on a spot market.
         costs: where an order says what its fills cost.
         taking: what stands in an ended order that would have taken liquidity.
         marks: what its errors are known by, whatever class ccxt gives them.
@@ -80,6 +99,13 @@ class Venue(Record, kw_only=True):
     kind_key: str | None = None
     kinds: tuple[tuple[str, TradeKind], ...] = ()
     client_key: str | None = None
+    original_key: str | None = None
+    listed: Place | None = None
+    listed_else: tuple[tuple[str, Place], ...] = ()
+    market_key: str | None = None
+    filled_key: str | None = None
+    all_markets: bool = False
+    balance: tuple[tuple[str, Any], ...] = ()
     costs: tuple[str, ...] = ()
     taking: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -118,9 +144,9 @@ class Venue(Record, kw_only=True):
         said = info.get(self.leg_key) if self.leg_key is not None else None
         return {"LONG": Leg.LONG, "SHORT": Leg.SHORT}.get(str(said).upper(), Leg.NET)
 
-    def client_oid_in(self, info: Mapping[str, Any]) -> object:
-        """Return the id of its order that it repeats, in the venue's notation."""
-        return None if self.client_key is None else info.get(self.client_key)
+    def listed_at(self, what: str) -> Place | None:
+        """Return where in an answer a list of *what* stands."""
+        return dict(self.listed_else).get(what, self.listed)
 
     def leg_params(self, leg: Leg) -> dict[str, Any]:
         """Return what places an order for *leg*."""
@@ -172,6 +198,14 @@ BINANCE: Final = Venue(
         (Leg.SHORT, (("positionSide", "SHORT"),)),
     ),
     leg_key="positionSide",
+    # "clientOrderId" of a cancellation is its own, and "origClientOrderId" that of the order:
+    # https://developers.binance.com/docs/binance-spot-api-docs/rest-api/trading-endpoints
+    original_key="origClientOrderId",
+    market_key="symbol",
+    filled_key="executedQty",
+    listed=Place(),
+    listed_else=(("balance", Place(("balances",))),),
+    balance=(("type", "spot"),),
     costs=("cummulativeQuoteQty", "cumQuote"),
     marks=(
         # https://developers.binance.com/docs/binance-spot-api-docs/errors
@@ -179,6 +213,8 @@ BINANCE: Final = Venue(
         Mark('"code":-4116', DuplicateOrderIdError),
         Mark("ClientOrderId is duplicated", DuplicateOrderIdError),
         Mark("has been archived", OrderPurgedError),
+        # Under the code of an order that is not there; this one is, and works.
+        Mark("cancel restrictions", ExchangeError),
         Mark('"code":-2026', OrderPurgedError),
         Mark("xecution status unknown", NetworkError),
         Mark('"code":-1006', NetworkError),
@@ -222,6 +258,9 @@ BYBIT: Final = Venue(
         ("CorporateAction", TradeKind.ADJUSTMENT),
     ),
     client_key="orderLinkId",
+    market_key="symbol",
+    filled_key="cumExecQty",
+    listed=Place(("result", "list")),
     costs=("cumExecValue",),
     taking=("EC_PostOnlyWillTakeLiquidity",),
     marks=(
@@ -250,10 +289,11 @@ OKX: Final = Venue(
         ("ids_unique_ms", 0),
     ),
     linear=(("kept_ms", 2 * 3_600_000), ("ids_unique_ms", 0)),
-    # "The request will expire 30 seconds after the timestamp":
-    # https://www.okx.com/docs-v5/en/#overview-rest-authentication
+    # "The server rejects requests where this differs from server time by more than 30 seconds", so
+    # one whose stamp is as much ahead lives for twice as long:
+    # https://www.okx.com/docs-v5/en/#overview-rest-authentication-making-requests
     window_ms=30 * _SECOND,
-    slack_ms=_SECOND,
+    slack_ms=30 * _SECOND,
     # "Number of results per request. The maximum is 100", by billId, for the last three months:
     # https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-transaction-details-last-3-months
     walk=Walk(Paging.BY_LAST, 7 * _DAY, 100, "billId"),
@@ -261,22 +301,34 @@ OKX: Final = Venue(
     by_client_oid="clOrdId",
     legs=((Leg.LONG, (("posSide", "long"),)), (Leg.SHORT, (("posSide", "short"),))),
     leg_key="posSide",
-    # https://www.okx.com/docs-v5/en/#order-book-trading-trade-subtype-codes-transaction-types
+    # Liquidations and deleveraging; transfers, delivery, conversions and moved positions. The rest
+    # are trades, those in blocks among them. On the page of the list:
+    # https://www.okx.com/docs-v5/en/#order-book-trading-trade-get-transaction-details-last-3-months
     kind_key="subType",
-    kinds=tuple((str(each), TradeKind.LIQUIDATION) for each in (*range(100, 110), 125, 126)),
+    kinds=(
+        *((str(each), TradeKind.LIQUIDATION) for each in (*range(100, 108), *range(125, 129))),
+        *((str(each), TradeKind.ADJUSTMENT) for each in (*range(110, 114), 118, 119, 212, 213)),
+        *((str(each), TradeKind.ADJUSTMENT) for each in (236, 237, *range(324, 330), 376, 377)),
+    ),
     client_key="clOrdId",
+    market_key="instId",
+    filled_key="accFillSz",
+    listed=Place(("data",)),
     marks=(
-        # https://www.okx.com/docs-v5/en/#error-code
+        # https://www.okx.com/docs-v5/en/#error-code -- of 50004 this was read there; 51149, that an
+        # order timed out, is what other clients say, and was not verified.
         Mark('"51016"', DuplicateOrderIdError),
         Mark('"50004"', NetworkError),
         Mark('"51054"', NetworkError),
+        Mark('"51149"', NetworkError),
     ),
 )
 
 # https://docs.kraken.com/api/docs/guides/spot-rest-intro
 KRAKEN: Final = Venue(
     name="kraken",
-    # "Free text: up to 18 characters": https://docs.kraken.com/api/docs/guides/spot-clordid
+    # "Free text: up to 18 characters": https://docs.kraken.com/api/docs/guides/spot-clordid -- the
+    # page was read as far as the uniqueness; of the number other clients say the same.
     alphabet=ANY.replace(longest=18),
     # "Kraken verifies cl_ord_id uniqueness across open orders for each client": the same page.
     spot=(("kept_ms", 0), ("ids_unique_ms", 0)),
@@ -285,10 +337,22 @@ KRAKEN: Final = Venue(
     window_ms=None,
     slack_ms=0,
     # "50 results are returned at a time, the most recent by default":
-    # https://docs.kraken.com/api/docs/rest-api/get-trade-history
+    # https://docs.kraken.com/api-reference/account-data/get-trades-history
     walk=Walk(Paging.BY_OFFSET, 7 * _DAY, 50, "ofs"),
+    listed=Place(("result",), named=True),
+    listed_else=(
+        ("orders", Place(("result", "open"), named=True)),
+        ("trades", Place(("result", "trades"), named=True)),
+    ),
+    filled_key="vol_exec",
+    all_markets=True,
     costs=("cost",),
-    marks=(Mark("EService:Deadline elapsed", NetworkError),),
+    # https://docs.kraken.com/exchange/guides/general/errors -- that these two stand there was not
+    # verified; ccxt knows the second.
+    marks=(
+        Mark("EService:Deadline elapsed", NetworkError),
+        Mark("EOrder:Unknown order", OrderNotFoundError),
+    ),
 )
 
 VENUES: Final = (BINANCE, BYBIT, OKX, KRAKEN)

@@ -72,6 +72,7 @@ class Binance:
         self.contract = contract
         self.checks_clock = checks_clock
         self.stamped = True
+        self.stamp_off_ms = 0
         self.dual = False
         self.archived: set[str] = set()
 
@@ -87,7 +88,9 @@ class Binance:
 
     def _answered(self, status: int, body: str, headers: dict[str, str]) -> Answered:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return Answered(status, body, named, self.now_ms() if self.stamped else None)
+        return Answered(
+            status, body, named, self.now_ms() + self.stamp_off_ms if self.stamped else None
+        )
 
     def _route(self, asked: Asked, arrived: int) -> Any:
         place = asked.path.rsplit("/", 1)[-1]
@@ -256,7 +259,12 @@ class Binance:
         return self._order(answer)
 
     def delete_order(self, params: dict[str, str]) -> Any:
-        return self._order(self.exchange.cancel_order(int(params["orderId"]), self.symbol))
+        said = self._order(self.exchange.cancel_order(int(params["orderId"]), self.symbol))
+        if not self.contract:
+            # There a cancellation has a client id of its own, and it stands in the usual place.
+            own = f"cancel{said['orderId']}"
+            said |= {"origClientOrderId": said["clientOrderId"], "clientOrderId": own}
+        return said
 
     def _order(self, each: OrderUpdate) -> dict[str, Any]:
         cost = f"{each.cost:f}"

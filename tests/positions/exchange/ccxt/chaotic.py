@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cowstate.positions import Exchange, GridConfig, Listing, VenuePromises
+from cowstate.positions import Exchange, GridConfig, Leg, Listing, VenuePromises
 from cowstate.positions.errors import NetworkError
 from cowstate.positions.exchange.ccxt import CcxtExchange
 from cowstate.positions.simulation.chaos.client import ChaosExchange, ProcessDied
@@ -132,7 +132,8 @@ def through_ccxt() -> Iterator[tuple[RuleMaker, Served, list[BaseException]]]:
             # The moment at which the answer left that is about to be sent.
             app.now_ms = lambda: chaos.last_left_ms
             client = binance_client(served.address, timeout=PATIENCE_MS)
-            inner = CcxtExchange(client, SYMBOL, time_ms=time_ms)
+            leg = Leg.LONG if promises.hedged else Leg.NET
+            inner = CcxtExchange(client, SYMBOL, leg=leg, time_ms=time_ms)
             return PresentLife(Ours(chaos, inner, config.symbol), config, time_ms, promises, saved)
 
         yield make, served, broken

@@ -10,12 +10,24 @@ from typing import Any
 import pytest
 
 from cowstate.positions import Leg
+from cowstate.positions.command import reconcile
 from cowstate.positions.exchange.ccxt import CcxtExchange
+from cowstate.positions.exchange.ccxt.connecting import client_of
+from cowstate.positions.exchange.ccxt.keys import Keys
 from tests.positions.exchange.ccxt.binance import KEY, SECRET, Binance
 from tests.positions.exchange.ccxt.serving import Served, serving
 from tests.positions.simulation.chaos.desk import Desk
 
-__all__ = ["TIMEOUT_MS", "At", "at_binance", "binance_client", "bybit_client", "led_to", "real_ms"]
+__all__ = [
+    "TIMEOUT_MS",
+    "At",
+    "at_binance",
+    "binance_client",
+    "bybit_client",
+    "commanded",
+    "led_to",
+    "real_ms",
+]
 
 TIMEOUT_MS = 400
 
@@ -71,6 +83,25 @@ def bybit_client(address: str, **settings: Any) -> Any:
     )
     led_to(client, address)
     return client
+
+
+@contextmanager
+def commanded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Have the clients that a command makes go to a server of one's own, which knows the keys."""
+    pytest.importorskip("ccxt", reason="the client is not installed here")
+    desk = Desk()
+    with serving(Binance(desk.exchange, real_ms)) as served:
+
+        def local(exchange_id: str, keys: Keys) -> Any:
+            client = client_of(exchange_id, keys)
+            client.options["fetchMarkets"] = {"types": ["linear"]}
+            led_to(client, served.address)
+            return client
+
+        monkeypatch.setattr(reconcile, "client_of", local)
+        monkeypatch.setenv("COWSTATE_API_KEY", KEY)
+        monkeypatch.setenv("COWSTATE_SECRET", SECRET)
+        yield served
 
 
 class At:

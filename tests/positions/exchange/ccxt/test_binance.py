@@ -72,6 +72,13 @@ def test_a_position_without_an_entry_price_is_held_all_the_same() -> None:
         assert [each.quantity for each in at.exchange.fetch_positions([at.symbol])] == [2]
 
 
+def test_what_is_held_on_a_spot_market_is_not_looked_for_among_futures() -> None:
+    options = {"fetchMarkets": {"types": ["spot"]}, "defaultType": "future"}
+    with at_binance(contract=False, settings={"options": options}) as at:
+        assert [each.quantity for each in at.exchange.fetch_positions([at.symbol])] == [2]
+        assert at.served.asked[-1].path == "/api/v3/account"
+
+
 def test_legs_are_told_apart() -> None:
     with at_binance(hedge=1, leg=Leg.LONG) as at:
         assert at.exchange.promises.hedged
@@ -245,6 +252,7 @@ def test_the_callers_context_of_decimals_is_left_alone() -> None:
     ("settings", "why"),
     [
         ({"number": float}, "number"),
+        ({"precisionMode": 2}, "precisionMode"),
         ({"options": {"maxRetriesOnFailure": 3}}, "maxRetriesOnFailure"),
         ({"options": {"order": {"maxRetriesOnFailure": 1}}}, "maxRetriesOnFailure"),
     ],
@@ -257,8 +265,15 @@ def test_a_client_that_would_do_harm_is_refused(settings: dict[str, object], why
 
 def test_what_is_no_market_or_no_client_is_refused() -> None:
     with at_binance() as at:
+        client = binance_client(at.served.address)
         with pytest.raises(ArgumentValueError, match="unified symbols"):
-            CcxtExchange(binance_client(at.served.address), "BTCUSD")
+            CcxtExchange(client, "BTCUSD")
+        with pytest.raises(ArgumentValueError, match="no finite number"):
+            client.options["recvWindow"] = "soon"
+            CcxtExchange(client, at.symbol)
+        client.options["recvWindow"] = 5_000
+        # Whoever was refused may try again with the same client.
+        assert CcxtExchange(client, at.symbol).rules.symbol == at.symbol
         with pytest.raises(ArgumentValueError, match="another adapter's already"):
             CcxtExchange(at.client, at.symbol)
         with pytest.raises(ArgumentTypeError, match="no client of ccxt"):

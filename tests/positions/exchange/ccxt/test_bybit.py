@@ -11,9 +11,11 @@ import pytest
 from cowstate.positions import OrderStatus, OrderUpdate, Side, TradeKind
 from cowstate.positions.errors import (
     DuplicateOrderIdError,
+    ExchangeError,
     InsufficientFundsError,
     NetworkError,
     OrderNotFoundError,
+    RateLimitedError,
 )
 from cowstate.positions.exchange.ccxt import CcxtExchange
 from cowstate.positions.exchange.pages import read_pages
@@ -144,3 +146,55 @@ def test_a_page_of_open_orders_names_the_next(at: At) -> None:
     assert pages.complete
     assert len({each.client_oid for each in pages.items}) == 60
     assert pages.requests == 2
+
+
+@pytest.mark.parametrize("result", ["{}", "[]", "null", '{"list":null}', '{"list":{}}'])
+def test_a_result_without_a_list_is_not_one_of_nothing(at: At, result: str) -> None:
+    at.place()
+    at.desk.fill(lots="0.2")
+    for path, ask in (
+        ("/order/realtime", lambda: at.exchange.fetch_open_orders(SYMBOL)),
+        ("/position/list", lambda: at.exchange.fetch_positions([SYMBOL])),
+        ("/execution/list", lambda: at.exchange.fetch_my_trades(SYMBOL, at.since())),
+    ):
+        body = f'{{"retCode":0,"retMsg":"OK","result":{result}}}'
+        at.served.fail(method="GET", path=path, status=200, body=body)
+        with pytest.raises(NetworkError):
+            ask()
+        assert len(ask()) == 1
+
+
+def test_an_account_with_legs_is_no_flat_one(at: At) -> None:
+    legs = ",".join(
+        f'{{"positionIdx":{number},"symbol":"BTCUSDT","side":"{side}","size":"{size}"}}'
+        for number, side, size in ((1, "Buy", "2"), (2, "Sell", "1"))
+    )
+    body = f'{{"retCode":0,"retMsg":"OK","result":{{"category":"linear","list":[{legs}]}}}}'
+    at.served.fail(path="/position/list", status=200, body=body)
+    with pytest.raises(ExchangeError, match="hedge mode"):
+        at.exchange.fetch_positions([SYMBOL])
+
+
+def test_a_flat_position_is_told_as_one(at: At) -> None:
+    for said, told in (("0", 0), ("0.000", 0)):
+        entry = f'{{"positionIdx":0,"symbol":"BTCUSDT","side":"","size":"{said}"}}'
+        body = f'{{"retCode":0,"retMsg":"OK","result":{{"list":[{entry}]}}}}'
+        at.served.fail(path="/position/list", status=200, body=body)
+        assert [each.quantity for each in at.exchange.fetch_positions([SYMBOL])] == [told]
+    for said in ('""', "null", '"x"'):
+        entry = f'{{"positionIdx":0,"symbol":"BTCUSDT","side":"Buy","size":{said}}}'
+        body = f'{{"retCode":0,"retMsg":"OK","result":{{"list":[{entry}]}}}}'
+        at.served.fail(path="/position/list", status=200, body=body)
+        with pytest.raises(NetworkError):
+            at.exchange.fetch_positions([SYMBOL])
+
+
+def test_a_limit_under_status_200_comes_with_its_time(at: At) -> None:
+    body = '{"retCode":10006,"retMsg":"Too many visits!","result":{}}'
+    date = {"Date": "Tue, 14 Nov 2023 22:13:20 GMT"}
+    reset = {"X-Bapi-Limit-Status": "0", "X-Bapi-Limit-Reset-Timestamp": "1700000003000"}
+    for headers, wait in ((date | reset, 3_000), (reset, None), (date, None)):
+        at.served.fail(method="POST", done=False, status=200, body=body, headers=headers)
+        with pytest.raises(RateLimitedError) as limited:
+            at.place()
+        assert limited.value.retry_after_ms == wait

@@ -124,6 +124,17 @@ def test_markets_whose_quantities_mean_something_else_are_refused(named: dict[st
         rules_of(market(**named))
 
 
+@pytest.mark.parametrize("size", [None, "", "0", "-1"])
+def test_a_contract_of_unknown_size_is_refused(size: str | None) -> None:
+    with pytest.raises(ArgumentValueError, match="how much one contract is"):
+        rules_of(market(contractSize=size))
+
+
+def test_an_option_is_refused_though_it_is_called_linear() -> None:
+    with pytest.raises(ArgumentValueError, match="option"):
+        rules_of(market(option=True))
+
+
 def test_a_market_with_floats_is_refused() -> None:
     with pytest.raises(ArgumentTypeError, match="rounded"):
         rules_of(market(precision={"amount": 0.001, "price": "0.1"}))

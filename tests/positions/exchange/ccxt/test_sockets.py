@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -159,3 +160,27 @@ def test_a_rate_limit_is_known_whatever_stands_in_its_body(status: int) -> None:
                 place(at)
             assert limited.value.retry_after_ms == 7_000
         assert place(at).status is OrderStatus.NEW
+
+
+@pytest.mark.parametrize("status", [429, 400, 200])
+def test_a_call_in_the_middle_of_another_does_not_judge_it(status: int) -> None:
+    """By a finalizer or a signal handler: what its server said is no answer to the order."""
+    with at_binance() as at:
+        adapter = at.client.session.get_adapter("https://fapi.binance.com")
+        send = adapter.send
+
+        def sending(*args: Any, **named: Any) -> Any:
+            adapter.send = send
+            try:
+                return send(*args, **named)
+            finally:
+                body = "[]" if status == 200 else '{"code":-1003,"msg":"Too many requests."}'
+                at.served.fail(path="openOrders", status=status, body=body)
+                with suppress(ExchangeError):
+                    at.exchange.fetch_open_orders(at.symbol)
+
+        adapter.send = sending
+        at.served.fail("drop", method="POST")
+        with pytest.raises(NetworkError):
+            place(at)
+        assert at.served.count("GET", "openOrders") == 1
