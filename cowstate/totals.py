@@ -75,7 +75,11 @@ class Total:
 
     def bytes_of(self, state: Any, moved: int, _records: int = 0) -> int:
         """Estimate what *state* does not share with the one before so many records *moved*."""
-        return state.path_bytes(2 * moved) if isinstance(state, Sorted) else getsizeof(state)
+        if not isinstance(state, Sorted):
+            return getsizeof(state)
+        # A tuple is made for each mark; anything else is mostly held by the record as well.
+        marks = moved * getsizeof(mark) if state and type(mark := state.first()) is tuple else 0
+        return state.path_bytes(2 * moved) + marks
 
     def step(self, state: Any, delta: Delta[Any, Any]) -> Any:
         """Return the state after *delta*. Costs O(keys in it)."""

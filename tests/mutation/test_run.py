@@ -11,7 +11,8 @@ import pytest
 import tests.mutation.__main__ as command
 from tests.mutation import trial
 from tests.mutation.explained import Key, ListError, as_entry, explained, stale
-from tests.mutation.killers import NEAR, POSITIONS, stages_of
+from tests.mutation.killers import NEAR, stages_of
+from tests.mutation.killers_of_positions import POSITIONS
 from tests.mutation.trial import Stage, UnfitError
 from tests.mutation.watch import NONE
 

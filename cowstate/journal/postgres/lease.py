@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Thread, current_thread
 from time import monotonic
 from typing import Any, Final
@@ -40,19 +41,11 @@ class Lease:
         self._bell = ThreadWaiter()
         self._kept: list[Any] = []  # the connection, while there is one
         self._ended = [False]
+        sign = partial(_is_signed, server, text, dict(values), self._kept)
         # It does not hold this, so who drops it ends the thread.
         self._thread = Thread(
             target=_serve,
-            args=(
-                ref(self),
-                self._bell,
-                self._ended,
-                self._kept,
-                server,
-                text,
-                dict(values),
-                every,
-            ),
+            args=(self._kept, partial(_go_on, ref(self), self._bell, self._ended, every, sign)),
             name=f"lease of {server.where}",
             daemon=True,
         )
@@ -72,53 +65,47 @@ class Lease:
             never_freed(connection)
 
 
-def _serve(
-    lease: ref[Lease],
-    bell: ThreadWaiter,
-    ended: list[bool],
-    kept: list[Any],
-    server: Server,
-    text: str,
-    values: Mapping[str, Any],
-    every: float,
-) -> None:
+def _serve(kept: list[Any], go_on: Callable[[], None]) -> None:
     try:
-        _serve_on(lease, bell, ended, kept, server, text, values, every)
+        go_on()
     finally:
         _let_go(kept)
 
 
-def _serve_on(
+def _go_on(
     lease: ref[Lease],
     bell: ThreadWaiter,
     ended: list[bool],
-    kept: list[Any],
-    server: Server,
-    text: str,
-    values: Mapping[str, Any],
     every: float,
+    sign: Callable[[], bool],
 ) -> None:
-    while not _over(lease, bell, ended, every):
-        try:
-            if not kept or server.is_over(kept[0]):
-                _let_go(kept)
-                kept.append(server.connect())
-            if kept[0].execute(text, values).rowcount == 0:
-                _log.warning(
-                    "somebody else may write %s now",
-                    server.where,
-                    extra={"cowstate_event": "lease_lost", "cowstate_path": server.where},
-                )
-                return
-        except Exception as error:
-            if not server.is_of_server(error):
-                raise
+    while not _over(lease, bell, ended, every) and sign():
+        pass
+
+
+def _is_signed(server: Server, text: str, values: Mapping[str, Any], kept: list[Any]) -> bool:
+    """Give a sign of life, if the server can be had; False if somebody else may write."""
+    try:
+        if not kept or server.is_over(kept[0]):
+            _let_go(kept)
+            kept.append(server.connect())
+        if kept[0].execute(text, values).rowcount == 0:
             _log.warning(
-                "%s was given no sign of life: %s",
+                "somebody else may write %s now",
                 server.where,
-                error,
-                extra={"cowstate_event": "lease_not_renewed", "cowstate_path": server.where},
+                extra={"cowstate_event": "lease_lost", "cowstate_path": server.where},
             )
+            return False
+    except Exception as error:
+        if not server.is_of_server(error):
+            raise
+        _log.warning(
+            "%s was given no sign of life: %s",
+            server.where,
+            error,
+            extra={"cowstate_event": "lease_not_renewed", "cowstate_path": server.where},
+        )
+    return True
 
 
 def _over(lease: ref[Lease], bell: ThreadWaiter, ended: list[bool], every: float) -> bool:
