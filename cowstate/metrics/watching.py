@@ -176,30 +176,35 @@ class Metrics:
                 f"the name of a {kind} is a str, and not empty, unlike {shown(name)}"
             )
         watched, number = Watched(kind, label_of(name), source, samples, figures), next(_numbers)
-        over, others = [], []
         try:
             # Entered before the look: of two that come at once, one at least sees the other.
             self._watched[number] = watched
-            for other, each in list(self._watched.items()):
-                found = each.source()
-                if found is None:
-                    over.append(other)
-                elif (each.kind, each.name) != (kind, watched.name):
-                    others.append(each)
-                elif found is not source:
-                    raise ArgumentValueError(
-                        f"the name {watched.name!r} is that of another {kind}, {shown(found)}; "
-                        "give it another name, or remove() that one first"
-                    )
-                elif other < number:  # of two that add it anew at once the later one stays
-                    over.append(other)
-            _ensure_fits(figures, others)
-            watched.admitted = True
+            over = self._admit(watched, number, source)
         except BaseException:
             self._watched.pop(number, None)
             raise
         for other in over:
             self._watched.pop(other, None)
+
+    def _admit(self, watched: Watched, number: int, source: object) -> list[int]:
+        """Admit it beside the others, or raise; return those that are over then."""
+        over, others = [], []
+        for other, each in list(self._watched.items()):
+            found = each.source()
+            if found is None:
+                over.append(other)
+            elif (each.kind, each.name) != (watched.kind, watched.name):
+                others.append(each)
+            elif found is not source:
+                raise ArgumentValueError(
+                    f"the name {watched.name!r} is that of another {watched.kind}, "
+                    f"{shown(found)}; give it another name, or remove() that one first"
+                )
+            elif other < number:  # of two that add it anew at once the later one stays
+                over.append(other)
+        _ensure_fits(watched.figures, others)
+        watched.admitted = True
+        return over
 
     def _forget(self) -> None:
         """Let go of what is not there any more."""
@@ -271,8 +276,7 @@ class Metrics:
         try:
             # First, so that none is missed.
             self._listeners[number] = callback
-            for metric in self.metrics():
-                callback(metric)
+            _tell_all(callback, self.metrics())
         except BaseException:
             self._listeners.pop(number, None)
             raise
@@ -280,6 +284,11 @@ class Metrics:
     def _tell(self, metric: Metric) -> None:
         for callback in list(self._listeners.values()):
             callback(metric)
+
+
+def _tell_all(callback: Callable[[Metric], object], metrics: Iterable[Metric]) -> None:
+    for metric in metrics:
+        callback(metric)
 
 
 _READ: Final = Metrics.read.__code__

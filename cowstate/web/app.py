@@ -276,19 +276,26 @@ def _page(name: str, status: int = 200) -> Response:
 
 async def _token_in(request: Request) -> str | None:
     """Return the token in the body of a form, None if there is none, or too much."""
-    body = b""
     try:
         with fail_after(PATIENCE):
-            async for part in request.stream():
-                body += part
-                if len(body) > FORM:
-                    return None
+            body = await _form_in(request)
     except TimeoutError:
+        return None
+    if body is None:
         return None
     try:
         return parse_qs(body.decode("ascii")).get("token", [None])[0]
     except (UnicodeError, ValueError):
         return None
+
+
+async def _form_in(request: Request) -> bytes | None:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM:
+            return None
+    return body
 
 
 def _version_in(watcher: Watcher, version: int) -> dict[str, Any] | None:
