@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator
 from contextlib import closing, contextmanager
 from functools import partial
 from importlib.resources import files
@@ -103,7 +103,7 @@ class Streams:
             wait.cancel()
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> Generator[None]:
         """Wait within for what may take long; at the end of all, it is left."""
         with CancelScope() as wait:
             self._waits.add(wait)

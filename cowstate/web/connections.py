@@ -57,7 +57,8 @@ class Connection(H11Protocol):
     @property
     def waits(self) -> bool:
         """Whether there is no question that is being answered."""
-        return self.cycle is None or self.cycle.response_complete
+        # There is none before the first question, whatever uvicorn's types say.
+        return not self.cycle or self.cycle.response_complete
 
     def _look(self) -> None:
         left = self.transport.get_write_buffer_size()

@@ -154,11 +154,12 @@ class Watcher:
         view = self._tail.look()
         if view is None:
             return None
-        found = None
+        whole = False
         try:
             found = seen_in(view, before, self._fields, time(), monotonic())
+            whole = True
         finally:
-            self._tail.done(found is not None)
+            self._tail.done(whole)
         return found._replace(head=found.head.replace(name=self._name))
 
     def refused(self, error: BaseException) -> CowstateError | None:
