@@ -4,6 +4,7 @@
     python -m tests.mutation --module cowstate/maps.py    one module, or several
     python -m tests.mutation --sample 40 --thorough       some mutants of each, and all killers
     python -m tests.mutation --near                       the tests nearest to each module alone
+    python -m tests.mutation --kept FILE                  go on where the last such run ended
 
 README.md beside this file says how to read what it prints. It ends with 0 if enough mutants were
 killed; with 1 if not, or if the list of explained mutants is not true; with 2 if it cannot run.
@@ -25,6 +26,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.mutation.explained import Key, ListError, as_entry, explained, key_of, stale
+from tests.mutation.kept import Kept
 from tests.mutation.killers import stages_of
 from tests.mutation.mutator import Mutant, mutants_of
 from tests.mutation.trial import Stage, UnfitError, Workshop
@@ -62,6 +64,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--near", action="store_true", help="ask the nearest tests alone")
     which.add_argument("--thorough", action="store_true", help="ask the tests of faults, too")
     parser.add_argument("--explained", action="store_true", help="try those on the list as well")
+    parser.add_argument("--kept", type=Path, metavar="FILE", help="skip those killed before")
     parser.add_argument("--list", action="store_true", help="show the mutants and try none")
     return parser.parse_args(argv)
 
@@ -81,8 +84,15 @@ def tried(
     mutants: Sequence[Mutant],
     workshops: Sequence[Workshop],
     options: argparse.Namespace,
+    kept: Kept,
 ) -> Iterator[Verdict]:
-    """Yield the verdict on each of *mutants*, in their order, as soon as it is known."""
+    """Yield the verdict on each of *mutants*, as soon as it is known; those known before first."""
+    known = {place: by for place, each in enumerate(mutants) if (by := kept.killer(each))}
+    for place, by in known.items():
+        yield Verdict(key_of(module, mutants[place]), mutants[place].line, by)
+    asked = [each for place, each in enumerate(mutants) if place not in known]
+    if not asked:
+        return
     files = stages_of(module, ROOT / "tests", thorough=options.thorough)
     if options.near:
         files = files[:1]
@@ -100,7 +110,10 @@ def tried(
         return Verdict(key_of(module, mutant), mutant.line, _by(killed, stages))
 
     with ThreadPoolExecutor(len(workshops)) as pool:
-        yield from pool.map(verdict, mutants)
+        for mutant, found in zip(asked, pool.map(verdict, asked), strict=True):
+            if found.by != "nobody":
+                kept.add(mutant, found.by)
+            yield found
 
 
 def _by(killed: tuple[int, bool] | None, stages: Sequence[Stage]) -> str:
@@ -118,6 +131,7 @@ def run(options: argparse.Namespace) -> int:
         for module in modules
         for mutant in mutants_of((ROOT / module).read_text(encoding="utf-8"))
     ]
+    kept = Kept(options.kept)
     lies = [f"on the list, and no mutant: {key}" for key in stale(reasons, modules, everything)]
     survivors: list[Verdict] = []
     total: Counter[str] = Counter()
@@ -135,7 +149,7 @@ def run(options: argparse.Namespace) -> int:
                 if options.explained or key_of(module, mutant) not in reasons
             ]
             count: Counter[str] = Counter()
-            for verdict in tried(module, mutants, workshops, options) if mutants else ():
+            for verdict in tried(module, mutants, workshops, options, kept):
                 if verdict.key not in reasons:
                     count[verdict.by] += 1
                     if verdict.by == "nobody":
