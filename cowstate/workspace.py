@@ -238,11 +238,6 @@ class Workspace(Lookups[K, V, M], MutableMapping[K, V], Generic[K, V, M]):
         self._left = chain(self._map, list(self._writes))
         yield from self._left
 
-    @property
-    def writes(self) -> dict[K, V | Absent]:
-        """What was written: a record for each key, or `MISSING`. Not to be changed."""
-        return self._writes
-
     def close(self, why: str) -> None:
         """Refuse all further changes, with *why* as the message; the first reason counts."""
         if self._closed is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 # What the modules of the package use of each other's objects. Nobody else is told of it.
 WITHIN = {
     "Store": {"source"},
-    "Transaction": {"outcome", "writes", "committed", "close", "reopen"},
-    "Draft": {"outcome_over", "conflicts_with", "writes", "committed", "close", "reopen"},
+    "Transaction": {"outcome", "committed", "close", "reopen"},
+    "Draft": {"outcome_over", "conflicts_with", "committed", "close", "reopen"},
     "Subscription": {
         *("begin", "begins", "fix", "offer", "tell_lagged", "wants_from", "torn"),
         *("group", "number", "keys"),
