@@ -128,6 +128,8 @@ def _path_bytes(once: int, each: int, level: int) -> Callable[[Any, int], int]:
     """Return an estimate for a tree of 32 branches: fitted to what was measured, see the tests."""
 
     def path_bytes(base: Any, keys: int) -> int:
+        if not keys:
+            return 0
         size = len(base)
         levels, last = divmod(log(size + 1, 32), 1)
         paths = last * reached(32**levels, keys)

@@ -10,7 +10,7 @@ def reached(nodes: float, writes: float) -> float:
 
     As where each write falls on any of them: one reaches one, and many reach them all.
 
-    >>> reached(32, 1), round(reached(32, 32)), round(reached(32, 1000))
-    (1.0, 20, 32)
+    >>> reached(32, 0), reached(32, 1), round(reached(32, 32)), round(reached(32, 1000))
+    (0.0, 1.0, 20, 32)
     """
-    return nodes * (1 - (1 - 1 / nodes) ** writes) if nodes > 1 else 1.0
+    return nodes * (1 - (1 - 1 / nodes) ** writes) if nodes > 1 else min(1.0, writes)

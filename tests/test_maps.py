@@ -266,19 +266,28 @@ def test_what_is_no_name_of_a_map_is_refused_as_such(name: Any) -> None:
 
 
 # What a history of so many bytes counts; tests/worlds holds the figures against what is taken.
-BYTES_OF_A_PATH = {"pyrsistent": (400, 330), "immutables": (150, 330)}
+# Once, of each key, and of each node on the way.
+BYTES_OF_A_PATH = {"pyrsistent": (150, 140, 330), "immutables": (65, 25, 330)}
 
 
 @pytest.mark.parametrize("name", sorted(set(BYTES_OF_A_PATH) & set(available_maps())))
 def test_a_path_takes_so_much_and_so_much_more_for_every_level_of_the_tree(name: str) -> None:
     kind = map_kind(name)
-    least, level = BYTES_OF_A_PATH[name]
+    once, each, level = BYTES_OF_A_PATH[name]
     empty, one_node = kind.build({}), kind.build(dict.fromkeys(range(31)))
-    for keys in (0, 1, 1_000):
-        assert kind.path_bytes(empty, keys) == keys * least
-        assert kind.path_bytes(one_node, keys) == keys * (least + level)
     two_levels = kind.build(dict.fromkeys(range(1023)))
-    assert kind.path_bytes(two_levels, 1) == pytest.approx(least + 2 * level, abs=1)
+    for version in (empty, one_node, two_levels):
+        assert kind.path_bytes(version, 0) == 0
+    for keys in (1, 5, 1_000):
+        assert kind.path_bytes(empty, keys) == once + each
+        # The one node is copied once, however many of its keys are written.
+        assert kind.path_bytes(one_node, keys) == once + level + each * min(keys, 31)
+    assert kind.path_bytes(two_levels, 1) == pytest.approx(once + each + 2 * level, abs=1)
+    # Of the 32 nodes below the top a second key is in another one in 31 of 32 cases.
+    two = once + 2 * each + (1 + 1 + 31 / 32) * level
+    assert kind.path_bytes(two_levels, 2) == pytest.approx(two, abs=1)
+    everything = once + 1023 * each + 33 * level
+    assert kind.path_bytes(two_levels, 9_999) == pytest.approx(everything, abs=1)
 
 
 @small_as_dict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -347,10 +348,13 @@ def test_the_bytes_of_a_write_are_those_of_its_path(
 ) -> None:
     monkeypatch.undo()
     before = Sorted.of(range(size))
-    after = before.put(size // 2)
-    measured = getsizeof(after) + size_of(after._top, nodes_of(before._top))
-    assert 0.6 < after.path_bytes(1) / measured < 1.7
-    assert after.path_bytes(5) > 3 * after.path_bytes(1)
+    known = nodes_of(before._top)
+    for writes in (1, 5, 100):
+        after = before
+        for value in random.Random(size).choices(range(size), k=writes):
+            after = after.put(value)
+        measured = getsizeof(after) + size_of(after._top, known)
+        assert 0.6 < after.path_bytes(writes) / measured < 1.7
 
 
 def test_a_list_cannot_be_changed() -> None:

@@ -72,17 +72,24 @@ def test_a_version_takes_its_new_records_and_more_the_larger_the_map(write: str)
     assert taken[10, 1] < taken[1_000, 1] < taken[20_000, 1] < 2 * taken[1_000, 1]
 
 
-def test_a_version_takes_more_the_more_it_changes() -> None:
+def test_a_version_takes_a_record_more_for_each_that_it_changes_and_the_paths_to_them() -> None:
     def write(store: Store[Any, Any], keys: int) -> None:
         store.transact(lambda tx: tx.update(dict.fromkeys(range(keys), "new")))
 
     base = dict.fromkeys(range(1_000), "old")
-    one, two, ten = (
-        taken_by(bounded(base), lambda store, keys=keys: write(store, keys))  # type: ignore[misc]
+    kind = map_kind("tree")
+    version = kind.build(base)
+    records = {
+        keys: taken_by(
+            bounded(base, maps="tree"),
+            lambda store, keys=keys: write(store, keys),  # type: ignore[misc]
+        )
+        - kind.path_bytes(version, keys)
         for keys in (1, 2, 10)
-    )
-    assert two > one
-    assert abs(8 * (two - one) - (ten - two)) <= 8  # of fractions of a byte
+    }
+    assert kind.path_bytes(version, 1) < kind.path_bytes(version, 2) < kind.path_bytes(version, 10)
+    assert records[2] - records[1] == getsizeof("new")
+    assert records[10] - records[2] == 8 * getsizeof("new")
 
 
 def test_a_version_of_meta_alone_takes_little_and_as_much_in_any_store() -> None:
@@ -128,17 +135,23 @@ def test_an_index_of_several_values_takes_as_much_as_so_many_of_one() -> None:
     records = {n: Slot(str(n % 50), n) for n in range(1_000)}
 
     def taken(index: Index[Slot]) -> int:
-        store = bounded(records, indexes={"index": index})
+        store = bounded(records, indexes={"index": index}, maps="tree")
         return taken_by(store, lambda store: store.set(1, Slot("7", 7_000)))
 
     number: Callable[[Slot], int] = lambda slot: slot.number  # noqa: E731
     assert taken(Index(lambda slot: (slot.tag,), many=True)) == taken(BY_TAG)
     assert taken(Index(lambda slot: (number(slot),), many=True, unique=True)) == taken(BY_NUMBER)
-    without = taken(Index(lambda slot: None))
     three: Index[Slot] = Index(
         lambda slot: (number(slot), -1 - number(slot), number(slot) + 0.5), many=True, unique=True
     )
-    assert 2.5 < (taken(three) - without) / (taken(BY_NUMBER) - without) < 3.5
+    kind = map_kind("tree")
+    # One entry is left, and one taken; here three of each, in a map of three times as many.
+    paths = [
+        kind.path_bytes(kind.build(dict.fromkeys(range(entries))), written)
+        for entries, written in ((1_000, 2), (3_000, 6))
+    ]
+    assert paths[1] > 2 * paths[0]
+    assert taken(three) - taken(BY_NUMBER) == pytest.approx(paths[1] - paths[0], rel=0.1)
 
 
 @pytest.mark.parametrize("index", [BY_TAG, BY_NUMBER])

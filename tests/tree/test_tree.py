@@ -295,7 +295,12 @@ def test_the_path_of_a_version_is_estimated_within_a_factor_of_two() -> None:
             parts = laws.parts(kind.put(base, key, 1))
             taken.append(sum(sys.getsizeof(part) for part in parts if id(part) not in known))
         assert 0.5 < kind.path_bytes(base, 1) / (sum(taken) / len(taken)) < 2
-        assert 9 < kind.path_bytes(base, 10) / kind.path_bytes(base, 1) <= 10
+        for keys in (10, 100):
+            after = base
+            for key in random.Random(size).choices(range(size), k=keys):
+                after = kind.put(after, key, 1)
+            new = [part for part in laws.parts(after) if id(part) not in known]
+            assert 0.5 < kind.path_bytes(base, keys) / sum(map(sys.getsizeof, new)) < 2
 
 
 def test_leaves_that_are_joined_keep_the_order_of_their_keys() -> None:
