@@ -130,8 +130,9 @@ def follow(
         dec_hook: as of `Codec`.
 
     Raises:
-        JournalFileError: there is no such file, it is none of a store, is of another schema, or
-            holds what *key*, *record* and *meta* are no types of.
+        JournalNotFoundError: there is no such file, or no store of that name on the server.
+        JournalFileError: it is none of a store, is of another schema, or holds what *key*, *record*
+            and *meta* are no types of.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         UniqueViolationError: the records are no good for a unique index.
 

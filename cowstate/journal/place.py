@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from . import tables
 from .ended import never_freed
-from .errors import JournalError, JournalFileError
+from .errors import JournalError, JournalFileError, JournalNotFoundError
 
 __all__ = [
     "LACKS",
@@ -110,7 +110,7 @@ def ensure_file(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        raise JournalFileError(
+        raise JournalNotFoundError(
             path, "is not there; name the file that a store was opened on"
         ) from None
     except OSError:

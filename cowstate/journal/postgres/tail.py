@@ -11,9 +11,9 @@ from typing import Any, Final
 from cowstate.errors import CowstateError
 
 from ..ended import Closed, never_freed
-from ..errors import JournalFileError
+from ..errors import JournalFileError, JournalNotFoundError
 from .server import Server
-from .view import PostgresView
+from .view import NOT_THERE, PostgresView
 
 __all__ = ["PostgresTail"]
 
@@ -76,9 +76,7 @@ class PostgresTail:
             if not self._deaf:
                 connection.execute(f"LISTEN {self._server.channel}")
             if self._server.about(connection) is None:
-                raise JournalFileError(
-                    self.path, "is not there: nobody has opened it for writing yet"
-                )
+                raise JournalNotFoundError(self.path, NOT_THERE)
         except BaseException:
             connection.close()
             raise
