@@ -111,11 +111,13 @@ NEAR = {
         "journal/test_place",
     ],
     "cowstate/journal/ended.py": ["journal/test_place", "journal/postgres/test_writing"],
+    "cowstate/journal/postgres/advising.py": ["journal/postgres/test_reaching"],
     "cowstate/journal/postgres/lease.py": [
         *("journal/postgres/test_taking_over", "journal/postgres/test_told"),
     ],
     "cowstate/journal/postgres/log.py": POSTGRES,
     "cowstate/journal/postgres/opened.py": [*POSTGRES, "journal/postgres/test_taking_over"],
+    "cowstate/journal/postgres/pooling.py": ["journal/postgres/test_pooled"],
     "cowstate/journal/postgres/rewriting.py": POSTGRES,
     "cowstate/journal/postgres/rows.py": POSTGRES,
     "cowstate/journal/postgres/server.py": POSTGRES,
