@@ -136,7 +136,7 @@ NEAR = {
         *("journal/test_opening", "journal/test_history", "journal/test_behind"),
     ],
     "cowstate/journal/tables.py": ["journal/test_journaled_writes", "journal/test_looking"],
-    "cowstate/journal/tail.py": [*FOLLOWER, "journal/test_watching"],
+    "cowstate/journal/tail.py": ["journal/test_touched", *FOLLOWER, "journal/test_watching"],
     "cowstate/journal/tails.py": [
         "journal/postgres/test_following",
         "journal/postgres/test_commands",
@@ -146,6 +146,8 @@ NEAR = {
     "cowstate/journal/turn.py": JOURNAL,
     "cowstate/journal/view.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/verifying.py": ["journal/test_looking"],
+    "cowstate/journal/touched.py": ["journal/test_touched"],
+    "cowstate/journal/waking.py": ["journal/test_touched", "journal/postgres/test_following"],
     "cowstate/journal/watching.py": ["journal/test_watching", "journal/postgres/test_commands"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],
     "cowstate/kinds.py": ["test_maps", "test_thawing"],
