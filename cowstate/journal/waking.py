@@ -20,6 +20,9 @@ class Waking:
         self._ears, self._bell = socketpair()
         self._ears.setblocking(False)
         self._bell.setblocking(False)
+        # Made once: a process that has no more files to open sleeps all the same.
+        self._selector = DefaultSelector()
+        self._selector.register(self._ears, EVENT_READ)
 
     def sleep(self, seconds: float, file: Any = None) -> bool:
         """Return after *seconds*, or when something comes on *file*, or when woken.
@@ -31,11 +34,14 @@ class Waking:
         Returns:
             Whether there is something on *file*; not so where somebody woke.
         """
-        with DefaultSelector() as selector:
-            selector.register(self._ears, EVENT_READ)
-            if file is not None:
-                selector.register(file, EVENT_READ)
+        selector = self._selector
+        if file is not None:
+            selector.register(file, EVENT_READ)
+        try:
             ready = [key.fileobj for key, _ in selector.select(min(max(seconds, 0), LONGEST))]
+        finally:
+            if file is not None:
+                selector.unregister(file)
         if self._ears in ready:
             with suppress(BlockingIOError):
                 self._ears.recv(4096)
@@ -49,5 +55,6 @@ class Waking:
 
     def close(self) -> None:
         """Let go of it. May be called twice."""
+        self._selector.close()
         self._ears.close()
         self._bell.close()
