@@ -51,6 +51,7 @@ FACTS: dict[str, tuple[Any, ...]] = {
     "UnknownWorkloadError": (["updates"], ["update", "set"]),
     "WriterActiveError": ("a.db", "process 5"),
     "JournalFileError": ("a.db", "is cut"),
+    "JournalNotFoundError": ("a.db", "is not there"),
     "OtherGridError": ("a.db", (("step", 1, 2),), False),
 }
 

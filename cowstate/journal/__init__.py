@@ -16,6 +16,7 @@ from .errors import (
     JournalClosedError,
     JournalError,
     JournalFileError,
+    JournalNotFoundError,
     UnknownOutcomeError,
     WriterActiveError,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "JournalClosedError",
     "JournalError",
     "JournalFileError",
+    "JournalNotFoundError",
     "JournaledStore",
     "UnknownOutcomeError",
     "WriterActiveError",

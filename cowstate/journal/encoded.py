@@ -39,7 +39,8 @@ _ONE_FORM: Final = (
 
 MOST: Final = 250_000_000
 """How many bytes one key, record or meta value may be: a row of SQLite's holds a thousand million,
-and one of the log is a key and two records."""
+and one of the log is a key and two records. A value of PostgreSQL's holds about as much, and bytes
+that are sent there take twice their length."""
 
 
 class Encoder(Generic[K, V]):
@@ -123,7 +124,9 @@ class Encoder(Generic[K, V]):
         if len(data) > MOST:
             # Here, where it is refused alone; in the file it would fail all that wait with it.
             raise CodecError(
-                part.name, f"{len(data):,} bytes are more than a file holds in one piece ({MOST:,})"
+                part.name,
+                f"{len(data):,} bytes are more than a journal holds in one piece ({MOST:,}); keep "
+                "it beside the store, and in the record where it is",
             )
         return data.decode() if self._text else data
 

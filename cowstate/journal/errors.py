@@ -15,6 +15,7 @@ __all__ = [
     "JournalClosedError",
     "JournalError",
     "JournalFileError",
+    "JournalNotFoundError",
     "UnknownOutcomeError",
     "WriterActiveError",
     "failed",
@@ -74,6 +75,14 @@ class JournalFileError(JournalError):
         super().__init__(f"{path} {problem}")
         self.path = path
         self.problem = problem
+
+
+class JournalNotFoundError(JournalFileError, FileNotFoundError):
+    """There is no such file, or no store of that name on the server; nothing was made.
+
+    Attributes:
+        path: the file, or the store's place.
+    """
 
 
 class JournalClosedError(JournalError, ClosedError):

@@ -52,8 +52,8 @@ class Follower(LoggedStore[K, V, M], Generic[K, V, M], sealed=True):
     was read here is told as one `Lagged`, and then it goes on from the oldest version that is left.
 
     A thread of its own looks whether the file was written to: as often as `follow` was told, and
-    a quarter as often when nothing has come for a second. It calls the subscribers, too, so one
-    that takes long keeps the others, and this store, behind, and none of them may wait for what
+    more rarely when nothing has come for a second. It calls the subscribers, too, so one that takes
+    long keeps the others, and this store, behind, and none of them may wait for what
     comes: subscribe such a one with ``via="thread"``. Where the writer says ``sync="normal"`` or
     ``"interval"``, what is read here is what is in the file, and that a crash of the machine could
     take back.
@@ -238,13 +238,14 @@ def _serve(store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], every: f
 
 
 def _serve_on(store: ref[Follower[Any, Any, Any]], chase: Chase[Any, Any], every: float) -> None:
+    tail = chase.tail
     pace = Pace(every, monotonic())
     while (follower := store()) is not None:
         if follower.closed:
             return
         del follower
         if not chase.step():
-            chase.tail.sleep(pace.pause(chase.version, monotonic()))
+            tail.sleep(pace.pause((chase.version, tail.stirs), monotonic()))
     chase.end(failing(JournalError, DROPPED.format(chase.tail.path)))
 
 

@@ -119,19 +119,21 @@ def follow(
         indexes: `Index` by name: those of this reader, whatever the writer has.
         aggregates: `Aggregate` by name, likewise.
         schema: the number of the schema of the records.
-        every: how often to look, in seconds, while something comes; when nothing has come for a
-            second, four times as rarely, but at least each twentieth of a second if no longer time
-            is given. For a file a hundredth: an idle follower takes some 150 microseconds of a
-            core for each look, most of it to wake up. A server wakes whoever follows, so there it
-            is 1, for when it could not; but where it only repeats another one's log a twentieth is
-            right. `Follower.wait_for(version=)` looks at once.
+        every: how often to look, in seconds, while something comes. For a file a hundredth. When
+            nothing has come for a second, and the system tells of the next write (Linux does), it
+            is four times a second, in case that was missed; elsewhere four times as rarely, but at
+            least each twentieth of a second. If a twentieth or more is given, it is that always. A
+            server wakes whoever follows, so there it is 1, for when it could not; but where it
+            only repeats another one's log a twentieth is right. `Follower.wait_for(version=)` looks
+            at once.
         history: how much of the past is kept in memory; see `History`.
         maps: which map holds the records, as of `Store`.
         dec_hook: as of `Codec`.
 
     Raises:
-        JournalFileError: there is no such file, it is none of a store, is of another schema, or
-            holds what *key*, *record* and *meta* are no types of.
+        JournalNotFoundError: there is no such file, or no store of that name on the server.
+        JournalFileError: it is none of a store, is of another schema, or holds what *key*, *record*
+            and *meta* are no types of.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         UniqueViolationError: the records are no good for a unique index.
 

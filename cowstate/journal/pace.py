@@ -35,11 +35,16 @@ class Pace:
     def __init__(self, every: float, now: float) -> None:
         self._every = every
         self._rarer = max(every, min(RARER * every, RARELY))
-        self._version: int | None = None
+        self._sign: object = None
         self._since = now
 
-    def pause(self, version: int, now: float) -> float:
-        """Return how long to pause, in seconds, after a look at *now* that led to a *version*."""
-        if version != self._version:
-            self._version, self._since = version, now
+    def pause(self, sign: object, now: float) -> float:
+        """Return how long to pause, in seconds, after a look at *now*.
+
+        Args:
+            sign: another one than before if something has come, or is about to.
+            now: the time, in seconds.
+        """
+        if sign != self._sign:
+            self._sign, self._since = sign, now
         return self._every if now - self._since < LIVELY else self._rarer

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from time import monotonic
 from typing import Final
 
 from cowstate.errors import CowstateError
-from cowstate.waiters import ThreadWaiter
 
 from .errors import JournalFileError
 from .place import not_opened
 from .reading import Reader
+from .touched import Touched
+from .waking import Waking
 
 __all__ = ["FileTail"]
+
+SELDOM: Final = 0.25
+"""How long, in seconds, from one look to the next where whoever writes is heard, mostly."""
+
+SOON: Final = 0.001
+"""How long, in seconds, until a look at what was heard: it is not whole yet. If it is not then, the
+next looks come after twice as long each, up to as often as ever."""
 
 GONE: Final = (
     "was deleted or replaced while it was followed; what is in memory can still be read. Follow "
@@ -35,23 +42,29 @@ class FileTail:
 
     Args:
         path: the file.
+        every: how often it is looked at while it is written to, in seconds.
 
     Raises:
         JournalFileError: there is none, it is none of a store, or cannot be followed.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, every: float) -> None:
         self._reader = Reader(path)
         self.path = os.path.realpath(path)
+        self._every = every
+        self._soon = every
+        # Of what is written first; SQLite copies it into the file when it likes.
+        self._touched = Touched(self.path + "-wal")
+        self.stirs = 0
         try:
             if self._reader.fixed:
                 raise JournalFileError(self.path, FIXED)
             self._reader.end()
             self._identity = self._found()
+            self._waking = Waking()
         except BaseException:
             self._reader.close()
             raise
-        self._bell = ThreadWaiter()
         self._closed = False
         self._seen: int | None = None
         self._looked: int | None = None
@@ -91,12 +104,27 @@ class FileTail:
         return Reader(self.path)
 
     def sleep(self, seconds: float) -> None:
-        """Return after *seconds*, for SQLite wakes nobody; or when woken."""
-        self._bell.sleep(monotonic() + seconds)
+        """Return after *seconds*; or when somebody begins to write, if that is heard, or wakes.
+
+        It is listened for only where looks have become rarer. So whoever writes without a pause is
+        heard once, and pays for no more.
+        """
+        touched = self._touched
+        if seconds <= self._every:
+            soon, self._soon = self._soon, min(2 * self._soon, self._every)
+            self._waking.sleep(min(seconds, soon))
+        elif touched.armed:
+            if self._waking.sleep(max(seconds, SELDOM), touched.file):
+                touched.heard()
+                self.stirs += 1
+                self._soon = SOON
+        elif not touched.arm():
+            self._waking.sleep(seconds)
+        # Else there is a look now, at what was written before it was listened for.
 
     def wake(self) -> None:
         """End the sleep now, or the next one. From any thread."""
-        self._bell.notify()
+        self._waking.wake()
 
     def passes(self, error: Exception) -> bool:
         """Whether *error* may be gone at the next look: somebody has the file, say."""
@@ -110,6 +138,8 @@ class FileTail:
         """Let go of the file. May be called twice."""
         self._closed = True
         self._reader.close()
+        self._touched.close()
+        self._waking.close()
 
     def abandon(self) -> None:
         """Forget the file without a touch: it belongs to the parent of a fork."""

@@ -29,7 +29,7 @@ def tail_of(
     if is_url(path):
         return PostgresTail(Server(os.fspath(path), name)), every or SERVER
     ensure_nameless(name)
-    return FileTail(os.fspath(path)), every or FILE
+    return FileTail(os.fspath(path), every or FILE), every or FILE
 
 
 def view_of(path: str, name: str | None) -> View:

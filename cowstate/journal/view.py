@@ -145,9 +145,11 @@ class Tail(Protocol):
 
     Attributes:
         path: where it is, for errors.
+        stirs: how often a sleep ended because somebody began to write.
     """
 
     path: str
+    stirs: int
 
     def look(self) -> View | None:
         """Return what is there, as of one moment, if anything was written since the last look.

@@ -9,7 +9,7 @@ from typing import Any
 
 from cowstate import Aggregate
 from cowstate.journal import Follower, follow
-from cowstate.waiters import ThreadWaiter
+from cowstate.journal.waking import Waking
 from tests.journal.files import INDEXES, Slot
 from tests.standing import eventually
 
@@ -34,6 +34,9 @@ def at_rest(follower: Follower[str, Slot]) -> None:
 
     def sleeps() -> bool:
         frame = sys._current_frames().get(thread.ident or 0)
-        return frame is not None and frame.f_code is ThreadWaiter.sleep.__code__
+        # It is in the system's call, or about to.
+        while frame is not None and frame.f_code is not Waking.sleep.__code__:
+            frame = frame.f_back
+        return frame is not None
 
     eventually(sleeps, "it should have looked, and sleep", SOON)

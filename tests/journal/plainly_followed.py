@@ -104,6 +104,13 @@ class _NoThread:
         return False
 
 
+class _NoSleep:
+    """Stands where nobody sleeps, so nobody is woken."""
+
+    def wake(self) -> None:
+        pass
+
+
 class Unthreaded:
     """A store of which the log is in memory, and a follower of it that looks when it is told to.
 
@@ -136,4 +143,5 @@ class Unthreaded:
 def unthreaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let followers have no file and no thread."""
     monkeypatch.setattr(tails, "Reader", lambda _: PlainReader(Unthreaded.log))
+    monkeypatch.setattr(tails, "Waking", _NoSleep)
     monkeypatch.setattr(followers, "Thread", _NoThread)

@@ -178,7 +178,9 @@ def test_what_is_too_large_for_the_file_is_refused_alone(
             lambda: store.set("a", Slot(1, "x" * 1_000)),
             lambda: store.set_meta("x" * 1_000),
         ):
-            with pytest.raises(CodecError, match=r"bytes are more than a file holds .*\(1,000\)"):
+            with pytest.raises(
+                CodecError, match=r"bytes are more than a journal holds .*\(1,000\)"
+            ):
                 write()
         assert store.snapshot().version == 1
         check_slots(store)

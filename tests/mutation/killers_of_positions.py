@@ -27,7 +27,9 @@ NEAR_POSITIONS = {
         "positions/kept/test_kept_on_disk",
     ],
     "cowstate/positions/reconcile/life.py": ["positions/kept/test_kept"],
-    "cowstate/positions/simulation/suspending.py": ["positions/kept/test_resumed"],
+    "cowstate/positions/simulation/suspending.py": [
+        *("positions/kept/test_resumed", "journal/postgres/test_replayed"),
+    ],
     "cowstate/positions/simulation/options.py": ["positions/simulation/test_replay"],
     "cowstate/positions/simulation/comparing.py": ["positions/simulation/test_replay_verdict"],
     "cowstate/positions/book/slots.py": ["positions/book/test_orders"],

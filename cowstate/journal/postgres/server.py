@@ -12,6 +12,8 @@ from cowstate.showing import cut, shown
 
 from ..errors import JournalError, JournalFileError
 from ..view import Form
+from .advising import advice
+from .pooling import SHARED, is_shared
 from .tables import APPLICATION, LAYOUT, statements
 
 __all__ = ["Server", "is_url"]
@@ -40,9 +42,13 @@ PATIENCE: Final = {
 # What a role, a database or the environment may say otherwise. Values are UTF-8 whatever a terminal
 # shows; each statement sees what is there when it begins; and a function that somebody made is not
 # called because its name is that of one of the server's.
+#
+# Only of a session that is this connection's own: another one's would be settled for whoever is
+# given it next.
 SETTLED: Final = (
-    "SELECT set_config('default_transaction_isolation', 'read committed', false),"
-    " set_config('search_path', 'pg_catalog', false)"
+    "SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = %(session)s THEN"
+    " set_config('default_transaction_isolation', 'read committed', false)"
+    " || set_config('search_path', 'pg_catalog', false) END"
 )
 
 
@@ -107,14 +113,29 @@ class Server:
 
         Raises:
             psycopg.OperationalError: the server cannot be had.
+            JournalError: a pooler stands before it, which gives no connection a session.
         """
         connection = self._psycopg.connect(**self._options, autocommit=True)
         try:
-            self.ask(connection, SETTLED)
+            self._settle(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _settle(self, connection: Any) -> None:
+        told = connection.info.backend_pid
+        [(session, _)] = self.ask(connection, SETTLED, {"session": told})
+        if session == told:
+            return
+        # Who answered the call is not who answers: a pooler is between.
+        other = self._psycopg.connect(**self._options, autocommit=True)
+        try:
+            if is_shared(connection, other, session):
+                raise JournalError(f"{self.where} {SHARED}")
+        finally:
+            other.close()
+        self.ask(connection, SETTLED, {"session": session})
 
     def statements(self, form: Form = "json") -> Mapping[str, str]:
         """Return what is said to the server, of values that have a *form*."""
@@ -186,7 +207,8 @@ class Server:
                 "reads (default_transaction_read_only); with target_session_attrs=read-write in "
                 "the URL the one of several hosts is found that can be written"
             )
-        return JournalError(f"{self.where} cannot be had: {what}")
+        todo = advice(str(error), getattr(error, "pgconn", None))
+        return JournalError(f"{self.where} cannot be had: {what}{f'; {todo}' if todo else ''}")
 
     def is_over(self, connection: Any) -> bool:
         """Whether *connection* is cut, or in the midst of something that nobody waits for."""

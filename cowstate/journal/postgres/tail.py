@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from selectors import EVENT_READ, DefaultSelector, SelectorKey
-from socket import socketpair
 from time import monotonic
 from typing import Any, Final
 
 from cowstate.errors import CowstateError
 
 from ..ended import Closed, never_freed
-from ..errors import JournalFileError
+from ..errors import JournalFileError, JournalNotFoundError
+from ..waking import Waking
 from .server import Server
-from .view import PostgresView
+from .view import NOT_THERE, PostgresView
 
 __all__ = ["PostgresTail"]
 
 GAP: Final = 0.002
 """How long, in seconds, a look is put off after the one before: a server that writes much is not
 asked for each commit."""
-
-LONGEST: Final = 3600.0
-"""The longest sleep, in seconds: some weeks are too much for a system's call."""
 
 GONE: Final = "was deleted while it was followed; what is in memory can still be read"
 
@@ -45,13 +40,13 @@ class PostgresTail:
         JournalError: the server cannot be had.
     """
 
+    stirs = 0  # what it tells of is written
+
     def __init__(self, server: Server) -> None:
         self.path = server.where
         self._server = server
         self._texts = server.statements()
-        self._ears, self._bell = socketpair()
-        self._ears.setblocking(False)
-        self._bell.setblocking(False)
+        self._waking = Waking()
         self._connection: Any = Closed(self.path)
         self._view: PostgresView | None = None
         self._seen: Any = None
@@ -76,9 +71,7 @@ class PostgresTail:
             if not self._deaf:
                 connection.execute(f"LISTEN {self._server.channel}")
             if self._server.about(connection) is None:
-                raise JournalFileError(
-                    self.path, "is not there: nobody has opened it for writing yet"
-                )
+                raise JournalNotFoundError(self.path, NOT_THERE)
         except BaseException:
             connection.close()
             raise
@@ -137,21 +130,11 @@ class PostgresTail:
 
     def _heard(self, seconds: float, connection: Any = None) -> bool:
         """Whether something came on *connection* before the time was over, or somebody woke."""
-        ready = [key.fileobj for key, _ in self._selected(seconds, connection)]
-        if self._ears in ready:
-            with suppress(BlockingIOError):
-                self._ears.recv(4096)
-            return False
-        if ready:
+        is_open = connection is not None and not connection.closed
+        came = self._waking.sleep(seconds, connection if is_open else None)
+        if came:
             self._take_in(connection)
-        return bool(ready)
-
-    def _selected(self, seconds: float, connection: Any) -> list[tuple[SelectorKey, int]]:
-        with DefaultSelector() as selector:
-            selector.register(self._ears, EVENT_READ)
-            if connection is not None and not connection.closed:
-                selector.register(connection.fileno(), EVENT_READ)
-            return selector.select(min(max(seconds, 0), LONGEST))
+        return came
 
     def _take_in(self, connection: Any) -> None:
         """Read what came, so that it is not heard again. If the server has gone, it is over."""
@@ -165,8 +148,7 @@ class PostgresTail:
 
     def wake(self) -> None:
         """End the sleep now, or the next one. From any thread."""
-        with suppress(OSError):  # it is full, so it is awake; or over
-            self._bell.send(b"!")
+        self._waking.wake()
 
     # What goes wrong.
 
@@ -182,8 +164,7 @@ class PostgresTail:
         """Let go of the server. May be called twice."""
         connection, self._connection = self._connection, Closed(self.path)
         connection.close()
-        self._ears.close()
-        self._bell.close()
+        self._waking.close()
 
     def abandon(self) -> None:
         """Forget the connection without a touch: it belongs to the parent of a fork."""

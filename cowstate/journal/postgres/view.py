@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar, cast
 
-from ..errors import JournalFileError
+from ..errors import JournalNotFoundError
 from ..view import Changed, Committed, Encoded, Form, Reach
 from .server import Server
 
-__all__ = ["PostgresView"]
+__all__ = ["NOT_THERE", "PostgresView"]
 
 R = TypeVar("R")
+
+NOT_THERE: Final = "is not there: nobody has opened it for writing yet"
 
 AT_ONCE: Final = 1_000
 """How many commits are asked for at a time, where all are gone through."""
@@ -35,7 +37,7 @@ class PostgresView:
         schema: the number of the schema of the records.
 
     Raises:
-        JournalFileError: there is no such store.
+        JournalNotFoundError: there is no such store.
         JournalError: the server cannot be had.
     """
 
@@ -60,7 +62,7 @@ class PostgresView:
         self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         found = self._server.about(self._connection)
         if found is None:
-            raise JournalFileError(self.path, "is not there: nobody has opened it for writing yet")
+            raise JournalNotFoundError(self.path, NOT_THERE)
         self.form, self.schema = found
         self._texts = self._server.statements(self.form)
 

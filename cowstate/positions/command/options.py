@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = ["advancing", "probability", "whole"]
+from cowstate import ArgumentValueError
+
+__all__ = ["advancing", "ensure_named", "probability", "whole"]
 
 
 def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
@@ -53,6 +55,21 @@ def probability(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a probability, from 0 to 1")
     return number
+
+
+def ensure_named(journal: str, name: str | None) -> None:
+    """Raise if *journal* is the URL of a database, and no *name* says which store of it.
+
+    Raises:
+        ArgumentValueError: so it is.
+
+    >>> ensure_named("run.db", None)
+    >>> ensure_named("postgresql:///trading", None)
+    Traceback (most recent call last):
+    cowstate.errors.ArgumentValueError: a database may hold several stores; say which by --name NAME
+    """
+    if name is None and journal.startswith(("postgresql://", "postgres://")):
+        raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import PassReport
 from ..reconcile.verdicts import VerdictKind
 from ..trading.manager import PositionManager
-from .options import whole
+from .options import ensure_named, whole
 
 __all__ = ["add_arguments", "as_text", "run"]
 
@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CowstateError: the file, the keys or the exchange will not do.
     """
+    ensure_named(args.journal, args.name)
     keys = keys_from_environment(os.environ) if args.keys is None else keys_from_file(args.keys)
     known: dict[str, Any] = {} if args.lag is None else dict.fromkeys(_LAGS, args.lag)
     exchange = CcxtExchange(client_of(args.exchange, keys), args.symbol, known=known)

@@ -21,7 +21,7 @@ from ..simulation.options import ReplayOptions
 from ..simulation.replay import ReplayReport, replay
 from ..simulation.suspending import Suspension
 from ..simulation.tape import STDIN, read_tape, synthetic_tape
-from .options import advancing, probability, whole
+from .options import advancing, ensure_named, probability, whole
 
 __all__ = ["add_arguments", "as_json", "as_text", "run"]
 
@@ -37,7 +37,9 @@ tape and options give the same report, apart from the wall time.
 
 --journal FILE keeps the positions in FILE, which any other program may look at
 meanwhile: cowstate watch FILE. A run that was killed goes on with --resume, and
-ends as one that was not: with the same report, to the last digit.
+ends as one that was not: with the same report, to the last digit. FILE may be
+the URL of a database, with the --name of the store in it; the next run there
+waits until the lease of one that was killed is over, five seconds at most.
 
 --json prints one object. Prices, quantities and profits in it are strings,
 exact decimals; counts are integers, wall_seconds is a float, corrections maps
@@ -111,8 +113,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_group.add_argument(
         "--journal",
         metavar="FILE",
-        help="keep the positions in this file, and beside it what else a run needs to go on",
+        help="keep the positions in this file, and beside it what else a run needs to go on; or "
+        "the URL of a database",
     )
+    run_group.add_argument("--name", help="in a database: the name of the store")
     run_group.add_argument(
         "--resume",
         action="store_true",
@@ -156,6 +160,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.resume and args.journal is None:
         raise ArgumentValueError("--resume goes on with the run in a file; say which: --journal")
+    if args.name is not None and args.journal is None:
+        raise ArgumentValueError("--name is of a store in a database; say in which: --journal")
     with (
         advancing("replaying", count, wanted=not args.json, every=_BETWEEN_UPDATES) as progress,
         _kept(args, options) as suspension,
@@ -172,7 +178,8 @@ def _kept(
 ) -> AbstractContextManager[Suspension | None]:
     if args.journal is None:
         return nullcontext()
-    return Suspension(args.journal, options, resume=args.resume)
+    ensure_named(args.journal, args.name)
+    return Suspension(args.journal, options, resume=args.resume, name=args.name)
 
 
 def _options(args: argparse.Namespace) -> ReplayOptions:

@@ -4,6 +4,7 @@ The positions are in a file as those of any trader are. Beside it is another one
 not the trader's: the paper exchange, its messages under way, how far the tape was read, and what
 the reconciler remembers. It is noted now and then, and says of which version of the positions it
 is; who goes on begins there, with the positions as they were then, and does the rest once more.
+On a server both are stores of one database.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 from cowstate import ArgumentValueError, Record
 
+from ..book.kept import read_book
 from ..book.model import OrderUpdate
 from ..book.reports import TradeReport
 from ..reconcile.life import Life
@@ -27,6 +29,7 @@ __all__ = ["Coming", "Suspension", "World"]
 
 _WORLD = "world"
 _BESIDE = "-replay"
+_BESIDE_ON_A_SERVER = "_replay"
 _SCHEMA = 1
 
 
@@ -113,15 +116,50 @@ class World(Record, tag=True, kw_only=True):
             )
 
 
+def _read_book(path: str, name: str | None) -> None:
+    read_book(path, name=name)
+
+
+def _read_world(path: str, name: str | None) -> None:
+    from cowstate import journal
+
+    kinds = KeptOrder | KeptFill | World
+    journal.follow(path, name=name, key=str, record=kinds, schema=_SCHEMA).close()
+
+
+def _is_there(path: str, name: str | None, read: Callable[[str, str | None], None]) -> bool:
+    """Whether a store is there. O(records), on a server.
+
+    Raises:
+        JournalError: what is there is not what *read* reads, or the server cannot be had.
+        ArgumentTypeError, ArgumentValueError: it is no place of a store.
+    """
+    from cowstate import journal
+
+    if name is None and os.path.exists(path):
+        return True
+    try:
+        read(path, name)
+    except journal.JournalNotFoundError:
+        return False
+    return True
+
+
 class Suspension:
     """The files of a replay that may be killed at any moment; close it, or use it in a ``with``.
 
+    On a server a run that was killed is taken for alive until its lease of five seconds ends: so
+    long at the most whoever goes on with it waits.
+
     Args:
-        path: where the positions are kept; what is beside them is in ``path-replay``.
+        path: where the positions are kept; what is beside them is in ``path-replay``. Or the URL of
+            a database on a PostgreSQL server.
         options: how the tape is replayed.
         resume: whether to go on with what is there. Else nothing may be there.
         every: after how many trades it is noted how the world stands; a little later, where
             somebody is in the middle of something.
+        name: on a server, which of its stores the positions are; what is beside them is in the one
+            of that name with ``_replay``.
 
     Attributes:
         world: how the world stood that is gone on with; None: the run begins.
@@ -130,7 +168,8 @@ class Suspension:
         ArgumentValueError: there is nothing to go on with, or something though it is to begin; or
             it was begun with other options; or with threads, which never do the same twice.
         WriterActiveError: another process replays into these files.
-        JournalError: the files cannot be opened, or are others.
+        JournalFileError: the files are another program's, or other stores'; nothing was made.
+        JournalError: the files, or the server, cannot be opened.
     """
 
     def __init__(
@@ -140,31 +179,37 @@ class Suspension:
         *,
         resume: bool = False,
         every: int = 500,
+        name: str | None = None,
     ) -> None:
         from cowstate import journal
 
         self._path = os.fspath(path)
+        self._name = name
         self._options = options
         self._every = every
         self._manager: PositionManager | None = None
-        beside = self._path + _BESIDE
         if options.threads:
             raise ArgumentValueError(
                 "a run with threads is another one each time, so it cannot be gone on with; leave "
                 "out either --threads or --journal"
             )
-        if resume and not os.path.exists(beside):
+        beside = self._beside()
+        # Of a URL nothing more is said: a password may be in it.
+        self._where = self._path if name is None else f"{name} in that database"
+        self._there = _is_there(self._path, name, _read_book)
+        if resume and not _is_there(*beside, _read_world):
             raise ArgumentValueError(
-                f"{self._path} holds no replay that could be resumed; leave out --resume to begin "
-                "one in a new file"
+                f"{self._where} holds no replay that could be resumed; leave out --resume to begin "
+                "one in a new place"
             )
-        if not resume and os.path.exists(self._path):
+        if not resume and self._there:
             raise ArgumentValueError(
-                f"{self._path} is there already; --resume goes on with the replay in it, and "
+                f"{self._where} is there already; --resume goes on with the replay in it, and "
                 "another name begins a new one"
             )
         self._store: Any = journal.open_store(
-            beside,
+            beside[0],
+            name=beside[1],
             key=str,
             record=KeptOrder | KeptFill | World,
             schema=_SCHEMA,
@@ -179,11 +224,17 @@ class Suspension:
             self.close()
             raise
 
+    def _beside(self) -> tuple[str, str | None]:
+        """Return where that is kept which is not the trader's."""
+        if self._name is None:
+            return self._path + _BESIDE, None
+        return self._path, f"{self._name}{_BESIDE_ON_A_SERVER}"
+
     def _ensure_whole(self) -> None:
-        if self.world is not None and not os.path.exists(self._path):
+        if self.world is not None and not self._there:
             raise ArgumentValueError(
-                f"{self._path} is gone, and {self._path}{_BESIDE} is the other half of it; put it "
-                "back to go on, or delete that one as well to begin anew"
+                f"{self._where} is gone, and {self._store.journal.path} is the other half of it; "
+                "put it back to go on, or delete that one as well to begin anew"
             )
 
     def _ensure_same(self) -> None:
@@ -194,7 +245,7 @@ class Suspension:
             was, now = getattr(before, name), getattr(self._options, name)
             if was != now:
                 raise ArgumentValueError(
-                    f"the replay in {self._path} was begun with {name} {was!r}, not {now!r}; "
+                    f"the replay in {self._where} was begun with {name} {was!r}, not {now!r}; "
                     "resume it with the options that it was begun with"
                 )
 
@@ -205,7 +256,7 @@ class Suspension:
             OtherGridError, JournalError: as of `PositionManager.open`.
         """
         self._manager = manager = PositionManager.open(
-            self._path, self._options.grid, time_ms=time_ms
+            self._path, self._options.grid, time_ms=time_ms, name=self._name
         )
         # The version in which a file of positions begins is its first.
         version = 1 if self.world is None else self.world.version

@@ -67,7 +67,7 @@ def missing() -> str | None:
     return None
 
 
-def _whose() -> dict[str, Any]:
+def whose() -> dict[str, Any]:
     """As whom a server runs, for it refuses to be root's."""
     if os.getuid():
         return {}
@@ -86,14 +86,14 @@ def _run(program: str, *arguments: str) -> None:
     subprocess.run(
         [str(where / program), *arguments],
         check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SOON,
-        cwd="/", **_whose(),
+        cwd="/", **whose(),
     )  # fmt: skip
 
 
 def _home(kind: str) -> Path:
     home = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir="/tmp"))
-    if (user := _whose().get("user")) is not None:
-        os.chown(home, user, _whose()["group"])
+    if (user := whose().get("user")) is not None:
+        os.chown(home, user, whose()["group"])
     return home
 
 
@@ -144,7 +144,7 @@ class Cluster:
         assert where is not None
         self.process = subprocess.Popen(
             [str(where / "postgres"), "-D", str(self.data), "-k", str(self.home)],
-            stderr=subprocess.PIPE, text=True, cwd="/", start_new_session=True, **_whose(),
+            stderr=subprocess.PIPE, text=True, cwd="/", start_new_session=True, **whose(),
         )  # fmt: skip
         ready = Event()
         self.listener = Thread(target=_listen, args=(self.process, ready, says), daemon=True)
