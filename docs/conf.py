@@ -59,6 +59,7 @@ html_theme_options = {
 
 # Of links to other sites, which `_site/abroad.py` has looked at. Who asks for a longer pause is
 # named as busy; GitHub makes the places of a page in the browser.
+linkcheck_ignore = [r"http://(127\.0\.0\.1|localhost)\b"]  # of the reader's own machine
 linkcheck_timeout = 8
 linkcheck_workers = 16
 linkcheck_retries = 2

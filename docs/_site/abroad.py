@@ -40,7 +40,8 @@ def judge(results: Iterable[str]) -> Answers:
     answers = Answers([], [], [])
     for line in results:
         result = json.loads(line)
-        if not result["uri"].startswith(("http:", "https:")):
+        left_out = (result["status"], result["info"]) == ("ignored", "")
+        if left_out or not result["uri"].startswith(("http:", "https:")):
             continue
         told = f"{result['filename']}:{result['lineno']}: {result['uri']}"
         if result["status"] in ("working", "redirected"):

@@ -89,7 +89,7 @@ def result(status: str, info: str = "", uri: str = "https://example.com") -> str
 @pytest.mark.parametrize(("well", "network"), [(0, False), (1, False), (2, True), (3, True)])
 def test_one_that_answers_for_everybody_is_no_network(well: int, network: bool) -> None:
     lines = [result("working")] * well + [result("broken", "404 Client Error: Not Found")] * 2
-    answers = abroad.judge([*lines, result("broken", "", "#no-place"), result("unchecked", "", "")])
+    answers = abroad.judge([*lines, result("broken", "", "#no-place"), result("ignored")])
     assert len(answers.gone) == 2
     assert answers.is_a_network is network
 
