@@ -54,7 +54,7 @@ from .subscribers import Subscription
 from .timeline import History, Pin
 from .transactions import Transaction
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     # the store

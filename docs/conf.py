@@ -49,11 +49,22 @@ html_theme = "furo"
 html_title = f"cowstate {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("versions.js", {"defer": "defer"})]
+templates_path = ["_site/templates"]
 html_show_copyright = False
 html_copy_source = True
 html_theme_options = {
     "navigation_with_keys": True,
 }
+
+# Of links to other sites, which `_site/abroad.py` has looked at. Who asks for a longer pause is
+# named as busy; GitHub makes the places of a page in the browser.
+linkcheck_ignore = [r"http://(127\.0\.0\.1|localhost)\b"]  # of the reader's own machine
+linkcheck_timeout = 8
+linkcheck_workers = 16
+linkcheck_retries = 2
+linkcheck_rate_limit_timeout = 20
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/"]
 
 llms_summary = (
     "Copy-on-write immutable state for concurrent Python: one atomic reference to a persistent map "

@@ -21,6 +21,20 @@ def test_the_index_leads_to_every_page() -> None:
     assert pages - linked == {"index.md"}
 
 
+def shown_first(page: str) -> list[str]:
+    """The first picture of a page, by its text and its file, and its examples above any heading."""
+    top = page.partition("\n## ")[0]
+    picture = re.search(r"!\[(.*?)\]\((?:.*/)?(.*?)\)", top)
+    assert picture is not None
+    return [*picture.groups(), *(found["body"] for found in FENCE.finditer(top))]
+
+
+def test_the_landing_page_and_the_readme_show_the_same_picture_and_example() -> None:
+    landing = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    assert shown_first(landing) == shown_first((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(shown_first(landing)) == 4
+
+
 def lost_on(page: Path, text: str) -> list[str]:
     """The links, and the paths in the text, that lead nowhere; paths start at the root."""
     lost = []

@@ -100,10 +100,13 @@ def test_a_link_that_leads_nowhere_is_seen(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/one.html").write_text('<a href="../two.html#here"></a><a href="#"></a>')
     (tmp_path / "two.html").write_text('<p id="here"><a href="https://example.com/x"></a>')
+    (tmp_path / "llms.txt").write_text("- [One](a/one.html): of two\n")
     assert dead_ends.dead_ends(tmp_path) == []
+    (tmp_path / "llms.txt").write_text("- [One](a/one.html)\n- [None](b/none.md.txt): gone\n")
     (tmp_path / "two.html").write_text('<img src="none.png"><a href="#gone"></a>')
     assert dead_ends.dead_ends(tmp_path) == [
         ("a/one.html", "../two.html#here"),
+        ("llms.txt", "b/none.md.txt"),
         ("two.html", "#gone"),
         ("two.html", "none.png"),
     ]

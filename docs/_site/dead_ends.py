@@ -1,12 +1,15 @@
 """Links within the finished site that lead nowhere are warnings, whoever made them.
 
-Sphinx looks at what it resolves itself. This looks at the pages as they were written.
+Sphinx looks at what it resolves itself. This looks at the pages as they were written, and at the
+list for programs.
 """
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from sphinx.application import Sphinx
@@ -14,6 +17,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
+_LISTED: Final = re.compile(r"\]\(([^)]+)\)")
 # What the theme itself refers to before it is there: the search, and the page that is shown.
 _MADE_BY_SCRIPTS = frozenset({"#"})
 
@@ -48,6 +52,10 @@ def dead_ends(site: Path) -> list[tuple[str, str]]:
                 place and target in pages and place not in pages[target].places
             ):
                 found.append((page.relative_to(site).as_posix(), link))
+    for listing in site.glob("llms.txt"):
+        for link in _LISTED.findall(listing.read_text(encoding="utf-8")):
+            if not (site / link).is_file():
+                found.append((listing.name, link))
     return sorted(set(found))
 
 
