@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     from cowstate.positions.command import chaos as chaos_command
     from cowstate.positions.command import reconcile as reconcile_command
     from cowstate.positions.command import replay as replay_command
+    from cowstate.positions.command import trade as trade_command
     from cowstate.web import command as serve_command
 
     parser = _Parser(
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "replay", "trade a grid over a tape of trades", replay_command)
     _add(commands, "chaos", "judge reconcilers in worlds where all goes wrong", chaos_command)
     _add(commands, "reconcile", "hold positions against a live account", reconcile_command)
+    _add(commands, "trade", "trade a grid at an exchange, or on paper", trade_command)
     _add(commands, "bench", "measure the store against locks and peers", bench_command)
     return parser
 

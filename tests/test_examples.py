@@ -18,6 +18,7 @@ from cowstate.journal import command as journal_commands
 from cowstate.positions.command import chaos as chaos_command
 from cowstate.positions.command import reconcile as reconcile_command
 from cowstate.positions.command import replay as replay_command
+from cowstate.positions.command import trade as trade_command
 from cowstate.web import command as serve_command
 from tests.pages import FENCE, NO_TEST, PAGES, ROOT, failures_of, modules, run_page
 
@@ -99,7 +100,7 @@ def test_a_command_on_a_page_is_understood(
 ) -> None:
     looking = [getattr(journal_commands, each) for each in journal_commands.__all__]
     commands = (replay_command, chaos_command, reconcile_command, bench_command, serve_command)
-    for module in (*commands, *looking):
+    for module in (*commands, trade_command, *looking):
         monkeypatch.setattr(module, "run", lambda args: 0)
     assert main(shlex.split(command)[1:]) == 0
 

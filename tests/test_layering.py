@@ -59,6 +59,7 @@ LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 ROOMS = {
     "positions": [
         "command",
+        "live",
         "simulation",
         "reconcile",
         "trading",

@@ -94,6 +94,18 @@ NEAR_POSITIONS = {
     "cowstate/positions/trading/outcomes.py": ["positions/trading/test_manager"],
     "cowstate/positions/command/chaos.py": ["positions/test_chaos_command"],
     "cowstate/positions/command/reconcile.py": ["positions/test_reconcile_command"],
+    "cowstate/positions/command/account.py": [
+        "positions/test_reconcile_command",
+        "positions/live/test_trade_stopped",
+    ],
+    "cowstate/positions/command/trade.py": [
+        "positions/live/test_trade_command",
+        "positions/live/test_trade_on_paper",
+    ],
+    "cowstate/positions/live/trader.py": [
+        "positions/live/test_trader",
+        "positions/live/test_trade_stopped",
+    ],
     "cowstate/positions/command/options.py": [
         "positions/test_command",
         "positions/test_chaos_command",

@@ -1,1 +1,1 @@
-"""The commands of the reference application, one module each: ``replay`` and ``chaos``."""
+"""The commands of the reference application, one module each: ``replay``, ``trade`` and others."""

@@ -7,10 +7,14 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
 
 from cowstate import ArgumentValueError
 
-__all__ = ["advancing", "ensure_named", "probability", "whole"]
+from ..book.model import check_amount
+from ..errors import AmountValueError
+
+__all__ = ["advancing", "amount", "ensure_named", "probability", "seconds", "whole"]
 
 
 def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
@@ -70,6 +74,43 @@ def ensure_named(journal: str, name: str | None) -> None:
     """
     if name is None and journal.startswith(("postgresql://", "postgres://")):
         raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
+
+
+def amount(text: str) -> Decimal:
+    """Return the exact number that *text* says, more than zero; for an option.
+
+    Raises:
+        ArgumentTypeError: of argparse: it says none.
+
+    >>> amount("0.05")
+    Decimal('0.05')
+    """
+    try:
+        return check_amount("the amount", Decimal(text), positive=True)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a decimal number") from None
+    except AmountValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def seconds(text: str) -> float:
+    """Return how many seconds *text* says, from a hundredth to an hour; for an option.
+
+    Raises:
+        ArgumentTypeError: of argparse: it says none.
+
+    >>> seconds("0.5")
+    0.5
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0.01 <= number <= 3_600:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is no number of seconds; write 0.01 to 3600"
+        )
+    return number
 
 
 @contextmanager

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from cowstate import ArgumentValueError
 
@@ -15,15 +13,14 @@ from ..book.config import GridConfig
 from ..book.kept import read_book
 from ..book.store import Slots
 from ..exchange.ccxt import CcxtExchange
-from ..exchange.ccxt.connecting import client_of
-from ..exchange.ccxt.keys import VARIABLES, keys_from_environment, keys_from_file
 from ..exchange.promises import VenuePromises
 from ..reconcile.policy import ReconcilePolicy
 from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import PassReport
 from ..reconcile.verdicts import VerdictKind
 from ..trading.manager import PositionManager
-from .options import ensure_named, whole
+from .account import KEYS, add_account, add_positions, exchange_of
+from .options import ensure_named
 
 __all__ = ["add_arguments", "as_text", "run"]
 
@@ -33,13 +30,8 @@ that against the positions in FILE, and print what was found and done. With --dr
 done and nothing is written, at the exchange or in FILE, and whoever trades with FILE may go on
 meanwhile. FILE may be the URL of a database, with the name of the store in it.
 
-The keys are those in {", ".join(VARIABLES)},
-or in the file that --keys names, in TOML: apiKey, secret and, where the exchange wants one,
-password. They are never printed.
-"""
+{KEYS}"""
 
-
-_LAGS: tuple[str, ...] = ("positions_lag_ms", "open_orders_lag_ms", "order_lag_ms", "trades_lag_ms")
 _MOST_PASSES = 3
 
 
@@ -47,26 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command to its *parser*."""
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--exchange", required=True, metavar="ID", help="its id in ccxt")
-    parser.add_argument(
-        "--symbol", required=True, help="ccxt's unified symbol, as BTC/USDT or BTC/USDT:USDT"
-    )
-    parser.add_argument(
-        "--journal",
-        required=True,
-        metavar="FILE",
-        help="the file of the positions, or the URL of a database",
-    )
-    parser.add_argument("--name", help="in a database: the name of the store")
-    parser.add_argument(
-        "--lag",
-        type=whole(0),
-        metavar="MS",
-        help="how late its answers are at most, if you know; else 20 seconds are allowed for",
-    )
-    parser.add_argument(
-        "--keys", metavar="FILE", help="where the keys stand, if not in the environment"
-    )
+    add_account(parser)
+    add_positions(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="tell what would be done, and do nothing"
     )
@@ -79,10 +53,7 @@ def run(args: argparse.Namespace) -> int:
         CowstateError: the file, the keys or the exchange will not do.
     """
     ensure_named(args.journal, args.name)
-    keys = keys_from_environment(os.environ) if args.keys is None else keys_from_file(args.keys)
-    known: dict[str, Any] = {} if args.lag is None else dict.fromkeys(_LAGS, args.lag)
-    exchange = CcxtExchange(client_of(args.exchange, keys), args.symbol, known=known)
-    exchange.measure_clock()
+    exchange = exchange_of(args)
     with _positions(args, exchange) as manager:
         policy = ReconcilePolicy(dry_run=args.dry_run)
         reconciler = Reconciler(manager, exchange, policy=policy, time_ms=exchange.time_ms)

@@ -8,20 +8,19 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from cowstate import ArgumentValueError
 
 from ..book.config import MAX_LEVELS, GridConfig
-from ..book.model import check_amount
-from ..errors import AmountValueError, ClientIdError
+from ..errors import ClientIdError
 from ..simulation.line import Faults
 from ..simulation.options import ReplayOptions
 from ..simulation.replay import ReplayReport, replay
 from ..simulation.suspending import Suspension
 from ..simulation.tape import STDIN, read_tape, synthetic_tape
-from .options import advancing, ensure_named, probability, whole
+from .options import advancing, amount, ensure_named, probability, whole
 
 __all__ = ["add_arguments", "as_json", "as_text", "run"]
 
@@ -68,10 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--symbol", default="BTCUSDT", help="the market (%(default)s)")
     grid.add_argument(
-        "--step", type=_amount, default=Decimal(10), help="distance of the slots (%(default)s)"
+        "--step", type=amount, default=Decimal(10), help="distance of the slots (%(default)s)"
     )
     grid.add_argument(
-        "--quantity", type=_amount, default=Decimal("0.05"), help="per order (%(default)s)"
+        "--quantity", type=amount, default=Decimal("0.05"), help="per order (%(default)s)"
     )
     grid.add_argument(
         "--levels",
@@ -197,15 +196,6 @@ def _options(args: argparse.Namespace) -> ReplayOptions:
         seed=args.seed,
     )
     return ReplayOptions(grid, args.reconcile, args.latency, args.threads, faults)
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        return check_amount("the amount", Decimal(text), positive=True)
-    except InvalidOperation:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a decimal number") from None
-    except AmountValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def as_json(report: ReplayReport, source: str) -> dict[str, Any]:

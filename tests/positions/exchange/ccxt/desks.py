@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cowstate.positions import Leg
-from cowstate.positions.command import reconcile
+from cowstate.positions.command import account
 from cowstate.positions.exchange.ccxt import CcxtExchange
 from cowstate.positions.exchange.ccxt.connecting import client_of
 from cowstate.positions.exchange.ccxt.keys import Keys
@@ -98,7 +98,7 @@ def commanded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
             led_to(client, served.address)
             return client
 
-        monkeypatch.setattr(reconcile, "client_of", local)
+        monkeypatch.setattr(account, "client_of", local)
         monkeypatch.setenv("COWSTATE_API_KEY", KEY)
         monkeypatch.setenv("COWSTATE_SECRET", SECRET)
         yield served

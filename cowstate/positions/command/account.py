@@ -1,0 +1,75 @@
+"""Which account a command is about, in its arguments, and a client of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any, Final
+
+from ..exchange.ccxt import CcxtExchange
+from ..exchange.ccxt.connecting import client_of
+from ..exchange.ccxt.keys import VARIABLES, Keys, keys_from_environment, keys_from_file
+from ..live.public import PublicMarket
+from .options import whole
+
+__all__ = ["KEYS", "add_account", "add_positions", "exchange_of", "market_of"]
+
+KEYS: Final = f"""\
+The keys are those in {", ".join(VARIABLES)},
+or in the file that --keys names, in TOML: apiKey, secret and, where the exchange wants one,
+password. They are never printed.
+"""
+
+_LAGS: Final = ("positions_lag_ms", "open_orders_lag_ms", "order_lag_ms", "trades_lag_ms")
+
+
+def add_account(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add to *parser* what says whose account it is, and what is known of the exchange."""
+    parser.add_argument("--exchange", required=required, metavar="ID", help="its id in ccxt")
+    parser.add_argument(
+        "--symbol",
+        required=required,
+        help="ccxt's unified symbol, as BTC/USDT or BTC/USDT:USDT",
+    )
+    parser.add_argument(
+        "--lag",
+        type=whole(0),
+        metavar="MS",
+        help="how late its answers are at most, if you know; else 20 seconds are allowed for",
+    )
+    parser.add_argument(
+        "--keys", metavar="FILE", help="where the keys stand, if not in the environment"
+    )
+
+
+def add_positions(parser: argparse.ArgumentParser) -> None:
+    """Add to *parser* what says where the positions are kept."""
+    parser.add_argument(
+        "--journal",
+        required=True,
+        metavar="FILE",
+        help="the file of the positions, or the URL of a database",
+    )
+    parser.add_argument("--name", help="in a database: the name of the store")
+
+
+def exchange_of(args: argparse.Namespace) -> CcxtExchange:
+    """Return the account that *args* name, its clock measured.
+
+    Raises:
+        CowstateError: the keys, the exchange or the market will not do, or nobody answers.
+    """
+    keys = keys_from_environment(os.environ) if args.keys is None else keys_from_file(args.keys)
+    known: dict[str, Any] = {} if args.lag is None else dict.fromkeys(_LAGS, args.lag)
+    exchange = CcxtExchange(client_of(args.exchange, keys), args.symbol, known=known)
+    exchange.measure_clock()
+    return exchange
+
+
+def market_of(exchange_id: str, symbol: str) -> PublicMarket:
+    """Return what anybody may ask of a market, by a client of its own, which has no keys.
+
+    Raises:
+        CowstateError: the exchange or the market will not do, or nobody answers.
+    """
+    return PublicMarket(client_of(exchange_id, Keys({})), symbol)

@@ -1,0 +1,77 @@
+"""What ends a loop: `Bell`, which a signal handler may ring, and `rung_by_signals`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from threading import current_thread, main_thread
+from types import FrameType
+from typing import Any
+
+__all__ = ["Bell", "rung_by_signals"]
+
+
+class Bell:
+    """Says that it is time to end, and why. Any thread may ring it, and any signal handler.
+
+    A `threading.Event` may not be set by a handler: whoever is interrupted may hold its lock.
+
+    Attributes:
+        why: who rang first; empty: nobody has.
+
+    >>> bell = Bell()
+    >>> bell.ring("SIGTERM")
+    >>> bell.wait(60)
+    >>> bell.why
+    'SIGTERM'
+    """
+
+    def __init__(self) -> None:
+        self.why = ""
+        # Its put never waits, and may come in the middle of another call of the same thread.
+        self._rung: SimpleQueue[None] = SimpleQueue()
+
+    def ring(self, why: str) -> None:
+        """Ring it; who rings later changes nothing."""
+        self.why = self.why or why
+        self._rung.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Return when it has rung, or *seconds* later. For one thread."""
+        if self.why:
+            return
+        try:
+            self._rung.get(timeout=seconds)
+        except Empty:
+            pass
+
+
+@contextmanager
+def rung_by_signals(bell: Bell) -> Generator[None]:
+    """Have SIGINT and SIGTERM ring *bell*; a second one ends the process at once, by itself.
+
+    What was ignored stays so. Does nothing outside the main thread, where no handler can be set.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    before: dict[signal.Signals, Any] = {
+        each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    # None is a handler that was not set from Python, which could not be put back.
+    heard = [each for each, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+
+    def ring(number: int, _: FrameType | None) -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_DFL)
+        bell.ring(signal.Signals(number).name)
+
+    try:
+        for each in heard:
+            signal.signal(each, ring)
+        yield
+    finally:
+        for each in heard:
+            signal.signal(each, before[each])

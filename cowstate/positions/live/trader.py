@@ -1,0 +1,312 @@
+"""A grid that trades until it is told to stop: `Trader`, its loop, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+
+from cowstate import Record
+
+from ..book.account import held
+from ..book.ids import parse_client_oid
+from ..book.model import OrderStatus, OrderUpdate
+from ..errors import ExchangeError, RateLimitedError
+from ..exchange.pages import read_pages
+from ..exchange.polled import PolledOrders
+from ..exchange.protocol import Exchange
+from ..reconcile.reconciler import Reconciler
+from ..trading.manager import PositionManager
+from ..trading.outcomes import UpdateOutcome
+from ..trading.strategy import GridStrategy, action_result
+from .bell import Bell
+from .course import Course, Telling, Turn, after, next_pass_s, rest_s
+from .gate import Gate
+from .markets import Market
+
+__all__ = ["Ending", "Trader"]
+
+_log = logging.getLogger(__name__)
+
+_PAGES = 10
+
+
+class Ending(Record):
+    """How a trader ended, and what it leaves at the venue.
+
+    Attributes:
+        why: what ended it: the name of a signal, or that its tape is over.
+        position: what is held by the book, signed, in base units.
+        profit: what was realized, in quote currency.
+        version: of the positions.
+        passes: reconcile passes that were completed in this life.
+        corrections: how many corrections they made.
+        halted: why trading is halted; empty if it is not.
+        working: our orders that still work, as the venue lists them.
+        unasked: why the venue did not say so; then *working* is as the book has them.
+        uncertain: the client ids of orders that the venue has said nothing of yet.
+        uncancelled: how many cancellations were refused or not answered.
+    """
+
+    why: str
+    position: Decimal
+    profit: Decimal
+    version: int
+    passes: int
+    corrections: int
+    halted: str
+    working: tuple[OrderUpdate, ...]
+    unasked: str = ""
+    uncertain: tuple[str, ...] = ()
+    uncancelled: int = 0
+
+
+class Trader:
+    """Grid, order events and reconciler, together. `run` it in one thread, once.
+
+    Nothing is placed before the reconciler has had a look that agrees exactly. Between two turns
+    and between two orders it can be stopped: ring the bell.
+
+    Args:
+        manager: the positions.
+        exchange: where orders go.
+        market: where prices come from.
+        bell: what ends it.
+        time_ms: the clock, the same as the manager's.
+        every_s: seconds from one turn to the next.
+        reconcile_s: seconds from one pass of the reconciler to the next.
+
+    Attributes:
+        reconciler: what holds the positions against the venue.
+    """
+
+    def __init__(
+        self,
+        manager: PositionManager,
+        exchange: Exchange,
+        market: Market,
+        bell: Bell,
+        *,
+        time_ms: Callable[[], int],
+        every_s: float = 1.0,
+        reconcile_s: float = 60.0,
+    ) -> None:
+        self._manager = manager
+        self._exchange = exchange
+        self._market = market
+        self._bell = bell
+        self._time_ms = time_ms
+        self._every_s = every_s
+        self._reconcile_s = reconcile_s
+        self._symbol = manager.config.symbol
+        self._ending = threading.Event()
+        self._orders = PolledOrders(exchange, self._symbol, pages=_PAGES)
+        self._gate = Gate(exchange, self._why_closed, self._orders.expect)
+        self.reconciler = Reconciler(
+            manager,
+            exchange,
+            interval_s=reconcile_s,
+            time_ms=time_ms,
+            wait=self._wait,
+            pause=self._ending.wait,
+        )
+        self._strategy = GridStrategy(manager, self._gate, time_ms, self.reconciler.permit)
+
+    def _why_closed(self) -> str:
+        return f"ended by {self._bell.why}" if self._bell.why else ""
+
+    def _wait(self, wake: threading.Event, interval_s: float) -> None:
+        waiting = bool(self.reconciler.status().waits_for)
+        wake.wait(next_pass_s(waiting, interval_s, self._exchange.promises))
+
+    # The loop
+
+    def run(self) -> str:
+        """Trade until the bell rings or the market is over, and return which.
+
+        Raises:
+            ExchangeError: the venue refuses the first question, the keys perhaps. Later it is
+                asked again and again, ever more rarely.
+            JournalError: the positions, or those of a paper account, could not be written.
+        """
+        self._hear()
+        course = Course()
+        _log.info(
+            "%s: trading begins",
+            self._symbol,
+            extra={"cowstate_event": "trading_began", "cowstate_symbol": self._symbol},
+        )
+        try:
+            self.reconciler.start()
+            while not self._bell.why:
+                turn = self._turn()
+                if turn is None:
+                    self._bell.ring("the end of the tape")
+                    break
+                course, told = after(course, turn)
+                for each in told:
+                    self._tell(each, turn)
+                self._bell.wait(rest_s(course, self._every_s))
+        finally:
+            self._ending.set()
+            self.reconciler.stop()
+        _log.info(
+            "%s: trading ends: %s",
+            self._symbol,
+            self._bell.why,
+            extra={"cowstate_event": "trading_ended", "cowstate_symbol": self._symbol},
+        )
+        return self._bell.why
+
+    def _turn(self) -> Turn | None:
+        """Make one turn; None: there will be no more prices."""
+        try:
+            price = self._market.advance()
+            if price is None:
+                return None
+            self._hear()
+        except RateLimitedError as error:
+            return Turn(str(error), error.retry_after_ms, holds=self._holds())
+        except ExchangeError as error:
+            return Turn(str(error), holds=self._holds())
+        self._gate.begin()
+        if not self._bell.why:
+            self._strategy.step(price)
+        gate = self._gate
+        return Turn("", None, gate.taken, gate.refused, gate.why, self._holds())
+
+    def _holds(self) -> str:
+        permit = self.reconciler.permit()
+        return "" if permit.trade or permit.flatten else permit.why
+
+    def _hear(self) -> None:
+        for update in self._orders.poll():
+            outcome = self._manager.on_order_update(update)
+            if outcome is UpdateOutcome.APPLIED and update.filled:
+                _log.info(
+                    "%s %s of %s at %s is filled, %s of it",
+                    *(update.client_oid, update.side, update.quantity, update.price),
+                    update.filled,
+                    extra={"cowstate_event": "order_filled", "cowstate_symbol": self._symbol},
+                )
+
+    def _tell(self, telling: Telling, turn: Turn) -> None:
+        match telling:
+            case Telling.FAILING:
+                _log.warning(
+                    "%s: the venue does not tell: %s; asked again, ever more rarely",
+                    *(self._symbol, turn.failed),
+                    extra={"cowstate_event": "venue_failing", "cowstate_symbol": self._symbol},
+                )
+            case Telling.ANSWERED:
+                _log.info(
+                    "%s: the venue tells again",
+                    self._symbol,
+                    extra={"cowstate_event": "venue_answers", "cowstate_symbol": self._symbol},
+                )
+            case Telling.REFUSED:
+                _log.warning(
+                    "%s: orders were refused: %s; tried again, ever more rarely",
+                    *(self._symbol, turn.why),
+                    extra={"cowstate_event": "orders_refused", "cowstate_symbol": self._symbol},
+                )
+            case Telling.HOLDS:
+                _log.warning(
+                    "%s: no order is placed: %s",
+                    *(self._symbol, turn.holds),
+                    extra={"cowstate_event": "trading_waits", "cowstate_symbol": self._symbol},
+                )
+            case Telling.TRADES:
+                _log.info(
+                    "%s: orders are placed",
+                    self._symbol,
+                    extra={"cowstate_event": "trading_goes_on", "cowstate_symbol": self._symbol},
+                )
+
+    # The end
+
+    def finish(self, *, cancel: bool = False) -> Ending:
+        """Cancel what works, if that is wanted; ask what still does; and tell. After `run`.
+
+        Where the venue answers, a last pass learns what came since the last turn.
+
+        Raises:
+            JournalError: what was learnt could not be written.
+        """
+        uncancelled = self._cancel() if cancel else 0
+        working, unasked = self._working()
+        if not unasked:
+            self.reconciler.reconcile()
+        now = self._manager.snapshot()
+        mine = [each for slot in now.values() for each in slot.orders if not each.terminal]
+        listed = {each.client_oid for each in working}
+        status = self.reconciler.status()
+        return Ending(
+            why=self._bell.why,
+            position=held(now),
+            profit=now.total("realized_profit"),
+            version=now.version,
+            passes=status.passes,
+            corrections=sum(many for _, many in status.corrections),
+            halted=status.halted,
+            working=working,
+            unasked=unasked,
+            uncertain=tuple(
+                sorted(
+                    each.client_oid
+                    for each in mine
+                    if each.order_id is None and each.client_oid not in listed
+                )
+            ),
+            uncancelled=uncancelled,
+        )
+
+    def _cancel(self) -> int:
+        failed = 0
+        for actions in (
+            self._manager.cancel_all_buy_orders(),
+            self._manager.cancel_all_sell_orders(),
+        ):
+            ids = [each.order_id for each in actions if each.order_id is not None]
+            try:
+                answers = self._exchange.cancel_orders(ids, self._symbol) if ids else ()
+            except ExchangeError as error:
+                answers = [error] * len(actions)
+            now, prefix = self._time_ms(), self._manager.config.prefix
+            self._manager.apply_action_results(
+                action_result(action, answer, now, prefix)
+                for action, answer in zip(actions, answers, strict=True)
+            )
+            failed += sum(isinstance(each, ExchangeError) for each in answers)
+        return failed
+
+    def _working(self) -> tuple[tuple[OrderUpdate, ...], str]:
+        """Return our orders that work, by the venue, or by the book and why the venue is silent."""
+        read = read_pages(
+            lambda cursor: self._exchange.fetch_open_orders(self._symbol, cursor), _PAGES
+        )
+        prefix = self._manager.config.prefix
+        ours = [each for each in read.items if parse_client_oid(each.client_oid, prefix)]
+        if read.complete:
+            return tuple(sorted(ours, key=lambda each: each.price)), ""
+        why = "its list goes on for too long" if read.error is None else str(read.error)
+        return tuple(sorted(self._booked(), key=lambda each: each.price)), why
+
+    def _booked(self) -> list[OrderUpdate]:
+        return [
+            OrderUpdate(
+                symbol=self._symbol,
+                client_oid=each.client_oid,
+                order_id=each.order_id,
+                side=each.side,
+                price=each.price,
+                quantity=each.quantity,
+                status=OrderStatus.PARTIALLY_FILLED if each.filled else OrderStatus.NEW,
+                filled=each.filled,
+                cost=each.cost,
+            )
+            for slot in self._manager.snapshot().values()
+            for each in slot.orders
+            if not each.terminal and each.order_id is not None
+        ]

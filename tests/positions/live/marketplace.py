@@ -1,0 +1,57 @@
+"""As much of Binance as a trader needs: its account, and what anybody may ask of its market."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from cowstate.positions import Trade
+from cowstate.positions.live.venue import PaperVenue
+from tests.positions.exchange.ccxt.binance import Binance
+from tests.positions.exchange.ccxt.desks import real_ms
+from tests.positions.exchange.ccxt.serving import Answered, Asked
+
+__all__ = ["Marketplace"]
+
+
+class Marketplace(Binance):
+    """One market in real time, with a venue behind that a test can look at.
+
+    *before* is called with each request before it is carried out, *after* when it was, before it
+    is answered.
+    """
+
+    def __init__(self, venue: PaperVenue, **options: Any) -> None:
+        super().__init__(venue, real_ms, **options)
+        self.venue = venue
+        self.price = "60005.0"
+        self.trades: list[Trade] = []
+        self.before: Callable[[Asked], object] = lambda _: None
+        self.after: Callable[[Asked], object] = lambda _: None
+
+    def answer(self, asked: Asked) -> Answered:
+        self.before(asked)
+        place = asked.path.rsplit("/", 1)[-1]
+        if place == "24hr":
+            answered = self.public({"symbol": "BTCUSDT", "lastPrice": self.price})
+        elif place == "aggTrades":
+            answered = self.public([self.shown(each) for each in self.trades])
+        else:
+            answered = super().answer(asked)
+        self.after(asked)
+        return answered
+
+    def public(self, said: Any) -> Answered:
+        return Answered(200, json.dumps(said), {}, self.now_ms())
+
+    def shown(self, trade: Trade) -> dict[str, Any]:
+        return {
+            "a": trade.trade_id,
+            "p": f"{trade.price:f}",
+            "q": f"{trade.quantity:f}",
+            "f": trade.trade_id,
+            "l": trade.trade_id,
+            "T": trade.time_ms,
+            "m": trade.buyer_is_maker,
+        }

@@ -1,0 +1,114 @@
+"""The bell that ends a loop: heard at once, and rung by a signal wherever that comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from time import monotonic
+
+import pytest
+
+from cowstate.positions.live.bell import Bell, rung_by_signals
+
+
+def test_whoever_waits_is_woken_and_the_first_reason_stays() -> None:
+    bell = Bell()
+    bell.wait(0.01)
+    assert not bell.why
+    ringer = threading.Thread(target=bell.ring, args=("the first",))
+    began = monotonic()
+    ringer.start()
+    bell.wait(60)
+    ringer.join()
+    bell.ring("the second")
+    assert monotonic() - began < 30
+    assert bell.why == "the first"
+    bell.wait(60)
+    assert monotonic() - began < 30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_handler_may_ring_it_at_any_instruction_of_who_waits() -> None:
+    """A `threading.Event` in its place hangs here, sooner or later: see its lock."""
+    bells = []
+
+    def ring(number: int, frame: object) -> None:
+        bells[-1].ring("a signal")
+
+    before = signal.signal(signal.SIGUSR1, ring)
+    try:
+        for pause in range(300):
+            bells.append(Bell())
+            sender = threading.Timer(
+                pause / 1_000_000, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1)
+            )
+            sender.start()
+            bells[-1].wait(60)
+            assert bells[-1].why == "a signal"
+            sender.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_handlers_are_put_back_and_the_second_signal_is_the_systems(
+    number: signal.Signals,
+) -> None:
+    def mine(number: int, frame: object) -> None:
+        raise AssertionError
+
+    before = signal.signal(number, mine)
+    try:
+        bell = Bell()
+        with rung_by_signals(bell):
+            assert signal.getsignal(number) is not mine
+            os.kill(os.getpid(), number)
+            assert bell.why == number.name
+            for each in (signal.SIGINT, signal.SIGTERM):
+                assert signal.getsignal(each) == signal.SIG_DFL
+        assert signal.getsignal(number) is mine
+    finally:
+        signal.signal(number, before)
+
+
+def test_what_was_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with rung_by_signals(Bell()):
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_outside_the_main_thread_nothing_is_set() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def enter() -> None:
+        with rung_by_signals(Bell()):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_the_second_signal_ends_a_process_that_does_not_listen() -> None:
+    text = (
+        "import signal, sys\n"
+        "from cowstate.positions.live.bell import Bell, rung_by_signals\n"
+        "with rung_by_signals(Bell()):\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    print('once', flush=True)\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    print('twice')\n"
+    )
+    told = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert told.returncode == -signal.SIGTERM, told.stderr
+    assert told.stdout == "once\n"

@@ -1,0 +1,69 @@
+"""The gate before an exchange: it closes between any two orders, and what stays was not sent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cowstate.positions import OrderRequest, PaperExchange, Side, VirtualClock
+from cowstate.positions.errors import ExchangeError, NetworkError
+from cowstate.positions.live.gate import Gate
+from cowstate.positions.simulation.line import Faults
+
+PRICES = [Decimal(100), Decimal(101), Decimal(102)]
+
+
+def requests() -> list[OrderRequest]:
+    return [OrderRequest("X", Side.BUY, Decimal(1), each, f"g-{each}-B1") for each in PRICES]
+
+
+@pytest.mark.parametrize("passes", range(4))
+def test_it_can_be_closed_between_any_two_orders(passes: int) -> None:
+    exchange, taken = PaperExchange(VirtualClock(), "X"), []
+
+    def closed() -> str:
+        return "it ends" if len(taken) == passes else ""
+
+    gate = Gate(exchange, closed, taken.append)
+    answers = gate.create_orders(requests())
+    working = list(exchange.fetch_open_orders("X"))
+    assert [each.price for each in working] == PRICES[:passes]
+    assert [each.order_id for each in taken] == [each.order_id for each in working]
+    for answer in answers[passes:]:
+        assert isinstance(answer, ExchangeError)
+        assert not isinstance(answer, NetworkError)
+        assert str(answer) == "not sent: it ends"
+    # What it kept back itself is no refusal of the venue's.
+    assert (gate.taken, gate.refused, gate.why) == (passes, 0, "")
+
+
+def test_what_goes_the_other_way_always_passes() -> None:
+    exchange = PaperExchange(VirtualClock(), "X")
+    order = exchange.create_order("X", "limit", Side.BUY, Decimal(1), Decimal(100))
+    gate = Gate(exchange, lambda: "it ends")
+    assert gate.promises == exchange.promises
+    assert [each.order_id for each in gate.fetch_open_orders("X")] == [order.order_id]
+    assert gate.fetch_order(order.order_id, "X").order_id == order.order_id
+    assert not gate.fetch_my_trades("X").items
+    assert gate.fetch_positions(["X"]).items[0].quantity == 0
+    assert order.order_id is not None
+    gate.cancel_order(order.order_id, "X")
+    assert isinstance(gate.cancel_orders([order.order_id], "X")[0], ExchangeError)
+    with pytest.raises(ExchangeError, match="not sent"):
+        gate.create_order("X", "limit", Side.BUY, Decimal(1), Decimal(100))
+
+
+def test_it_counts_what_was_refused_and_not_what_had_no_answer() -> None:
+    exchange = PaperExchange(VirtualClock(), "X")
+    gate = Gate(exchange, lambda: "")
+    for _ in range(2):
+        gate.create_orders(requests())
+    assert (gate.taken, gate.refused) == (3, 3)
+    assert "is taken" in gate.why
+    gate.begin()
+    assert (gate.taken, gate.refused, gate.why) == (0, 0, "")
+    silent = Gate(PaperExchange(VirtualClock(), "X", faults=Faults(lose_answer=1)), lambda: "")
+    silent.create_orders(requests())
+    assert (silent.taken, silent.refused) == (0, 0)
+    assert gate.create_order("X", "limit", Side.BUY, Decimal(1), Decimal(100)).order_id == 4
