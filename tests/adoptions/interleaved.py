@@ -1,0 +1,35 @@
+"""One thread stands still at each of its instructions while another one does something."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+
+def at_each_instruction(
+    fn: Callable[[], object], between: Callable[[], object], only: int | None = None
+) -> int:
+    """Call ``fn()``, and have ``between()`` called before each instruction; or before one only.
+
+    Returns how many instructions of Python there were.
+    """
+    steps = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            steps += 1
+            if only in (None, steps):
+                between()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        fn()
+    finally:
+        sys.settrace(before)
+    return steps
