@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cowstate import ReentrantWriteError
 from tests.adoptions.asked import programs_of
 
 page = programs_of("exporter")
@@ -88,6 +89,22 @@ def test_several_counts_are_one_step_of_which_nothing_stays_if_one_is_refused() 
         registry.add([(done, {"a": "x"}, 1), (sent, {"a": "x"}, -1)])
     assert (done.get({"a": "x"}), sent.get({"a": "x"})) == (3, 100)
     assert registry.series.snapshot().version == 1
+
+
+def test_what_is_counted_is_added_where_nobody_else_can_write() -> None:
+    registry, told = page["StoredRegistry"](), list[float]()
+
+    class Asking(page["StoredCounter"]):  # type: ignore[misc]
+        def checked(self, value: float) -> float:
+            with pytest.raises(ReentrantWriteError):
+                self.set_value({}, 100)
+            told.append(value)
+            return value
+
+    done = Asking("jobs_done", "Jobs.", registry)
+    done.add({}, 2)
+    registry.add([(done, {}, 3)])
+    assert (told, done.get({})) == ([2, 3], 5)
 
 
 def test_a_scrape_keeps_what_it_began_with_whatever_is_counted_meanwhile() -> None:
