@@ -6,6 +6,7 @@ import doctest
 import pkgutil
 import re
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = doctest.ELLIPSIS
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NO_TEST = "<!-- no test -->"
+NEEDS = re.compile(r"^<!-- needs (?P<pins>.+) -->$", re.MULTILINE)
 FENCE = re.compile(r"^```(?P<language>[a-z]*)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -33,6 +35,25 @@ def failures_of(test: doctest.DocTest) -> str:
 
 # Pages. The blocks of one page are one session, from top to bottom. A block with prompts is a
 # doctest; one without is run. ``<!-- no test -->`` on the line before a block leaves it out.
+# ``<!-- needs PACKAGE==RELEASE … -->`` on a page says which releases of other people it is about.
+
+
+def pins_of(text: str) -> dict[str, str]:
+    """The releases that a page is about, by package."""
+    found = [pin.split("==") for match in NEEDS.finditer(text) for pin in match["pins"].split()]
+    return dict(found)
+
+
+def missing(text: str) -> str:
+    """Which of the releases that a page is about is not installed here, or nothing."""
+    for package, release in pins_of(text).items():
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            return f"it is about {package} {release}, which is not installed here"
+        if found != release:
+            return f"it is about {package} {release}, and {found} is installed here"
+    return ""
 
 
 def blocks_of(text: str) -> list[tuple[int, str]]:
@@ -46,7 +67,7 @@ def blocks_of(text: str) -> list[tuple[int, str]]:
     return found
 
 
-def run_page(text: str, name: str) -> dict[str, Any]:
+def run_page(text: str, name: str, *, prompts: bool = True) -> dict[str, Any]:
     """Run the examples of a page; returns the names that they leave behind."""
     session = ModuleType("page")
     session.__dict__["__name__"] = "page"
@@ -55,6 +76,8 @@ def run_page(text: str, name: str) -> dict[str, Any]:
     try:
         for line, body in blocks_of(text):
             where = f"{name}, line {line}"
+            if ">>>" in body and not prompts:
+                continue
             if ">>>" in body:
                 test = doctest.DocTestParser().get_doctest(body, {}, where, name, line - 1)
                 test.globs = session.__dict__

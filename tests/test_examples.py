@@ -20,7 +20,7 @@ from cowstate.positions.command import reconcile as reconcile_command
 from cowstate.positions.command import replay as replay_command
 from cowstate.positions.command import trade as trade_command
 from cowstate.web import command as serve_command
-from tests.pages import FENCE, NO_TEST, PAGES, ROOT, failures_of, modules, run_page
+from tests.pages import FENCE, NO_TEST, PAGES, ROOT, failures_of, missing, modules, run_page
 
 
 @pytest.mark.parametrize("name", modules())
@@ -35,7 +35,10 @@ def test_the_examples_on_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_page(page.read_text(encoding="utf-8"), page.name)
+    text = page.read_text(encoding="utf-8")
+    if lacking := missing(text):
+        pytest.skip(lacking)
+    run_page(text, page.name)
 
 
 def test_the_asynchronous_example_goes_on_after_it_has_lagged(
@@ -162,6 +165,14 @@ def test_a_broken_example_on_a_page_fails(page: str, error: type[Exception]) -> 
 )
 def test_a_page_in_order_passes(page: str) -> None:
     run_page(page, "page.md")
+
+
+def test_a_page_about_another_release_is_seen() -> None:
+    assert missing("text\n<!-- needs pytest==0.1 -->\n").startswith("it is about pytest 0.1, and ")
+    assert "nowhere 2.0, which is not" in missing(
+        f"<!-- needs pytest=={pytest.__version__} nowhere==2.0 -->"
+    )
+    assert missing(f"<!-- needs pytest=={pytest.__version__} -->") == missing("no needs") == ""
 
 
 def test_a_broken_example_in_a_docstring_fails() -> None:
