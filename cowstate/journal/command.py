@@ -15,7 +15,7 @@ from time import sleep
 from typing import Any, TypeAlias
 
 from cowstate.errors import ArgumentValueError, CompactedError
-from cowstate.showing import shown
+from cowstate.showing import printable, shown
 
 from .addressing import add_place, ensure_place
 from .errors import JournalFileError
@@ -134,7 +134,7 @@ def _show(view: View, args: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(f"version {version}, {len(records)} records, meta {_text(meta)}")
+    _print_lines([f"version {version}, {len(records)} records, meta {_text(meta)}"])
     _print_table(("key", "record"), ((_text(key), _text(value)) for key, value in records))
     return 0
 
@@ -280,11 +280,11 @@ def _print(objects: Iterable[dict[str, Any]]) -> None:
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line)
+        print(printable(line))
 
 
 def _print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    lines = [names, *([str(cell) for cell in row] for row in rows)]
+    lines = [names, *([printable(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
     _print_lines(_laid_out(lines, widths))
 
