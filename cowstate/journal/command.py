@@ -20,6 +20,7 @@ from cowstate.showing import printable, shown
 from .addressing import add_place, ensure_place
 from .errors import JournalFileError
 from .history import seconds_of
+from .postgres.server import is_url
 from .reading import as_text
 from .tails import view_of
 from .verifying import faults_of
@@ -70,7 +71,9 @@ class _Command:
         try:
             return self._run(args)
         except (sqlite3.Error, UnicodeError) as error:
-            raise JournalFileError(args.file, f"cannot be read to its end: {error}") from error
+            # In a URL there may be a password.
+            place = f"the store {args.name}" if is_url(args.file) else args.file
+            raise JournalFileError(place, f"cannot be read to its end: {error}") from error
 
 
 def _of_one_moment(

@@ -41,7 +41,6 @@ INSERT INTO writer VALUES (1, 0)
 """
 
 
-
 def plain(text: object) -> str:
     """Return a statement in one line, however it was laid out; "" for what is none."""
     return " ".join(text.split()) if isinstance(text, str) else ""

@@ -46,7 +46,8 @@ def told_of(use: Callable[[], Any]) -> tuple[str, str]:
             chain: BaseException | None = error
             while chain is not None:
                 out.write(f"{chain!r} {chain} {chain.args!r} {vars(chain)!r}")
-                chain = chain.__cause__ or chain.__context__
+                hidden = chain.__suppress_context__
+                chain = chain.__cause__ or (None if hidden else chain.__context__)
     return how, out.getvalue()
 
 
@@ -62,18 +63,16 @@ def _opened() -> Generator[Knock]:
         if random.random() < 0.2:
             at = random.randrange(len(url))
             url = url[:at] + random.choice(TEXTS[:-2]) + url[at:]
-        if random.random() < 0.1:
-            url = f"host=127.0.0.1 port=1 user=u password={SECRET}"
         name = random.choice(("positions", "positions", None, "", "A", 'x"y', "x" * 99))
         uses: tuple[Callable[[], Any], ...] = (
-            lambda: Server(url, name).where,
+            lambda: Server(url, name).where if is_url(url) else None,
             lambda: open_store(url, name=name, key=str, record=str, wait=0).close(),
             lambda: follow(url, name=name, key=str, record=str).close(),
             lambda: main(["show", url, "--name", str(name)]),
             lambda: main(["serve", url, "--name", str(name), "--port", "0"]),
         )
         which = random.randrange(len(uses))
-        if which and not is_url(url) and "://" not in url:
+        if ":/" not in url:
             which = 0  # a name of a file, whatever was meant
         how, told = told_of(uses[which])
         if SECRET in told:

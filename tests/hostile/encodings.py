@@ -52,7 +52,9 @@ def _encoded(form: str, tree: Any) -> bytes:
 def _codec() -> Generator[Knock]:
     codecs = {form: _codecs(form) for form in FORMS}
     good = {form: [_encoded(form, each) for each in DOCUMENTS] for form in FORMS}
-    starts = {id(c): c.decode_snapshot(c.encode(Store({}).snapshot())) for f in FORMS for c in codecs[f]}
+    starts = {
+        id(c): c.decode_snapshot(c.encode(Store({}).snapshot())) for f in FORMS for c in codecs[f]
+    }
 
     def knock(random: Random) -> str:
         form = random.choice(FORMS)
@@ -96,7 +98,9 @@ def _keys() -> Generator[Knock]:
                 }
                 how, found = outcome(lambda: keys_from_environment(environ))
             else:
-                with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                with open(
+                    os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb"
+                ) as file:
                     file.write(mutated(random, random.choice(good), good))
                 how, found = outcome(lambda: keys_from_file(path))
             if how == TAKEN and any(each in repr(found) for each in ("123456", "654321")):

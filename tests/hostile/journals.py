@@ -92,7 +92,9 @@ def _rows(random: Random, path: Path) -> None:
                 if random.random() < 0.1:
                     connection.execute(f"DELETE FROM {table}{where}")
                 else:
-                    connection.execute(f"UPDATE OR REPLACE {table} SET {column} = ?{where}", [value])
+                    connection.execute(
+                        f"UPDATE OR REPLACE {table} SET {column} = ?{where}", [value]
+                    )
                 connection.commit()
             except (sqlite3.Error, OverflowError, ValueError):
                 pass

@@ -50,7 +50,10 @@ EVENTS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "MODIFIED", "object": pod("a", "9")},
     {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "10"}}},
     {"type": "DELETED", "object": pod("b", "11")},
-    {"type": "ERROR", "object": {"code": 410, "message": "too old resource version", "reason": "Gone"}},
+    {
+        "type": "ERROR",
+        "object": {"code": 410, "message": "too old resource version", "reason": "Gone"},
+    },
     {"type": "ERROR", "object": {"code": 500, "message": "no", "reason": "InternalError"}},
 )
 
@@ -166,7 +169,16 @@ class _Both:
 
 def _thing(random: Random, folder: str) -> None:
     """Put something into a directory."""
-    names = [b"a.json", b"b.json", b"\xff\xfe", b" ", b"-rf", b"x" * 255, "\u202e".encode(), b"a\nb"]
+    names = [
+        b"a.json",
+        b"b.json",
+        b"\xff\xfe",
+        b" ",
+        b"-rf",
+        b"x" * 255,
+        "\u202e".encode(),
+        b"a\nb",
+    ]
     path = os.path.join(os.fsencode(folder), random.choice(names))
     how = random.randrange(9)
     try:

@@ -44,9 +44,7 @@ def exact(name: str, value: object) -> Decimal:
         raise ArgumentValueError(f"{name} is {str(value)[:40]!r}, and no finite number")
     # Ten letters are enough for a number that fills all memory when it is written out.
     if max(len(digits), abs(exponent)) > EXACT.prec:
-        raise ArgumentValueError(
-            f"{name} has more than {EXACT.prec} digits: {str(number)[:40]!r}"
-        )
+        raise ArgumentValueError(f"{name} has more than {EXACT.prec} digits: {str(number)[:40]!r}")
     return number
 
 
