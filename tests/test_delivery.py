@@ -156,6 +156,22 @@ def test_what_a_callback_that_was_put_off_raises_keeps_no_other_one_that_was_put
         assert not delivery.debts
 
 
+def test_what_was_put_off_inside_a_write_that_fails_is_delivered_when_that_has_failed() -> None:
+    store, other = Store({"a": 0}), Store({"a": 0})
+    seen: list[int] = []
+    other.subscribe(versions_into(seen))
+
+    def fails(n: int) -> int:
+        other.set("a", 1)
+        assert seen == []
+        raise Struck
+
+    with pytest.raises(Struck):
+        store.update("a", fails)
+    assert seen == [1]
+    assert not delivery.debts
+
+
 def test_what_was_put_off_is_delivered_by_who_leaves_the_block_in_another_thread() -> None:
     store, other = Store({"a": 0}), Store({"a": 0})
     seen: list[int] = []

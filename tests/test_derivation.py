@@ -167,3 +167,19 @@ def test_what_readers_go_through_in_common_is_in_the_trunk(make_store: MakeStore
     wanted += [lowest, by_owner, *totals[0].trunk()]
     missing = [each for each in wanted if not any(each is found for found in trunk)]
     assert missing == []
+
+
+@pytest.mark.parametrize("role", ["index", "aggregate"])
+def test_a_function_that_goes_too_deep_is_asked_once(make_store: MakeStore, role: str) -> None:
+    asked: list[Level] = []
+
+    def deep(level: Level) -> Any:
+        asked.append(level)
+        raise RecursionError
+
+    options: dict[str, Any] = {"indexes": {"it": Index(deep)}}
+    if role == "aggregate":
+        options = {"aggregates": {"it": Aggregate.sum(deep)}}
+    with pytest.raises(RecursionError):
+        make_store({"a": Level(1)}, **options)
+    assert len(asked) == 1

@@ -6,12 +6,24 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
+from types import CodeType
 from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
-from cowstate import MISSING, Commit, Draft, Store, Transaction
-from tests.standing import changes_of
+import cowstate
+from cowstate import (
+    MISSING,
+    Commit,
+    Draft,
+    Index,
+    MutableRecordError,
+    Store,
+    Transaction,
+    committer,
+)
+from tests.standing import changes_of, versions_into
+from tests.worlds.staging import Scene, tear
 
 PATIENCE = 300  # seconds; only a test that fails waits for so long
 
@@ -143,3 +155,123 @@ def test_its_commit_is_delivered_when_it_returns_whichever_thread_writes(case: C
     thread.start()
     thread.join(PATIENCE)
     assert seen == [2]
+
+
+def in_the_work(code: CodeType) -> bool:
+    """Whether it is done under the lock, and not by who takes it or delivers."""
+    return code.co_filename == committer.__file__ and code.co_name not in AROUND_THE_WORK
+
+
+AROUND_THE_WORK = {"write", "leave", "let_go", "deliver"}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_who_is_interrupted_when_it_has_been_published_has_it_delivered(name: str) -> None:
+    published = 0
+
+    def set_up() -> Scene:
+        store = Store({"a": 0, "b": 0})
+        first = store.set("a", 1)
+        heard: list[int] = []
+        store.subscribe(versions_into(heard))
+
+        def check() -> None:
+            nonlocal published
+            published += store.snapshot().version == 2
+            assert heard == [*range(2, store.snapshot().version + 1)]
+
+        return lambda: WRITES[name](store, first), check
+
+    points = tear(set_up, in_the_work)
+    # Of the last one, that nothing strikes, it is known anyway.
+    assert 1 < published < points
+
+
+def jointly(store: Numbers) -> Commit[str, int]:
+    with cowstate.transaction(store, Store({"a": 1})) as (tx, other):
+        tx["a"] = other["a"]
+    return tx.result
+
+
+def in_a_block(store: Numbers) -> Commit[str, int]:
+    with store.transaction() as tx:
+        tx["a"] = 1
+    return tx.result
+
+
+# Each gets a store in which "a" is 1, and changes nothing.
+IDLE: dict[str, Callable[[Numbers], object]] = {
+    "set": lambda store: store.set("a", 1),
+    "update": lambda store: store.update("a", lambda n: n),
+    "update_all": lambda store: store.update_all(["a", "b"], lambda n: n),
+    "update_all of none": lambda store: store.update_all([], lambda n: n + 1),
+    "replace_all": lambda store: store.replace_all(dict(store.snapshot())),
+    "compare_and_set to what is there": lambda store: store.compare_and_set("a", 1, 1),
+    "compare_and_set of what is not": lambda store: store.compare_and_set("a", 5, 6),
+    "compare_and_set of none to none": lambda store: store.compare_and_set("c", MISSING, MISSING),
+    "transact": lambda store: store.transact(lambda tx: None),
+    "transaction": in_a_block,
+    "transaction of several": jointly,
+    "draft": lambda store: store.draft().commit(),
+    "retry": lambda store: store.retry(lambda draft: None),
+    "revert": lambda store: store.revert(store.snapshot()),
+    "update_meta": lambda store: store.update_meta(lambda meta: "meta"),
+}
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_what_changes_nothing_makes_no_version_and_takes_nothing_from_the_past(name: str) -> None:
+    store = Store({"a": 0, "b": 0}, meta="meta")
+    feed, heard = store.feed(), list[int]()
+    first = store.set("a", 1)
+    for keys in (None, ["a"]):
+        store.subscribe(versions_into(heard), keys=keys)
+        store.subscribe(versions_into(heard), keys=keys, via="thread")
+    answer = IDLE[name](store)
+    assert answer is None or (isinstance(answer, Commit) and answer.before is answer.after)
+    if answer is None:
+        assert name in {"transact", "retry", "compare_and_set of what is not"}
+    assert store.snapshot() is first.after
+    assert store.flush(PATIENCE)
+    assert heard == []
+    assert changes_of(feed.poll()) == first.changes == store.snapshot().diff(first.before)
+
+
+def test_what_changes_what_is_derived_returns_its_commit() -> None:
+    store = Store({"a": 1})
+    for write in (
+        lambda: store.add_index("odd", Index(lambda n: n % 2)),
+        lambda: store.remove_index("odd"),
+    ):
+        assert write().after is store.snapshot()
+    assert store.snapshot().version == 2
+
+
+def assign(work: Any, record: Any) -> None:
+    work["a"] = record
+
+
+# Each gets a store in which "a" is there, and a record to put in its place.
+PUTS: dict[str, Callable[[Store[str, Any], Any], object]] = {
+    "set": lambda store, record: store.set("a", record),
+    "set of a new one": lambda store, record: store.set("c", record),
+    "update": lambda store, record: store.update("a", lambda _: record),
+    "update with a default": lambda store, record: store.update("c", lambda _: record, default=0),
+    "update_all": lambda store, record: store.update_all(["a"], lambda _: record),
+    "replace_all": lambda store, record: store.replace_all({"a": record}),
+    "compare_and_set": lambda store, record: store.compare_and_set("a", 1, record),
+    "transact": lambda store, record: store.transact(lambda tx: assign(tx, record)),
+    "retry": lambda store, record: store.retry(lambda draft: assign(draft, record)),
+}
+
+
+@pytest.mark.parametrize("name", PUTS)
+def test_what_may_not_be_stored_is_refused(name: str) -> None:
+    store: Store[str, Any] = Store({"a": 1})
+    before = store.snapshot()
+    for _ in range(2):  # also when one of its type was refused before
+        with pytest.raises(MutableRecordError):
+            PUTS[name](store, [])
+    assert store.snapshot() is before
+    PUTS[name](store, "text")  # of a type that was not there before
+    assert "text" in store.snapshot().values()

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from operator import attrgetter
+from sys import getsizeof
 from typing import Any
 
 import pytest
@@ -207,6 +208,29 @@ def test_the_bytes_of_a_version_count_what_is_copied() -> None:
             store.update(n, lambda order: order.replace(price=order.price + 0.5))
         sizes.append(store.statistics().retained_bytes or 0)
     assert sizes[1] > 1.3 * sizes[0]
+
+
+@pytest.mark.parametrize("by", [None, SIDE])
+def test_the_bytes_of_a_version_count_each_tuple_that_is_made(by: Any) -> None:
+    zeros = (0,) * 100
+    sizes = []
+    for moved in (1, 50):
+        for mark in (lambda order: zeros, lambda order: (order.price, *zeros)):
+            records = {n: Order(n, n) for n in range(100)}  # each in a group of its own
+            aggregates = {"low": Aggregate.min(mark, by=by)}
+            store = Store(records, aggregates=aggregates, history=History(bytes=10**9))
+            store.update_all(range(moved), lambda order: order.replace(price=order.price + 0.5))
+            sizes.append(store.statistics().retained_bytes or 0)
+    size = getsizeof((0, *zeros))
+    assert size < sizes[1] - sizes[0] < 6 * size
+    assert 50 * size < sizes[3] - sizes[2] < 6 * 50 * size
+
+
+def test_the_bytes_of_a_version_are_told_of_no_records_too(make_store: MakeStore) -> None:
+    store = make_store({"a": Order(1)}, aggregates=AGGREGATES, history=History(bytes=10**9))
+    for write in (lambda: store.delete("a"), lambda: store.set("a", Order(1))):
+        write()
+        assert store.statistics().retained_bytes
 
 
 @pytest.mark.parametrize("name", AGGREGATES)

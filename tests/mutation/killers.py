@@ -39,7 +39,7 @@ NEAR = {
         *("test_sameness", "test_deferral", "test_writestore", "test_every_write"),
         *("test_transactions", "test_blocks", "test_store", "test_timeline"),
         *("test_writelock", "test_delivery", "test_serving", "test_inside_writes"),
-        *("test_draft", "test_awkward_keys", "test_waits"),
+        *("test_draft", "test_awkward_keys", "test_waits", "test_slips", "test_invariants"),
     ],
     "cowstate/delivery.py": [
         *("test_serving", "test_serving_loops", "test_flush", *INITIAL, "test_loops"),
@@ -65,7 +65,7 @@ NEAR = {
     ],
     "cowstate/index.py": [
         *("test_derived", "test_index_entries", "test_ranges", "test_schema", "test_ordered"),
-        *("test_deferral", "worlds/test_past"),
+        *("test_deferral", "test_derivation", "worlds/test_past"),
     ],
     "cowstate/immutability.py": ["test_immutability_deep", "test_records"],
     "cowstate/invariants.py": ["test_store"],
