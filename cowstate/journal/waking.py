@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, DefaultSelector, SelectorKey
 from socket import socketpair
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ class Waking:
         if file is not None:
             selector.register(file, EVENT_READ)
         try:
-            ready = [key.fileobj for key, _ in selector.select(min(max(seconds, 0), LONGEST))]
+            ready = {*map(_file_of, selector.select(min(max(seconds, 0), LONGEST)))}
         finally:
             if file is not None:
                 selector.unregister(file)
@@ -58,3 +58,7 @@ class Waking:
         self._selector.close()
         self._ears.close()
         self._bell.close()
+
+
+def _file_of(event: tuple[SelectorKey, int]) -> Any:
+    return event[0].fileobj

@@ -65,10 +65,14 @@ def _asked(connection: Any) -> int | None:
 
 def _has_answered(handle: Any, file: int) -> bool:
     deadline = monotonic() + PATIENCE
+    while handle.is_busy():
+        if not _is_readable(file, max(deadline - monotonic(), 0)):
+            return False
+        handle.consume_input()
+    return True
+
+
+def _is_readable(file: int, seconds: float) -> bool:
     with DefaultSelector() as selector:
         selector.register(file, EVENT_READ)
-        while handle.is_busy():
-            if not selector.select(max(deadline - monotonic(), 0)):
-                return False
-            handle.consume_input()
-    return True
+        return bool(selector.select(seconds))

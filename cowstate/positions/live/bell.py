@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import current_thread, main_thread
@@ -64,14 +64,16 @@ def rung_by_signals(bell: Bell) -> Generator[None]:
     heard = [each for each, handler in before.items() if handler not in (signal.SIG_IGN, None)]
 
     def ring(number: int, _: FrameType | None) -> None:
-        for each in heard:
-            signal.signal(each, signal.SIG_DFL)
+        _handle(dict.fromkeys(heard, signal.SIG_DFL))
         bell.ring(signal.Signals(number).name)
 
     try:
-        for each in heard:
-            signal.signal(each, ring)
+        _handle(dict.fromkeys(heard, ring))
         yield
     finally:
-        for each in heard:
-            signal.signal(each, before[each])
+        _handle({each: before[each] for each in heard})
+
+
+def _handle(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

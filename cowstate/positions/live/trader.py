@@ -131,7 +131,6 @@ class Trader:
             JournalError: the positions, or those of a paper account, could not be written.
         """
         self._hear()
-        course = Course()
         _log.info(
             "%s: trading begins",
             self._symbol,
@@ -139,15 +138,7 @@ class Trader:
         )
         try:
             self.reconciler.start()
-            while not self._bell.why:
-                turn = self._turn()
-                if turn is None:
-                    self._bell.ring("the end of the tape")
-                    break
-                course, told = after(course, turn)
-                for each in told:
-                    self._tell(each, turn)
-                self._bell.wait(rest_s(course, self._every_s))
+            self._turns()
         finally:
             self._ending.set()
             self.reconciler.stop()
@@ -158,6 +149,18 @@ class Trader:
             extra={"cowstate_event": "trading_ended", "cowstate_symbol": self._symbol},
         )
         return self._bell.why
+
+    def _turns(self) -> None:
+        course = Course()
+        while not self._bell.why:
+            turn = self._turn()
+            if turn is None:
+                self._bell.ring("the end of the tape")
+                break
+            course, told = after(course, turn)
+            for each in told:
+                self._tell(each, turn)
+            self._bell.wait(rest_s(course, self._every_s))
 
     def _turn(self) -> Turn | None:
         """Make one turn; None: there will be no more prices."""
