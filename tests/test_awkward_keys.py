@@ -1,4 +1,4 @@
-"""Keys that collide, raise, cannot be hashed or equal nothing: what writes and looks make of them."""
+"""Keys that collide, raise, cannot be hashed or equal nothing: what is made of them."""
 
 from __future__ import annotations
 
