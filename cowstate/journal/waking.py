@@ -38,10 +38,11 @@ class Waking:
         if file is not None:
             selector.register(file, EVENT_READ)
         try:
-            ready = [key.fileobj for key, _ in selector.select(min(max(seconds, 0), LONGEST))]
+            found = selector.select(min(max(seconds, 0), LONGEST))
         finally:
             if file is not None:
                 selector.unregister(file)
+        ready = [key.fileobj for key, _ in found]
         if self._ears in ready:
             with suppress(BlockingIOError):
                 self._ears.recv(4096)
