@@ -17,6 +17,7 @@ from typing import NoReturn, Protocol, TextIO
 
 import cowstate
 from cowstate.errors import CowstateError
+from cowstate.showing import printable
 
 __all__ = ["BAD_USAGE", "INTERRUPTED", "UNREAD", "main"]
 
@@ -138,7 +139,7 @@ def _say(line: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
+        print(printable(" ".join(line.splitlines())), file=sys.stderr, flush=True)
     except OSError:
         _forget(sys.stderr)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["article", "begun", "cut", "message_of", "shown", "some"]
+__all__ = ["article", "begun", "cut", "message_of", "printable", "shown", "some"]
 
 _MESSAGE: Final = 600
 _DEPTH: Final = 12
@@ -52,6 +52,21 @@ def cut(text: str, limit: int = 200) -> str:
 def message_of(text: str) -> str:
     """Return *text* as the message of an error, which is of bounded length whatever went in."""
     return cut(text, _MESSAGE)
+
+
+def printable(text: str) -> str:
+    r"""Return *text* for a terminal: what would command it, or begin a line, is written out.
+
+    >>> print(printable("a\x1b[2J\nb"))
+    a\x1b[2J\nb
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def begun(text: str, limit: int = 80) -> str:

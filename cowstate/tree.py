@@ -298,10 +298,17 @@ def _spread(leaf: Leaf, shift: int, span: int) -> Node:
         deeper = shift + _BITS
         return [leaf if deeper >= _DEEPEST else _spread(leaf, deeper, _FAN)]
     half = span >> 1
+    sides = [hash((key,)) >> _UPPER + shift & half for key in leaf]
+    # Keys that somebody chose to have one hash are not parted on any level. To put them into
+    # another dict would compare each with each, on each.
+    if not any(sides):
+        return _spread(leaf, shift, half) + [{}] * half
+    if all(sides):
+        return [{}] * half + _spread(leaf, shift, half)
     low: Leaf = {}
     high: Leaf = {}
-    for key, record in leaf.items():
-        (high if hash((key,)) >> _UPPER + shift & half else low)[key] = record
+    for side, (key, record) in zip(sides, leaf.items(), strict=True):
+        (high if side else low)[key] = record
     # Keys that have become equal since they came would be one there. They stay here.
     if len(low) + len(high) != len(leaf):
         return [leaf] * span

@@ -21,7 +21,12 @@ def ensure_path(path: object) -> None:
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise ArgumentTypeError(f"path must be the name of a file, not {shown(path)}")
     if "\0" in os.fspath(path):
-        raise ArgumentValueError(f"path must be without a null character, not {shown(path)}")
+        # Not repeated, for a URL may have a password in it.
+        raise ArgumentValueError("path must be without a null character, and this one has one")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ArgumentValueError("path has a letter in it that no file's name can have") from None
 
 
 def ensure_nameless(name: object) -> None:

@@ -15,11 +15,12 @@ from time import sleep
 from typing import Any, TypeAlias
 
 from cowstate.errors import ArgumentValueError, CompactedError
-from cowstate.showing import shown
+from cowstate.showing import printable, shown
 
 from .addressing import add_place, ensure_place
 from .errors import JournalFileError
 from .history import seconds_of
+from .postgres.server import is_url
 from .reading import as_text
 from .tails import view_of
 from .verifying import faults_of
@@ -70,7 +71,9 @@ class _Command:
         try:
             return self._run(args)
         except (sqlite3.Error, UnicodeError) as error:
-            raise JournalFileError(args.file, f"cannot be read to its end: {error}") from error
+            # In a URL there may be a password.
+            place = f"the store {args.name}" if is_url(args.file) else args.file
+            raise JournalFileError(place, f"cannot be read to its end: {error}") from error
 
 
 def _of_one_moment(
@@ -134,7 +137,7 @@ def _show(view: View, args: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(f"version {version}, {len(records)} records, meta {_text(meta)}")
+    _print_lines([f"version {version}, {len(records)} records, meta {_text(meta)}"])
     _print_table(("key", "record"), ((_text(key), _text(value)) for key, value in records))
     return 0
 
@@ -280,11 +283,11 @@ def _print(objects: Iterable[dict[str, Any]]) -> None:
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line)
+        print(printable(line))
 
 
 def _print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    lines = [names, *([str(cell) for cell in row] for row in rows)]
+    lines = [names, *([printable(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
     _print_lines(_laid_out(lines, widths))
 

@@ -7,6 +7,8 @@ import sqlite3
 import stat
 from typing import Any, Final
 
+from cowstate.showing import shown
+
 from . import tables
 from .ended import never_freed
 from .errors import JournalError, JournalFileError
@@ -17,6 +19,7 @@ __all__ = [
     "ensure_file",
     "ensure_not_inherited",
     "ensure_one_name",
+    "ensure_ours",
     "is_new",
     "keep_for_ever",
     "not_opened",
@@ -36,6 +39,13 @@ HOLLOW: Final = (
 
 LACKS: Final = (
     "lacks a row that the file of every store has, so somebody else wrote it; go back to a copy"
+)
+
+FOREIGN: Final = "is not as a store wrote it"
+RESTORED: Final = "somebody else changed its tables; go back to a copy"
+DROPPED: Final = (
+    "what it would do nobody here knows, so nothing is read or written; drop it, if you know that "
+    "it did no harm, or go back to a copy"
 )
 
 
@@ -102,7 +112,24 @@ def is_new(connection: sqlite3.Connection, path: str, making: bool) -> bool:
             f"was written by a newer version of cowstate (layout {layout}, and this one knows "
             f"{tables.LAYOUT}); install that one",
         )
+    ensure_ours(connection, path)
     return False
+
+
+def ensure_ours(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `JournalFileError` if what is read and written there is not the tables of a store.
+
+    A file is a program, too: a view in the place of a table gives rows without an end, and a
+    trigger does what it likes with the next write. Tables, views and indexes that somebody put
+    beside ours are asked nothing.
+    """
+    connection.execute("PRAGMA trusted_schema = OFF")  # what an index of theirs may call
+    connection.execute("PRAGMA cell_size_check = ON")
+    for kind, name, text in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        if kind == "trigger":
+            raise JournalFileError(path, f"{FOREIGN} (a trigger, {shown(name, 60)}); {DROPPED}")
+        if name in tables.MADE and (kind != "table" or tables.MADE[name] != tables.plain(text)):
+            raise JournalFileError(path, f"{FOREIGN} (the {shown(kind, 20)} {name}); {RESTORED}")
 
 
 def ensure_file(path: str) -> None:

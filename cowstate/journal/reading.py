@@ -15,7 +15,7 @@ from cowstate.showing import cut, shown
 
 from . import tables
 from .errors import JournalFileError
-from .place import ensure_file, ensure_not_inherited, keep_for_ever, only
+from .place import ensure_file, ensure_not_inherited, ensure_ours, keep_for_ever, only
 from .view import Changed, Committed, Encoded, Reach
 
 __all__ = ["Reader", "as_text"]
@@ -88,6 +88,7 @@ class Reader:
         """Begin a look: from here on all is of one moment. One that was not ended is over."""
         self.end()
         self._connection.execute("BEGIN")
+        ensure_ours(self._connection, self.path)
         self.form = only(self.path, self._connection.execute("SELECT form FROM about"))
         self.schema = only(self.path, self._connection.execute("SELECT schema FROM about"))
 

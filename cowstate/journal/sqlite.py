@@ -21,6 +21,7 @@ from .place import (
     Place,
     ensure_not_inherited,
     ensure_one_name,
+    ensure_ours,
     is_new,
     keep_for_ever,
     not_opened,
@@ -389,10 +390,11 @@ def _writer_of(path: str) -> str:
     try:
         connection = sqlite3.connect(path, timeout=BUSY)
         try:
+            ensure_ours(connection, path)
             [(who,)] = connection.execute(tables.WHO)
         finally:
             connection.close()
-    except (sqlite3.Error, ValueError):
+    except (JournalFileError, sqlite3.Error, ValueError):
         return "somebody who has just begun"
     return str(who)
 

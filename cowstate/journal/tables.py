@@ -40,6 +40,17 @@ INSERT INTO meta VALUES (1, NULL, 0);
 INSERT INTO writer VALUES (1, 0)
 """
 
+
+def plain(text: object) -> str:
+    """Return a statement in one line, however it was laid out; "" for what is none."""
+    return " ".join(text.split()) if isinstance(text, str) else ""
+
+
+MADE: Final = {
+    each.split()[2]: plain(each) for each in _TABLES.split(";") if each.split()[0] == "CREATE"
+}
+"""The tables, by their names, each as SQLite keeps the statement that made it."""
+
 MAKE: Final = (
     *_TABLES.split(";"),
     f"PRAGMA application_id = {APPLICATION}",

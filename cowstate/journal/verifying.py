@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cowstate.errors import CodecError
+from cowstate.showing import shown
 
 from .reading import as_text
 from .view import Committed, Encoded, View
@@ -24,14 +25,15 @@ def faults_of(view: View) -> Iterator[str]:
     reach = view.reach()
     records: dict[Encoded, Encoded] = {}
     versions: dict[Encoded, int] = {}
-    for key, value, version in view.records():
+    for key, value, at in view.records():
+        version: Any = at  # SQLite keeps whatever somebody puts there
         records[key], versions[key] = value, version
-        if version > reach.newest:
+        if not isinstance(version, int) or version > reach.newest:
             yield (
-                f"the record under {key!r} is of version {version}, and the newest is "
+                f"the record under {shown(key)} is of version {shown(version)}, and the newest is "
                 f"{reach.newest}"
             )
-        yield from _unreadable(f"the record under {key!r}", key, value)
+        yield from _unreadable(f"the record under {shown(key)}", key, value)
     meta = view.meta()
     if meta is not None:
         yield from _unreadable("the meta value", meta)
@@ -41,9 +43,9 @@ def faults_of(view: View) -> Iterator[str]:
         if commit.version != expected:
             yield f"the versions from {commit.version + 1} to {expected} are missing from the log"
         expected = commit.version - 1
-        when: Any = commit.time  # SQLite keeps whatever somebody puts there
+        when: Any = commit.time  # likewise
         if not isinstance(when, int | float):
-            yield f"version {commit.version} was written at {when!r}, which is no time"
+            yield f"version {commit.version} was written at {shown(when)}, which is no time"
         else:
             if times and when > times[-1]:
                 yield f"version {commit.version} was written after the one that follows it"
@@ -81,11 +83,11 @@ def _taken_back(
         found = versions.pop(key, commit.version)
         if found != commit.version:
             yield (
-                f"the record under {key!r} is of version {found}, and {commit.version} was the "
-                "last that changed it"
+                f"the record under {shown(key)} is of version {shown(found)}, and "
+                f"{commit.version} was the last that changed it"
             )
         if records.get(key) != new:
-            yield f"version {commit.version} left under {key!r} what was not there after it"
+            yield f"version {commit.version} left under {shown(key)} what was not there after it"
         if old is None:
             records.pop(key, None)
         else:

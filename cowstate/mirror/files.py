@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -154,7 +155,9 @@ class FileSource(Generic[V]):
             mark = _mark_of(path)
             if known is not None and known.mark == mark and not known.young:
                 return known
-            content = path.read_bytes()
+            content = _content_of(path)
+            if content is None:
+                return None
             if _mark_of(path) != mark:
                 return known
         except FileNotFoundError:
@@ -176,6 +179,16 @@ class FileSource(Generic[V]):
 def _mark_of(path: Path) -> tuple[int, int, int, int]:
     found = os.stat(path)
     return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _content_of(path: Path) -> bytes | None:
+    """Return what a file holds; None if it is none any more: to read a pipe may take for ever."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _name_of(entry: os.DirEntry[str]) -> str:

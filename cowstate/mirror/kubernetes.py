@@ -34,6 +34,9 @@ _CONNECT: Final = 10.0
 _READ: Final = 60.0
 """For how many seconds at most a connection is tried, and a list may say nothing."""
 
+_LONGEST: Final = 16 << 20
+"""How many bytes an event may be. The API takes objects of 3 MiB; what has no end fills memory."""
+
 
 def key_of(thing: Any) -> str:
     """Return the key of an object, as the Kubernetes client has it: ``namespace/name``, or name.
@@ -121,6 +124,7 @@ class KubernetesSource(Generic[V]):
     def _all(self, page: int | None) -> Listed[str, V]:
         items: dict[str, V] = {}
         token: str | None = None
+        tokens: set[str] = set()
         while True:
             options = {"limit": page, "_continue": token}
             said = self._json({name: each for name, each in options.items() if each is not None})
@@ -131,6 +135,9 @@ class KubernetesSource(Generic[V]):
             token = metadata.get("continue") or None
             if token is None:
                 return Listed(items, _revision_in(metadata))
+            if token in tokens:
+                raise ApiException(status=None, reason="the pages of the list go round in a ring")
+            tokens.add(token)
 
     def watch(self, revision: Any, /) -> Iterator[News[str, V]]:
         """Yield what changes after *revision*.
@@ -234,10 +241,18 @@ _OURS: Final = frozenset(
 
 def _lines(response: Any) -> Iterator[bytes]:
     """Yield the lines as they come; what comes after the last end of a line is no event."""
-    held = b""
+    held = bytearray()
     for piece in response.stream(amt=None, decode_content=False):
-        *whole, held = (held + piece).split(b"\n")
-        yield from (line for line in whole if line.strip())
+        first, *others = piece.split(b"\n")
+        held += first
+        if len(held) > _LONGEST:
+            raise ApiException(
+                status=None, reason=f"an event of more than {_LONGEST:,} bytes, as none is"
+            )
+        if others:
+            *whole, last = bytes(held), *others
+            yield from (line for line in whole if line.strip())
+            held = bytearray(last)
 
 
 def _revision_in(metadata: dict[str, Any]) -> Any:
@@ -288,5 +303,5 @@ def _tell_when(error: Any) -> None:
     """Add to *error* what the server said of when to come again."""
     headers = error.headers or {}
     after = headers.get("Retry-After", headers.get("retry-after"))
-    if isinstance(after, str) and after.isdigit():
+    if isinstance(after, str) and after.isascii() and after.isdigit():
         error.retry_after = float(after)

@@ -44,6 +44,22 @@ class Connection(H11Protocol):
             self._looks.cancel()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, also in the midst of what is being answered.
+
+        A body may be found broken when its request is being answered. To go on answering, or to
+        answer twice, is an error, and each would leave a traceback in the log: who sends such
+        requests could fill it.
+        """
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.abort()
+                return
+        super().send_400_response(msg)
+
     def end(self) -> None:
         """Let it go if it waits for somebody to take what was sent, for then it would not end."""
         if self.flow.write_paused:

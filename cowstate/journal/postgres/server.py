@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from importlib import import_module
@@ -22,6 +23,9 @@ MISSING: Final = (
 )
 
 NAMES: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
+
+FOREIGN: Final = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How a URL begins. Of one letter it would be a disk."""
 
 SCHEMA: Final = "cowstate_"
 """What the name of a store follows in that of the schema that its tables are in."""
@@ -49,10 +53,23 @@ SETTLED: Final = (
 def is_url(path: object) -> bool:
     """Whether *path* names a server, and no file.
 
+    Raises:
+        ArgumentValueError: it is a URL of something else. As a name of a file it would stand in
+            errors and in the log, with the password that may be in it.
+
     >>> is_url("postgresql://localhost/trading"), is_url("trading.db")
     (True, False)
     """
-    return isinstance(path, str) and path.startswith(("postgresql://", "postgres://"))
+    if isinstance(path, str) and path.startswith(("postgresql://", "postgres://")):
+        return True
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if isinstance(text, str) and ("://" in text or FOREIGN.match(text) is not None):
+        raise ArgumentValueError(
+            "this is a URL, and none of a server that can be written to: that begins with "
+            "postgresql://, in small letters, and is a str. A file whose name is like a URL is "
+            "./NAME. (It is not repeated here, for there may be a password in it.)"
+        )
+    return False
 
 
 class Server:
@@ -90,12 +107,13 @@ class Server:
             raise JournalError(f"{MISSING} ({cut(str(error))})") from error
         try:
             given = self._psycopg.conninfo.conninfo_to_dict(url)
-        except self._psycopg.Error as error:
+        except (self._psycopg.Error, ValueError) as error:  # letters that are none
             # What is wrong with it may be said with the password in it.
             raise ArgumentValueError(
                 "the URL of a server is postgresql://user@host:port/database; what was given is "
                 f"none that libpq can read ({type(error).__name__})"
             ) from None
+        _ensure_told_apart(given)
         self.schema = SCHEMA + name
         self.channel = self.schema
         self.free = f"{self.schema}_free"
@@ -192,6 +210,18 @@ class Server:
         """Whether *connection* is cut, or in the midst of something that nobody waits for."""
         idle = self._psycopg.pq.TransactionStatus.IDLE
         return bool(connection.closed or connection.info.transaction_status != idle)
+
+
+def _ensure_told_apart(given: Mapping[str, Any]) -> None:
+    """Raise if a part of a password was taken for something that is shown."""
+    elsewhere = "".join(f"{given.get(name) or ''}" for name in ("host", "hostaddr", "dbname"))
+    port, user = given.get("port") or "", given.get("user") or ""
+    if "@" in elsewhere or ":" in user or not re.fullmatch(r"[0-9,]*", port, re.ASCII):
+        raise ArgumentValueError(
+            "the URL of a server is postgresql://user:password@host:port/database, and in this one "
+            "it cannot be told what is what; of a password that has one of @ / : ? # % in it "
+            "write %40 %2F %3A %3F %23 %25 for that, or keep it in ~/.pgpass"
+        )
 
 
 def _place(given: Mapping[str, Any]) -> str:

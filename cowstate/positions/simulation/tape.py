@@ -16,6 +16,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from io import BufferedReader
 from os import PathLike
 from random import Random
@@ -77,6 +78,10 @@ _BOOLEANS = {
 _MICROSECONDS_FROM = 10**14
 _TIME_LIMIT = 10**17
 _AMOUNT_LIMIT = Decimal(10) ** 18
+_DECIMALS = 30
+_LONGEST_AMOUNT = 100
+# A compressed file of a megabyte may be a line of a thousand.
+_LONGEST_ROW = 65_536
 
 
 def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
@@ -88,8 +93,8 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
 
     Raises:
         TapeError: when the reading gets there: the file is missing, a directory, not text, cut
-            off, or holds no trade; the columns are unknown; a row is malformed; a price or
-            quantity is not a positive number; time runs backwards. It names the row.
+            off, or holds no trade; the columns are unknown; a row is malformed, or endless; a price
+            or quantity is not a positive number; time runs backwards. It names the row.
 
     >>> import os, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +113,15 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
         with open(place, "rb", closefd=not from_stdin) as file, _plain(source, file) as lines:
             layout: _Layout | None = None
             latest = 0
-            for row, line in enumerate(lines, 1):
+            rows = iter(partial(lines.readline, _LONGEST_ROW + 1), b"")
+            for row, line in enumerate(rows, 1):
+                if len(line) > _LONGEST_ROW:
+                    raise TapeError(
+                        source,
+                        row,
+                        f"the row is longer than {_LONGEST_ROW:,} bytes, as no row of trades is; "
+                        "give a .csv or .csv.gz file",
+                    )
                 # Line by line, for a text reader fails for a whole block: the row is lost.
                 fields = line.decode().rstrip("\r\n").split(",")
                 if fields == [""]:
@@ -120,7 +133,7 @@ def read_tape(path: str | PathLike[str]) -> Iterator[Trade]:
                 try:
                     trade = _trade(fields, layout)
                 except ValueError as error:
-                    _refuse(source, row, str(error), is_last=next(lines, None) is None)
+                    _refuse(source, row, str(error), is_last=next(rows, None) is None)
                 if trade.time_ms < latest - BACKWARDS_MS:
                     raise TapeError(
                         source,
@@ -205,12 +218,17 @@ def _integer(name: str, text: str) -> int:
 
 
 def _amount(name: str, text: str) -> Decimal:
+    if len(text) > _LONGEST_AMOUNT:
+        raise ValueError(f"{name} {text[:40]!r} has more than {_LONGEST_AMOUNT} characters")
     try:
         amount = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{name} {text[:40]!r} is not a number") from None
     if not (amount.is_finite() and 0 < amount < _AMOUNT_LIMIT):
         raise ValueError(f"{name} {text[:40]!r} is not a finite number above zero")
+    _, _, exponent = amount.as_tuple()
+    if not isinstance(exponent, int) or exponent < -_DECIMALS:
+        raise ValueError(f"{name} {text[:40]!r} has more than {_DECIMALS} decimals")
     return amount
 
 

@@ -22,7 +22,8 @@ def exact(name: str, value: object) -> Decimal:
 
     Raises:
         ArgumentTypeError: it is of another type, a float among them.
-        ArgumentValueError: it is a text that is no finite number.
+        ArgumentValueError: it is a text that is no finite number, or has more than 100 digits
+            before or after its point.
 
     >>> exact("price", "61000.10"), exact("amount", 2)
     (Decimal('61000.10'), Decimal('2'))
@@ -38,10 +39,12 @@ def exact(name: str, value: object) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         number = Decimal("nan")
-    if not number.is_finite():
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int):
         raise ArgumentValueError(f"{name} is {str(value)[:40]!r}, and no finite number")
-    if len(number.as_tuple().digits) > EXACT.prec:
-        raise ArgumentValueError(f"{name} has more than {EXACT.prec} digits: {str(value)[:40]!r}")
+    # Ten letters are enough for a number that fills all memory when it is written out.
+    if max(len(digits), abs(exponent)) > EXACT.prec:
+        raise ArgumentValueError(f"{name} has more than {EXACT.prec} digits: {str(number)[:40]!r}")
     return number
 
 

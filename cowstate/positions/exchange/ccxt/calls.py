@@ -71,6 +71,12 @@ class _Call:
         self.body: object = None
 
 
+_UNREADABLE: Final = (
+    *(CowstateError, LookupError, TypeError, ValueError, AttributeError),
+    *(ArithmeticError, RecursionError),  # of numbers, and of lists in lists, that nobody means
+)
+
+
 class _UnreadableError(Exception):
     """The body of an answer is no JSON, or not all of it."""
 
@@ -122,7 +128,7 @@ def readable(name: str, read: Callable[[Any], T], said: Any, secrets: Iterable[s
         return read(said)
     except ExchangeError:
         raise
-    except (CowstateError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except _UNREADABLE as error:
         text = without_secrets(str(error), secrets)
         raise NetworkError(
             f"{name}: the answer cannot be read, so what was done is not known: {text}"

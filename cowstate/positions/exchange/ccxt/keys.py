@@ -100,7 +100,7 @@ def keys_from_file(path: str | os.PathLike[str]) -> Keys:
         raise ArgumentValueError(f"cannot read {name}: {error.strerror or error}") from None
     try:
         held = tomllib.loads(text.decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         # What the parser says may quote the line.
         raise ArgumentValueError(
             f'{name} is no file of keys: write apiKey = "..." and secret = "..." in lines of it'
