@@ -250,9 +250,8 @@ def _lines(response: Any) -> Iterator[bytes]:
                 status=None, reason=f"an event of more than {_LONGEST:,} bytes, as none is"
             )
         if others:
-            *whole, last = bytes(held), *others
-            yield from (line for line in whole if line.strip())
-            held = bytearray(last)
+            yield from (line for line in (bytes(held), *others[:-1]) if line.strip())
+            held = bytearray(others[-1])
 
 
 def _revision_in(metadata: dict[str, Any]) -> Any:

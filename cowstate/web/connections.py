@@ -52,7 +52,7 @@ class Connection(H11Protocol):
         requests could fill it.
         """
         cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
+        if cycle and not cycle.response_complete:  # there is none before the first question
             cycle.disconnected = True
             cycle.message_event.set()
             if cycle.response_started:

@@ -240,14 +240,17 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
         """See `Exchange.create_order`."""
         request = limit_order(symbol, type, side, amount, price, params)
         check_orders([request], self.symbol)
-        return self._asked(self._placed, request)
+        return self._place(request)
 
     def create_orders(
         self, requests: Sequence[OrderRequest]
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.create_orders`."""
         check_orders(requests, self.symbol)
-        return [_answered(partial(self._asked, self._placed, each)) for each in requests]
+        return [_answered(partial(self._place, each)) for each in requests]
+
+    def _place(self, request: OrderRequest) -> OrderUpdate:
+        return self._asked(self._placed, request)
 
     def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
         """See `Exchange.cancel_order`."""
