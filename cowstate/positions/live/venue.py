@@ -237,14 +237,14 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
         """See `Exchange.create_order`."""
         request = limit_order(symbol, type, side, amount, price, params)
         check_orders([request], self.symbol)
-        return self._guard.run(self._placed, request)
+        return self._place(request)
 
     def create_orders(
         self, requests: Sequence[OrderRequest]
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.create_orders`."""
         check_orders(requests, self.symbol)
-        return [_answered(partial(self._guard.run, self._placed, each)) for each in requests]
+        return [_answered(partial(self._place, each)) for each in requests]
 
     def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
         """See `Exchange.cancel_order`."""
@@ -269,6 +269,9 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _place(self, request: OrderRequest) -> OrderUpdate:
+        return self._guard.run(self._placed, request)
 
     def _check(self, symbol: str, cursor: str | None = None) -> None:
         check_symbol(symbol, self.symbol)
