@@ -131,7 +131,7 @@ def ensure_ours(connection: sqlite3.Connection, path: str) -> None:
     for kind, name, text in connection.execute("SELECT type, name, sql FROM sqlite_master"):
         if kind == "trigger":
             raise JournalFileError(path, f"{FOREIGN} (a trigger, {shown(name, 60)}); {DROPPED}")
-        if name in tables.MADE and (kind != "table" or tables.MADE[name] != tables.plain(text)):
+        if name in tables.MADE and (kind != "table" or not tables.is_made(name, text)):
             raise JournalFileError(path, f"{FOREIGN} (the {shown(kind, 20)} {name}); {RESTORED}")
 
 

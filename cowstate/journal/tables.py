@@ -41,15 +41,23 @@ INSERT INTO writer VALUES (1, 0)
 """
 
 
-def plain(text: object) -> str:
-    """Return a statement in one line, however it was laid out; "" for what is none."""
-    return " ".join(text.split()) if isinstance(text, str) else ""
+def _plain(text: str) -> str:
+    return " ".join(text.split())
 
 
 MADE: Final = {
-    each.split()[2]: plain(each) for each in _TABLES.split(";") if each.split()[0] == "CREATE"
+    each.split()[2]: _plain(each) for each in _TABLES.split(";") if each.split()[0] == "CREATE"
 }
 """The tables, by their names, each as SQLite keeps the statement that made it."""
+
+
+def is_made(name: str, text: object) -> bool:
+    """Whether a statement, however it is laid out, is the one that makes our table of that *name*.
+
+    SQLite puts the name in quotation marks where a table was renamed, be it to what it was.
+    """
+    return isinstance(text, str) and _plain(text.replace(f'"{name}"', name, 1)) == MADE[name]
+
 
 MAKE: Final = (
     *_TABLES.split(";"),
