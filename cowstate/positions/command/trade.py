@@ -370,7 +370,7 @@ def as_text(ending: Ending, symbol: str) -> str:
 
 def _lines(ending: Ending) -> Iterator[str]:
     yield f"  position: {ending.position:f}, realized profit: {ending.profit:f}"
-    yield f"  passes: {ending.passes:,}, corrections: {ending.corrections:,}"
+    yield f"  passes: {ending.passes:,}, corrections of the position: {ending.corrections:,}"
     if ending.halted:
         yield f"  HALTED: {ending.halted}"
         yield "  to let it go on, once that is put right: --resume with these words"

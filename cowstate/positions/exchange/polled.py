@@ -5,7 +5,7 @@ from __future__ import annotations
 from cowstate import ArgumentValueError
 
 from ..book.model import OrderUpdate
-from ..errors import ExchangeError, OrderNotFoundError
+from ..errors import ExchangeError, OrderNotFoundError, RateLimitedError
 from .pages import read_pages
 from .protocol import Exchange
 
@@ -59,7 +59,8 @@ class PolledOrders:
     def poll(self) -> tuple[OrderUpdate, ...]:
         """Return what is new of each order. One request for each page, and for each that is over.
 
-        What could not be asked for is asked for the next time. Of an order that the venue does not
+        What could not be asked for is asked for the next time; where the venue is asked too often,
+        so is the rest. Of an order that the venue does not
         find nothing is said: what that means is the reconciler's to find out.
 
         Raises:
@@ -89,6 +90,9 @@ class PolledOrders:
             except OrderNotFoundError:
                 del self._known[name]
                 continue
+            except RateLimitedError:
+                # Who goes on asking when told to stay away is shut out for longer.
+                break
             except ExchangeError:
                 continue
             if update.replace(time_ms=told.time_ms) != told:

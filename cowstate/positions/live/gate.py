@@ -119,25 +119,31 @@ class Gate:
         if why:
             raise ExchangeError(f"not sent: {why}")
 
-    def _heard(self, answer: OrderUpdate | ExchangeError) -> None:
+    def _heard(
+        self, request: Callable[[], Sequence[OrderUpdate | ExchangeError]]
+    ) -> OrderUpdate | ExchangeError:
+        answer: OrderUpdate | ExchangeError
+        try:
+            (answer,) = request()
+        except ExchangeError as error:
+            # Of this one alone: raised, it would count for those that were taken before it.
+            answer = error
         # Who goes on asking when told to stay away is shut out for longer, by his address.
         if isinstance(answer, RateLimitedError):
             self._limited, self.wait_ms = True, answer.retry_after_ms
+        return answer
 
     def _cancelled(self, order_id: OrderId, symbol: str) -> OrderUpdate | ExchangeError:
         if self._limited:
             return ExchangeError(f"not sent: {_TOO_OFTEN}")
-        (answer,) = self._exchange.cancel_orders([order_id], symbol)
-        self._heard(answer)
-        return answer
+        return self._heard(lambda: self._exchange.cancel_orders([order_id], symbol))
 
     def _sent(self, request: OrderRequest) -> OrderUpdate | ExchangeError:
         try:
             self._check()
         except ExchangeError as error:
             return error
-        (answer,) = self._exchange.create_orders([request])
-        self._heard(answer)
+        answer = self._heard(lambda: self._exchange.create_orders([request]))
         if isinstance(answer, ExchangeError):
             # Without an answer nobody knows whether it was refused.
             if not isinstance(answer, NetworkError):

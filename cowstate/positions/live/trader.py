@@ -18,6 +18,7 @@ from ..exchange.pages import read_pages
 from ..exchange.polled import PolledOrders
 from ..exchange.protocol import Exchange
 from ..reconcile.reconciler import Reconciler
+from ..reconcile.report import CorrectionKind
 from ..trading.manager import PositionManager
 from ..trading.outcomes import UpdateOutcome
 from ..trading.strategy import GridStrategy, action_result
@@ -42,7 +43,7 @@ class Ending(Record):
         profit: what was realized, in quote currency.
         version: of the positions.
         passes: reconcile passes that were completed in this life.
-        corrections: how many corrections they made.
+        corrections: how often they corrected what is held; facts that they learnt are none.
         halted: why trading is halted; empty if it is not.
         working: our orders that still work, as the venue lists them.
         unasked: why the venue did not say so; then *working* is as the book has them.
@@ -257,7 +258,7 @@ class Trader:
             profit=now.total("realized_profit"),
             version=now.version,
             passes=status.passes,
-            corrections=sum(many for _, many in status.corrections),
+            corrections=dict(status.corrections).get(CorrectionKind.POSITION, 0),
             halted=status.halted,
             working=working,
             unasked=unasked,

@@ -281,6 +281,9 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
     # With the lock held:
 
     def _now(self) -> int:
+        # What could not be written is not told either, or a death would take back what was told.
+        if self._unkept:
+            self._keep(())
         # Fills are in order of time, whatever somebody does to the machine's clock.
         self._latest_ms = max(self._latest_ms, self._time_ms())
         return self._latest_ms

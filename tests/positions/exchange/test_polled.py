@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cowstate import ArgumentValueError
 from cowstate.positions import Listing, OrderStatus, OrderUpdate
-from cowstate.positions.errors import ExchangeError
+from cowstate.positions.errors import ExchangeError, RateLimitedError
 from cowstate.positions.exchange.polled import PolledOrders
 from tests.positions.simulation.chaos.desk import Desk
 
@@ -108,6 +108,39 @@ def test_whoever_cannot_be_told_does_not_stand_before_the_rest() -> None:
     desk.fill(102)
     told = [update for _ in range(3) for update in orders.poll()]
     assert [update.order_id for update in told] == [placed[1].order_id]
+
+
+def test_who_asks_too_often_asks_for_no_more_and_loses_nothing() -> None:
+    class Busy:
+        """It answers one question about an order, and then says that it is asked too often."""
+
+        def __init__(self, desk: Desk) -> None:
+            self.desk = desk
+            self.asked = 0
+
+        def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
+            self.asked = 0
+            return self.desk.exchange.fetch_open_orders(symbol, cursor)
+
+        def fetch_order(self, order_id: object, symbol: str) -> OrderUpdate:
+            self.asked += 1
+            if self.asked > 1:
+                raise RateLimitedError("too many", 7_000)
+            return self.desk.exchange.fetch_order(order_id, symbol)  # type: ignore[arg-type]
+
+    desk = Desk()
+    venue = Busy(desk)
+    orders = PolledOrders(venue, "X")  # type: ignore[arg-type]
+    placed = [desk.place(number, 100 + number) for number in range(1, 5)]
+    for each in placed:
+        orders.expect(each)
+    for price in (104, 103, 102, 101):
+        desk.fill(price, "0.5")
+    told = []
+    for left in (3, 2, 1, 0):
+        told += [update.order_id for update in orders.poll()]
+        assert venue.asked == (2 if left else 1)
+    assert sorted(told) == [each.order_id for each in placed]  # type: ignore[type-var]
 
 
 def test_without_a_page_nothing_can_be_asked_for() -> None:

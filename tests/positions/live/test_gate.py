@@ -79,17 +79,23 @@ def test_it_counts_what_was_refused_and_not_what_had_no_answer() -> None:
 
 
 class Busy:
-    """A venue that takes *most* requests, and then is asked too often; it counts them."""
+    """A venue that takes *most* requests, and then is asked too often; it counts them.
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    It says so in the place of the answer, or *raises* it.
+    """
+
+    def __init__(self, most: int, raises: bool) -> None:
+        self.most, self.raises = most, raises
         self.asked = 0
 
     def answer(self, requests: Sequence[object]) -> list[OrderUpdate | ExchangeError]:
         (_,) = requests
         self.asked += 1
         if self.asked > self.most:
-            return [RateLimitedError("too many", 7_000)]
+            error = RateLimitedError("too many", 7_000)
+            if self.raises:
+                raise error
+            return [error]
         return [OrderUpdate("X", "g-1-B1", 1, Side.BUY, Decimal(1), Decimal(1), OrderStatus.NEW)]
 
     def create_orders(self, requests: Sequence[OrderRequest]) -> Any:
@@ -101,8 +107,11 @@ class Busy:
 
 @pytest.mark.parametrize("most", range(4))
 @pytest.mark.parametrize("what", ["orders", "cancellations"])
-def test_who_is_told_to_stay_away_asks_no_more_in_this_turn(most: int, what: str) -> None:
-    busy = Busy(most)
+@pytest.mark.parametrize("raises", [False, True])
+def test_who_is_told_to_stay_away_asks_no_more_in_this_turn(
+    most: int, what: str, raises: bool
+) -> None:
+    busy = Busy(most, raises)
     gate = Gate(busy, lambda: "")  # type: ignore[arg-type]
     sent = (
         gate.create_orders(requests()) if what == "orders" else gate.cancel_orders([1, 2, 3], "X")

@@ -198,7 +198,7 @@ def test_an_ending_is_told_in_words() -> None:
     assert as_text(ending, "X").splitlines() == [
         "X: ended by SIGTERM",
         "  position: 1.50, realized profit: -0.25",
-        "  passes: 1,200, corrections: 3",
+        "  passes: 1,200, corrections of the position: 3",
         "  still working at the venue: 1",
         "    BUY 0.5 at 90.0 (g-90-B1)",
     ]

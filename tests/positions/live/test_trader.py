@@ -196,7 +196,10 @@ def test_orders_that_are_refused_are_told_of_once(
     assert "no margin" in caplog.text
 
 
-def test_an_order_whose_request_had_no_answer_is_cancelled_with_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cancel", [False, True])
+def test_an_order_whose_request_had_no_answer_is_told_of_or_cancelled(
+    tmp_path: Path, cancel: bool
+) -> None:
     desks: list[Desk] = [Desk(tmp_path)]
     desk = desks[0]
 
@@ -216,9 +219,11 @@ def test_an_order_whose_request_had_no_answer_is_cancelled_with_the_others(tmp_p
         time_ms=wall_ms,
         every_s=0.01,
     )
-    ending = desk.run(cancel=True)
+    ending = desk.run(cancel=cancel)
     assert desk.venue.has_traded
-    assert (ending.working, ending.uncertain, ending.uncancelled) == ((), (), 0)
+    assert (len(ending.working), ending.uncertain) == (0 if cancel else 1, ())
+    # That a pass learnt of it is no correction of what is held.
+    assert (ending.uncancelled, ending.corrections) == (0, 0)
 
 
 class Timed(Bell):
