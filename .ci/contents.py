@@ -1,4 +1,4 @@
-"""What is in the distributions is what is in the tree, and nothing else: `contents.py TREE DIST`."""
+"""What is in the distributions is what is in the tree, no more: `contents.py TREE DIST`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def main(root: Path, dist: Path) -> int:
         "source", in_source - OF_THE_BUILDER, package | tree_of(root, *WITH_THE_SOURCE)
     )
     told += [f"source: {each} is no file" for each in odd]
-    print("\n".join(told[:40]) or f"{len(in_wheel)} files in the wheel, {len(in_source)} in the source")
+    print(
+        "\n".join(told[:40])
+        or f"{len(in_wheel)} files in the wheel, {len(in_source)} in the source"
+    )
     return 1 if told else 0
 
 

@@ -1,20 +1,24 @@
-"""Keys that collide, raise, cannot be hashed or equal nothing: what each write makes of them."""
+"""Keys that collide, raise, cannot be hashed or equal nothing: what is made of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
 from cowstate import (
     MISSING,
+    ArgumentTypeError,
     ArgumentValueError,
     CowstateError,
     Index,
     Store,
     UnhashableKeyError,
+    UnknownAggregateError,
+    UnknownIndexError,
 )
 
 MakeStore = Callable[..., Store[Any, Any]]
@@ -62,6 +66,17 @@ def writes_of(store: Store[Any, Any], key: Any) -> Iterator[Callable[[], Any]]:
     yield draft
 
 
+def reads_of(store: Store[Any, Any], key: Any) -> Iterator[Callable[[], Any]]:
+    views: list[Any] = [store.snapshot(), store.draft()]
+    for view in views:
+        yield partial(view.__getitem__, key)
+        yield partial(view.__contains__, key)
+        yield partial(view.get, key)
+        yield partial(view.get, key, 0)
+    for name in ("__getitem__", "__contains__", "get"):
+        yield lambda name=name: store.transact(lambda tx: getattr(tx, name)(key))
+
+
 def test_keys_that_collide_are_kept_apart(make_store: MakeStore) -> None:
     keys = [Awkward(str(number)) for number in range(20)]
     store = make_store(dict.fromkeys(keys, 0))
@@ -102,6 +117,21 @@ def test_a_key_that_cannot_be_hashed_is_refused(make_store: MakeStore, key: Any)
     assert store.snapshot().version == 0
 
 
+@pytest.mark.parametrize("key", [[], {}, set(), ([],), slice(1, [])])
+def test_a_look_at_what_cannot_be_hashed_is_refused(make_store: MakeStore, key: Any) -> None:
+    store = make_store({"a": 1}, indexes={"n": Index(lambda n: n)})
+    for look in reads_of(store, key):
+        with pytest.raises(UnhashableKeyError, match=type(key).__name__):
+            look()
+    for view in (store.snapshot(), store.draft()):
+        with pytest.raises(ArgumentTypeError, match="index 'n' has no entry for"):
+            view.find_all("n", key)
+        with pytest.raises(UnknownIndexError, match="'n'"):
+            view.find_all(key, 1)
+        with pytest.raises(UnknownAggregateError):
+            view.total(key)
+
+
 def test_a_type_error_out_of_a_comparison_is_not_taken_for_an_unhashable_key(
     make_store: MakeStore,
 ) -> None:
@@ -112,10 +142,13 @@ def test_a_type_error_out_of_a_comparison_is_not_taken_for_an_unhashable_key(
         def __eq__(self, other: object) -> bool:
             raise TypeError("compare me not")
 
-    store = make_store({"a": 1})
-    for write in writes_of(store, Incomparable()):
+    store = make_store({"a": 1}, indexes={"it": Index(lambda _: "a")})
+    calls = [*writes_of(store, Incomparable()), *reads_of(store, Incomparable())]
+    for view in (store.snapshot(), store.draft()):
+        calls += [partial(view.find_all, "it", Incomparable())]
+    for call in calls:
         with pytest.raises(TypeError, match="compare me not") as caught:
-            write()
+            call()
         assert not isinstance(caught.value, CowstateError)
 
 

@@ -72,6 +72,18 @@ def test_statistics_tell_all_of_a_store_that_is_in_use() -> None:
     assert store.statistics().open_transaction is None
 
 
+def test_statistics_of_a_version_that_was_are_of_that_version() -> None:
+    store = Store({"a": 1}, indexes={"n": Index(lambda n: n)})
+    commit = store.set("b", 2)
+    store.set("c", 3)
+    for view in (commit.before, commit.after, store.snapshot()):
+        figures = store.statistics(view)
+        assert (figures.version, figures.records) == (view.version, len(view))
+        assert figures.index_entries == (("n", len(view)),)
+    with pytest.raises(ForeignSnapshotError):
+        store.statistics(Store({"a": 1}).snapshot())
+
+
 def test_a_subscription_whose_with_was_lost_is_not_counted() -> None:
     store = Store({"a": 1})
     subscription = store.subscribe(print)

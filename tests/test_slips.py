@@ -10,19 +10,23 @@ import re
 import warnings
 from collections import abc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cowstate import (
     ArgumentTypeError,
+    ArgumentValueError,
     CowstateError,
     InvariantError,
     NotAMappingError,
     Store,
     UnknownAttributeError,
     aio,
+    transaction,
 )
+from cowstate.journal import open_store
 
 
 @pytest.fixture
@@ -267,3 +271,43 @@ def test_it_does_not_look_like_one_either(store: Store[str, Any]) -> None:
     assert isinstance(store, abc.Sized)  # or len(store) could not say what to do
     assert store
     assert Store()
+
+
+@pytest.mark.parametrize("timeout", ["1", dict, float("nan")])
+def test_a_timeout_that_is_none_is_refused_whoever_is_in_the_way(
+    store: Store[str, Any], timeout: Any
+) -> None:
+    with pytest.raises(CowstateError, match="timeout must be a number of seconds"):
+        store.transact(dict, timeout=timeout)
+    with pytest.raises(CowstateError, match="timeout must be a number of seconds"):
+        store.transaction(timeout=timeout)
+    with pytest.raises(CowstateError, match="timeout must be a number of seconds"):
+        transaction(store, timeout=timeout)
+
+
+@pytest.mark.parametrize("no_store", [{}, None, Store])
+def test_a_transaction_over_what_is_no_store_is_refused(
+    store: Store[str, Any], no_store: Any
+) -> None:
+    with pytest.raises(ArgumentTypeError, match="transaction opens stores"):
+        transaction(store, no_store)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_transaction_over_what_has_a_file_of_its_own_and_another_is_refused(
+    store: Store[str, Any], tmp_path: Path, place: int
+) -> None:
+    with open_store(tmp_path / "it.db", key=str, record=int, meta=int) as journaled:
+        stores: list[Any] = [store]
+        stores.insert(place, journaled)
+        with pytest.raises(ArgumentValueError, match="has a file of its own"):
+            transaction(*stores)
+        journaled.transact(lambda tx: tx.update(a=1))  # as it is by itself
+        assert journaled.snapshot().version == 1
+
+
+def test_a_transaction_over_the_same_store_twice_is_refused(store: Store[str, Any]) -> None:
+    other = Store({"a": 1})
+    for stores in ((store, store), (store, other, store), (other, store, store)):
+        with pytest.raises(ArgumentValueError, match="same store twice"):
+            transaction(*stores)

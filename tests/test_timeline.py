@@ -150,6 +150,14 @@ def test_undo_conflicts_with_what_was_changed_since_even_to_an_equal_record() ->
     assert store.snapshot().version == 3
 
 
+def test_undo_leaves_a_meta_alone_that_the_commit_did_not_change() -> None:
+    store = Store({"a": 0}, meta="old")
+    commit = store.set("a", 1)
+    store.set_meta("new")
+    undone = store.undo(commit)
+    assert (undone.after["a"], undone.after.meta) == (0, "new")
+
+
 def test_undo_of_an_insert_deletes_and_of_a_deletion_restores() -> None:
     store = Store({"a": 0})
     inserted, deleted = store.set("b", 1), store.delete("a")

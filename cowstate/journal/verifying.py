@@ -83,8 +83,8 @@ def _taken_back(
         found = versions.pop(key, commit.version)
         if found != commit.version:
             yield (
-                f"the record under {shown(key)} is of version {found}, and {commit.version} was the "
-                "last that changed it"
+                f"the record under {shown(key)} is of version {shown(found)}, and "
+                f"{commit.version} was the last that changed it"
             )
         if records.get(key) != new:
             yield f"version {commit.version} left under {shown(key)} what was not there after it"

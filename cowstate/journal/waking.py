@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from selectors import EVENT_READ, DefaultSelector, SelectorKey
+from selectors import EVENT_READ, DefaultSelector
 from socket import socketpair
 from typing import Any, Final
 
@@ -38,10 +38,11 @@ class Waking:
         if file is not None:
             selector.register(file, EVENT_READ)
         try:
-            ready = {*map(_file_of, selector.select(min(max(seconds, 0), LONGEST)))}
+            found = selector.select(min(max(seconds, 0), LONGEST))
         finally:
             if file is not None:
                 selector.unregister(file)
+        ready = [key.fileobj for key, _ in found]
         if self._ears in ready:
             with suppress(BlockingIOError):
                 self._ears.recv(4096)
@@ -58,7 +59,3 @@ class Waking:
         self._selector.close()
         self._ears.close()
         self._bell.close()
-
-
-def _file_of(event: tuple[SelectorKey, int]) -> Any:
-    return event[0].fileobj

@@ -30,7 +30,7 @@ _MOST: Final = 4
 
 
 class Drawn(Random):
-    """Choices that are read from bytes, so that who finds bytes finds choices; 0 after their end."""
+    """Choices that are read from bytes, so that who finds bytes finds those; 0 after the end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -39,12 +39,16 @@ COLUMNS: Final = {
 _WITHOUT_END: Final = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
 
 SCHEMAS: Final = (
-    "DROP TABLE {table}; CREATE VIEW {table} AS "
-    f"{_WITHOUT_END} SELECT i AS key, i AS value, 1 AS version, i AS epoch, 0.0 AS time, "
-    "'json' AS form, 0 AS schema, 1 AS one, NULL AS old_meta, NULL AS new_meta, 'me' AS who, "
-    "NULL AS old, NULL AS new, 0.0 AS since FROM n",
-    "CREATE TRIGGER spring AFTER INSERT ON writers BEGIN "
-    f"DELETE FROM records WHERE key IN ({_WITHOUT_END} SELECT i FROM n); END",
+    (
+        "DROP TABLE {table}; CREATE VIEW {table} AS "
+        f"{_WITHOUT_END} SELECT i AS key, i AS value, 1 AS version, i AS epoch, 0.0 AS time, "
+        "'json' AS form, 0 AS schema, 1 AS one, NULL AS old_meta, NULL AS new_meta, 'me' AS who, "
+        "NULL AS old, NULL AS new, 0.0 AS since FROM n"
+    ),
+    (
+        "CREATE TRIGGER spring AFTER INSERT ON writers BEGIN "
+        f"DELETE FROM records WHERE key IN ({_WITHOUT_END} SELECT i FROM n); END"
+    ),
     "CREATE TRIGGER spring AFTER UPDATE ON writer BEGIN DELETE FROM commits; END",
     "ALTER TABLE {table} ADD COLUMN more",
     "ALTER TABLE {table} RENAME TO gone",
@@ -232,7 +236,7 @@ def _opened() -> Generator[Knock]:
             looks = looks_of(path)
             name = random.choice([*looks, *(" ".join(each) for each in COMMANDS)])
             if name in looks:
-                # What SQLite says in the midst of a look whoever looks puts in our words: see commands.
+                # What SQLite says in the midst of a look, whoever looks puts in our words.
                 return outcome(looks[name], sqlite3.Error, UnicodeError)[0]
             return ends_well(path, name.split())
 

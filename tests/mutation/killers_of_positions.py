@@ -50,7 +50,7 @@ NEAR_POSITIONS = {
             *("positions/reconcile/test_races", "positions/reconcile/test_harm"),
             *("positions/reconcile/test_untraded", "positions/reconcile/test_reconciler_position"),
             *("positions/incidents/test_contradictions", "positions/incidents/test_restarts"),
-            "positions/incidents/test_orders_lost_and_found",
+            *("positions/incidents/test_orders_lost_and_found", "positions/reconcile/test_waiting"),
         ]
         for module in ("passes", "runner", "memory", "reading", "writing", "report")
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +24,7 @@ from ..live.markets import Market, TapeMarket, skipped
 from ..live.public import PublicMarket, PublicTrades
 from ..live.trader import Ending, Trader
 from ..live.venue import PaperVenue, paper_place
-from ..simulation.tape import read_tape, synthetic_tape
+from ..simulation.tape import STDIN, read_tape, synthetic_tape
 from ..trading.manager import PositionManager, wall_clock_ms
 from .account import KEYS, add_account, add_positions, exchange_of, market_of
 from .options import amount, seconds, whole
@@ -39,6 +40,7 @@ _DAY_S: Final = 86_400
 _SYMBOL: Final = "BTC/USDT"
 _STEP: Final = Decimal(10)
 _QUANTITY: Final = Decimal("0.05")
+_BEGINS_AT: Final = Decimal(60_000)
 
 _DESCRIPTION: Final = f"""\
 Trade a grid until somebody ends it: purchases below the price, a sale above each. The positions
@@ -51,9 +53,10 @@ trades, or made up.
 
 {KEYS}"""
 _EPILOG: Final = """\
-SIGTERM and Ctrl-C end it: nothing more is placed, and what still works at the
-exchange is told; with --cancel-on-exit it is cancelled first. A second one ends
-it at once, which loses nothing either.
+SIGTERM, Ctrl-C and a terminal that is closed end it: nothing more is placed,
+and what still works at the exchange is told; with --cancel-on-exit it is
+cancelled first. A second SIGTERM or Ctrl-C ends it at once, which loses nothing
+either.
 
 Look at it meanwhile: cowstate serve FILE.
 
@@ -149,15 +152,14 @@ def run(args: argparse.Namespace) -> int:
         account = None if args.paper else exchange_of(args)
         public = None if args.exchange is None else market_of(args.exchange, config.symbol)
         time_ms = wall_clock_ms if account is None else account.time_ms
+        # Before a file is made, which would keep to the grid that was refused.
+        ensure_suits(config, _price(args, public), None if public is None else public.rules)
         manager = stack.enter_context(_opened(args, config, time_ms))
         if account is None:
             exchange, market = _on_paper(args, manager, public, stack)
         else:
             assert public is not None
             exchange, market = account, public
-        price = market.advance()
-        if price is not None:
-            ensure_suits(config, price, None if public is None else public.rules)
         trader = Trader(
             manager,
             exchange,
@@ -191,6 +193,11 @@ def _config(args: argparse.Namespace) -> GridConfig:
                 "say where the prices come from: --exchange ID, --tape FILE, or "
                 f"--tape {SYNTHETIC} where there is no network"
             )
+        if args.tape is not None and _comes_once(args.tape):
+            raise ArgumentValueError(
+                f"--tape {args.tape[:80]} can be read only once, and the next life goes on in it; "
+                "give a file"
+            )
         if args.exchange is not None and args.symbol is None:
             raise ArgumentValueError("--symbol is missing, as BTC/USDT or BTC/USDT:USDT")
     else:
@@ -215,6 +222,18 @@ def _config(args: argparse.Namespace) -> GridConfig:
 
 def _none(args: argparse.Namespace, name: str) -> bool:
     return getattr(args, name) is None
+
+
+def _comes_once(tape: str) -> bool:
+    # Who waits for what comes through a pipe hears no signal either.
+    known = os.path.isfile(tape) or os.path.isdir(tape) or not os.path.exists(tape)
+    return tape == STDIN or not known
+
+
+def _price(args: argparse.Namespace, public: PublicMarket | None) -> Decimal:
+    if public is not None:
+        return public.advance()
+    return _BEGINS_AT if args.tape == SYNTHETIC else next(read_tape(args.tape)).price
 
 
 def _what(args: argparse.Namespace) -> str:
@@ -249,7 +268,7 @@ def _on_paper(
 
 def _tape(args: argparse.Namespace, venue: PaperVenue) -> TapeMarket:
     if args.tape == SYNTHETIC:
-        begins = venue.last_price or Decimal(60_000)
+        begins = venue.last_price or _BEGINS_AT
         # Where a life ended the next goes on, and not with the steps that it began with.
         seed = args.seed + venue.seen.trades
         tape = synthetic_tape(seed=seed, count=_ENDLESS, price=begins)
@@ -309,7 +328,9 @@ def _opened(
             raise ArgumentValueError(
                 f"the positions in {error.path} are {theirs}; name another --journal"
             ) from None
-        raise ArgumentValueError(f"{error} (here: --regrid)") from None
+        # What stands in the way of another symbol is no grid, and nothing gets around it.
+        hint = "" if "symbol" in error.fields else " (here: --regrid)"
+        raise ArgumentValueError(f"{error}{hint}") from None
     with manager:
         yield manager
 

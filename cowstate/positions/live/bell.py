@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import current_thread, main_thread
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["Bell", "rung_by_signals"]
+
+_AT_ONCE: Final = (signal.SIGINT, signal.SIGTERM)
+_ENDING: Final = _AT_ONCE + ((signal.SIGHUP,) if sys.platform != "win32" else ())
 
 
 class Bell:
@@ -50,21 +54,21 @@ class Bell:
 
 @contextmanager
 def rung_by_signals(bell: Bell) -> Generator[None]:
-    """Have SIGINT and SIGTERM ring *bell*; a second one ends the process at once, by itself.
+    """Have SIGINT, SIGTERM and SIGHUP ring *bell*; a second one ends the process at once.
 
-    What was ignored stays so. Does nothing outside the main thread, where no handler can be set.
+    Not a second SIGHUP: of a terminal that is closed one may come from the system and one from the
+    shell. What was ignored stays so. Does nothing outside the main thread, where no handler can be
+    set.
     """
     if current_thread() is not main_thread():
         yield
         return
-    before: dict[signal.Signals, Any] = {
-        each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)
-    }
+    before: dict[signal.Signals, Any] = {each: signal.getsignal(each) for each in _ENDING}
     # None is a handler that was not set from Python, which could not be put back.
     heard = [each for each, handler in before.items() if handler not in (signal.SIG_IGN, None)]
 
     def ring(number: int, _: FrameType | None) -> None:
-        _handle(dict.fromkeys(heard, signal.SIG_DFL))
+        _handle({each: signal.SIG_DFL for each in heard if each in _AT_ONCE})
         bell.ring(signal.Signals(number).name)
 
     try:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 from ..book.model import OrderId, OrderUpdate, Side
 from ..book.reports import PositionReport, TradeReport
-from ..errors import ExchangeError, NetworkError
+from ..errors import ExchangeError, NetworkError, RateLimitedError
 from ..exchange.listing import Listing
 from ..exchange.promises import VenuePromises
 from ..exchange.protocol import Exchange, OrderRequest
 
 __all__ = ["Gate"]
 
+_TOO_OFTEN: Final = "the venue is asked too often"
+
 
 class Gate:
     """An `Exchange` that lets no order through once it is closed. Thread-safe as what is behind it.
 
     What is not let through is refused, truly: nothing was sent. Orders go one by one, so that a
-    stop need not wait for all of a batch. Cancellations and questions always pass.
+    stop need not wait for all of a batch. Cancellations and questions pass, stopped or not. Where
+    the venue says that it is asked too often, nothing more of orders goes out until `begin`.
 
     Args:
         exchange: what is behind it.
@@ -30,6 +34,7 @@ class Gate:
         taken: how many orders the venue took, since `begin`.
         refused: how many it did not take, likewise; *why*: what it said of the last.
         why: see *refused*.
+        wait_ms: for how long the venue says to stay away, likewise; None: it says nothing.
     """
 
     def __init__(
@@ -48,6 +53,8 @@ class Gate:
         self.taken = 0
         self.refused = 0
         self.why = ""
+        self.wait_ms: int | None = None
+        self._limited = False
 
     @property
     def promises(self) -> VenuePromises:
@@ -104,12 +111,25 @@ class Gate:
     def cancel_orders(
         self, order_ids: Sequence[OrderId], symbol: str
     ) -> Sequence[OrderUpdate | ExchangeError]:
-        """See `Exchange.cancel_orders`."""
-        return self._exchange.cancel_orders(order_ids, symbol)
+        """See `Exchange.cancel_orders`; one after the other."""
+        return [self._cancelled(each, symbol) for each in order_ids]
 
     def _check(self) -> None:
-        if why := self._closed():
+        why = self._closed() or (_TOO_OFTEN if self._limited else "")
+        if why:
             raise ExchangeError(f"not sent: {why}")
+
+    def _heard(self, answer: OrderUpdate | ExchangeError) -> None:
+        # Who goes on asking when told to stay away is shut out for longer, by his address.
+        if isinstance(answer, RateLimitedError):
+            self._limited, self.wait_ms = True, answer.retry_after_ms
+
+    def _cancelled(self, order_id: OrderId, symbol: str) -> OrderUpdate | ExchangeError:
+        if self._limited:
+            return ExchangeError(f"not sent: {_TOO_OFTEN}")
+        (answer,) = self._exchange.cancel_orders([order_id], symbol)
+        self._heard(answer)
+        return answer
 
     def _sent(self, request: OrderRequest) -> OrderUpdate | ExchangeError:
         try:
@@ -117,6 +137,7 @@ class Gate:
         except ExchangeError as error:
             return error
         (answer,) = self._exchange.create_orders([request])
+        self._heard(answer)
         if isinstance(answer, ExchangeError):
             # Without an answer nobody knows whether it was refused.
             if not isinstance(answer, NetworkError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 from cowstate import Record
@@ -177,7 +178,7 @@ class Trader:
         if not self._bell.why:
             self._strategy.step(price)
         gate = self._gate
-        return Turn("", None, gate.taken, gate.refused, gate.why, self._holds())
+        return Turn("", gate.wait_ms, gate.taken, gate.refused, gate.why, self._holds())
 
     def _holds(self) -> str:
         permit = self.reconciler.permit()
@@ -237,7 +238,12 @@ class Trader:
         Raises:
             JournalError: what was learnt could not be written.
         """
-        uncancelled = self._cancel() if cancel else 0
+        uncancelled = 0
+        if cancel:
+            # An order whose request had no answer may work, and has no id yet to cancel it by.
+            with suppress(ExchangeError):
+                self._hear()
+            uncancelled = self._cancel()
         working, unasked = self._working()
         if not unasked:
             self.reconciler.reconcile()

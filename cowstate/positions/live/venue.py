@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import partial
 from itertools import count
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from cowstate import ArgumentValueError, Record, Store
 
@@ -32,6 +32,9 @@ from ..simulation.matching import MatchingEngine
 from ..simulation.tape import Trade
 
 __all__ = ["PaperVenue", "Seen", "paper_place"]
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 _ACCOUNT: Final = "account"
 _BESIDE: Final = "-paper"
@@ -203,12 +206,12 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
     def fetch_open_orders(self, symbol: str, cursor: str | None = None) -> Listing[OrderUpdate]:
         """See `Exchange.fetch_open_orders`; there is one page."""
         self._check(symbol, cursor)
-        return self._guard.run(self._open_orders)
+        return self._asked(self._open_orders)
 
     def fetch_positions(self, symbols: Sequence[str]) -> Listing[PositionReport]:
         """See `Exchange.fetch_positions`."""
         check_symbols(symbols, self.symbol)
-        return self._guard.run(self._positions, tuple(symbols))
+        return self._asked(self._positions, tuple(symbols))
 
     def fetch_order(
         self, order_id: OrderId | None, symbol: str, client_oid: str | None = None
@@ -216,14 +219,14 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
         """See `Exchange.fetch_order`."""
         self._check(symbol)
         number = named_order(order_id, client_oid)
-        return self._guard.run(self._order, number, client_oid)
+        return self._asked(self._order, number, client_oid)
 
     def fetch_my_trades(
         self, symbol: str, since_ms: int | None = None, cursor: str | None = None
     ) -> Listing[TradeReport]:
         """See `Exchange.fetch_my_trades`; there is one page."""
         self._check(symbol, cursor)
-        return self._guard.run(self._fills, since_ms)
+        return self._asked(self._fills, since_ms)
 
     def create_order(
         self,
@@ -237,19 +240,19 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
         """See `Exchange.create_order`."""
         request = limit_order(symbol, type, side, amount, price, params)
         check_orders([request], self.symbol)
-        return self._guard.run(self._placed, request)
+        return self._asked(self._placed, request)
 
     def create_orders(
         self, requests: Sequence[OrderRequest]
     ) -> Sequence[OrderUpdate | ExchangeError]:
         """See `Exchange.create_orders`."""
         check_orders(requests, self.symbol)
-        return [_answered(partial(self._guard.run, self._placed, each)) for each in requests]
+        return [_answered(partial(self._asked, self._placed, each)) for each in requests]
 
     def cancel_order(self, order_id: OrderId, symbol: str) -> OrderUpdate:
         """See `Exchange.cancel_order`."""
         self._check(symbol)
-        return self._guard.run(self._cancelled, order_number(order_id))
+        return self._asked(self._cancelled, order_number(order_id))
 
     def cancel_orders(
         self, order_ids: Sequence[OrderId], symbol: str
@@ -275,7 +278,16 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
         if cursor is not None:
             raise ExchangeError("there is one page here: every answer is all that there is")
 
+    def _asked(self, work: Callable[[*Ts], R], *args: *Ts) -> R:
+        return self._guard.run(self._answer, work, args)
+
     # With the lock held:
+
+    def _answer(self, work: Callable[[*Ts], R], args: tuple[*Ts]) -> R:
+        # What could not be written is not told either, or a death would take back what was told.
+        if self._unkept:
+            self._keep(())
+        return work(*args)
 
     def _now(self) -> int:
         # Fills are in order of time, whatever somebody does to the machine's clock.

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from time import monotonic
+from queue import SimpleQueue
+from time import monotonic, perf_counter_ns
 
 import pytest
 
@@ -33,23 +34,32 @@ def test_whoever_waits_is_woken_and_the_first_reason_stays() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 def test_a_handler_may_ring_it_at_any_instruction_of_who_waits() -> None:
     """A `threading.Event` in its place hangs here, sooner or later: see its lock."""
-    bells = []
+    bells, me = [Bell()], threading.get_ident()
+    rounds: SimpleQueue[int | None] = SimpleQueue()
 
     def ring(number: int, frame: object) -> None:
         bells[-1].ring("a signal")
 
+    def send() -> None:
+        for pause in iter(rounds.get, None):
+            end = perf_counter_ns() + 1_000 * pause
+            while perf_counter_ns() < end:
+                pass
+            signal.pthread_kill(me, signal.SIGUSR1)
+
     before = signal.signal(signal.SIGUSR1, ring)
+    # Begun before the first signal: where one comes while a thread begins, 3.14t may wait for ever.
+    sender = threading.Thread(target=send)
+    sender.start()
     try:
-        for pause in range(300):
+        for pause in range(200):
             bells.append(Bell())
-            sender = threading.Timer(
-                pause / 1_000_000, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1)
-            )
-            sender.start()
+            rounds.put(pause)
             bells[-1].wait(60)
             assert bells[-1].why == "a signal"
-            sender.join()
     finally:
+        rounds.put(None)
+        sender.join()
         signal.signal(signal.SIGUSR1, before)
 
 
@@ -82,6 +92,22 @@ def test_what_was_ignored_stays_so() -> None:
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_terminal_that_is_closed_is_heard_however_often_it_says_so() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    bell = Bell()
+    with rung_by_signals(bell):
+        for _ in range(3):
+            signal.raise_signal(signal.SIGHUP)
+        assert bell.why == "SIGHUP"
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) == before
+    with rung_by_signals(bell := Bell()):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        assert bell.why == "SIGTERM"
 
 
 def test_outside_the_main_thread_nothing_is_set() -> None:

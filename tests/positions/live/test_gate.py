@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from cowstate.positions import OrderRequest, PaperExchange, Side, VirtualClock
-from cowstate.positions.errors import ExchangeError, NetworkError
+from cowstate.positions import (
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    PaperExchange,
+    Side,
+    VirtualClock,
+)
+from cowstate.positions.errors import ExchangeError, NetworkError, RateLimitedError
 from cowstate.positions.live.gate import Gate
 from cowstate.positions.simulation.line import Faults
 
@@ -67,3 +76,47 @@ def test_it_counts_what_was_refused_and_not_what_had_no_answer() -> None:
     silent.create_orders(requests())
     assert (silent.taken, silent.refused) == (0, 0)
     assert gate.create_order("X", "limit", Side.BUY, Decimal(1), Decimal(100)).order_id == 4
+
+
+class Busy:
+    """A venue that takes *most* requests, and then is asked too often; it counts them."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.asked = 0
+
+    def answer(self, requests: Sequence[object]) -> list[OrderUpdate | ExchangeError]:
+        (_,) = requests
+        self.asked += 1
+        if self.asked > self.most:
+            return [RateLimitedError("too many", 7_000)]
+        return [OrderUpdate("X", "g-1-B1", 1, Side.BUY, Decimal(1), Decimal(1), OrderStatus.NEW)]
+
+    def create_orders(self, requests: Sequence[OrderRequest]) -> Any:
+        return self.answer(requests)
+
+    def cancel_orders(self, order_ids: Sequence[int], symbol: str) -> Any:
+        return self.answer(order_ids)
+
+
+@pytest.mark.parametrize("most", range(4))
+@pytest.mark.parametrize("what", ["orders", "cancellations"])
+def test_who_is_told_to_stay_away_asks_no_more_in_this_turn(most: int, what: str) -> None:
+    busy = Busy(most)
+    gate = Gate(busy, lambda: "")  # type: ignore[arg-type]
+    sent = (
+        gate.create_orders(requests()) if what == "orders" else gate.cancel_orders([1, 2, 3], "X")
+    )
+    assert busy.asked == min(most + 1, 3)
+    assert [isinstance(each, OrderUpdate) for each in sent] == [n < most for n in range(3)]
+    for unsent in sent[most + 1 :]:
+        assert not isinstance(unsent, (OrderUpdate, NetworkError))
+        assert str(unsent) == "not sent: the venue is asked too often"
+    told = most < 3
+    assert gate.wait_ms == (7_000 if told else None)
+    assert (len(gate.create_orders(requests())), busy.asked) == (3, most + 1 if told else 4)
+    gate.begin()
+    assert gate.wait_ms is None
+    before = busy.asked
+    gate.cancel_orders([1], "X")
+    assert busy.asked == before + 1

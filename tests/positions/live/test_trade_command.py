@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -80,12 +81,27 @@ def test_a_database_needs_a_name_and_a_file_has_none(
     assert "name" in refused(capsys, journal, *PAPER, "--name", "grid")
 
 
-def test_a_tape_that_cannot_be_read_or_has_no_room_is_told(
+def test_a_tape_that_cannot_be_read_or_has_no_room_is_told_and_makes_no_file(
     capsys: pytest.CaptureFixture[str], journal: Path
 ) -> None:
-    tape = str(journal.parent / "none.csv")
-    assert "none.csv" in refused(capsys, journal, "--paper", "--tape", tape)
-    assert "leaves no room" in refused(capsys, journal, *PAPER, "--step", "70000", "--regrid")
+    tape = journal.parent / "none.csv"
+    assert "none.csv" in refused(capsys, journal, "--paper", "--tape", str(tape))
+    assert "leaves no room" in refused(capsys, journal, *PAPER, "--step", "70000")
+    assert not list(journal.parent.iterdir())
+    tape.write_text("17,7.5,0.5,3.75,1723161256322,true\n")
+    assert "which is 7.5" in refused(capsys, journal, "--paper", "--tape", str(tape))
+    assert list(journal.parent.iterdir()) == [tape]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are those of POSIX")
+def test_a_tape_that_comes_once_is_refused_and_not_waited_for(
+    capsys: pytest.CaptureFixture[str], journal: Path
+) -> None:
+    pipe = journal.parent / "pipe"
+    os.mkfifo(pipe)
+    for tape in ("-", str(pipe)):
+        assert "only once" in refused(capsys, journal, "--paper", "--tape", tape)
+    assert list(journal.parent.iterdir()) == [pipe]
 
 
 def test_another_grid_needs_a_word(capsys: pytest.CaptureFixture[str], journal: Path) -> None:
@@ -94,6 +110,11 @@ def test_another_grid_needs_a_word(capsys: pytest.CaptureFixture[str], journal: 
     ):
         pass
     assert "--regrid" in refused(capsys, journal, *PAPER, "--step", "20")
+    other = [*PAPER, "--symbol", "ETH/USDT"]
+    for more in ([], ["--regrid"]):
+        told = refused(capsys, journal, *other, *more)
+        assert "symbol is BTC/USDT there, and ETH/USDT here" in told
+        assert "--regrid" not in told
 
 
 def test_paper_and_live_positions_are_never_mixed_up(

@@ -53,6 +53,8 @@ def test_it_trades_until_it_is_told_to_stop_and_tells_what_still_works(street: S
 
 
 def test_what_is_stopped_before_it_has_looked_has_placed_nothing(street: Street) -> None:
+    for _ in range(100):  # no look of its life has an answer
+        street.served.fail("drop", path="positionRisk")
     with street.life() as life:
         life.until("trading_waits")
         life.tell(signal.SIGINT)

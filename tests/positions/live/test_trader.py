@@ -196,6 +196,69 @@ def test_orders_that_are_refused_are_told_of_once(
     assert "no margin" in caplog.text
 
 
+def test_an_order_whose_request_had_no_answer_is_cancelled_with_the_others(tmp_path: Path) -> None:
+    desks: list[Desk] = [Desk(tmp_path)]
+    desk = desks[0]
+
+    class Mute(Moody):
+        """A venue that takes an order, and whose answer does not arrive before the end."""
+
+        def create_orders(self, requests: Any) -> Any:
+            self.venue.create_orders(requests)
+            desk.bell.ring("the test")
+            return [NetworkError("no answer") for _ in requests]
+
+    desk.trader = Trader(
+        desk.manager,
+        Mute(desk.venue),  # type: ignore[arg-type]
+        Script(desk.bell, looked(desks)),
+        desk.bell,
+        time_ms=wall_ms,
+        every_s=0.01,
+    )
+    ending = desk.run(cancel=True)
+    assert desk.venue.has_traded
+    assert (ending.working, ending.uncertain, ending.uncancelled) == ((), (), 0)
+
+
+class Timed(Bell):
+    """A bell that writes down for how long it was waited for, and waits no longer than a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rests: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        super().wait(min(seconds, 0.01))
+
+
+def test_where_orders_are_too_many_it_rests_as_long_as_the_venue_says(tmp_path: Path) -> None:
+    desks: list[Desk] = [Desk(tmp_path)]
+    desk, sent = desks[0], []
+
+    class Busy(Moody):
+        def create_orders(self, requests: Any) -> Any:
+            sent.extend(requests)
+            return [RateLimitedError("too many", 7_000) for _ in requests]
+
+    bell = desk.bell = Timed()
+    desk.trader = Trader(
+        desk.manager,
+        Busy(desk.venue),  # type: ignore[arg-type]
+        Script(bell, looked(desks), "105"),
+        bell,
+        time_ms=wall_ms,
+        every_s=0.01,
+    )
+    ending = desk.run()
+    # Of three purchases in each turn the first was sent, and the others were not tried.
+    assert len(sent) == 2
+    assert bell.rests[:2] == [7.0, 7.0]
+    assert not ending.working
+    assert not ending.uncertain
+
+
 def test_the_end_of_a_tape_is_an_end(tmp_path: Path) -> None:
     desks: list[Desk] = []
     desks.append(Desk(tmp_path, looked(desks), None))

@@ -123,6 +123,16 @@ def test_what_could_not_be_written_is_no_answer(tmp_path: Path) -> None:
     venue.close()
     with pytest.raises(CowstateError):
         venue.create_order("X", "limit", Side.BUY, Decimal(2), Decimal(100))
+    # Nor is it told to who asks: a death would take it back.
+    for ask in (
+        lambda: venue.fetch_open_orders("X"),
+        lambda: venue.fetch_order(1, "X"),
+        lambda: venue.fetch_my_trades("X"),
+        lambda: venue.fetch_positions(["X"]),
+        lambda: venue.cancel_order(1, "X"),
+    ):
+        with pytest.raises(CowstateError):
+            ask()
     with PaperVenue(tmp_path / "venue", "X", time_ms=Clock()) as again:
         assert not again.has_traded
 
