@@ -128,10 +128,12 @@ def ensure_ours(connection: sqlite3.Connection, path: str) -> None:
     """
     connection.execute("PRAGMA trusted_schema = OFF")  # what an index of theirs may call
     connection.execute("PRAGMA cell_size_check = ON")
-    for kind, name, text in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+    # To SQLite RECORDS is records, and a TRIGGER a trigger.
+    of_all = "SELECT lower(type), name, lower(name), sql FROM sqlite_master"
+    for kind, name, known, text in connection.execute(of_all):
         if kind == "trigger":
             raise JournalFileError(path, f"{FOREIGN} (a trigger, {shown(name, 60)}); {DROPPED}")
-        if name in tables.MADE and (kind != "table" or not tables.is_made(name, text)):
+        if known in tables.MADE and (kind != "table" or not tables.is_made(known, text)):
             raise JournalFileError(path, f"{FOREIGN} (the {shown(kind, 20)} {name}); {RESTORED}")
 
 

@@ -56,6 +56,28 @@ def test_a_file_that_is_a_program_is_not_run(script: str, table: str, tmp_path: 
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ALTER TABLE records RENAME TO hidden; CREATE VIEW RECORDS AS SELECT * FROM hidden",
+        "DROP TABLE records; CREATE TABLE Records (key, value, version)",
+        "CREATE TRIGGER spring AFTER UPDATE ON writer BEGIN DELETE FROM commits; END",
+    ],
+    ids=["view", "table", "trigger"],
+)
+def test_a_file_that_is_a_program_is_not_run_in_capitals_either(
+    script: str, tmp_path: Path
+) -> None:
+    path = slots(tmp_path / "slots.db")
+    put_in(path, script)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET type = upper(type) WHERE type = 'trigger'")
+    for look in (open_store, follow):
+        with pytest.raises(JournalFileError, match="is not as a store wrote it"):
+            look(path, key=str, record=str)
+
+
 def test_what_somebody_put_beside_the_tables_is_left_alone(tmp_path: Path) -> None:
     path = slots(tmp_path / "slots.db")
     put_in(path, "CREATE VIEW mine AS SELECT * FROM records; CREATE TABLE notes (a); ANALYZE")
