@@ -179,6 +179,10 @@ class Snapshot(
             same(record, other.get(key, MISSING)) for key, record in self.items()
         )
 
+    def __ne__(self, other: object) -> bool:
+        # A Struct has one of its own, which does not ask `__eq__`.
+        return not self == other
+
     __hash__ = None  # type: ignore[assignment]
     __reversed__ = None
 

@@ -17,7 +17,7 @@ import pytest
 
 from cowstate import ArgumentValueError
 from cowstate.cli import main
-from cowstate.journal import JournalFileError, follow, open_store
+from cowstate.journal import JournalError, JournalFileError, follow, open_store
 from cowstate.positions import read_tape
 from cowstate.positions.errors import TapeError
 from cowstate.positions.exchange.ccxt.amounts import exact, whole_ms
@@ -198,6 +198,21 @@ def test_a_url_that_is_wrong_is_not_repeated(
         assert main(["show", url, "--name", "slots"]) == 2
     assert "hunter2" not in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:hunter2@127.0.0.1:1/db", "postgres://:hunter2@[::1]:1/"]
+)
+def test_the_errors_of_a_server_that_is_not_there_have_no_password_in_them(url: str) -> None:
+    # The driver's own has libpq's connection among its attributes, and that has the password.
+    pytest.importorskip("psycopg")
+    for use in (open_store, follow):
+        with pytest.raises(JournalError) as caught:
+            use(url, name="slots", key=str, record=str)
+        chain: BaseException | None = caught.value
+        while chain is not None:
+            assert "hunter2" not in f"{chain!r} {vars(chain)!r}"
+            chain = chain.__cause__ or chain.__context__
 
 
 # Watches and requests

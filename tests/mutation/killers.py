@@ -199,7 +199,7 @@ NEAR = {
     "cowstate/showing.py": ["test_keys"],
     "cowstate/snapshot.py": [
         *("test_diff", "test_derived", "test_mapping_protocol", "test_totals_asked"),
-        *("test_awkward_keys", "test_ranges"),
+        *("test_awkward_keys", "test_ranges", "test_equality"),
     ],
     "cowstate/statistics.py": ["test_meter_figures", "test_readstore", "metrics/test_reading"],
     "cowstate/store.py": [

@@ -133,7 +133,7 @@ class Server:
             psycopg.OperationalError: the server cannot be had.
             JournalError: a pooler stands before it, which gives no connection a session.
         """
-        connection = self._psycopg.connect(**self._options, autocommit=True)
+        connection = self._reach()
         try:
             self._settle(connection)
         except BaseException:
@@ -141,13 +141,21 @@ class Server:
             raise
         return connection
 
+    def _reach(self) -> Any:
+        try:
+            return self._psycopg.connect(**self._options, autocommit=True)
+        except self._psycopg.Error as error:
+            told = _told_by(error)
+        # Not in the `except`, where the error would be the context of this one.
+        raise told
+
     def _settle(self, connection: Any) -> None:
         told = connection.info.backend_pid
         [(session, _)] = self.ask(connection, SETTLED, {"session": told})
         if session == told:
             return
         # Who answered the call is not who answers: a pooler is between.
-        other = self._psycopg.connect(**self._options, autocommit=True)
+        other = self._reach()
         try:
             if is_shared(connection, other, session):
                 raise JournalError(f"{self.where} {SHARED}")
@@ -225,7 +233,7 @@ class Server:
                 "reads (default_transaction_read_only); with target_session_attrs=read-write in "
                 "the URL the one of several hosts is found that can be written"
             )
-        todo = advice(str(error), getattr(error, "pgconn", None))
+        todo = advice(str(error), error)
         return JournalError(f"{self.where} cannot be had: {what}{f'; {todo}' if todo else ''}")
 
     def is_over(self, connection: Any) -> bool:
@@ -244,6 +252,16 @@ def _ensure_told_apart(given: Mapping[str, Any]) -> None:
             "it cannot be told what is what; of a password that has one of @ / : ? # % in it "
             "write %40 %2F %3A %3F %23 %25 for that, or keep it in ~/.pgpass"
         )
+
+
+def _told_by(error: Any) -> Any:
+    """Return *error* of the driver's without libpq's connection, in which the password is.
+
+    Whoever writes down the attributes of errors, as some collectors of them do, would have it.
+    """
+    told = type(error)(*error.args)
+    told.needs_password = bool(error.pgconn is not None and error.pgconn.needs_password)
+    return told
 
 
 def _place(given: Mapping[str, Any]) -> str:

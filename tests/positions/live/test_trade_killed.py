@@ -94,6 +94,22 @@ def test_killed_while_the_market_moves_it_learns_what_it_missed(street: Street) 
     street.agrees()
 
 
+def kill_between_two_orders(street: Street, life: Life) -> None:
+    """Kill it when it asks for the price: no order is noted then that has not been sent."""
+    reached, killed = Event(), Event()
+
+    def hold(asked: Asked) -> None:
+        if asked.path.endswith("24hr"):
+            reached.set()
+            assert killed.wait(60)
+
+    street.app.before = hold
+    assert reached.wait(60), life.log
+    life.kill()
+    street.app.before = lambda _: None
+    killed.set()
+
+
 def test_killed_again_and_again_it_ends_in_agreement(street: Street) -> None:
     for number in range(2):
         with street.life() as life:
@@ -102,7 +118,7 @@ def test_killed_again_and_again_it_ends_in_agreement(street: Street) -> None:
             street.trade(str(59_990 - 10 * number), "0.3")
             street.app.price = f"{59_995 - 10 * number}.0"
             life.until("order_filled")
-            life.kill()
+            kill_between_two_orders(street, life)
     with street.life() as life:
         life.until("trading_goes_on")
         stopped(life)
