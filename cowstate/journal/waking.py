@@ -56,7 +56,8 @@ class Waking:
             selector.register(self._ears, EVENT_READ)
             if file is not None:
                 selector.register(file, EVENT_READ)
-            ready = [key.fileobj for key, _ in selector.select(min(max(seconds, 0), LONGEST))]
+            found = selector.select(min(max(seconds, 0), LONGEST))
+        ready = [key.fileobj for key, _ in found]
         if self._ears in ready:
             with suppress(BlockingIOError):
                 self._ears.recv(4096)

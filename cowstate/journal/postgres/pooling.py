@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from time import monotonic
 from typing import Any, Final
 
@@ -64,11 +64,14 @@ def _asked(connection: Any) -> int | None:
 
 
 def _has_answered(handle: Any, file: int) -> bool:
-    deadline = monotonic() + PATIENCE
     with DefaultSelector() as selector:
         selector.register(file, EVENT_READ)
-        while handle.is_busy():
-            if not selector.select(max(deadline - monotonic(), 0)):
-                return False
-            handle.consume_input()
+        return _has_answered_by(monotonic() + PATIENCE, handle, selector)
+
+
+def _has_answered_by(deadline: float, handle: Any, selector: BaseSelector) -> bool:
+    while handle.is_busy():
+        if not selector.select(max(deadline - monotonic(), 0)):
+            return False
+        handle.consume_input()
     return True
