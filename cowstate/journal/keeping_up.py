@@ -120,9 +120,10 @@ def follow(
         aggregates: `Aggregate` by name, likewise.
         schema: the number of the schema of the records.
         every: how often to look, in seconds, while something comes. For a file a hundredth. When
-            nothing has come for a second, and the system tells of the next write (Linux does), it
-            is four times a second, in case that was missed; elsewhere four times as rarely, but at
-            least each twentieth of a second. If a twentieth or more is given, it is that always. A
+            nothing has come for a second, and the system tells of the next write (Linux does, 32
+            followers of a process), it is four times a second, in case that was missed; elsewhere
+            four times as rarely, but at least each twentieth of a second. No less than a
+            thousandth is slept. If a twentieth or more is given, it is that always. A
             server wakes whoever follows, so there it is 1, for when it could not; but where it
             only repeats another one's log a twentieth is right. `Follower.wait_for(version=)` looks
             at once.
@@ -134,6 +135,7 @@ def follow(
         JournalNotFoundError: there is no such file, or no store of that name on the server.
         JournalFileError: it is none of a store, is of another schema, or holds what *key*, *record*
             and *meta* are no types of.
+        JournalError: the process has no more files to open, or the server cannot be had.
         ArgumentTypeError, ArgumentValueError: an argument makes no sense.
         UniqueViolationError: the records are no good for a unique index.
 

@@ -61,7 +61,7 @@ class FileTail:
                 raise JournalFileError(self.path, FIXED)
             self._reader.end()
             self._identity = self._found()
-            self._waking = Waking()
+            self._waking = Waking(self.path)
         except BaseException:
             self._reader.close()
             raise

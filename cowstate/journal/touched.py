@@ -6,7 +6,9 @@ import os
 import sys
 from ctypes import CDLL, c_char_p, c_int, c_uint32
 from functools import cache
-from typing import IO, Any, Final
+from io import FileIO
+from typing import Any, Final
+from weakref import WeakSet
 
 __all__ = ["Touched", "inotify"]
 
@@ -14,10 +16,19 @@ MODIFIED: Final = 0x00000002
 ONCE: Final = 0x80000000
 """Both as Linux numbers them for ever: IN_MODIFY and IN_ONESHOT."""
 
+MOST: Final = 32
+"""How many a process takes: often the system has 128 for all the programs of a user together, and
+who edits or serves files needs some."""
+
+_held: WeakSet[Touched] = WeakSet()
+
 
 @cache
 def inotify() -> tuple[Any, Any] | None:
-    """Return what makes a watch, and what has it watch; None where there is no such thing."""
+    """Return what makes a watch, and what has it watch; None where there is no such thing.
+
+    What makes one raises `ValueError` where the system has no more.
+    """
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -26,6 +37,8 @@ def inotify() -> tuple[Any, Any] | None:
     except (OSError, AttributeError):
         return None
     begin.argtypes = (c_int,)
+    # By the call itself: of a bare number, what strikes before it is kept would leave it open.
+    begin.restype = FileIO
     add.argtypes = (c_int, c_char_p, c_uint32)
     return begin, add
 
@@ -34,8 +47,9 @@ class Touched:
     """Tells of the next write to a file, once: whoever writes on pays for that alone.
 
     It tells when the write begins to come, not when it is whole, and it may be deaf: the system has
-    no such thing, or no more of them, or the file is another one by now. So it says when to look,
-    and whoever hears nothing looks all the same, now and then. One thread at a time.
+    no such thing, or no more of them, this process has `MOST`, or the file is another one by now.
+    So it says when to look, and whoever hears nothing looks all the same, now and then. One thread
+    at a time.
 
     Args:
         path: the file; it need not be there.
@@ -47,7 +61,7 @@ class Touched:
     def __init__(self, path: str) -> None:
         self._path = os.fsencode(path)
         self._armed = False
-        self.file: IO[bytes] | None = None
+        self.file: FileIO | None = None
 
     @property
     def armed(self) -> bool:
@@ -61,16 +75,23 @@ class Touched:
             return False
         begin, add = known
         if self.file is None:
-            number = begin(os.O_NONBLOCK | os.O_CLOEXEC)
-            if number < 0:
+            if len(_held) >= MOST:
                 return False
-            self.file = open(number, "rb", buffering=0)  # noqa: SIM115
+            try:
+                self.file = begin(os.O_NONBLOCK | os.O_CLOEXEC)
+            except ValueError:
+                return False
+            _held.add(self)
+        self._drop()  # also of a watch that is over: it says so, and maybe after that was heard
         self._armed = add(self.file.fileno(), self._path, MODIFIED | ONCE) >= 0
         return self._armed
 
     def heard(self) -> None:
         """Note that it told, so that it is not armed any more."""
         self._armed = False
+        self._drop()
+
+    def _drop(self) -> None:
         if self.file is not None:
             self.file.read(4096)
 
@@ -80,3 +101,4 @@ class Touched:
         if self.file is not None:
             self.file.close()
             self.file = None
+        _held.discard(self)

@@ -143,5 +143,5 @@ class Unthreaded:
 def unthreaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let followers have no file and no thread."""
     monkeypatch.setattr(tails, "Reader", lambda _: PlainReader(Unthreaded.log))
-    monkeypatch.setattr(tails, "Waking", _NoSleep)
+    monkeypatch.setattr(tails, "Waking", lambda _: _NoSleep())
     monkeypatch.setattr(followers, "Thread", _NoThread)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
-from cowstate.journal import follow
+from cowstate.journal import JournalError, follow
 from cowstate.journal.tail import FileTail
-from cowstate.journal.touched import Touched
+from cowstate.journal.touched import MOST, Touched
 from cowstate.journal.waking import Waking
 from tests.journal.files import Slot, Slots, opened
 from tests.journal.followed import SOON
@@ -44,7 +47,7 @@ def is_there(touched: Touched, waking: Waking) -> bool:
 @told
 def test_it_tells_of_the_next_write_once(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    touched, waking = Touched(str(path)), Waking()
+    touched, waking = Touched(str(path)), Waking("file")
     assert not touched.arm()  # nothing is there to be told of
     path.write_bytes(b"1")
     assert touched.arm()
@@ -66,8 +69,59 @@ def test_it_tells_of_the_next_write_once(tmp_path: Path) -> None:
     waking.close()
 
 
+@told
+def test_what_it_told_late_is_not_told_of_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"1")
+    touched, waking = Touched(str(path)), Waking("file")
+    assert touched.arm()
+    touched.heard()  # of the one before, say
+    path.write_bytes(b"2")
+    assert is_there(touched, waking)
+    assert touched.arm()
+    assert not is_there(touched, waking)
+    path.write_bytes(b"3")
+    assert is_there(touched, waking)
+    touched.close()
+    waking.close()
+
+
+@told
+def test_a_process_leaves_some_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"1")
+    several = [Touched(str(path)) for _ in range(MOST + 1)]
+    try:
+        assert [each.arm() for each in several] == [*[True] * MOST, False]
+        several[0].close()
+        assert several[-1].arm()
+    finally:
+        for each in several:
+            each.close()
+
+
+def test_a_process_that_has_no_more_files_is_told_so(store: Slots) -> None:
+    resource = pytest.importorskip("resource")
+    bounds = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kinds: dict[str, Any] = {"key": str, "record": Slot, "meta": str}
+    follow(store.journal.path, **kinds).close()  # SQLite keeps one for the next who reads
+    least = len(os.listdir("/dev/fd"))
+    failed = 0
+    # The numbers from here on are free, and one after the other is let be used.
+    for more in range(12):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least + more, bounds[1]))
+        try:
+            follow(store.journal.path, **kinds).close()
+        except JournalError as error:
+            failed += "cannot be followed: Too many open files" in str(error)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, bounds)
+        assert len(os.listdir("/dev/fd")) == least
+    assert failed
+
+
 def test_who_wakes_is_heard_by_the_next_sleep_also_after_the_end() -> None:
-    waking = Waking()
+    waking = Waking("file")
     for _ in range(10_000):
         waking.wake()  # more than fits
     assert not waking.sleep(LONG)
@@ -104,10 +158,15 @@ def no_such_thing(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_more_of_them(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("cowstate.journal.touched.inotify", lambda: (lambda _: -1, None))
+    # As it is called: the system says -1, of which no file can be made.
+    patch.setattr("cowstate.journal.touched.inotify", lambda: (lambda _: FileIO(-1), None))
 
 
-@pytest.mark.parametrize("deaf", [no_such_thing, no_more_of_them])
+def all_taken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("cowstate.journal.touched.MOST", 0)
+
+
+@pytest.mark.parametrize("deaf", [no_such_thing, no_more_of_them, all_taken])
 def test_where_nobody_is_told_a_sleep_takes_its_time(
     deaf: object, store: Slots, tail: FileTail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +184,7 @@ def never_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Touched, "armed", True)
 
 
-@pytest.mark.parametrize("deaf", [no_such_thing, no_more_of_them, never_told])
+@pytest.mark.parametrize("deaf", [no_such_thing, no_more_of_them, all_taken, never_told])
 def test_what_is_not_heard_is_found_all_the_same(
     deaf: object, store: Slots, monkeypatch: pytest.MonkeyPatch
 ) -> None:

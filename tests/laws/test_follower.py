@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from threading import enumerate as enumerate_threads
+from types import CodeType
 from typing import Any
 
 import pytest
 
 from cowstate import Aggregate, CowstateError, Index, Lagged
 from cowstate.codec import Codec
+from cowstate.journal.tail import FileTail
+from cowstate.journal.touched import Touched
+from cowstate.journal.waking import Waking
 from tests.journal.files import Slot, opened
 from tests.journal.followed import SOON, following
 from tests.journal.plainly_followed import Unthreaded, unthreaded
@@ -27,6 +31,19 @@ DERIVED: dict[str, Any] = {
     "indexes": {"value": Index[int](lambda n: n)},
     "aggregates": {"sum": Aggregate[int, int].sum(lambda n: n)},
 }
+
+
+EVERY, AT_REST = 0.001, 0.002
+
+_SLEEPERS = (
+    FileTail.sleep,
+    *(method for kind in (Touched, Waking) for method in vars(kind).values() if callable(method)),
+)
+_CODES = {method.__code__ for method in _SLEEPERS}
+
+
+def in_sleep(code: CodeType) -> bool:
+    return code in _CODES
 
 
 def refused(act: Callable[[], object]) -> None:
@@ -135,3 +152,45 @@ def test_ctrl_c_when_it_is_made_leaves_nobody_who_follows(tmp_path: Path) -> Non
         with following(path) as follower:
             assert follower.snapshot()["a"] == Slot(2)
     assert not path.with_name("slots.db-wal").exists()  # nobody has it open
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_ctrl_c_in_its_sleep_leaves_nothing_open_and_it_hears_on(tmp_path: Path) -> None:
+    files = Path("/dev/fd")
+
+    with opened(tmp_path / "slots.db") as store:
+        store.set("a", Slot(1))
+        path = store.journal.path
+
+        def rest(tail: FileTail) -> None:
+            tail.sleep(AT_REST)  # which begins to listen, if that can be
+            tail.wake()
+            tail.sleep(AT_REST)
+            store.set("a", Slot(2))
+            tail.sleep(AT_REST)
+
+        def whole() -> None:
+            tail = FileTail(path, EVERY)
+            rest(tail)
+            tail.close()
+
+        points = count_points(whole, in_sleep)
+        before = len([*files.iterdir()])
+        came_up = 0
+        with undisturbed():
+            for point in spread(points, 60):
+                tail = FileTail(path, EVERY)
+                strike = Strike(point, None, in_sleep, patient=True)
+                try:
+                    strike.run(lambda tail=tail: rest(tail))  # type: ignore[misc]
+                except Struck:
+                    came_up += 1
+                tail.look()
+                tail.done()
+                store.set("a", Slot(point))
+                tail.sleep(AT_REST)
+                assert tail.look() is not None
+                tail.close()
+                assert len([*files.iterdir()]) == before
+        assert came_up >= at_least(31)

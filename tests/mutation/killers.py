@@ -146,7 +146,7 @@ NEAR = {
     "cowstate/journal/turn.py": JOURNAL,
     "cowstate/journal/view.py": ["journal/test_looking", "journal/test_history"],
     "cowstate/journal/verifying.py": ["journal/test_looking"],
-    "cowstate/journal/touched.py": ["journal/test_touched"],
+    "cowstate/journal/touched.py": ["journal/test_touched", "laws/test_follower"],
     "cowstate/journal/waking.py": ["journal/test_touched", "journal/postgres/test_following"],
     "cowstate/journal/watching.py": ["journal/test_watching", "journal/postgres/test_commands"],
     "cowstate/keys.py": ["test_awkward_keys", "test_writestore", "test_store"],

@@ -43,6 +43,11 @@ PATIENCE: Final = {
     "fallback_application_name": "cowstate",
 }
 
+UNANSWERED: Final = (
+    "the pooler before it gave no answer in time: it may have no session left to give, or the "
+    "server is slow"
+)
+
 # What a role, a database or the environment may say otherwise. Values are UTF-8 whatever a terminal
 # shows; each statement sees what is there when it begins; and a function that somebody made is not
 # called because its name is that of one of the server's.
@@ -159,6 +164,9 @@ class Server:
         try:
             if is_shared(connection, other, session):
                 raise JournalError(f"{self.where} {SHARED}")
+            if connection.pgconn.is_busy():
+                # What is asked of it next it would not take.
+                raise self._psycopg.OperationalError(UNANSWERED)
         finally:
             other.close()
         self.ask(connection, SETTLED, {"session": session})
@@ -233,7 +241,8 @@ class Server:
                 "reads (default_transaction_read_only); with target_session_attrs=read-write in "
                 "the URL the one of several hosts is found that can be written"
             )
-        todo = advice(str(error), error)
+        # What a statement says may hold what was written, and that is no reason.
+        todo = advice(str(error), error) if self.passes(error) else None
         return JournalError(f"{self.where} cannot be had: {what}{f'; {todo}' if todo else ''}")
 
     def is_over(self, connection: Any) -> bool:

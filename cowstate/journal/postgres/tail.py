@@ -46,7 +46,7 @@ class PostgresTail:
         self.path = server.where
         self._server = server
         self._texts = server.statements()
-        self._waking = Waking()
+        self._waking = Waking(self.path)
         self._connection: Any = Closed(self.path)
         self._view: PostgresView | None = None
         self._seen: Any = None

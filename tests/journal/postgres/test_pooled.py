@@ -69,3 +69,13 @@ def test_one_that_keeps_sessions_will_do(pool: str, name: str) -> None:
         assert seen.wait_for(version=commit.version, timeout=SOON)["a"] == 19
     with open_store(pool, name=name, **KINDS) as store:
         assert store.snapshot()["a"] == 19
+
+
+@pytest.mark.parametrize("pool", [("session", 20)], indirect=True)
+def test_one_that_does_not_answer_in_time_is_said_to_be_that(
+    pool: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cowstate.journal.postgres.pooling.PATIENCE", 0.0)
+    for reach in (open_store, follow):
+        with pytest.raises(JournalError, match=r"cannot be had: .* gave no answer in time"):
+            reach(pool, name=name, **KINDS)  # type: ignore[operator]

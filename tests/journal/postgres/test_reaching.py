@@ -11,6 +11,7 @@ import pytest
 from cowstate.cli import main
 from cowstate.journal import JournalError, follow, open_store
 from cowstate.journal.postgres.advising import advice
+from cowstate.journal.postgres.server import Server
 from tests.journal.postgres.guarded import PASSWORD, Guarded
 from tests.journal.postgres.servers import SOON
 
@@ -140,3 +141,12 @@ def test_what_is_not_known_has_no_advice_but_that_a_password_is_wanted() -> None
 
     assert advice("Verbindung verweigert") is None
     assert advice("kein Passwort angegeben", Handle()) == advice("no password supplied")
+
+
+def test_what_was_written_is_taken_for_no_reason() -> None:
+    import psycopg
+
+    server = Server("postgresql:///trading", "slots")
+    text = "invalid value: certificate"
+    assert "sslrootcert" in str(server.refused(psycopg.OperationalError(text)))
+    assert "sslrootcert" not in str(server.refused(psycopg.DataError(text)))
