@@ -200,6 +200,18 @@ def test_a_url_that_is_wrong_is_not_repeated(
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_whose_name_is_like_a_url_is_named_as_the_error_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ab:").mkdir()
+    for url in ("ab:/c.db", "ab://c.db", "./ab://c.db", Path("ab:/c.db")):
+        with pytest.raises(ArgumentValueError, match=r"is the str \./a:/b, with one slash"):
+            open_store(url, key=str, record=str)
+    open_store("./ab:/c.db", key=str, record=str).close()
+    assert (tmp_path / "ab:/c.db").is_file()
+
+
 # Watches and requests
 
 
