@@ -18,8 +18,8 @@ SECONDS = 40
 ACCEPTED: dict[str, str] = {}
 
 
-def asked(program: str, lines: list[str]) -> list[dict[str, Any]] | str:
-    """Return what the service says of each release, or why it says nothing."""
+def asked(program: str, lines: list[str]) -> tuple[list[dict[str, Any]], str]:
+    """Return what the service says of each release, or nothing, and why."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder, "wanted.txt")
         wanted.write_text("\n".join(lines))
@@ -33,12 +33,11 @@ def asked(program: str, lines: list[str]) -> list[dict[str, Any]] | str:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"no answer within {SECONDS} s"
+            return [], f"no answer within {SECONDS} s"
     try:
-        found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+        return json.loads(done.stdout)["dependencies"], ""
     except (ValueError, KeyError, TypeError):
-        return (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
-    return found
+        return [], (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
 
 
 def main(program: str, constraints: Path) -> int:
@@ -46,10 +45,10 @@ def main(program: str, constraints: Path) -> int:
     lines = [each for each in constraints.read_text().splitlines() if each and each[0] != "#"]
     # One first, which tells whether there is anybody to ask.
     for part in (lines[:1], lines):
-        found = asked(program, part)
-        known = [] if isinstance(found, str) else [each for each in found if "vulns" in each]
+        found, why = asked(program, part)
+        known = [each for each in found if "vulns" in each]
         if not known:
-            why = found if isinstance(found, str) else found[0].get("skip_reason", "")
+            why = why or next((each.get("skip_reason", "") for each in found), "not a word")
             print(f"-- no advisory service to be had here: nothing was audited ({why})")
             return 0
     faults = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import FENCE, PAGES, ROOT
+from tests.pages import FENCE, PAGES, ROOT, written_in
 
 LINK = re.compile(r"\]\((?!\w+:)(?P<target>[^)#]*)(?:#(?P<heading>[^)]+))?\)")
 PATH = re.compile(r"`(?P<target>(?:cowstate|docs|tests)/[\w/-]+(?:\.\w+)?)`")
@@ -19,6 +19,13 @@ def test_the_index_leads_to_every_page() -> None:
     pages = {page.relative_to(docs).as_posix() for page in PAGES if page.is_relative_to(docs)}
     linked = {match["target"] for match in LINK.finditer(index)}
     assert pages - linked == {"index.md"}
+
+
+def test_what_the_site_makes_of_docstrings_is_no_page(tmp_path: Path) -> None:
+    for name in ("reference/api/cowstate.md", "reference/index.md", "index.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert written_in(tmp_path) == [tmp_path / "index.md", tmp_path / "reference/index.md"]
 
 
 def shown_first(page: str) -> list[str]:

@@ -20,6 +20,8 @@ HANGS: Final = 60
 MEMORY: Final = 3 << 30
 """How many bytes one process may have in all."""
 
+_MOST_TOLD: Final = 10_000
+
 Told = dict[str, int]
 
 
@@ -48,7 +50,8 @@ def knock_at(
             try:
                 found[knock(choices(seed, number))] += 1
             except Exception:
-                told((found, f"input {number}:\n{traceback.format_exc()}"))
+                # It is read when this process has ended, so no more than a pipe holds.
+                told((found, f"input {number}:\n{traceback.format_exc()[:_MOST_TOLD]}"))
                 return
         faulthandler.cancel_dump_traceback_later()
     told((found, None))

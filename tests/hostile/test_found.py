@@ -215,6 +215,18 @@ def test_the_errors_of_a_server_that_is_not_there_have_no_password_in_them(url: 
             chain = chain.__cause__ or chain.__context__
 
 
+def test_a_file_whose_name_is_like_a_url_is_named_as_the_error_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ab:").mkdir()
+    for url in ("ab:/c.db", "ab://c.db", "./ab://c.db", Path("ab:/c.db")):
+        with pytest.raises(ArgumentValueError, match=r"is the str \./a:/b, with one slash"):
+            open_store(url, key=str, record=str)
+    open_store("./ab:/c.db", key=str, record=str).close()
+    assert (tmp_path / "ab:/c.db").is_file()
+
+
 # Watches and requests
 
 

@@ -77,8 +77,8 @@ def is_url(path: object) -> bool:
     if isinstance(text, str) and ("://" in text or FOREIGN.match(text) is not None):
         raise ArgumentValueError(
             "this is a URL, and none of a server that can be written to: that begins with "
-            "postgresql://, in small letters, and is a str. A file whose name is like a URL is "
-            "./NAME. (It is not repeated here, for there may be a password in it.)"
+            "postgresql://, in small letters, and is a str. A file in a folder a: is the str "
+            "./a:/b, with one slash. (It is not repeated here: there may be a password in it.)"
         )
     return False
 
