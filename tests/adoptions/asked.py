@@ -1,4 +1,4 @@
-"""The programs of two pages, for those who ask more of them than the pages do."""
+"""The programs of the pages that say what they need, for those who ask more than the pages do."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.pages import ROOT, missing, run_page
+from tests.adoptions.pinned import text_of
+from tests.pages import missing, run_page
 
 PAGES = {"sessions": "starsessions", "exporter": "aioprometheus"}
-
-
-def text_of(page: str) -> str:
-    return (ROOT / "docs/adoptions" / f"{page}.md").read_text(encoding="utf-8")
 
 
 @cache

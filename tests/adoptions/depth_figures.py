@@ -25,7 +25,7 @@ from tests.adoptions.venue import SYMBOL, Venue, serving
 
 depthcache = pinned("python-binance", "binance.ws.depthcache")
 
-OURS = adapter("python-binance.md")
+OURS = adapter("python-binance")
 
 __all__ = ["count_ours", "count_published", "main", "ratios"]
 

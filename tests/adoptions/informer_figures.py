@@ -77,7 +77,7 @@ def sides(size: int) -> Sides:
     store: Store[str, Any] = Store()
     publish = Publisher(store, None).publish
     publish(listed(body))
-    cache = adapter("kubernetes-informer.md").ObjectCache(store)
+    cache = adapter("kubernetes-informer").ObjectCache(store)
     assert sorted(cache.list_keys()) == sorted(published.cache.list_keys())
     return Sides(published, Watch(), deserialize, store, cache, publish, body)
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from tests.pages import ROOT, run_page
+from tests.adoptions.asked import programs_of
 
 PRICE_TAKES = 0.002
 """Seconds; what the shop awaits in the middle of a request."""
@@ -34,11 +34,6 @@ NAME_LASTS = 4
 Page = dict[str, Any]
 Tally = Counter[str]
 Costs = dict[str, list[float]]
-
-
-def page_of(name: str) -> Page:
-    page = ROOT / "docs/adoptions" / f"{name}.md"
-    return run_page(page.read_text(encoding="utf-8"), page.name, prompts=False)
 
 
 # Sessions: visitors who fill their carts, each with several requests at once
@@ -91,7 +86,7 @@ async def fill_carts(
 
 def sessions(rounds: int, visitors: int, each: int) -> dict[str, Tally]:
     """By what was run: what its requests were told, what of it was lost, and how long it took."""
-    page, found = page_of("sessions"), dict[str, Tally]()
+    page, found = programs_of("sessions"), dict[str, Tally]()
     for _ in range(rounds):
         for at_once in (4, 1):
             for name, (make, path) in shops(page).items():
@@ -131,7 +126,7 @@ async def read_and_write(store: Any, serializer: Any, times: int) -> float:
 
 def sessions_alone(rounds: int, times: int) -> Costs:
     """What a session costs a request, in microseconds, by store."""
-    page = page_of("sessions")
+    page = programs_of("sessions")
     found: Costs = {"`InMemoryStore`": [], "`Sessions`": []}
     for _ in range(rounds):
         store, ours = page["InMemoryStore"](), page["Sessions"]()
@@ -183,7 +178,7 @@ async def count_and_scrape(page: Page, make: Any, threads: int, each: int) -> Ta
 
 def exporter(rounds: int, threads: int, each: int) -> dict[str, Tally]:
     """By what was run: what its scrapes were told, how much was counted, how much was lost."""
-    page, found = page_of("exporter"), dict[str, Tally]()
+    page, found = programs_of("exporter"), dict[str, Tally]()
     for _ in range(rounds):
         for name, make in registries(page).items():
             told = asyncio.run(count_and_scrape(page, make, threads, each))
@@ -206,7 +201,7 @@ def exporter_alone(rounds: int, times: int) -> tuple[Costs, Costs]:
     """What a count costs, and a scrape of 1,000 series; in microseconds, by registry."""
     from aioprometheus import render
 
-    page = page_of("exporter")
+    page = programs_of("exporter")
     counting: Costs = {name: [] for name in registries(page)}
     scraping: Costs = {name: [] for name in registries(page)}
     for _ in range(rounds):

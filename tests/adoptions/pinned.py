@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 import warnings
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.pages import run_page
+from tests.pages import ROOT, run_page
 
-ROOT = Path(__file__).resolve().parents[2]
+EXTRAS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]["optional-dependencies"]
 RELEASES = {"kubernetes": "37.0.2", "python-binance": "1.0.37"}
 
 
@@ -33,8 +35,11 @@ def pinned(package: str, module: str) -> Any:
         return import_module(module)
 
 
+def text_of(page: str) -> str:
+    return (ROOT / "docs/adoptions" / f"{page}.md").read_text(encoding="utf-8")
+
+
 @cache
 def adapter(page: str) -> SimpleNamespace:
     """What the examples of a page leave behind."""
-    text = (ROOT / "docs/adoptions" / page).read_text(encoding="utf-8")
-    return SimpleNamespace(**run_page(text, page))
+    return SimpleNamespace(**run_page(text_of(page), page))

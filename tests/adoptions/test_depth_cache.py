@@ -19,7 +19,7 @@ from tests.sweeps import step
 
 depthcache = pinned("python-binance", "binance.ws.depthcache")
 
-OURS = adapter("python-binance.md")
+OURS = adapter("python-binance")
 CHANGED_SIZE = "dictionary changed size during iteration"
 
 

@@ -18,7 +18,7 @@ from tests.standing import eventually
 informers = pinned("kubernetes", "kubernetes.informer")
 client = pinned("kubernetes", "kubernetes.client")
 
-OURS = adapter("kubernetes-informer.md").SharedInformer
+OURS = adapter("kubernetes-informer").SharedInformer
 KINDS = ("ADDED", "MODIFIED", "DELETED")
 
 

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.adoptions.pinned import RELEASES, ROOT, pinned
+from tests.adoptions.pinned import EXTRAS, RELEASES, pinned, text_of
 from tests.adoptions.timing import undisturbed
 
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-    "optional-dependencies"
-]
 # The package, its page, and the modules that the page speaks of.
 PAGES = [
     (
         "kubernetes",
-        "kubernetes-informer.md",
+        "kubernetes-informer",
         ["kubernetes.informer.informer", "kubernetes.informer.cache"],
     ),
-    ("python-binance", "python-binance.md", ["binance.ws.depthcache"]),
+    ("python-binance", "python-binance", ["binance.ws.depthcache"]),
 ]
-
-
-def text_of(page: str) -> str:
-    return (ROOT / "docs/adoptions" / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("package", "page", "_"), PAGES)
@@ -67,7 +59,7 @@ def test_what_is_measured_of_the_informer_stands_on_its_page() -> None:
     assert len(found) == 8
     for what, which, least, middle in found:
         assert least > 0 < middle
-        assert f"| {what} | {which} | " in text_of("kubernetes-informer.md")
+        assert f"| {what} | {which} | " in text_of("kubernetes-informer")
 
 
 def test_what_is_measured_of_the_depth_cache_stands_on_its_page() -> None:
@@ -79,7 +71,7 @@ def test_what_is_measured_of_the_depth_cache_stands_on_its_page() -> None:
     assert len(found) == 3
     for what, figures in found.items():
         assert min(figures) > 0
-        assert f"| {what} | " in text_of("python-binance.md")
+        assert f"| {what} | " in text_of("python-binance")
 
 
 def test_what_is_counted_is_whole_here() -> None:

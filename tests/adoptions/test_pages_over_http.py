@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Any
 
 import pytest
 
 from tests.adoptions import load
-from tests.adoptions.asked import PAGES, programs_of, text_of
-from tests.pages import ROOT, pins_of
-
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-    "optional-dependencies"
-]
+from tests.adoptions.asked import PAGES, programs_of
+from tests.adoptions.pinned import EXTRAS, text_of
+from tests.pages import pins_of
 
 
 def rows_of(text: str, heading: str) -> list[list[str]]:
