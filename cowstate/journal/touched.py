@@ -82,8 +82,9 @@ class Touched:
             except ValueError:
                 return False
             _held.add(self)
+        number = self.file.fileno()
         self._drop()  # also of a watch that is over: it says so, and maybe after that was heard
-        self._armed = add(self.file.fileno(), self._path, MODIFIED | ONCE) >= 0
+        self._armed = add(number, self._path, MODIFIED | ONCE) >= 0
         return self._armed
 
     def heard(self) -> None:
