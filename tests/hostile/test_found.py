@@ -201,7 +201,11 @@ def test_a_url_that_is_wrong_is_not_repeated(
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://u:hunter2@127.0.0.1:1/db", "postgres://:hunter2@[::1]:1/"]
+    "url",
+    [
+        *("postgresql://u:hunter2@127.0.0.1:1/db", "postgres://:hunter2@[::1]:1/"),
+        "postgresql://u:hunter2@.x:1/db",  # whose name nobody can look up
+    ],
 )
 def test_the_errors_of_a_server_that_is_not_there_have_no_password_in_them(url: str) -> None:
     # The driver's own has libpq's connection among its attributes, and that has the password.

@@ -151,6 +151,8 @@ class Server:
             return self._psycopg.connect(**self._options, autocommit=True)
         except self._psycopg.Error as error:
             told = _told_by(error)
+        except UnicodeError as error:
+            told = self._psycopg.OperationalError(f"no host can have such a name: {error}")
         # Not in the `except`, where the error would be the context of this one.
         raise told
 
