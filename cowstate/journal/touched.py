@@ -74,17 +74,17 @@ class Touched:
         if known is None:
             return False
         begin, add = known
-        if self.file is None:
+        file = self.file
+        if file is None:
             if len(_held) >= MOST:
                 return False
             try:
-                self.file = begin(os.O_NONBLOCK | os.O_CLOEXEC)
+                file = self.file = begin(os.O_NONBLOCK | os.O_CLOEXEC)
             except ValueError:
                 return False
             _held.add(self)
-        number = self.file.fileno()
         self._drop()  # also of a watch that is over: it says so, and maybe after that was heard
-        self._armed = add(number, self._path, MODIFIED | ONCE) >= 0
+        self._armed = add(file.fileno(), self._path, MODIFIED | ONCE) >= 0
         return self._armed
 
     def heard(self) -> None:
