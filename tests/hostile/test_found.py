@@ -175,6 +175,7 @@ URLS = [
     *("POSTGRESQL://u:hunter2@h/db", "mysql://u:hunter2@h/db", "postgresql:/u:hunter2@h/db"),
     *("postgresql://u:x@hunter2@h/db", "postgresql://u:x/hunter2@h/db", "//\0hunter2"),
     *("postgresql://u:hunter2@h:x/db", "postgresql://u%3Ahunter2@h/db", "a://\ud800hunter2"),
+    "p\x1b[2J\x9bostgresql:/-0:hunter2@x@h",
 ]
 
 

@@ -26,8 +26,8 @@ MISSING: Final = (
 
 NAMES: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 
-FOREIGN: Final = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]+:/")
-"""How a URL begins. Of one letter it would be a disk."""
+FOREIGN: Final = re.compile(r"\s*[^\s/\\][^/\\]+:/")
+"""How a URL begins, be it with what no scheme has. Of one letter it would be a disk."""
 
 SCHEMA: Final = "cowstate_"
 """What the name of a store follows in that of the schema that its tables are in."""
