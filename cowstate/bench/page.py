@@ -2,6 +2,7 @@
 
     python -m cowstate.bench.page measure [NAME]   all that the pages show of this Python: minutes
     python -m cowstate.bench.page scale            how costs grow, up to ten million records
+    python -m cowstate.bench.page kept             journals, followers and mirrors
     python -m cowstate.bench.page                  write the tables of all files into the pages
 
 Run in a checkout. The files are ``docs/explanation/performance/NAME.json``; what stands in a page
@@ -26,16 +27,17 @@ from .callgrind import release
 from .measure import Settings
 from .report import plot
 from .results import read, write
-from .survey import grow, survey
+from .survey import grow, keep, survey
 from .tables import BLOCKS, Runs
 from .tables.markdown import filled
 
 __all__ = ["PAGES", "load", "main", "rendered"]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/explanation"
-PAGES = ("performance.md", "compared.md")
+PAGES = ("performance.md", "compared.md", "journal-costs.md")
 _FILES = "performance"
 _GROWTH = "scale"
+_KEPT = "kept"
 _PICTURE = "scale.svg"
 # Near others that are drawn; the tables have them.
 _NOT_DRAWN = {
@@ -61,8 +63,10 @@ def load(docs: Path = DOCS) -> Runs:
             "and measure and scale first"
         )
     growth = read(found.pop(_GROWTH))
+    kept = found.pop(_KEPT, None)
     stored = instructions.load(Path(str(files("cowstate.bench") / "instructions.json")))
-    return Runs({name: read(path) for name, path in found.items()}, growth, stored)
+    surveys = {name: read(path) for name, path in found.items()}
+    return Runs(surveys, growth, stored, None if kept is None else read(kept))
 
 
 def _order(path: Path) -> tuple[list[int], str]:
@@ -81,7 +85,9 @@ def rendered(text: str, runs: Runs, blocks: Mapping[str, Callable[[Runs], str]] 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, or write the pages."""
     parser = argparse.ArgumentParser(prog="python -m cowstate.bench.page")
-    parser.add_argument("what", nargs="?", choices=("measure", "scale", "render"), default="render")
+    parser.add_argument(
+        "what", nargs="?", choices=("measure", "scale", "kept", "render"), default="render"
+    )
     parser.add_argument("name", nargs="?", default=release(), help="of the file (this Python's)")
     parser.add_argument("--quick", action="store_true", help="seconds; no figures to quote")
     parser.add_argument("--repeats", type=int, default=7, metavar="N")
@@ -100,6 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             shown = [each for each in run.figures if each.quantity not in _NOT_DRAWN]
             plot(args.docs / _FILES / _PICTURE, run.conditions, shown)
+    elif args.what == "kept":
+        run = keep(settings, _say)
+        write(args.docs / _FILES / f"{_KEPT}.json", *run)
     else:
         runs = load(args.docs)
         for name in PAGES:

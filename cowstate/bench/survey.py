@@ -8,12 +8,12 @@ from typing import NamedTuple
 from .measure import Figure, Settings, conditions
 from .peers import DATACLASSES, DEEPCOPY
 from .results import Results
-from .targets import targets
+from .targets import kept_targets, targets
 from .variant import LOCKED
 from .verdicts import judge
 from .workloads import workloads
 
-__all__ = ["FAST", "GROWTH", "OURS", "PLAIN", "SIZES", "SMALL", "TIMED", "grow", "survey"]
+__all__ = ["FAST", "GROWTH", "OURS", "PLAIN", "SIZES", "SMALL", "TIMED", "grow", "keep", "survey"]
 
 PLAIN = "cowstate/dict+tree"
 """The default of a plain install."""
@@ -114,3 +114,11 @@ def grow(settings: Settings, largest: int, tell: Callable[[str], object]) -> Res
                 figures += known[name].run(size, settings)
     where["load afterwards"] = conditions()["load"]
     return Results(where, tuple(figures))
+
+
+def keep(settings: Settings, tell: Callable[[str], object]) -> Results:
+    """Judge what is demanded of a store with a journal, of followers, and of a mirror."""
+    where = conditions(settings)
+    verdicts = tuple(judge(kept_targets(), settings, tell))
+    where["load afterwards"] = conditions()["load"]
+    return Results(where, (), verdicts)

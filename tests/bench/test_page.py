@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from cowstate.bench import page
-from cowstate.bench.measure import Figure, Settings
+from cowstate.bench.measure import Figure, Ratio, Settings
 from cowstate.bench.results import Results, read
 from cowstate.bench.survey import PLAIN, SIZES
 from cowstate.bench.tables import BLOCKS, Runs
+from cowstate.bench.verdicts import Target, Verdict
 from cowstate.errors import ArgumentValueError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/explanation"
@@ -127,11 +128,17 @@ def test_a_run_is_written_where_the_pages_find_it(
         asked.append((settings, largest))
         return RUNS.growth
 
+    def keep(settings: Settings, tell: object) -> Results:
+        asked.append((settings, tell))
+        return Results(RUNS.growth.conditions, (), (MISSED,))
+
     monkeypatch.setattr(page, "survey", survey)
     monkeypatch.setattr(page, "grow", grow)
+    monkeypatch.setattr(page, "keep", keep)
     docs = ["--docs", str(tmp_path)]
     assert page.main(["measure", "3.11", "--repeats", "3", *docs]) == 0
     assert page.main(["scale", "--largest", "1000", *docs]) == 0
+    assert page.main(["kept", *docs]) == 0
     assert page.main(docs) == 0
     assert asked[0][0] == Settings(3)
     assert asked[1][1] == 1_000
@@ -140,3 +147,19 @@ def test_a_run_is_written_where_the_pages_find_it(
     text = (tmp_path / "performance.md").read_text(encoding="utf-8")
     assert text == page.rendered(TEXTS["performance.md"], page.load(tmp_path))
     assert text != TEXTS["performance.md"]
+    text = (tmp_path / "journal-costs.md").read_text(encoding="utf-8")
+    assert "| a sync | at most 2 | **3** | 2.5 to 4 |" in text.splitlines()
+
+
+def test_what_is_kept_is_shown_as_far_as_it_was_measured() -> None:
+    assert [BLOCKS[name](made()) for name in ("kept", "kept conditions")] == ["Not measured."] * 2
+    skipped = Verdict(Target("on a server", 1.15), None, "no server")
+    runs = made()._replace(kept=Results(RUNS.growth.conditions, (), (MISSED, skipped)))
+    assert BLOCKS["kept"](runs).splitlines()[2:] == [
+        "| a sync | at most 2 | **3** | 2.5 to 4 |",
+        "| on a server | at most 1.15 | - | - |",
+    ]
+    assert "`kept.json`" in BLOCKS["kept conditions"](runs)
+
+
+MISSED = Verdict(Target("a sync", 2), Ratio(3, 2.5, 4))

@@ -11,10 +11,18 @@ from typing import Final
 
 from ..survey import FAST, PLAIN, SIZES
 from .beside import compared_tables, crossovers_table, managers_table
-from .costs import conditions_table, costs_table, million_table, minute_table, pauses_table
+from .costs import (
+    conditions_table,
+    costs_table,
+    kept_conditions_table,
+    million_table,
+    minute_table,
+    pauses_table,
+)
 from .demands import (
     first_core_table,
     instructions_table,
+    kept_table,
     missed_list,
     skipped_list,
     targets_table,
@@ -35,6 +43,8 @@ BLOCKS: Final[Mapping[str, Callable[[Runs], str]]] = {
     "million": million_table,
     "pauses": pauses_table,
     "targets": targets_table,
+    "kept": kept_table,
+    "kept conditions": kept_conditions_table,
     "missed": missed_list,
     "skipped": skipped_list,
     "first core": first_core_table,

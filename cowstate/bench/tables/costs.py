@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ..measure import Figure
 from ..report import amount
+from ..results import Results
 from ..survey import SIZES
 from .markdown import INSTALLS, NONE, Place, Runs, both, by_place, least, python_of, table
 
@@ -17,8 +18,17 @@ MILLION: Final = 1_000_000
 
 def conditions_table(runs: Runs) -> str:
     """Return what each file was measured with."""
+    return _conditions([*runs.surveys.items(), ("scale", runs.growth)])
+
+
+def kept_conditions_table(runs: Runs) -> str:
+    """Return what the run of what is kept was measured with."""
+    return _conditions([] if runs.kept is None else [("kept", runs.kept)])
+
+
+def _conditions(measured: Iterable[tuple[str, Results]]) -> str:
     rows = []
-    for name, run in [*runs.surveys.items(), ("scale", runs.growth)]:
+    for name, run in measured:
         where = run.conditions
         packages = where.get("packages") or {}
         rows.append(

@@ -6,7 +6,14 @@ from ..counted import first_core
 from ..verdicts import Verdict
 from .markdown import NONE, Runs, python_of, pythons, table
 
-__all__ = ["first_core_table", "instructions_table", "missed_list", "skipped_list", "targets_table"]
+__all__ = [
+    "first_core_table",
+    "instructions_table",
+    "kept_table",
+    "missed_list",
+    "skipped_list",
+    "targets_table",
+]
 
 
 def targets_table(runs: Runs) -> str:
@@ -35,6 +42,18 @@ def _reached(verdict: Verdict | None) -> str:
     if verdict.reached.value >= 1_000:
         value = f"{verdict.reached.value:,.0f}"
     return value if verdict.ok else f"**{value}**"
+
+
+def kept_table(runs: Runs) -> str:
+    """Return what is demanded of what is kept, what was reached, and how far rounds lay apart."""
+    if runs.kept is None:
+        return table((), ())
+    rows = []
+    for verdict in runs.kept.verdicts:
+        reached = verdict.reached
+        apart = NONE if reached is None else f"{reached.low:,.3g} to {reached.high:,.3g}"
+        rows.append([verdict.target.what, _bound(verdict), _reached(verdict), apart])
+    return table(("what", "target", "reached", "half of the rounds"), rows)
 
 
 def missed_list(runs: Runs) -> str:

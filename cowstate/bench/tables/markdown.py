@@ -45,11 +45,13 @@ class Runs(NamedTuple):
         surveys: a run of each Python, by the name of its file.
         growth: the run up to ten million records.
         instructions: the stored counts, by release and path.
+        kept: the run of what is kept on disk and followed, if there was one.
     """
 
     surveys: Mapping[str, Results]
     growth: Results
     instructions: Mapping[str, Mapping[str, Count]]
+    kept: Results | None = None
 
 
 Place = tuple[str, str, int, str]
