@@ -19,7 +19,17 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="in a database: the name of the store")
 
 
-def ensure_place(args: argparse.Namespace) -> None:
-    """Raise if *args* leave it open which store of a database is meant."""
-    if is_url(args.file) and args.name is None:
+def ensure_place(path: str, name: str | None) -> None:
+    """Raise if it is left open which store of a database is meant.
+
+    Raises:
+        ArgumentValueError: *path* is the URL of a database, and there is no *name*; or it is a URL
+            of something else.
+
+    >>> ensure_place("run.db", None)
+    >>> ensure_place("postgresql:///trading", None)
+    Traceback (most recent call last):
+    cowstate.errors.ArgumentValueError: a database may hold several stores; say which by --name NAME
+    """
+    if is_url(path) and name is None:
         raise ArgumentValueError("a database may hold several stores; say which by --name NAME")

@@ -67,7 +67,7 @@ class _Command:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it; return the exit status."""
-        ensure_place(args)
+        ensure_place(args.file, args.name)
         try:
             return self._run(args)
         except (sqlite3.Error, UnicodeError) as error:

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         JournalError: the server cannot be had.
         ServeError: nobody can listen there.
     """
-    ensure_place(args)
+    ensure_place(args.file, args.name)
     token = _token(args.token_file, os.environ.get(VARIABLE))
     if token is None and not is_of_this_machine(args.host):
         raise ArgumentValueError(

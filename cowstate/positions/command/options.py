@@ -9,12 +9,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 
-from cowstate import ArgumentValueError
-
 from ..book.model import check_amount
 from ..errors import AmountValueError
 
-__all__ = ["advancing", "amount", "ensure_named", "probability", "seconds", "whole"]
+__all__ = ["advancing", "amount", "probability", "seconds", "whole"]
 
 
 def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
@@ -59,21 +57,6 @@ def probability(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a probability, from 0 to 1")
     return number
-
-
-def ensure_named(journal: str, name: str | None) -> None:
-    """Raise if *journal* is the URL of a database, and no *name* says which store of it.
-
-    Raises:
-        ArgumentValueError: so it is.
-
-    >>> ensure_named("run.db", None)
-    >>> ensure_named("postgresql:///trading", None)
-    Traceback (most recent call last):
-    cowstate.errors.ArgumentValueError: a database may hold several stores; say which by --name NAME
-    """
-    if name is None and journal.startswith(("postgresql://", "postgres://")):
-        raise ArgumentValueError("a database may hold several stores; say which by --name NAME")
 
 
 def amount(text: str) -> Decimal:

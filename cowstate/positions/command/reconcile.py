@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from cowstate import ArgumentValueError
+from cowstate.journal.addressing import ensure_place
 
 from ..book.config import GridConfig
 from ..book.kept import read_book
@@ -20,7 +21,6 @@ from ..reconcile.report import PassReport
 from ..reconcile.verdicts import VerdictKind
 from ..trading.manager import PositionManager
 from .account import KEYS, add_account, add_positions, exchange_of
-from .options import ensure_named
 
 __all__ = ["add_arguments", "as_text", "run"]
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CowstateError: the file, the keys or the exchange will not do.
     """
-    ensure_named(args.journal, args.name)
+    ensure_place(args.journal, args.name)
     exchange = exchange_of(args)
     with _positions(args, exchange) as manager:
         policy = ReconcilePolicy(dry_run=args.dry_run)

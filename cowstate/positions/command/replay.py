@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from cowstate import ArgumentValueError
+from cowstate.journal.addressing import ensure_place
 
 from ..book.config import MAX_LEVELS, GridConfig
 from ..errors import ClientIdError
@@ -20,7 +21,7 @@ from ..simulation.options import ReplayOptions
 from ..simulation.replay import ReplayReport, replay
 from ..simulation.suspending import Suspension
 from ..simulation.tape import STDIN, read_tape, synthetic_tape
-from .options import advancing, amount, ensure_named, probability, whole
+from .options import advancing, amount, probability, whole
 
 __all__ = ["add_arguments", "as_json", "as_text", "run"]
 
@@ -177,7 +178,7 @@ def _kept(
 ) -> AbstractContextManager[Suspension | None]:
     if args.journal is None:
         return nullcontext()
-    ensure_named(args.journal, args.name)
+    ensure_place(args.journal, args.name)
     return Suspension(args.journal, options, resume=args.resume, name=args.name)
 
 

@@ -212,7 +212,7 @@ def _config(args: argparse.Namespace) -> GridConfig:
     prefix = _PAPER if args.paper else args.prefix or _PREFIX
     if not args.paper and prefix == _PAPER:
         raise ArgumentValueError(f"--prefix {_PAPER} is what orders on paper begin with")
-    ensure_place(argparse.Namespace(file=args.journal, name=args.name))
+    ensure_place(args.journal, args.name)
     symbol, step, quantity = args.symbol or _SYMBOL, args.step or _STEP, args.quantity or _QUANTITY
     try:
         return GridConfig(symbol, step, quantity, args.levels, prefix)
