@@ -62,7 +62,8 @@ def test_what_is_no_file_cannot_be_followed_nor_looked_at(
     program = f"from cowstate.journal import follow; follow({str(path)!r}, key=str, record=str)"
     run = [sys.executable, "-c", program]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
-    assert f"JournalFileError: {path} {message}" in done.stderr
+    kind = "JournalNotFoundError" if message == "is not there" else "JournalFileError"
+    assert f"{kind}: {path} {message}" in done.stderr
     with pytest.raises(JournalFileError, match=message):
         Reader(str(path))
 

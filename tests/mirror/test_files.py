@@ -14,6 +14,7 @@ from cowstate import ArgumentTypeError
 from cowstate.mirror import Changes, FileSource, Pause, RevisionGoneError
 
 OLD = 1_000_000_000
+READ = "cowstate.mirror.files._content_of"
 
 
 def written(path: Path, content: bytes, at: int = OLD) -> None:
@@ -59,8 +60,7 @@ def test_what_is_told_leads_to_what_is_there(rounds: Any) -> None:
 
 def test_only_what_has_changed_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    plain = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or plain(path))
+    monkeypatch.setattr(READ, lambda path: read.append(path.name) or path.read_bytes())
     # Their times of change are of now; what is young is read again.
     monkeypatch.setattr("cowstate.mirror.files.time_ns", lambda: 4_000_000_000 * 10**9)
     written(tmp_path / "a", b"1")
@@ -95,16 +95,15 @@ def test_a_file_that_changes_while_it_is_read_is_left_as_it_was(
     written(tmp_path / "a", b"whole")
     source: FileSource[bytes] = FileSource(tmp_path)
     watch = source.watch(source.list().revision)
-    plain = Path.read_bytes
     steps = [b"longer, and whole", b"half"]
 
     def read(path: Path) -> bytes:
-        found = plain(path)
+        found = path.read_bytes()
         if steps:
             path.write_bytes(steps.pop())
         return found
 
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(READ, read)
     assert looked(source, watch).put == {}
     assert looked(source, watch).put == {}
     assert looked(source, watch).put == {"a": b"longer, and whole"}
@@ -119,7 +118,7 @@ def test_a_file_that_goes_while_it_is_read_is_none(
         path.unlink()
         raise FileNotFoundError(path)
 
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(READ, read)
     assert FileSource(tmp_path).list().items == {}
 
 
