@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import current_thread, main_thread
+from time import monotonic
 from types import FrameType
 from typing import Any, Final
 
@@ -15,6 +16,10 @@ __all__ = ["Bell", "rung_by_signals"]
 
 _AT_ONCE: Final = (signal.SIGINT, signal.SIGTERM)
 _ENDING: Final = _AT_ONCE + ((signal.SIGHUP,) if sys.platform != "win32" else ())
+
+_SOON: Final = 0.5
+"""The longest wait in one piece: to a signal that comes just before one begins, CPython has its
+handler called when that ends."""
 
 
 class Bell:
@@ -43,13 +48,16 @@ class Bell:
         self._rung.put(None)
 
     def wait(self, seconds: float) -> None:
-        """Return when it has rung, or *seconds* later. For one thread."""
-        if self.why:
-            return
-        try:
-            self._rung.get(timeout=seconds)
-        except Empty:
-            pass
+        """Return when it has rung, or *seconds* later. For one thread.
+
+        What a signal handler rings is heard half a second later at the most.
+        """
+        end = monotonic() + seconds
+        while not self.why and (left := end - monotonic()) > 0:
+            try:
+                self._rung.get(timeout=min(left, _SOON))
+            except Empty:
+                pass
 
 
 @contextmanager
