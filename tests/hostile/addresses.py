@@ -72,7 +72,8 @@ def _opened() -> Generator[Knock]:
             lambda: main(["serve", url, "--name", str(name), "--port", "0"]),
         )
         which = random.randrange(len(uses))
-        if ":/" not in url:
+        begin, colon, _ = url.partition(":/")
+        if "://" not in url and (not colon or "/" in begin or "\\" in begin):
             which = 0  # a name of a file, whatever was meant
         how, told = told_of(uses[which])
         if SECRET in told:
