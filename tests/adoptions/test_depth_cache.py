@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.adoptions.interleaved import at_each_instruction
 from tests.adoptions.pinned import adapter, pinned
 from tests.adoptions.tape import Tape
 from tests.standing import Bystander
+from tests.steps import at_each_instruction
 from tests.sweeps import step
 
 depthcache = pinned("python-binance", "binance.ws.depthcache")

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
+from tests.site.serving import served
 from tests.web.chromium import chromium
 
 pytest.importorskip("sphinx", reason="the extra docs is not installed")
@@ -146,13 +146,8 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def url(site: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(site)))
-    serving = Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    serving.join()
-    server.server_close()
+    with served(partial(_Quiet, directory=str(site))) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

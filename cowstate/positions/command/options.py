@@ -50,13 +50,7 @@ def probability(text: str) -> float:
     >>> probability("0.25")
     0.25
     """
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a probability, from 0 to 1")
-    return number
+    return _between(text, 0, 1, "is not a probability, from 0 to 1")
 
 
 def amount(text: str) -> Decimal:
@@ -85,14 +79,16 @@ def seconds(text: str) -> float:
     >>> seconds("0.5")
     0.5
     """
+    return _between(text, 0.01, 3_600, "is no number of seconds; write 0.01 to 3600")
+
+
+def _between(text: str, least: float, most: float, wrong: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0.01 <= number <= 3_600:
-        raise argparse.ArgumentTypeError(
-            f"{text[:40]!r} is no number of seconds; write 0.01 to 3600"
-        )
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} {wrong}")
     return number
 
 

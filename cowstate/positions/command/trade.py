@@ -171,8 +171,7 @@ def run(args: argparse.Namespace) -> int:
         )
         if args.resume is not None and not trader.reconciler.resume(args.resume):
             raise ArgumentValueError("trading is not halted; leave out --resume")
-        where: str = manager.store.journal.path  # type: ignore[attr-defined]
-        print(f"{config.symbol}: trades {_what(args)}; positions in {where} (Ctrl-C ends it)")
+        print(f"{config.symbol}: trades {_what(args)}; {_where(manager)} (Ctrl-C ends it)")
         sys.stdout.flush()
         trader.run()
         ending = trader.finish(cancel=args.cancel_on_exit)
@@ -242,6 +241,14 @@ def _what(args: argparse.Namespace) -> str:
     return "on paper, " + (
         f"tape {args.tape}" if args.exchange is None else f"at the prices of {args.exchange}"
     )
+
+
+def _where(manager: PositionManager) -> str:
+    from cowstate.journal import JournaledStore
+
+    store = manager.store
+    assert isinstance(store, JournaledStore)
+    return f"positions in {store.journal.path}"
 
 
 def _on_paper(

@@ -9,9 +9,9 @@ from decimal import Decimal
 from functools import partial
 from itertools import count
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cowstate import ArgumentValueError, Record, Store
+from cowstate import ArgumentValueError, Record
 
 from ..book.model import OrderId, OrderUpdate, Side
 from ..book.reports import PositionReport, TradeReport
@@ -30,6 +30,9 @@ from ..simulation.asked import (
 )
 from ..simulation.matching import MatchingEngine
 from ..simulation.tape import Trade
+
+if TYPE_CHECKING:
+    from cowstate.journal import JournaledStore
 
 __all__ = ["PaperVenue", "Seen", "paper_place"]
 
@@ -120,7 +123,7 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
         self.symbol = symbol
         self._time_ms = time_ms
         self._guard = Guard()
-        self._store: Store[str, Any, Any] = journal.open_store(
+        self._store: JournaledStore[str, Any, Any] = journal.open_store(
             path,
             key=str,
             record=PaperOrder | PaperFill | PaperAccount,
@@ -259,8 +262,7 @@ class PaperVenue(AbstractContextManager["PaperVenue", None]):
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""
-        close: Callable[[], object] = self._store.close  # type: ignore[attr-defined]
-        close()
+        self._store.close()
 
     def __exit__(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Sequence
 from decimal import Decimal
 from multiprocessing.connection import Connection
@@ -12,7 +10,6 @@ from typing import Any
 
 import cowstate.journal.opening
 import cowstate.positions.trading.sending
-from cowstate.journal.log import Row
 from cowstate.journal.sqlite import SqliteLog
 from cowstate.positions import (
     GridConfig,
@@ -26,25 +23,15 @@ from cowstate.positions import (
 from cowstate.positions.book.account import held
 from cowstate.positions.exchange.listing import Listing
 from cowstate.positions.trading.strategy import GridStrategy
+from tests.journal.killing import Killing
 
 CONFIG = GridConfig("X", Decimal(10), Decimal("0.05"), 3, "grid")
 LIFETIME = 1_000
 STEPS = 60
 
 
-class KillingLog(SqliteLog):
-    """The log as it is, whose process dies at one of its writes: just before it, or just after."""
-
-    dies_at = 0
-    after = False
-
-    def write(self, rows: Sequence[Row]) -> None:
-        KillingLog.dies_at -= 1
-        if KillingLog.dies_at == 0 and not self.after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().write(rows)
-        if KillingLog.dies_at == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+class KillingLog(Killing, SqliteLog):
+    """The log as it is, whose process may die at one of its writes."""
 
 
 class Wire:
