@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from .errors import (
 from .keys import HOLDERS, PLAIN, equals_itself
 from .maps import MapKind, PersistentMap
 from .ordered import Sorted, Span
+from .paths import reached
 from .sameness import equal
 from .showing import shown
 from .slips import ensure_function
@@ -243,9 +245,10 @@ class Entries:
         path_bytes = self._kind.path_bytes
         size = path_bytes(state, writes) + _FIXED_BYTES
         if not self.unique and state:
-            sets = min(writes, len(state))
-            some = [path_bytes(keys, -(-writes // sets)) for keys in islice(state.values(), 2)]
-            size += sets * sum(some) // len(some)
+            sets = reached(len(state), writes)
+            each = ceil(writes / sets)
+            some = [path_bytes(keys, each) for keys in islice(state.values(), _SAMPLE)]
+            size += int(sets * sum(some) / len(some))
         return size
 
     def _entries_of_each(self, state: State, records: int) -> float:

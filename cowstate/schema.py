@@ -315,7 +315,8 @@ class Schema(Generic[K, V]):
     def size_of(self, commit: Commit[K, V]) -> int:
         """Estimate how many bytes *commit* keeps that the version before it does not."""
         before, after, delta = commit.before, commit.after, commit._delta
-        size = _FIXED_BYTES + sum(getsizeof(new) for _, new in delta.values())
+        size = _FIXED_BYTES + getsizeof(delta)
+        size += sum(getsizeof(pair) + getsizeof(pair[1]) for pair in delta.values())
         if before._map is not after._map:
             size += self.kind.path_bytes(after._map, len(delta))
         if before._lineage is not after._lineage:  # what is new is no part of this version alone
@@ -329,8 +330,8 @@ class Schema(Generic[K, V]):
         return size
 
 
-_FIXED_BYTES: Final = 360
-"""Of a version, whatever it changes: the snapshot, the commit, the change."""
+_FIXED_BYTES: Final = 120
+"""Of a version, whatever it changes: the snapshot and the commit."""
 
 
 def _as_dict(records: Any) -> dict[Any, Any]:

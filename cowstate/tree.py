@@ -63,6 +63,9 @@ _DEEPEST: Final = 30
 # upon all of them. Thirty bits are one digit of an int, with which CPython is quick.
 _UPPER: Final = sys.hash_info.width - _DEEPEST
 
+_LOOKS: Final = 8
+"""How many nodes of each level an estimate looks at, at the most."""
+
 
 class Tree(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
     """A map that is never changed: each write returns another one, which shares what it can.
@@ -236,13 +239,19 @@ class Tree(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
         return delta
 
     def path_bytes(self, keys: int) -> int:
-        """Estimate the bytes that a tree takes that differs from this one by *keys* written."""
-        size, child, nodes = float(getsizeof(self)), self._top, 1.0
-        while type(child) is list:
-            size += reached(nodes, keys) * getsizeof(child)
-            nodes *= len(set(map(id, child)))  # a leaf may stand in several slots
-            child = child[0]
-        return int(size + reached(nodes, keys) * getsizeof(child))
+        """Estimate the bytes that a tree takes that differs from this one by *keys* written.
+
+        A few nodes of each level are looked at, for some lead to leaves that are deeper.
+        """
+        size, writes, nodes, some = float(getsizeof(self)), float(keys), 1.0, [self._top]
+        while some:
+            size += reached(nodes, writes) * sum(map(getsizeof, some)) / len(some)
+            above = [node for node in some if type(node) is list]
+            writes *= len(above) / len(some)
+            # A leaf may stand in several slots.
+            nodes *= sum(len(set(map(id, node))) for node in above) / len(some)
+            some = [child for node in above for child in node[:: len(above) * _FAN // _LOOKS]]
+        return int(size)
 
     def trunk(self) -> tuple[object, ...]:
         """Return the objects that each look-up goes through, whatever the key."""

@@ -85,11 +85,14 @@ def test_a_version_takes_a_record_more_for_each_that_it_changes_and_the_paths_to
             lambda store, keys=keys: write(store, keys),  # type: ignore[misc]
         )
         - kind.path_bytes(version, keys)
+        - getsizeof(dict.fromkeys(range(keys)))
         for keys in (1, 2, 10)
     }
+    # What it was and what it is, of each.
+    each = getsizeof(("old", "new")) + getsizeof("new")
     assert kind.path_bytes(version, 1) < kind.path_bytes(version, 2) < kind.path_bytes(version, 10)
-    assert records[2] - records[1] == getsizeof("new")
-    assert records[10] - records[2] == 8 * getsizeof("new")
+    assert records[2] - records[1] == each
+    assert records[10] - records[2] == 8 * each
 
 
 def test_a_version_of_meta_alone_takes_little_and_as_much_in_any_store() -> None:
