@@ -5,6 +5,8 @@
     python -m tests.mutation --sample 40 --thorough       some mutants of each, and all killers
     python -m tests.mutation --near                       the tests nearest to each module alone
     python -m tests.mutation --kept FILE                  go on where the last such run ended
+    python -m tests.mutation --record                     write down what became of each module
+    python -m tests.mutation --changed                    those that are not what was written down
 
 README.md beside this file says how to read what it prints. It ends with 0 if enough mutants were
 killed; with 1 if not, or if the list of explained mutants is not true; with 2 if it cannot run.
@@ -20,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
@@ -29,6 +32,7 @@ from tests.mutation.explained import Key, ListError, as_entry, explained, key_of
 from tests.mutation.kept import Kept
 from tests.mutation.killers import stages_of
 from tests.mutation.mutator import Mutant, mutants_of
+from tests.mutation.record import README, RECORD, Outcome, changed, digest, filled, load, saved
 from tests.mutation.trial import Stage, UnfitError, Workshop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +69,21 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     which.add_argument("--thorough", action="store_true", help="ask the tests of faults, too")
     parser.add_argument("--explained", action="store_true", help="try those on the list as well")
     parser.add_argument("--kept", type=Path, metavar="FILE", help="skip those killed before")
+    parser.add_argument("--record", action="store_true", help="keep what is found, in README.md")
+    parser.add_argument("--changed", action="store_true", help="modules changed since --record")
     parser.add_argument("--list", action="store_true", help="show the mutants and try none")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.record and (options.only or options.sample is not None or options.explained):
+        parser.error("what is recorded is of whole modules: --record goes with none of these")
+    return options
+
+
+def modules_of(options: argparse.Namespace) -> list[str]:
+    """The modules that are asked for."""
+    modules: list[str] = options.module or core()
+    if not options.changed:
+        return modules
+    return changed(load(RECORD), {name: (ROOT / name).read_text("utf-8") for name in modules})
 
 
 def chosen(module: str, options: argparse.Namespace) -> list[Mutant]:
@@ -124,7 +141,10 @@ def _by(killed: tuple[int, bool] | None, stages: Sequence[Stage]) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    modules = options.module or core()
+    modules = modules_of(options)
+    if not modules:
+        print("nothing was changed since it was recorded")
+        return 0
     reasons = explained()
     everything = [
         key_of(module, mutant)
@@ -149,6 +169,7 @@ def run(options: argparse.Namespace) -> int:
                 if options.explained or key_of(module, mutant) not in reasons
             ]
             count: Counter[str] = Counter()
+            on_the_list = len(chosen(module, options)) - len(mutants)
             for verdict in tried(module, mutants, workshops, options, kept):
                 if verdict.key not in reasons:
                     count[verdict.by] += 1
@@ -158,9 +179,23 @@ def run(options: argparse.Namespace) -> int:
                 elif verdict.by != "nobody":
                     lies.append(f"on the list, and killed: {verdict.key}")
             print(row(module, count), flush=True)
+            if options.record:
+                recorded(module, count, on_the_list)
             total += count
     print(row("all", total))
     return concluded(options, survivors, lies, total)
+
+
+def recorded(module: str, count: Counter[str], on_the_list: int) -> None:
+    """Write down what became of the mutants of *module*, in the record and on the page."""
+    by = {"near": "those near", "others": "the others", "limit": "a limit", "alive": "nobody"}
+    code = digest((ROOT / module).read_text(encoding="utf-8"))
+    figures = {name: count[who] for name, who in by.items()}
+    outcome = Outcome(code, f"{date.today():%Y-%m-%d}", on_the_list, **figures)
+    record = {name: old for name, old in load(RECORD).items() if (ROOT / name).exists()}
+    record[module] = outcome
+    RECORD.write_text(saved(record), encoding="utf-8")
+    README.write_text(filled(README.read_text(encoding="utf-8"), record), encoding="utf-8")
 
 
 def row(name: str, count: Counter[str]) -> str:
@@ -189,12 +224,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parsed(argv)
     try:
         if options.list:
-            for module in options.module or core():
+            for module in modules_of(options):
                 for mutant in chosen(module, options):
                     print(f"{module}:{mutant.line} {mutant.function}: {mutant.change}")
             return 0
         return run(options)
-    except (ListError, OSError, UnfitError) as error:
+    except (ListError, OSError, UnfitError, ValueError) as error:
         print(f"python -m tests.mutation: {error}", file=sys.stderr)
         return 2
 
