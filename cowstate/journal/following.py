@@ -9,6 +9,7 @@ from cowstate.commit import Commit
 from cowstate.errors import CompactedError
 from cowstate.feeds import NOTHING, Feed, FeedMode
 from cowstate.items import Lagged, narrowed
+from cowstate.snapshot import Snapshot
 from cowstate.waits import Source
 
 from .history import Past
@@ -50,7 +51,10 @@ class LoggedFeed(Feed[K, V]):
         ):
             commit = self._rest(after) if self._latest else self._logged(after)
             if commit is None:
-                break
+                first = None if self._latest else self._first_after(after)
+                if first is None:
+                    break
+                return Lagged(after + 1, first), first.version
             after = commit.version
             if keys is not None:
                 commit = narrowed(commit, keys)
@@ -71,6 +75,14 @@ class LoggedFeed(Feed[K, V]):
             self._ahead = {each.version: each for each in found}
             commit = self._ahead.get(after + 1)
         return commit
+
+    def _first_after(self, after: int) -> Snapshot[K, V] | None:
+        """Return the oldest version that is left, if what followed version *after* is gone."""
+        try:
+            first = self._past.first()
+        except CompactedError:
+            return None  # what is in memory here is older than all of the log
+        return first if first.version > after else None
 
     def _rest(self, after: int) -> Commit[K, V] | None:
         """Return all since version *after* as one commit."""

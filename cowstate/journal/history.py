@@ -57,11 +57,20 @@ class Past(Generic[K, V]):
 
     def at(self, version: int) -> Snapshot[K, V]:
         """Return the snapshot of *version*. O(keys changed since)."""
+        return self._at(version)
+
+    def first(self) -> Snapshot[K, V]:
+        """Return that of the oldest version that there is. O(keys changed since)."""
+        return self._at(None)
+
+    def _at(self, version: int | None) -> Snapshot[K, V]:
         # Before the look, which then finds at least this in the log.
         current = self._durable.current
         view = self._view()
         try:
             oldest = self._reach(view, current.version).oldest
+            if version is None:
+                version = oldest
             if not oldest <= version <= current.version:
                 raise CompactedError(version, oldest)
             writes = self.changed_since(view, version, current.version)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,9 @@ def test_what_was_compacted_before_it_was_read_is_one_lagged(tmp_path: Path) -> 
             assert now.meta == "moved"
             assert now["b"] is unchanged
             check_derived(follower, INDEXES, QUANTITY)
-            for items in (told, iter(feed.poll, None)):
+            pulled: list[Any] = list(iter(feed.poll, None))
+            assert pulled[1].snapshot.version == oldest
+            for items in (told, pulled):
                 before, lagged, *rest = items
                 assert isinstance(before, Commit)
                 assert isinstance(lagged, Lagged)

@@ -80,14 +80,21 @@ def test_what_the_log_has_not_got_is_told(path: Path) -> None:
         store.journal.compact(versions=100)
         lagged = late.poll()
         assert isinstance(lagged, Lagged)
-        assert (lagged.missed_from, lagged.snapshot) == (6, store.snapshot())
+        assert (lagged.missed_from, lagged.snapshot.version) == (6, 2_900)
+        assert lagged.snapshot == store.at(2_900)
+        rest = list(iter(late.poll, None))
+        assert [item.version for item in rest if isinstance(item, Commit)] == [*range(2_901, 3_001)]
+        latest = store.feed("latest", since=5).poll()
+        assert isinstance(latest, Lagged)
+        assert latest.snapshot is store.snapshot()
         # One that has read ahead goes on for as long as that lasts, and then it is told.
-        items: list[Any] = []
-        while (item := feed.poll()) is not None:
-            items.append(item)
-        assert [item.version for item in items[:-1]] == list(range(7, 6 + following.AHEAD))
-        assert isinstance(items[-1], Lagged)
-        assert items[-1].missed_from == 6 + following.AHEAD
+        items: list[Any] = list(iter(feed.poll, None))
+        ahead, told, left = items[: following.AHEAD - 1], items[following.AHEAD - 1], items[-100:]
+        assert [item.version for item in ahead] == list(range(7, 6 + following.AHEAD))
+        assert isinstance(told, Lagged)
+        assert (told.missed_from, told.snapshot.version) == (6 + following.AHEAD, 2_900)
+        assert items == [*ahead, told, *left]
+        assert [item.version for item in left] == list(range(2_901, 3_001))
 
 
 def test_threads_that_share_a_feed_get_each_item_once(path: Path) -> None:
