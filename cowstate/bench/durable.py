@@ -236,6 +236,13 @@ def _by(over: str, under: str, settings: Settings) -> Ratio:
     return ratio_of(found[over], found[under])
 
 
+def _by_the_median(over: str, under: str, settings: Settings) -> Ratio:
+    # What waits for a disk is as quick as the disk happens to be: the least is a matter of luck.
+    found = _updates(settings)
+    middle = median(found[over]) / median(found[under])
+    return _by(over, under, settings)._replace(value=middle)
+
+
 def _crowded(name: str, settings: Settings) -> Ratio | str:
     sync, crowd, slow = _CROWDS[name]
     if sync == "full" and not slow and median(_syncs(settings)) < _SYNCED:
@@ -259,7 +266,7 @@ def journal_targets() -> list[Target]:
             Target(
                 f"durable update, {sync}, by a bare sqlite3 loop of the same rows",
                 bound,
-                measure=partial(_by, sync, sync + _BARE),
+                measure=partial(_by_the_median, sync, sync + _BARE),
             )
             for sync, bound in (("full", 1.15), ("normal", None))
         ],

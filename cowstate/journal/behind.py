@@ -20,7 +20,7 @@ from .begun import BegunCommitter
 from .encoded import Encoder
 from .group import GroupCommit
 from .log import Log
-from .staging import Head, Staged, Staging
+from .staging import Backlog, Head, Staged
 
 __all__ = ["BehindCommitter", "MeasuredBehindCommitter"]
 
@@ -59,7 +59,7 @@ class BehindCommitter(BegunCommitter[K, V], Generic[K, V]):
         self._clock = clock
         self._next = clock() + interval
         self._durable: Head[K, V] = Head(timeline, schema.size_of)
-        self._staging: Staging[K, V] = Staging(self._durable, timeline)
+        self._staging: Backlog[K, V] = Backlog(self._durable, timeline)
         self.group: GroupCommit[K, V] = GroupCommit(self._staging, lock, log, keeps=True)
 
     def write(
@@ -81,12 +81,18 @@ class BehindCommitter(BegunCommitter[K, V], Generic[K, V]):
         return super().open(reservation, timeout)
 
     def _prepare(self, commit: Commit[K, V]) -> None:
-        self.group.stage(commit, self._row_of)
+        self.group.stage(commit, self._staged)
         super()._prepare(commit)
 
+    def _staged(self, commit: Commit[K, V]) -> Staged[K, V]:
+        return Staged(self._row_of(commit))
+
     def _note_durable(self, group: Sequence[Staged[K, V]], _: None = None) -> None:
-        self._durable.current = group[-1].commit.after
-        self._staging.forget()
+        # Of a group that was gathered the last one knows what it led to.
+        after = group[-1].after
+        if after is not None:
+            self._durable.current = after
+            self._staging.forget()
 
     @property
     def durable(self) -> Timeline[K, V]:

@@ -20,7 +20,7 @@ from .begun import BegunCommitter
 from .encoded import Encoder
 from .group import ELSEWHERE, GroupCommit
 from .log import Log
-from .staging import Head, Staged, Staging
+from .staging import Head, Staged, StagedCommit, Staging
 
 __all__ = ["DurableCommitter", "MeasuredDurableCommitter"]
 
@@ -120,9 +120,12 @@ class DurableCommitter(BegunCommitter[K, V], Generic[K, V]):
                 raise ReentrantWriteError(ELSEWHERE)
 
     def _prepare(self, commit: Commit[K, V]) -> None:
-        self.group.stage(commit, self._row_of)
+        self.group.stage(commit, self._staged)
 
-    def _publish_staged(self, group: Sequence[Staged[K, V]], _: None = None) -> None:
+    def _staged(self, commit: Commit[K, V]) -> StagedCommit[K, V]:
+        return StagedCommit(commit, self._row_of(commit))
+
+    def _publish_staged(self, group: Sequence[StagedCommit[K, V]], _: None = None) -> None:
         """Publish what is on disk. As the work of `WriteLock.run`, in the turn."""
         for entry in group:
             super()._prepare(entry.commit)

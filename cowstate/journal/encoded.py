@@ -73,7 +73,8 @@ class Encoder(Generic[K, V]):
         self._clock = clock
         self._latest = 0.0
         self._nothing: Encoded = "null" if text else msgspec.msgpack.encode(None)
-        self._first_form: dict[K, Encoded] | None = None if _has_one_form(key) else {}
+        self._first_form: dict[K, Encoded] = {}
+        self._key = self._name_of if _has_one_form(key) else self._first_name_of
 
     def begin(self, latest: float) -> None:
         """Go on after a row of the time *latest*."""
@@ -85,13 +86,18 @@ class Encoder(Generic[K, V]):
         Raises:
             CodecError: it holds what cannot be encoded, or would be read as something else.
         """
-        self._latest = max(self._latest, self._clock())
+        now = self._clock()
+        self._latest = max(self._latest, now)
         before, after = commit.before, commit.after
         record = self.codec.record
-        writes = [
-            (self._key(key), None if new is MISSING else self._written(record, new))
-            for key, new in written(commit)
-        ]
+        # Exact tuples of what holds nothing else: the garbage collector lets go of these.
+        name, encode = self._key, self._written
+        writes = tuple(
+            [
+                (name(key), None if new is MISSING else encode(record, new))
+                for key, new in written(commit)
+            ]
+        )
         meta = self._meta(after.meta) if before.meta is not after.meta else None
         return Row(after.version, self._latest, writes, meta)
 
@@ -99,10 +105,8 @@ class Encoder(Generic[K, V]):
         # None, whatever the type: a store begins with it, so it can be gone back to.
         return self._nothing if value is None else self._written(self.codec.meta, value)
 
-    def _key(self, key: K) -> Encoded:
+    def _first_name_of(self, key: K) -> Encoded:
         forms = self._first_form
-        if forms is None:
-            return self._name_of(key)
         found = forms.get(key)
         if found is None:
             found = forms[key] = self._name_of(key)
@@ -143,7 +147,7 @@ class Encoder(Generic[K, V]):
         Raises:
             CodecError: one of them stands for none; says which.
         """
-        forms = self._first_form
+        forms = None if self._key == self._name_of else self._first_form
         found: dict[K, V] = {}
         count = 0
         for rows in parts:

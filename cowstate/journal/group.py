@@ -22,7 +22,7 @@ from .errors import (
     failed,
     failing,
 )
-from .log import Log, Row
+from .log import Log
 from .staging import Staged, Staging, tell
 from .turn import Turn
 
@@ -31,7 +31,7 @@ __all__ = ["ELSEWHERE", "GroupCommit", "Publish"]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-Publish: TypeAlias = Callable[[Sequence[Staged[K, V]], None], None]
+Publish: TypeAlias = Callable[[Sequence[Any], None], None]
 """Publishes what is on disk. Called by who may write."""
 
 SLOW: Final = 0.0002
@@ -90,7 +90,7 @@ class GroupCommit(Generic[K, V]):
 
     # Before the write, and in it.
 
-    def ensure_ready(self, publish: Publish[K, V]) -> None:
+    def ensure_ready(self, publish: Publish) -> None:
         """Raise if nothing can be written now. Outside of the store's lock."""
         self._turn.ensure_outside()
         if self._lock.owned():
@@ -117,8 +117,8 @@ class GroupCommit(Generic[K, V]):
         if is_writing():
             raise ReentrantWriteError(ELSEWHERE)
 
-    def stage(self, commit: Commit[K, V], row_of: Callable[[Commit[K, V]], Row]) -> None:
-        """Take *commit* in hand, before the head moves on to it. By who may write."""
+    def stage(self, commit: Commit[K, V], staged: Callable[[Commit[K, V]], Staged[K, V]]) -> None:
+        """Take *commit*, as it is *staged*, in hand before the head moves on. By who may write."""
         if self.refused is not None:
             raise self.refused()
         if self._keeps:
@@ -128,11 +128,11 @@ class GroupCommit(Generic[K, V]):
                     f"memory is {ahead - 1} versions ahead of {self._log.path}, which could not be "
                     "written; see to the disk, and call journal.flush(), which says what fails"
                 )
-        self._staging.enter(Staged(commit, row_of(commit)))
+        self._staging.enter(staged(commit))
 
     # After it.
 
-    def settle(self, entry: Staged[K, V] | None, publish: Publish[K, V]) -> None:
+    def settle(self, entry: Staged[K, V] | None, publish: Publish) -> None:
         """Return when *entry* is on disk and published; None is.
 
         Raises:
@@ -156,7 +156,7 @@ class GroupCommit(Generic[K, V]):
             raise failure()
         return published
 
-    def settle_at(self, snapshot: Snapshot[K, V], publish: Publish[K, V]) -> None:
+    def settle_at(self, snapshot: Snapshot[K, V], publish: Publish) -> None:
         """Return when *snapshot*, which was the head once, is published; raise if it is lost."""
         self.settle(self._staging.of(snapshot), publish)
         failure = self._staging.failure_of(snapshot)
@@ -181,17 +181,17 @@ class GroupCommit(Generic[K, V]):
         left[0] = self._log.drop(upto, STEP)
         self._tidy()
 
-    def lead(self, publish: Publish[K, V]) -> None:
+    def lead(self, publish: Publish) -> None:
         """Write what is staged, if nobody else is at it. What fails is told to who waits for it."""
         self._lead(publish)
 
     # The turn.
 
-    def _lead(self, publish: Publish[K, V]) -> bool:
+    def _lead(self, publish: Publish) -> bool:
         """Have the turn and write what is staged; False if somebody else has it."""
         return self._turn.attempt(self._flush, publish)
 
-    def _flush(self, publish: Publish[K, V], _: None) -> None:
+    def _flush(self, publish: Publish, _: None) -> None:
         """Write all that is staged, as one group. In the turn."""
         if self._cut:
             # An earlier one was struck before its end, or could not be answered.
@@ -228,7 +228,7 @@ class GroupCommit(Generic[K, V]):
         self._last = len(group)
         return group
 
-    def _resolve(self, publish: Publish[K, V]) -> None:
+    def _resolve(self, publish: Publish) -> None:
         """Ask the log what it has; publish that, and have the rest fail if somebody was told so.
 
         In the turn. Whatever strikes in it, it is done again from the start.
@@ -264,7 +264,7 @@ class GroupCommit(Generic[K, V]):
         self._unknown = None
         self._cut = False
 
-    def _publish(self, publish: Publish[K, V], group: Sequence[Staged[K, V]]) -> None:
+    def _publish(self, publish: Publish, group: Sequence[Staged[K, V]]) -> None:
         tell(group, None)
         self._locked(publish, group)
 
@@ -285,7 +285,7 @@ class GroupCommit(Generic[K, V]):
         """Let nothing be staged any more."""
         self.refused = self.refused or refused
 
-    def close(self, publish: Publish[K, V]) -> None:
+    def close(self, publish: Publish) -> None:
         """Write what is staged, and let go of the log; *refused* says to whoever comes later.
 
         Raises:
@@ -296,7 +296,7 @@ class GroupCommit(Generic[K, V]):
         self._locked(_end, (self, closed))
         self._turn.take(self._flush_and_close, publish)
 
-    def flush(self, publish: Publish[K, V]) -> None:
+    def flush(self, publish: Publish) -> None:
         """Have written what is staged; again, if that failed before.
 
         Raises:
@@ -307,7 +307,7 @@ class GroupCommit(Generic[K, V]):
             self._turn.take(_forgive, self._staging)
         self.settle(self._staging.newest(), publish)
 
-    def _flush_and_close(self, publish: Publish[K, V], _: None) -> None:
+    def _flush_and_close(self, publish: Publish, _: None) -> None:
         try:
             self._flush(publish, None)
         finally:

@@ -17,8 +17,14 @@ def enter(connection: sqlite3.Connection, rows: Sequence[Row], epoch: int) -> bo
 
     The first statement of a transaction, so nothing is written by who may not write any more.
     """
-    entered = [(row.version, epoch, row.time) for row in rows]
-    return connection.executemany(tables.COMMITTED, entered).rowcount == len(rows)
+    first = rows[0]
+    entered = (first.version, epoch, first.time)
+    if connection.execute(tables.COMMITTED, entered).rowcount != 1:
+        return False
+    if len(rows) > 1:  # in this transaction nobody else can take the file over
+        rest = [(row.version, epoch, row.time) for row in rows[1:]]
+        connection.executemany(tables.COMMITTED_TOO, rest)
+    return True
 
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -27,10 +33,10 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
         _insert_one(connection, rows[0])
     else:
         _insert_all(connection, rows)
-    for version, _, _, meta in rows:
-        if meta is not None:
-            connection.execute(tables.MOVED, (meta, version))
-            connection.execute(tables.META, (meta, version))
+    for row in rows:
+        if row.meta is not None:
+            connection.execute(tables.MOVED, (row.meta, row.version))
+            connection.execute(tables.META, (row.meta, row.version))
 
 
 def _insert_one(connection: sqlite3.Connection, row: Row) -> None:
@@ -50,8 +56,9 @@ def _insert_all(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     left: dict[Encoded, tuple[Encoded | None, int]] = {}
     first: list[tuple[int, Encoded, Encoded | None]] = []
     again: list[tuple[int, Encoded, Encoded | None, Encoded | None]] = []
-    for version, _, writes, _ in rows:
-        for key, value in writes:
+    for row in rows:
+        version = row.version
+        for key, value in row.writes:
             if key in left:
                 again.append((version, key, left[key][0], value))
             else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+import msgspec
+
 from .errors import JournalError
 from .view import Encoded, Form, View
 
@@ -14,8 +16,8 @@ Rewritten: TypeAlias = Callable[[Encoded], Encoded]
 """What an encoded value of an older schema is now."""
 
 
-class Row(NamedTuple):
-    """One commit, encoded.
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """One commit, encoded: of text and numbers alone, so the garbage collector need not look at it.
 
     Attributes:
         version: the version that it led to.
@@ -26,7 +28,7 @@ class Row(NamedTuple):
 
     version: int
     time: float
-    writes: list[tuple[Encoded, Encoded | None]]
+    writes: Sequence[tuple[Encoded, Encoded | None]]
     meta: Encoded | None
 
 

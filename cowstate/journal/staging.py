@@ -14,7 +14,7 @@ from cowstate.timeline import History, Timeline
 from .errors import Failure
 from .log import Row
 
-__all__ = ["Head", "Staged", "Staging", "tell"]
+__all__ = ["Backlog", "Head", "Staged", "StagedCommit", "Staging", "tell"]
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -41,22 +41,36 @@ class Staged(Generic[K, V]):
     """A commit on its way to the disk.
 
     Attributes:
-        commit: it.
         row: it, encoded.
+        after: the snapshot that it led to, where that is known.
         failure: why it will never be published, once that is so; or is not known to be.
     """
 
-    __slots__ = ("commit", "failure", "row")
+    __slots__ = ("after", "failure", "row")
 
-    def __init__(self, commit: Commit[K, V], row: Row) -> None:
-        self.commit = commit
+    def __init__(self, row: Row, after: Snapshot[K, V] | None = None) -> None:
         self.row = row
+        self.after = after
         self.failure: Failure | None = None
 
     @property
     def version(self) -> int:
         """The version that it leads to."""
         return self.row.version
+
+
+class StagedCommit(Staged[K, V], Generic[K, V]):
+    """One that is still to be published.
+
+    Attributes:
+        commit: it.
+    """
+
+    __slots__ = ("commit",)
+
+    def __init__(self, commit: Commit[K, V], row: Row) -> None:
+        super().__init__(row, commit.after)
+        self.commit = commit
 
 
 class Staging(Generic[K, V]):
@@ -89,7 +103,7 @@ class Staging(Generic[K, V]):
     def of(self, snapshot: Snapshot[K, V]) -> Staged[K, V] | None:
         """Return what *snapshot* was staged by, None if that is not staged any more."""
         entry = self._entries.get(snapshot.version)
-        return entry if entry is not None and entry.commit.after is snapshot else None
+        return entry if entry is not None and entry.after is snapshot else None
 
     def waiting(self) -> list[Staged[K, V]]:
         """Return what is staged and not published, in order."""
@@ -112,7 +126,8 @@ class Staging(Generic[K, V]):
         """
         self._lost = {key: lost for key, lost in self._lost.items() if lost[0]() is not None}
         for entry in self.waiting():
-            self._lost[id(entry.commit.after)] = (ref(entry.commit.after), failure)
+            if entry.after is not None:
+                self._lost[id(entry.after)] = (ref(entry.after), failure)
             entry.failure = failure
         self.head.current = self.published.current
 
@@ -120,6 +135,28 @@ class Staging(Generic[K, V]):
         """Return why *snapshot*, which was staged once, was never published; None if it was."""
         lost = self._lost.get(id(snapshot))
         return lost[1] if lost is not None and lost[0]() is snapshot else None
+
+
+class Backlog(Staging[K, V], Generic[K, V]):
+    """What is published, and not yet on disk: rows alone.
+
+    A commit, and the snapshots on both of its sides, would be some dozen objects each that nobody
+    needs any more, and that the garbage collector walks through again and again until they are
+    written: it made a write take twice as long.
+    """
+
+    def newest(self) -> Staged[K, V] | None:
+        """Return what the head was staged by, None if it is on disk."""
+        return self._entries.get(self.head.current.version)
+
+    def waiting(self) -> list[Staged[K, V]]:
+        """Return what is not on disk, in order; of the last it is known what it led to."""
+        head = self.head.current
+        published = self.published.current.version
+        found = [self._entries[version] for version in range(published + 1, head.version + 1)]
+        if found:
+            found[-1].after = head
+        return found
 
 
 def tell(group: Sequence[Staged[Any, Any]], failure: Failure | None) -> None:

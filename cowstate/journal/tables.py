@@ -85,6 +85,9 @@ COMMITTED: Final = (
 )
 """The fence: of who may not write any more it puts no row."""
 
+COMMITTED_TOO: Final = "INSERT INTO commits (version, epoch, time) VALUES (?, ?, ?)"
+"""In a transaction that has passed it."""
+
 MOVED: Final = (
     "UPDATE commits SET old_meta = (SELECT value FROM meta), new_meta = ?1 WHERE version = ?2"
 )

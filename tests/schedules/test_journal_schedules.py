@@ -11,7 +11,7 @@ from cowstate.errors import ScheduleError
 from cowstate.journal import JournalClosedError, JournalError, UnknownOutcomeError
 from cowstate.journal.committer import DurableCommitter
 from cowstate.journal.group import GroupCommit
-from cowstate.journal.staging import Staged, Staging, tell
+from cowstate.journal.staging import StagedCommit, Staging, tell
 from cowstate.testing.schedules import Program, explore
 from tests.journal.plain import PlainLog, plain_store, versions
 from tests.schedules.exploring import SHARED, exhaust
@@ -189,7 +189,7 @@ class PublishesFirst(DurableCommitter[str, int]):
     def prepare(self, commit: Any) -> None:
         """Show a version when it is staged."""
         ORIGINAL(self, commit)
-        self._publish_staged([Staged(commit, self._row_of(commit))])
+        self._publish_staged([StagedCommit(commit, self._row_of(commit))])
 
 
 class StaysAhead(Staging[str, int]):
