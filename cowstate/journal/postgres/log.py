@@ -19,6 +19,7 @@ from .opened import found_or_made, taken
 from .rewriting import rewrite
 from .rows import values_of
 from .server import Server
+from .telling import Telling
 from .view import PostgresView
 
 __all__ = ["PostgresLog", "Sync"]
@@ -98,6 +99,7 @@ class PostgresLog:
         self.longest_key = LONGEST_KEY
         self._trimming = None if bounds is None else Trimming(bounds, TRIMMING)
         self._untrimmed = 0
+        self._telling = Telling()
         self._told = False
         self._lease: Lease | None = None
         self._server = server
@@ -225,7 +227,8 @@ class PostgresLog:
         """
         before, last = rows[0].version - 1, rows[-1].version
         began = perf_counter()
-        values = {**self._known, **values_of(rows), "before": before, "last": last}
+        tells = self._telling.due(began)
+        values = {**self._known, **values_of(rows), "before": before, "last": last, "tells": tells}
         if self._server.is_over(self._connection):
             self._regain(before)
         try:
@@ -245,7 +248,22 @@ class PostgresLog:
         self._durable = last
         self._asked = False
         self._untrimmed += len(rows)
-        self.took = perf_counter() - began
+        ended = perf_counter()
+        self.took = ended - began
+        if tells:
+            self._telling.told(began)
+        elif self._telling.due(ended):  # it took long: who follows may have looked before it
+            self._tell(last)
+
+    def _tell(self, last: int) -> None:
+        began = perf_counter()
+        try:
+            self._do("tell", {"channel": self._server.channel, "last": last})
+        except Exception as error:
+            if not self._server.is_of_server(error):
+                raise
+        else:  # if not, the next write does; what is written is written
+            self._telling.told(began)
 
     def _send(self, values: dict[str, Any]) -> None:
         if self._refused is not None:

@@ -132,8 +132,10 @@ STATEMENTS: Final = {
         " WHERE key = ANY (%(gone){sent}::{kinds}) AND EXISTS (SELECT 1 FROM mine)"
         "), moved AS (UPDATE {schema}.meta SET value = %(meta)s::{kind}, version = %(last)s"
         " FROM mine WHERE %(meta)s::{kind} IS NOT NULL)"
-        " SELECT pg_notify(%(channel)s, %(last)s::text) FROM mine"
+        " SELECT CASE WHEN %(tells)s::boolean"
+        " THEN pg_notify(%(channel)s, %(last)s::text)::text END FROM mine"
     ),
+    "tell": "SELECT pg_notify(%(channel)s, %(last)s::text)",
     "drop": (
         "WITH mine AS MATERIALIZED"
         " (SELECT epoch FROM {schema}.writer"

@@ -11,21 +11,29 @@ from ..ended import Closed, never_freed
 from ..errors import JournalFileError, JournalNotFoundError
 from ..waking import Waking
 from .server import Server
+from .telling import AGAIN
 from .view import NOT_THERE, PostgresView
 
-__all__ = ["PostgresTail"]
+__all__ = ["PostgresTail", "rest_after"]
 
 GAP: Final = 0.002
 """How long, in seconds, a look is put off after the one before: a server that writes much is not
 asked for each commit."""
 
+REST: Final = 9
+"""How many times as long as the look took, if that is more: so a server that is busy is asked more
+rarely, and who writes to it is less held up by those who read."""
+
+MOST: Final = 0.03
+"""How long, in seconds, at the most."""
+
 GONE: Final = "was deleted while it was followed; what is in memory can still be read"
 
 
 class PostgresTail:
-    """As `Tail` says: a connection that hears of each commit, and reads what came.
+    """As `Tail` says: a connection that hears of commits, and reads what came.
 
-    That it hears of one only wakes; what counts is the log. So a word that is lost, with a
+    That it hears of commits only wakes; what counts is the log. So a word that is lost, with a
     connection, say, loses nothing: whoever connects anew looks first. A server that only repeats
     another one's log (a hot standby) tells nobody until it is promoted; there the log is looked at
     when it is time.
@@ -51,7 +59,7 @@ class PostgresTail:
         self._view: PostgresView | None = None
         self._seen: Any = None
         self._looked: Any = None
-        self._next = 0.0
+        self._began = self._next = self._again = 0.0
         self._told = False
         self._deaf = False
         try:
@@ -69,13 +77,18 @@ class PostgresTail:
             [(self._deaf,)] = self._server.ask(connection, "SELECT pg_is_in_recovery()")
             connection.add_notify_handler(self._note)
             if not self._deaf:
-                connection.execute(f"LISTEN {self._server.channel}")
+                self._listen(connection)
             if self._server.about(connection) is None:
                 raise JournalNotFoundError(self.path, NOT_THERE)
         except BaseException:
             connection.close()
             raise
         self._connection = connection
+
+    def _listen(self, connection: Any) -> None:
+        connection.execute(f"LISTEN {self._server.channel}")
+        # Somebody may have told just before, and will not of what comes just after.
+        self._again = monotonic() + AGAIN
 
     def _note(self, _: object) -> None:
         self._told = True
@@ -89,12 +102,13 @@ class PostgresTail:
         """
         if self._connection.closed:
             self._connect()
+        self._began = monotonic()
         # Before the look: what is written in between is found now, and looked at once more.
         self._told = False
         found = self._state()
         if self._deaf and found and not found[0][2]:
             # Promoted. What is written from now on is told, and what was before is found.
-            self._connection.execute(f"LISTEN {self._server.channel}")
+            self._listen(self._connection)
             self._deaf = False
             found = self._state()
         if not found:
@@ -113,7 +127,9 @@ class PostgresTail:
         view, self._view = self._view, None
         if view is not None:
             view.close()
-        self._next = monotonic() + GAP
+        now = monotonic()
+        self._next = now + rest_after(now - self._began)
+        self._again = now + AGAIN
         if to_its_end:
             self._seen = self._looked
 
@@ -124,7 +140,13 @@ class PostgresTail:
     # Sleep.
 
     def sleep(self, seconds: float) -> None:
-        """Return after *seconds*, or when the server has told of a commit, or when woken."""
+        """Return after *seconds*, or when the server has told of a commit, or when woken.
+
+        And once more soon after a look that found something: not each commit is told of.
+        """
+        left = self._again - monotonic()
+        if left > 0:
+            seconds = min(seconds, left)
         if self._told or self._heard(seconds, self._connection):
             self._heard(self._next - monotonic())
 
@@ -169,6 +191,15 @@ class PostgresTail:
     def abandon(self) -> None:
         """Forget the connection without a touch: it belongs to the parent of a fork."""
         never_freed(self._connection)
+
+
+def rest_after(took: float) -> float:
+    """Return how long to rest after a look that *took* so long, in seconds.
+
+    >>> rest_after(0.0001), rest_after(0.001), rest_after(1.0)
+    (0.002, 0.009, 0.03)
+    """
+    return max(GAP, min(REST * took, MOST))
 
 
 def _drop_all(next_of: Any) -> None:

@@ -1,0 +1,41 @@
+"""Which writes tell those who follow: `Telling`, and when these look once more."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+__all__ = ["AGAIN", "Telling"]
+
+HUSH: Final = 0.005
+"""For how long, in seconds, after a write that told began, others need not: a server wakes all who
+follow for each word, one by one, and with ten of them that takes longer than the write."""
+
+AGAIN: Final = 0.01
+"""How long, in seconds, after a look that found something there is one more, told or not.
+
+What nobody told of was there before `HUSH` was over, by the clock of who writes; the word, and so
+this look, came after that began. So the one more look finds it, for it is more than that later."""
+
+
+class Telling:
+    """Says of each write whether it tells; one thread at a time.
+
+    >>> telling = Telling()
+    >>> telling.due(1.0)
+    True
+    >>> telling.told(1.0)
+    >>> telling.due(1.004), telling.due(1.005)
+    (False, True)
+    """
+
+    def __init__(self) -> None:
+        self._began = -inf
+
+    def due(self, now: float) -> bool:
+        """Whether a write that begins, or ends untold, *now* has to tell."""
+        return now - self._began >= HUSH
+
+    def told(self, began: float) -> None:
+        """Note that one which *began* then has told."""
+        self._began = began
