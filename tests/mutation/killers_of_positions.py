@@ -102,6 +102,7 @@ NEAR_POSITIONS = {
         "positions/live/test_trade_command",
         "positions/live/test_trade_on_paper",
     ],
+    "cowstate/positions/command/ending.py": ["positions/live/test_trade_command"],
     "cowstate/positions/live/trader.py": [
         "positions/live/test_trader",
         "positions/live/test_trade_stopped",

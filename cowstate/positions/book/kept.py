@@ -24,7 +24,15 @@ from .store import AGGREGATES, INDEXES, Slots
 if TYPE_CHECKING:
     from cowstate.journal import Bounds
 
-__all__ = ["Sync", "close_book", "earlier_commits", "open_book", "read_book", "wait_on_disk"]
+__all__ = [
+    "Sync",
+    "close_book",
+    "earlier_commits",
+    "ensure_writable",
+    "open_book",
+    "read_book",
+    "wait_on_disk",
+]
 
 Sync: TypeAlias = Literal["full", "normal", "interval"]
 """What a write waits for: see `cowstate.journal.open_store`."""
@@ -200,6 +208,18 @@ def _first(
 ) -> tuple[Commit[str, InventorySlot], ...]:
     items = islice(iter(feed.poll, None), max(most, 0))
     return tuple(item for item in items if isinstance(item, Commit))
+
+
+def ensure_writable(store: Store[str, InventorySlot, Account]) -> None:
+    """Raise if nothing will ever be written to a book again, whoever met that; else at once.
+
+    Raises:
+        JournalError: why.
+    """
+    journal = getattr(store, "journal", None)
+    if journal is not None and journal.closed:
+        with store.transaction():
+            pass
 
 
 def wait_on_disk(store: Store[str, InventorySlot, Account]) -> None:

@@ -6,12 +6,13 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Final
 
 from cowstate import ArgumentValueError
+from cowstate.journal import JournalError
 from cowstate.journal.addressing import ensure_place
 
 from ..book.config import MAX_LEVELS, GridConfig
@@ -23,13 +24,15 @@ from ..live.bell import Bell, rung_by_signals
 from ..live.markets import Market, TapeMarket, skipped
 from ..live.public import PublicMarket, PublicTrades
 from ..live.trader import Ending, Trader
+from ..live.unwritten import unwritten_by
 from ..live.venue import PaperVenue, paper_place
 from ..simulation.tape import STDIN, read_tape, synthetic_tape
 from ..trading.manager import PositionManager, wall_clock_ms
 from .account import KEYS, add_account, add_positions, exchange_of, market_of
+from .ending import as_text
 from .options import amount, seconds, whole
 
-__all__ = ["add_arguments", "as_text", "ensure_suits", "run"]
+__all__ = ["add_arguments", "ensure_suits", "run"]
 
 SYNTHETIC: Final = "synthetic"
 _PREFIX: Final = "grid"
@@ -61,8 +64,12 @@ either.
 Look at it meanwhile: cowstate serve FILE.
 
 exit status: 0 it was ended, or its tape was; 2 bad usage, a file, an exchange
-or keys that will not do, or positions that cannot be written.
+or keys that will not do; 3 it traded, and the positions cannot be written any
+more: told are why, what still works at the exchange, and what to do.
 """
+
+UNWRITTEN: Final = 3
+"""The exit status of who has traded and cannot write the positions any more."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,45 +145,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trade until somebody ends it, and return 0.
+    """Trade until somebody ends it; return 0, or `UNWRITTEN`.
 
     Raises:
-        CowstateError: the arguments, the file, the keys or the exchange will not do; or the
-            positions could not be written.
+        CowstateError: the arguments, the file, the keys or the exchange will not do; or nothing
+            could be written before it traded.
     """
     config = _config(args)
     bell = Bell()
-    with ExitStack() as stack:
-        stack.enter_context(rung_by_signals(bell))
-        stack.enter_context(_logging(logging.WARNING if args.quiet else logging.INFO))
-        account = None if args.paper else exchange_of(args)
-        public = None if args.exchange is None else market_of(args.exchange, config.symbol)
-        time_ms = wall_clock_ms if account is None else account.time_ms
-        # Before a file is made, which would keep to the grid that was refused.
-        ensure_suits(config, _price(args, public), None if public is None else public.rules)
-        manager = stack.enter_context(_opened(args, config, time_ms))
-        if account is None:
-            exchange, market = _on_paper(args, manager, public, stack)
-        else:
-            assert public is not None
-            exchange, market = account, public
-        trader = Trader(
-            manager,
-            exchange,
-            market,
-            bell,
-            time_ms=time_ms,
-            every_s=args.every,
-            reconcile_s=args.reconcile,
-        )
-        if args.resume is not None and not trader.reconciler.resume(args.resume):
-            raise ArgumentValueError("trading is not halted; leave out --resume")
-        print(f"{config.symbol}: trades {_what(args)}; {_where(manager)} (Ctrl-C ends it)")
-        sys.stdout.flush()
-        trader.run()
-        ending = trader.finish(cancel=args.cancel_on_exit)
+    ending: Ending | None = None
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(rung_by_signals(bell))
+            stack.enter_context(_logging(logging.WARNING if args.quiet else logging.INFO))
+            trader = _trader(args, config, bell, stack)
+            ending = _traded(args, trader)
+            if ending.unwritten is not None:
+                # Before the journal is let go of, which may take a while, or fail once more.
+                print(as_text(ending, config.symbol), flush=True)
+    except JournalError:
+        if ending is None or ending.unwritten is None:
+            raise
+    if ending.unwritten is not None:
+        return UNWRITTEN
     print(as_text(ending, config.symbol))
     return 0
+
+
+def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: ExitStack) -> Trader:
+    account = None if args.paper else exchange_of(args)
+    public = None if args.exchange is None else market_of(args.exchange, config.symbol)
+    time_ms = wall_clock_ms if account is None else account.time_ms
+    # Before a file is made, which would keep to the grid that was refused.
+    ensure_suits(config, _price(args, public), None if public is None else public.rules)
+    manager = stack.enter_context(_opened(args, config, time_ms))
+    if account is None:
+        exchange, market = _on_paper(args, manager, public, stack)
+    else:
+        assert public is not None
+        exchange, market = account, public
+    trader = Trader(
+        manager,
+        exchange,
+        market,
+        bell,
+        time_ms=time_ms,
+        every_s=args.every,
+        reconcile_s=args.reconcile,
+    )
+    if args.resume is not None and not trader.reconciler.resume(args.resume):
+        raise ArgumentValueError("trading is not halted; leave out --resume")
+    print(f"{config.symbol}: trades {_what(args)}; {_where(manager)} (Ctrl-C ends it)", flush=True)
+    return trader
+
+
+def _traded(args: argparse.Namespace, trader: Trader) -> Ending:
+    try:
+        trader.run()
+        return trader.finish(cancel=args.cancel_on_exit)
+    except JournalError as error:
+        unwritten = unwritten_by(error, served=args.name is not None)
+        return trader.abandon(unwritten, cancel=args.cancel_on_exit)
 
 
 # Where
@@ -365,31 +394,3 @@ def _logging(level: int) -> Generator[None]:
     finally:
         logger.setLevel(before)
         logger.removeHandler(handler)
-
-
-# What it came to
-
-
-def as_text(ending: Ending, symbol: str) -> str:
-    """Return how it ended, and what it leaves at the venue, in lines."""
-    return "\n".join([f"{symbol}: ended by {ending.why}", *_lines(ending)])
-
-
-def _lines(ending: Ending) -> Iterator[str]:
-    yield f"  position: {ending.position:f}, realized profit: {ending.profit:f}"
-    yield f"  passes: {ending.passes:,}, corrections of the position: {ending.corrections:,}"
-    if ending.halted:
-        yield f"  HALTED: {ending.halted}"
-        yield "  to let it go on, once that is put right: --resume with these words"
-    if ending.uncancelled:
-        yield f"  not cancelled, or not known to be: {ending.uncancelled:,}"
-    if ending.unasked:
-        yield f"  the venue was not heard: {ending.unasked}"
-        yield f"  working, as far as is known here: {len(ending.working):,}"
-    else:
-        yield f"  still working at the venue: {len(ending.working):,}"
-    for each in ending.working:
-        filled = f", {each.filled:f} of it filled" if each.filled else ""
-        yield f"    {each.side} {each.quantity:f} at {each.price:f} ({each.client_oid}){filled}"
-    if ending.uncertain:
-        yield f"  sent, and not known whether they work: {', '.join(ending.uncertain)}"

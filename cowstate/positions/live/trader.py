@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
 from cowstate import Record
+from cowstate.journal import JournalError
 
 from ..book.account import held
 from ..book.ids import parse_client_oid
+from ..book.kept import ensure_writable
 from ..book.model import OrderStatus, OrderUpdate
-from ..errors import ExchangeError, RateLimitedError
-from ..exchange.pages import read_pages
+from ..book.slots import Order
+from ..errors import ExchangeError, OrderNotFoundError, OrderNotFoundYetError, RateLimitedError
+from ..exchange.pages import Pages, read_pages
 from ..exchange.polled import PolledOrders
 from ..exchange.protocol import Exchange
 from ..reconcile.reconciler import Reconciler
@@ -26,6 +29,7 @@ from .bell import Bell
 from .course import Course, Telling, Turn, after, next_pass_s, rest_s
 from .gate import Gate
 from .markets import Market
+from .unwritten import Unwritten
 
 __all__ = ["Ending", "Trader"]
 
@@ -49,6 +53,9 @@ class Ending(Record):
         unasked: why the venue did not say so; then *working* is as the book has them.
         uncertain: the client ids of orders that the venue has said nothing of yet.
         uncancelled: how many cancellations were refused or not answered.
+        unwritten: why the positions cannot be written, if that ended it; then *position* and
+            *profit* are those that were written last.
+        spared: why nothing was cancelled, where that was wanted.
     """
 
     why: str
@@ -62,6 +69,8 @@ class Ending(Record):
     unasked: str = ""
     uncertain: tuple[str, ...] = ()
     uncancelled: int = 0
+    unwritten: Unwritten | None = None
+    spared: str = ""
 
 
 class Trader:
@@ -104,7 +113,9 @@ class Trader:
         self._symbol = manager.config.symbol
         self._ending = threading.Event()
         self._orders = PolledOrders(exchange, self._symbol, pages=_PAGES)
-        self._gate = Gate(exchange, self._why_closed, self._orders.expect)
+        # Of the last turn: the answers to them may not have been noted.
+        self._taken: list[OrderUpdate] = []
+        self._gate = Gate(exchange, self._why_closed, self._note_taken)
         self.reconciler = Reconciler(
             manager,
             exchange,
@@ -118,6 +129,10 @@ class Trader:
     def _why_closed(self) -> str:
         return f"ended by {self._bell.why}" if self._bell.why else ""
 
+    def _note_taken(self, order: OrderUpdate) -> None:
+        self._orders.expect(order)
+        self._taken.append(order)
+
     def _wait(self, wake: threading.Event, interval_s: float) -> None:
         waiting = bool(self.reconciler.status().waits_for)
         wake.wait(next_pass_s(waiting, interval_s, self._exchange.promises))
@@ -130,7 +145,8 @@ class Trader:
         Raises:
             ExchangeError: the venue refuses the first question, the keys perhaps. Later it is
                 asked again and again, ever more rarely.
-            JournalError: the positions, or those of a paper account, could not be written.
+            JournalError: the positions, or those of a paper account, could not be written. Nothing
+                more is sent then; see `abandon`.
         """
         self._hear()
         _log.info(
@@ -159,6 +175,8 @@ class Trader:
             if turn is None:
                 self._bell.ring("the end of the tape")
                 break
+            # What only the reconciler's passes meet, or nobody, where the market stands still.
+            ensure_writable(self._manager.store)
             course, told = after(course, turn)
             for each in told:
                 self._tell(each, turn)
@@ -176,6 +194,7 @@ class Trader:
         except ExchangeError as error:
             return Turn(str(error), holds=self._holds())
         self._gate.begin()
+        self._taken.clear()
         if not self._bell.why:
             self._strategy.step(price)
         gate = self._gate
@@ -237,7 +256,7 @@ class Trader:
         Where the venue answers, a last pass learns what came since the last turn.
 
         Raises:
-            JournalError: what was learnt could not be written.
+            JournalError: what was learnt could not be written; see `abandon`.
         """
         uncancelled = 0
         if cancel:
@@ -248,10 +267,43 @@ class Trader:
         working, unasked = self._working()
         if not unasked:
             self.reconciler.reconcile()
-        now = self._manager.snapshot()
-        mine = [each for slot in now.values() for each in slot.orders if not each.terminal]
+        return self._left(working, unasked, uncancelled)
+
+    def abandon(self, unwritten: Unwritten, *, cancel: bool = False) -> Ending:
+        """Ask the venue what still works, where nothing can be written any more, and tell.
+
+        After `run` or `finish` has raised `JournalError`. Nothing is written, and no order sent.
+
+        Args:
+            unwritten: what that error means.
+            cancel: whether to cancel what works, if nobody else may trade with the positions. It
+                is noted nowhere: the next life hears of it from the venue.
+        """
+        self._bell.ring("an error of the journal")
+        _log.error(
+            "%s: nothing more is sent, for the positions cannot be written: %s",
+            *(self._symbol, unwritten.why),
+            extra={"cowstate_event": "positions_unwritten", "cowstate_symbol": self._symbol},
+        )
+        working, unasked = self._working()
+        uncancelled = 0
+        if cancel and not unwritten.others:
+            uncancelled = self._cancel_unnoted(working)
+            working, unasked = self._working()
+        ending = self._left(working, unasked, uncancelled)
         listed = {each.client_oid for each in working}
-        status = self.reconciler.status()
+        noted = {each.client_oid for each in self._unended()}
+        return ending.replace(
+            # What another process knows by now is not to be guessed at.
+            uncertain=() if unwritten.others else tuple(sorted(noted - listed)),
+            unwritten=unwritten,
+            spared=unwritten.others if cancel else "",
+        )
+
+    def _left(self, working: tuple[OrderUpdate, ...], unasked: str, uncancelled: int) -> Ending:
+        now, status = self._manager.snapshot(), self.reconciler.status()
+        listed = {each.client_oid for each in working}
+        unheard = {each.client_oid for each in self._unended() if each.order_id is None}
         return Ending(
             why=self._bell.why,
             position=held(now),
@@ -262,14 +314,25 @@ class Trader:
             halted=status.halted,
             working=working,
             unasked=unasked,
-            uncertain=tuple(
-                sorted(
-                    each.client_oid
-                    for each in mine
-                    if each.order_id is None and each.client_oid not in listed
-                )
-            ),
+            uncertain=tuple(sorted(unheard - listed)),
             uncancelled=uncancelled,
+        )
+
+    def _cancel_unnoted(self, listed: Sequence[OrderUpdate]) -> int:
+        # A list may lag behind what was taken just now.
+        orders = {str(each.order_id): each for each in (*listed, *self._booked(), *self._taken)}
+        ids = [each.order_id for each in orders.values() if each.order_id is not None]
+        self._gate.begin()
+        try:
+            answers = self._gate.cancel_orders(ids, self._symbol)
+        except JournalError:  # of a paper account, on the same disk
+            return len(ids)
+        return sum(
+            isinstance(each, ExchangeError)
+            and (
+                not isinstance(each, OrderNotFoundError) or isinstance(each, OrderNotFoundYetError)
+            )
+            for each in answers
         )
 
     def _cancel(self) -> int:
@@ -293,9 +356,12 @@ class Trader:
 
     def _working(self) -> tuple[tuple[OrderUpdate, ...], str]:
         """Return our orders that work, by the venue, or by the book and why the venue is silent."""
-        read = read_pages(
-            lambda cursor: self._exchange.fetch_open_orders(self._symbol, cursor), _PAGES
-        )
+        try:
+            read = read_pages(
+                lambda cursor: self._exchange.fetch_open_orders(self._symbol, cursor), _PAGES
+            )
+        except JournalError as error:  # of a paper account
+            read = Pages(error=ExchangeError(str(error)))
         prefix = self._manager.config.prefix
         ours = [each for each in read.items if parse_client_oid(each.client_oid, prefix)]
         if read.complete:
@@ -316,7 +382,14 @@ class Trader:
                 filled=each.filled,
                 cost=each.cost,
             )
+            for each in self._unended()
+            if each.order_id is not None
+        ]
+
+    def _unended(self) -> list[Order]:
+        return [
+            each
             for slot in self._manager.snapshot().values()
             for each in slot.orders
-            if not each.terminal and each.order_id is not None
+            if not each.terminal
         ]

@@ -19,7 +19,7 @@ class Marketplace(Binance):
     """One market in real time, with a venue behind that a test can look at.
 
     *before* is called with each request before it is carried out, *after* when it was, before it
-    is answered.
+    is answered. Unless it *lists*, its list of open orders lags, and shows none.
     """
 
     def __init__(self, venue: PaperVenue, **options: Any) -> None:
@@ -27,6 +27,7 @@ class Marketplace(Binance):
         self.venue = venue
         self.price = "60005.0"
         self.trades: list[Trade] = []
+        self.lists = True
         self.before: Callable[[Asked], object] = lambda _: None
         self.after: Callable[[Asked], object] = lambda _: None
 
@@ -37,6 +38,8 @@ class Marketplace(Binance):
             answered = self.public({"symbol": "BTCUSDT", "lastPrice": self.price})
         elif place == "aggTrades":
             answered = self.public([self.shown(each) for each in self.trades])
+        elif place == "openOrders" and not self.lists:
+            answered = self.public([])
         else:
             answered = super().answer(asked)
         self.after(asked)

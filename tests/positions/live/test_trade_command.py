@@ -11,9 +11,11 @@ import pytest
 from cowstate import ArgumentValueError
 from cowstate.cli import main
 from cowstate.positions import GridConfig, OrderStatus, OrderUpdate, PositionManager, Side
-from cowstate.positions.command.trade import as_text, ensure_suits
+from cowstate.positions.command.ending import as_text
+from cowstate.positions.command.trade import ensure_suits
 from cowstate.positions.exchange.ccxt import Rules
 from cowstate.positions.live.trader import Ending
+from cowstate.positions.live.unwritten import Unwritten
 
 PAPER = ["--paper", "--tape", "synthetic"]
 LIVE = ["--exchange", "binance", "--symbol", "BTC/USDT", "--step", "10", "--quantity", "1"]
@@ -220,3 +222,19 @@ def test_an_ending_is_told_in_words() -> None:
         "sent, and not known whether they work: g-80-B1, g-70-B2",
     ):
         assert said in told
+
+
+def test_an_ending_that_could_not_be_written_is_told_with_what_to_do() -> None:
+    unwritten = Unwritten("the disk is full", "", "make room")
+    ending = Ending(
+        *("SIGTERM", Decimal(1), Decimal(0), 9, 2, 0, "", ()), unwritten=unwritten, spared="taken"
+    )
+    assert as_text(ending, "X").splitlines() == [
+        "X: ended by SIGTERM",
+        "  NOT WRITTEN: the disk is full",
+        "  position, as it was written last: 1, realized profit: 0",
+        "  passes: 2, corrections of the position: 0",
+        "  nothing was cancelled: taken",
+        "  still working at the venue: 0",
+        "  now: make room",
+    ]

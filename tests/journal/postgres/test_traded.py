@@ -1,0 +1,88 @@
+"""``cowstate trade`` whose positions stand in a database: taken over from, and cut off from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from cowstate.positions import GridConfig, PositionManager
+from tests.journal.postgres.servers import SOON, Cluster, expire
+from tests.positions.exchange.ccxt.serving import Asked
+from tests.positions.live.street import LEVELS, SYMBOL, Street, on_street
+
+GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), LEVELS, "grid")
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Iterator[Street]:
+    with on_street(tmp_path) as street:
+        yield street
+
+
+@pytest.mark.parametrize("price", ["60025.0", "60005.0"])
+def test_who_is_taken_over_from_ends_and_cancels_nothing(
+    cluster: Cluster, name: str, street: Street, price: str
+) -> None:
+    """Where the price stands still, the reconciler meets it."""
+    taken = Event()
+    with (
+        ExitStack() as stack,
+        street.life("--cancel-on-exit", "--journal", cluster.url, "--name", name) as life,
+    ):
+
+        def take(asked: Asked) -> None:
+            if asked.path.endswith("24hr") and not taken.is_set():
+                expire(cluster, name)
+                other = PositionManager.open(cluster.url, GRID, name=name, wait=SOON)
+                stack.enter_context(other)
+                street.app.price = price
+                taken.set()
+
+        life.until("trading_goes_on")
+        street.app.before = take
+        status, printed = life.ended()
+    assert status == 3, life.log
+    assert street.served.count("POST", "/order") == LEVELS
+    assert not street.served.count("DELETE", "/order")
+    assert "NOT WRITTEN: " in printed
+    assert "nothing was cancelled: another process trades with these positions" in printed
+    assert f"still working at the venue: {LEVELS}" in printed
+    assert "--standby" in printed
+
+
+def test_a_server_that_is_gone_may_have_given_the_positions_to_another(
+    own: Cluster, name: str, street: Street
+) -> None:
+    gone = Event()
+
+    def stop(asked: Asked) -> None:
+        if asked.path.endswith("24hr") and not gone.is_set():
+            own.stop()
+            street.app.price = "60025.0"
+            gone.set()
+
+    words = ["--journal", own.url, "--name", name]
+    with street.life("--cancel-on-exit", *words) as life:
+        life.until("trading_goes_on")
+        street.app.before = stop
+        status, printed = life.ended()
+    assert status == 3, life.log
+    assert street.served.count("POST", "/order") == LEVELS
+    assert not street.served.count("DELETE", "/order")
+    assert "nothing was cancelled: the server does not say who may write them" in printed
+    assert f"still working at the venue: {LEVELS}" in printed
+    assert "once the server writes again, give the same command again" in printed
+    street.app.before = lambda _: None
+    street.app.price = "60005.0"
+    own.start()
+    with street.life(*words) as life:
+        life.until("trading_goes_on")
+        life.tell()
+        assert life.ended()[0] == 0, life.log
+    assert len(street.working) == LEVELS
+    assert street.served.count("POST", "/order") == LEVELS
