@@ -97,15 +97,21 @@ NEAR_POSITIONS = {
     "cowstate/positions/command/account.py": [
         "positions/test_reconcile_command",
         "positions/live/test_trade_stopped",
+        "positions/live/test_trade_legs",
     ],
     "cowstate/positions/command/trade.py": [
         "positions/live/test_trade_command",
         "positions/live/test_trade_on_paper",
     ],
+    "cowstate/positions/command/opening.py": [
+        "positions/live/test_trade_command",
+        "positions/live/test_trade_standby",
+    ],
     "cowstate/positions/command/ending.py": ["positions/live/test_trade_command"],
     "cowstate/positions/live/trader.py": [
         "positions/live/test_trader",
         "positions/live/test_trade_stopped",
+        "positions/live/test_trade_unwritten",
     ],
     "cowstate/positions/command/options.py": [
         "positions/test_command",

@@ -28,6 +28,7 @@ __all__ = [
     "Sync",
     "close_book",
     "earlier_commits",
+    "ensure_grid",
     "ensure_writable",
     "open_book",
     "read_book",
@@ -112,7 +113,7 @@ def open_book(
                 opened.journal.path, "is a store's, and not a position manager's; name another file"
             )
         if account is not None:
-            _ensure_of(config, account.grid, opened.journal.path, regrid)
+            ensure_grid(config, account.grid, opened.journal.path, regrid)
         opened.transact(lambda tx: _begin(tx, config))
         book = cast(Store[str, InventorySlot, Account], opened)
         wait_on_disk(book)
@@ -151,7 +152,12 @@ def read_book(path: str | os.PathLike[str], *, name: str | None = None) -> Slots
         return cast(Slots, follower.snapshot())
 
 
-def _ensure_of(config: GridConfig, kept: GridConfig | None, path: str, regrid: bool) -> None:
+def ensure_grid(config: GridConfig, kept: GridConfig | None, path: str, regrid: bool) -> None:
+    """Raise if the grid that the file at *path* is *kept* with does not go on as *config*. Pure.
+
+    Raises:
+        OtherGridError: it says in what they differ. With *regrid* in symbol or prefix.
+    """
     differs = [
         (name, getattr(kept, name, None), getattr(config, name))
         for name in config.__struct_fields__

@@ -6,13 +6,17 @@ import argparse
 import os
 from typing import Any, Final
 
+from cowstate import ArgumentValueError
+
+from ..book.account import Account
+from ..book.reports import Leg
 from ..exchange.ccxt import CcxtExchange
 from ..exchange.ccxt.connecting import client_of
 from ..exchange.ccxt.keys import VARIABLES, Keys, keys_from_environment, keys_from_file
 from ..live.public import PublicMarket
 from .options import whole
 
-__all__ = ["KEYS", "add_account", "add_positions", "exchange_of", "market_of"]
+__all__ = ["KEYS", "add_account", "add_positions", "ensure_leg", "exchange_of", "market_of"]
 
 KEYS: Final = f"""\
 The keys are those in {", ".join(VARIABLES)},
@@ -38,6 +42,11 @@ def add_account(parser: argparse.ArgumentParser, *, required: bool = True) -> No
         help="how late its answers are at most, if you know; else 20 seconds are allowed for",
     )
     parser.add_argument(
+        "--leg",
+        choices=("long", "short"),
+        help="of an account in hedge mode: long; a grid buys first, so it has no short one",
+    )
+    parser.add_argument(
         "--keys", metavar="FILE", help="where the keys stand, if not in the environment"
     )
 
@@ -59,11 +68,35 @@ def exchange_of(args: argparse.Namespace) -> CcxtExchange:
     Raises:
         CowstateError: the keys, the exchange or the market will not do, or nobody answers.
     """
+    if args.leg == "short":
+        raise ArgumentValueError(
+            "--leg short: a grid buys first and sells what it has bought, so it trades the long "
+            "leg alone; give --leg long, and leave the short one to others"
+        )
+    leg = Leg.NET if args.leg is None else Leg.LONG
     keys = keys_from_environment(os.environ) if args.keys is None else keys_from_file(args.keys)
     known: dict[str, Any] = {} if args.lag is None else dict.fromkeys(_LAGS, args.lag)
-    exchange = CcxtExchange(client_of(args.exchange, keys), args.symbol, known=known)
+    exchange = CcxtExchange(client_of(args.exchange, keys), args.symbol, leg=leg, known=known)
     exchange.measure_clock()
     return exchange
+
+
+def ensure_leg(kept: Account, leg: Leg) -> None:
+    """Refuse positions that are of another leg, whose trades would be passed over. Pure.
+
+    Raises:
+        ArgumentValueError: it says which leg they are of.
+
+    >>> ensure_leg(Account(), Leg.LONG)
+    """
+    ledger = kept.ledger
+    if ledger.began_ms is None or ledger.leg is leg:
+        return
+    if leg is Leg.NET:
+        raise ArgumentValueError("--journal holds positions in the long leg; give --leg long")
+    raise ArgumentValueError(
+        "--journal holds positions of an account without legs; leave out --leg, or name another one"
+    )
 
 
 def market_of(exchange_id: str, symbol: str) -> PublicMarket:

@@ -20,7 +20,7 @@ from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import PassReport
 from ..reconcile.verdicts import VerdictKind
 from ..trading.manager import PositionManager
-from .account import KEYS, add_account, add_positions, exchange_of
+from .account import KEYS, add_account, add_positions, ensure_leg, exchange_of
 
 __all__ = ["add_arguments", "as_text", "run"]
 
@@ -106,6 +106,7 @@ def _lines(report: PassReport) -> Iterator[str]:
 def _positions(args: argparse.Namespace, exchange: CcxtExchange) -> Generator[PositionManager]:
     """Open the positions; for a dry run, what stands in their file, in memory."""
     saved, config = _kept(args.journal, args.name, args.symbol)
+    ensure_leg(saved.meta, exchange.leg)
     if args.dry_run:
         manager = PositionManager(config, time_ms=exchange.time_ms)
         manager.restore_state(saved)

@@ -6,8 +6,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 from decimal import Decimal
 from typing import Final
 
@@ -17,10 +17,12 @@ from cowstate.journal.addressing import ensure_place
 
 from ..book.config import MAX_LEVELS, GridConfig
 from ..book.model import EXACT, Side
-from ..errors import ClientIdError, InvalidOrderError, OtherGridError
+from ..book.reports import Leg
+from ..errors import ClientIdError, InvalidOrderError, NetworkError, RateLimitedError
+from ..exchange.ccxt import CcxtExchange
 from ..exchange.ccxt.rules import Rules, check_request
 from ..exchange.protocol import Exchange, OrderRequest
-from ..live.bell import Bell, rung_by_signals
+from ..live.bell import Bell, Rung, rung_by_signals
 from ..live.markets import Market, TapeMarket, skipped
 from ..live.public import PublicMarket, PublicTrades
 from ..live.trader import Ending, Trader
@@ -30,6 +32,7 @@ from ..simulation.tape import STDIN, read_tape, synthetic_tape
 from ..trading.manager import PositionManager, wall_clock_ms
 from .account import KEYS, add_account, add_positions, exchange_of, market_of
 from .ending import as_text
+from .opening import opened
 from .options import amount, seconds, whole
 
 __all__ = ["add_arguments", "ensure_suits", "run"]
@@ -38,7 +41,6 @@ SYNTHETIC: Final = "synthetic"
 _PREFIX: Final = "grid"
 _PAPER: Final = "paper"
 _ENDLESS: Final = 10**15
-_DAY_S: Final = 86_400
 # Of a trial on paper; with real money nobody should trade by a number that he has not chosen.
 _SYMBOL: Final = "BTC/USDT"
 _STEP: Final = Decimal(10)
@@ -131,6 +133,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cancel-on-exit", action="store_true", help="leave no order at the exchange"
     )
     going.add_argument(
+        "--standby",
+        action="store_true",
+        help="wait until nobody else trades with FILE, then look, and go on with it",
+    )
+    going.add_argument(
         "--resume",
         metavar="REASON",
         help="let trading go on that was halted for REASON, as the log told it",
@@ -163,6 +170,9 @@ def run(args: argparse.Namespace) -> int:
             if ending.unwritten is not None:
                 # Before the journal is let go of, which may take a while, or fail once more.
                 print(as_text(ending, config.symbol), flush=True)
+    except Rung:
+        print(f"{config.symbol}: ended by {bell.why} while it stood by; nothing was sent")
+        return 0
     except JournalError:
         if ending is None or ending.unwritten is None:
             raise
@@ -175,15 +185,21 @@ def run(args: argparse.Namespace) -> int:
 def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: ExitStack) -> Trader:
     account = None if args.paper else exchange_of(args)
     public = None if args.exchange is None else market_of(args.exchange, config.symbol)
+    if account is not None:
+        _ensure_mode(account)
     time_ms = wall_clock_ms if account is None else account.time_ms
     # Before a file is made, which would keep to the grid that was refused.
     ensure_suits(config, _price(args, public), None if public is None else public.rules)
-    manager = stack.enter_context(_opened(args, config, time_ms))
+    leg = Leg.NET if account is None else account.leg
+    manager = stack.enter_context(opened(args, config, time_ms, leg, bell))
     if account is None:
         exchange, market = _on_paper(args, manager, public, stack)
     else:
         assert public is not None
         exchange, market = account, public
+        if args.standby:
+            # It may have waited for days, and clocks drift.
+            account.measure_clock()
     trader = Trader(
         manager,
         exchange,
@@ -197,6 +213,13 @@ def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: Exi
         raise ArgumentValueError("trading is not halted; leave out --resume")
     print(f"{config.symbol}: trades {_what(args)}; {_where(manager)} (Ctrl-C ends it)", flush=True)
     return trader
+
+
+def _ensure_mode(account: CcxtExchange) -> None:
+    """Raise if the account has legs and no ``--leg`` was given, or the other way round."""
+    # No look would ever agree. A venue that is silent now is asked again, by each look.
+    with suppress(NetworkError, RateLimitedError):
+        account.fetch_positions([account.symbol])
 
 
 def _traded(args: argparse.Namespace, trader: Trader) -> Ending:
@@ -213,7 +236,7 @@ def _traded(args: argparse.Namespace, trader: Trader) -> Ending:
 
 def _config(args: argparse.Namespace) -> GridConfig:
     if args.paper:
-        for name in ("keys", "lag", "prefix"):
+        for name in ("keys", "lag", "leg", "prefix"):
             if getattr(args, name) is not None:
                 raise ArgumentValueError(f"--{name} is of a live account; leave it out on paper")
         if (args.exchange is None) == (args.tape is None):
@@ -340,35 +363,6 @@ def ensure_suits(config: GridConfig, price: Decimal, rules: Rules | None) -> Non
                 f"the market would refuse a purchase at {each:f}: {error}; choose --step and "
                 "--quantity to suit"
             ) from None
-
-
-@contextmanager
-def _opened(
-    args: argparse.Namespace, config: GridConfig, time_ms: Callable[[], int]
-) -> Generator[PositionManager]:
-    from cowstate.journal import Bounds
-
-    bounds = None if args.keep_days is None else Bounds(seconds=args.keep_days * _DAY_S)
-    try:
-        manager = PositionManager.open(
-            args.journal,
-            config,
-            time_ms=time_ms,
-            regrid=args.regrid,
-            bounds=bounds,
-            name=args.name,
-        )
-    except OtherGridError as error:
-        if "prefix" in error.fields:
-            theirs = "those of a live account" if args.paper else "on paper, or of another --prefix"
-            raise ArgumentValueError(
-                f"the positions in {error.path} are {theirs}; name another --journal"
-            ) from None
-        # What stands in the way of another symbol is no grid, and nothing gets around it.
-        hint = "" if "symbol" in error.fields else " (here: --regrid)"
-        raise ArgumentValueError(f"{error}{hint}") from None
-    with manager:
-        yield manager
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What ends a loop: `Bell`, which a signal handler may ring, and `rung_by_signals`."""
+"""What ends a loop, or a wait: `Bell`, which a signal handler may ring; `rung_by_signals`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["Bell", "rung_by_signals"]
+__all__ = ["Bell", "Rung", "rung_by_signals", "striking"]
 
 _AT_ONCE: Final = (signal.SIGINT, signal.SIGTERM)
 _ENDING: Final = _AT_ONCE + ((signal.SIGHUP,) if sys.platform != "win32" else ())
@@ -29,6 +29,7 @@ class Bell:
 
     Attributes:
         why: who rang first; empty: nobody has.
+        strikes: whether a signal that rings it raises `Rung`, too; see `striking`.
 
     >>> bell = Bell()
     >>> bell.ring("SIGTERM")
@@ -39,6 +40,7 @@ class Bell:
 
     def __init__(self) -> None:
         self.why = ""
+        self.strikes = False
         # Its put never waits, and may come in the middle of another call of the same thread.
         self._rung: SimpleQueue[None] = SimpleQueue()
 
@@ -60,6 +62,38 @@ class Bell:
                 pass
 
 
+class Rung(KeyboardInterrupt):
+    """A signal rang a bell that strikes."""
+
+
+@contextmanager
+def striking(bell: Bell) -> Generator[None]:
+    """Have a signal that rings *bell* raise `Rung` here, too. For the main thread.
+
+    For what waits without a look at the bell, as the driver of a database does. What has opened
+    something is to be ready to lose it, as at any Ctrl-C.
+
+    Raises:
+        Rung: also if the bell has rung before.
+
+    >>> bell = Bell()
+    >>> bell.ring("SIGTERM")
+    >>> try:
+    ...     with striking(bell):
+    ...         print("waits")
+    ... except Rung as rung:
+    ...     print("ended by", rung)
+    ended by SIGTERM
+    """
+    try:
+        bell.strikes = True
+        if bell.why:
+            raise Rung(bell.why)
+        yield
+    finally:
+        bell.strikes = False
+
+
 @contextmanager
 def rung_by_signals(bell: Bell) -> Generator[None]:
     """Have SIGINT, SIGTERM and SIGHUP ring *bell*; a second one ends the process at once.
@@ -78,6 +112,8 @@ def rung_by_signals(bell: Bell) -> Generator[None]:
     def ring(number: int, _: FrameType | None) -> None:
         _handle({each: signal.SIG_DFL for each in heard if each in _AT_ONCE})
         bell.ring(signal.Signals(number).name)
+        if bell.strikes:
+            raise Rung(bell.why)
 
     try:
         _handle(dict.fromkeys(heard, ring))

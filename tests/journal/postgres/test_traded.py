@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -11,7 +12,10 @@ from threading import Event
 import pytest
 
 from cowstate.positions import GridConfig, PositionManager
+from cowstate.positions.book.account import held
+from cowstate.positions.book.kept import read_book
 from tests.journal.postgres.servers import SOON, Cluster, expire
+from tests.journal.postgres.test_taking_over import waiting
 from tests.positions.exchange.ccxt.serving import Asked
 from tests.positions.live.street import LEVELS, SYMBOL, Street, on_street
 
@@ -86,3 +90,52 @@ def test_a_server_that_is_gone_may_have_given_the_positions_to_another(
         assert life.ended()[0] == 0, life.log
     assert len(street.working) == LEVELS
     assert street.served.count("POST", "/order") == LEVELS
+
+
+def test_who_stands_by_takes_over_from_a_trader_that_was_killed(
+    cluster: Cluster, name: str, street: Street
+) -> None:
+    words = ["--journal", cluster.url, "--name", name]
+    with street.life(*words) as first:
+        first.until("trading_goes_on")
+        with street.life("--standby", *words) as second:
+            second.until("standby_waits")
+            while not waiting(cluster, name):
+                pass
+            first.kill()
+            # Filled while nobody is there.
+            street.trade("59990", "0.7")
+            expire(cluster, name)
+            second.until("standby_takes_over")
+            second.until("trading_goes_on")
+            second.until("order_filled")
+            second.tell()
+            status, printed = second.ended()
+            assert status == 0, second.log
+    assert "position: 0.7" in printed
+    sent = Counter(
+        each.params["newClientOrderId"]
+        for each in street.served.asked
+        if each.method == "POST" and each.path.endswith("/order")
+    )
+    assert max(sent.values()) == 1
+    slots = read_book(cluster.url, name=name)
+    known = {each.client_oid for slot in slots.values() for each in slot.orders}
+    assert known >= set(sent)
+    assert held(slots) == street.position
+
+
+def test_who_waits_for_a_lease_ends_at_once_when_it_is_told(
+    cluster: Cluster, name: str, street: Street
+) -> None:
+    with PositionManager.open(cluster.url, GRID, name=name, lease=1e6) as manager:
+        with street.life("--standby", "--journal", cluster.url, "--name", name) as life:
+            life.until("standby_waits")
+            while not waiting(cluster, name):
+                pass
+            life.tell()
+            status, printed = life.ended()
+            assert status == 0, life.log
+            assert "ended by SIGTERM while it stood by; nothing was sent" in printed
+        manager.initialize(Decimal(60_005))
+    assert not street.working

@@ -71,8 +71,9 @@ class Life:
     def ended(self) -> tuple[int, str]:
         """Wait for its end; return its exit status and what it printed."""
         assert self.process.stdout is not None
-        printed = self.process.stdout.read()
+        # What it prints fits into the pipe, so one that never ends is a test that fails.
         status = self.process.wait(PATIENCE)
+        printed = self.process.stdout.read()
         self.reader.join(PATIENCE)
         return status, printed
 

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-from cowstate.positions import Trade
+from cowstate.positions import Leg, Trade
 from cowstate.positions.live.venue import PaperVenue
-from tests.positions.exchange.ccxt.binance import Binance
+from tests.positions.exchange.ccxt.binance import Binance, RefusedError
 from tests.positions.exchange.ccxt.desks import real_ms
 from tests.positions.exchange.ccxt.serving import Answered, Asked
 
 __all__ = ["Marketplace"]
+
+
+class Legs:
+    """An account in hedge mode: its long leg is the venue's, and the short one somebody else's."""
+
+    def __init__(self, venue: PaperVenue) -> None:
+        self.venue = venue
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.venue, name)
+
+    def fetch_positions(self, symbols: Any) -> Any:
+        (held,) = self.venue.fetch_positions(symbols)
+        return held.replace(leg=Leg.LONG), held.replace(leg=Leg.SHORT, quantity=Decimal(-3))
+
+    def fetch_my_trades(self, *asked: Any) -> Any:
+        return [each.replace(leg=Leg.LONG) for each in self.venue.fetch_my_trades(*asked)]
 
 
 class Marketplace(Binance):
@@ -22,8 +40,9 @@ class Marketplace(Binance):
     is answered. Unless it *lists*, its list of open orders lags, and shows none.
     """
 
-    def __init__(self, venue: PaperVenue, **options: Any) -> None:
-        super().__init__(venue, real_ms, **options)
+    def __init__(self, venue: PaperVenue, *, hedged: bool = False, **options: Any) -> None:
+        super().__init__(Legs(venue) if hedged else venue, real_ms, **options)
+        self.hedged = hedged
         self.venue = venue
         self.price = "60005.0"
         self.trades: list[Trade] = []
@@ -44,6 +63,11 @@ class Marketplace(Binance):
             answered = super().answer(asked)
         self.after(asked)
         return answered
+
+    def post_order(self, params: dict[str, str]) -> Any:
+        if params.get("positionSide", "BOTH") != ("LONG" if self.hedged else "BOTH"):
+            raise RefusedError(-4061, "Order's position side does not match user's setting.")
+        return super().post_order(params)
 
     def public(self, said: Any) -> Answered:
         return Answered(200, json.dumps(said), {}, self.now_ms())

@@ -74,10 +74,10 @@ class Street:
 
 
 @contextmanager
-def on_street(directory: Path) -> Iterator[Street]:
+def on_street(directory: Path, *, hedged: bool = False) -> Iterator[Street]:
     """Yield a venue whose market stands still, and nobody there yet."""
     pytest.importorskip("ccxt", reason="the client is not installed here")
     with PaperVenue(directory / "venue.db", "X", time_ms=real_ms) as venue:
-        app = Marketplace(venue)
+        app = Marketplace(venue, hedged=hedged)
         with serving(app) as served:
             yield Street(app, served, directory / "grid.db")

@@ -12,7 +12,7 @@ from time import monotonic, perf_counter_ns
 
 import pytest
 
-from cowstate.positions.live.bell import Bell, rung_by_signals
+from cowstate.positions.live.bell import Bell, Rung, rung_by_signals, striking
 
 
 def test_whoever_waits_is_woken_and_the_first_reason_stays() -> None:
@@ -140,3 +140,31 @@ def test_the_second_signal_ends_a_process_that_does_not_listen() -> None:
     told = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert told.returncode == -signal.SIGTERM, told.stderr
     assert told.stdout == "once\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_bell_strikes_where_that_is_wanted_and_nowhere_else() -> None:
+    """What waits without a look at it: here a process that never ends by itself."""
+    bell = Bell()
+    with rung_by_signals(bell), subprocess.Popen(["sleep", "3600"]) as waited_for:
+        ringer = threading.Thread(target=_sent_once_it_strikes, args=(bell,))
+        ringer.start()
+        with pytest.raises(Rung, match="SIGTERM"), striking(bell):
+            waited_for.wait(60)
+        ringer.join()
+        waited_for.kill()
+        assert (bell.why, bell.strikes) == ("SIGTERM", False)
+    with pytest.raises(Rung, match="SIGTERM"), striking(bell):
+        raise AssertionError("it had rung before")
+    quiet = Bell()
+    with rung_by_signals(quiet):
+        with striking(quiet):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert quiet.why == "SIGTERM"
+
+
+def _sent_once_it_strikes(bell: Bell) -> None:
+    while not bell.strikes:
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -49,6 +49,8 @@ def refused(capsys: pytest.CaptureFixture[str], journal: Path, *more: str) -> st
         ([*LIVE, "--prefix", "a-b"], "prefix"),
         (LIVE, "COWSTATE_API_KEY and COWSTATE_SECRET not set"),
         ([*LIVE, "--keys", "/no/such/file"], "cannot read /no/such/file"),
+        ([*LIVE, "--leg", "short"], "a grid buys first and sells what it has bought"),
+        ([*PAPER, "--leg", "long"], "--leg is of a live account"),
         (["--paper"], "where the prices come from"),
         ([*PAPER, "--exchange", "binance"], "where the prices come from"),
         (["--paper", "--exchange", "binance"], "--symbol is missing"),

@@ -91,11 +91,12 @@ class Reader:
         if self._leg is Leg.NET and any(each.leg is not Leg.NET for each in held):
             raise ExchangeError(
                 "the account has a long and a short leg (hedge mode); make the exchange with "
-                "leg=Leg.LONG"
+                "leg=Leg.LONG, or give --leg long"
             )
         if self._leg is not Leg.NET and any(each.leg is Leg.NET and each.quantity for each in held):
             raise ExchangeError(
-                "the account has one net position (one-way mode); make the exchange without leg"
+                "the account has one net position (one-way mode); make the exchange without leg, "
+                "or leave out --leg"
             )
         return held
 
