@@ -7,6 +7,7 @@ from .client import CcxtExchange
 from .clock import Offset
 from .failures import Mark
 from .lists import Place
+from .loops import LoopThread
 from .names import Alphabet
 from .rules import Rules
 from .trades import Paging, Walk
@@ -14,6 +15,7 @@ from .venues import BINANCE, BYBIT, KRAKEN, OKX, Venue, venue_of
 
 __all__ = [
     "CcxtExchange",
+    "LoopThread",
     "Venue",
     "venue_of",
     "BINANCE",

@@ -11,39 +11,29 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from datetime import UTC
 from decimal import localcontext
 from email.utils import parsedate_to_datetime
-from inspect import iscoroutinefunction
 from typing import Any, Final, Generic, TypeVar
 
-from cowstate import ArgumentTypeError, ArgumentValueError, CowstateError, Record
+from cowstate import ArgumentValueError, CowstateError, Record
 
 from ...book.model import EXACT
 from ...errors import ExchangeError, NetworkError
 from ...guard import Guard
+from .bridge import Bridge
+from .clients import ensure_client, secrets_of
 from .failures import Heard, Mark, failure_of, without_secrets
 from .lists import Place, entries_in
+from .loops import LoopThread
 
-__all__ = ["Answer", "Calls", "ensure_client", "readable"]
+__all__ = ["Answer", "Calls", "readable"]
 
 T = TypeVar("T")
 
-_SECRETS: Final = ("apiKey", "secret", "password", "privateKey", "walletAddress", "token", "uid")
-_NEEDED: Final = (
-    "id",
-    "options",
-    "number",
-    "fetch",
-    "on_rest_response",
-    "on_json_response",
-    "fetch_open_orders",
-    "session",
-)
 _SECOND: Final = 1_000
-_STEPS: Final = 4
 _LONGEST_WAIT: Final = 9
-_SHORTEST: Final = 6
 
 
 class Answer(Record, Generic[T]):
@@ -71,6 +61,8 @@ class _Call:
         self.body: object = None
 
 
+_CALL: Final[ContextVar[_Call | None]] = ContextVar("_CALL", default=None)
+
 _UNREADABLE: Final = (
     *(CowstateError, LookupError, TypeError, ValueError, AttributeError),
     *(ArithmeticError, RecursionError),  # of numbers, and of lists in lists, that nobody means
@@ -79,43 +71,6 @@ _UNREADABLE: Final = (
 
 class _UnreadableError(Exception):
     """The body of an answer is no JSON, or not all of it."""
-
-
-def ensure_client(client: Any) -> None:
-    """Refuse a client that rounds numbers, or that repeats requests on its own.
-
-    Raises:
-        ArgumentTypeError: it is no client of ccxt, or an asynchronous one.
-        ArgumentValueError: its settings would do harm; it says which to make it with.
-    """
-    for name in _NEEDED:
-        if not hasattr(client, name):
-            raise ArgumentTypeError(
-                f"client is of type {type(client).__name__}, and no client of ccxt: it has no "
-                f"{name}; give one such as ccxt.binance({{'number': str}})"
-            )
-    if iscoroutinefunction(client.fetch):
-        raise ArgumentTypeError("client is an asynchronous one; give one of ccxt itself, as it is")
-    if client.number is not str:
-        raise ArgumentValueError(
-            "this client rounds numbers to floats; make it with {'number': str}"
-        )
-    if getattr(client, "verbose", False):
-        raise ArgumentValueError(
-            "this client prints every request, and the key with it (verbose); make it without"
-        )
-    if getattr(client, "precisionMode", _STEPS) != _STEPS:
-        raise ArgumentValueError(
-            f"{client.id} counts digits where others name a step (precisionMode), so what it says "
-            "of its markets would be misread; take another exchange"
-        )
-    options: Mapping[str, Any] = client.options or {}
-    repeated = [options, *(each for each in options.values() if isinstance(each, dict))]
-    if any(each.get("maxRetriesOnFailure") for each in repeated):
-        raise ArgumentValueError(
-            "this client repeats requests that had no answer (maxRetriesOnFailure): an order that "
-            "is placed twice under an id that may be used again is two orders; leave it out"
-        )
 
 
 def readable(name: str, read: Callable[[Any], T], said: Any, secrets: Iterable[str] = ()) -> T:
@@ -141,15 +96,18 @@ class Calls:
     From then on the client is this object's: whoever else uses it gets its answers mixed up.
 
     Args:
-        client: of ccxt, synchronous.
+        client: of ccxt.
         marks: what the venue's errors are known by.
+        loop: where it runs, if it is an asynchronous one; None: it is none.
 
     Raises:
         ArgumentTypeError, ArgumentValueError: see `ensure_client`.
     """
 
-    def __init__(self, client: Any, marks: tuple[Mark, ...] = ()) -> None:
-        ensure_client(client)
+    def __init__(
+        self, client: Any, marks: tuple[Mark, ...] = (), loop: LoopThread | None = None
+    ) -> None:
+        ensure_client(client, asynchronous=loop is not None)
         if isinstance(getattr(client.fetch, "__self__", None), Calls):
             raise ArgumentValueError(
                 "this client is another adapter's already, and keeps its last answer in itself; "
@@ -158,9 +116,12 @@ class Calls:
         self._client = client
         self._marks = marks
         self._guard = Guard()
-        self._call = _Call()
-        # A redirect takes the key along, and what answers there knows nothing of what was done.
-        client.session.max_redirects = 0
+        if loop is None:
+            # A redirect takes the key along, and what answers there knows nothing of what was done.
+            client.session.max_redirects = 0
+            self._called: Callable[..., Any] = self._call_client
+        else:
+            self._called = Bridge(client, loop).call
         # At the level DEBUG its own logger writes every request with its headers.
         client.logger = logging.Logger("ccxt", logging.CRITICAL + 1)
         self._fetch: Callable[..., Any] = client.fetch
@@ -212,19 +173,20 @@ class Calls:
         at: Place | None,
         each: bool,
     ) -> Answer[T]:
-        call, outer = _Call(), self._call
-        self._call = call
+        call = _Call()
+        # It goes along to the loop of an asynchronous client, and is that of this call there.
+        before = _CALL.set(call)
         try:
             # ccxt sets the rounding and the traps of the context that it finds.
             with localcontext(EXACT):
-                said = getattr(self._client, name)(*args)
+                said = self._called(name, *args)
         except ExchangeError:
             raise
         except Exception as error:
             # Its chain holds requests as they were signed.
             raise self._failure(error, call.heard, writing) from None
         finally:
-            self._call = outer
+            _CALL.reset(before)
         entries = 0
         if at is not None:
             entries = readable(name, lambda body: entries_in(body, at), call.body, self._hidden())
@@ -239,14 +201,15 @@ class Calls:
         return failure_of(error, heard, writing=writing, marks=self._marks, secrets=self._hidden())
 
     def _hidden(self) -> tuple[str, ...]:
-        held = (getattr(self._client, name, None) for name in _SECRETS)
-        # A shorter one stands in half of all texts by chance, and tells nothing.
-        return tuple(each for each in held if isinstance(each, str) and len(each) >= _SHORTEST)
+        return secrets_of(self._client)
+
+    def _call_client(self, name: str, *args: Any) -> Any:
+        return getattr(self._client, name)(*args)
 
     # Called by the client, in the course of a call:
 
     def _sending(self, *args: Any, **named: Any) -> Any:
-        call = self._call
+        call = _current()
         call.requests += 1
         call.heard, call.answered_ms = Heard(sent=True), None
         return self._fetch(*args, **named)
@@ -261,7 +224,7 @@ class Calls:
         body: str,
         *rest: Any,
     ) -> Any:
-        call, answered_ms = self._call, _moment(headers.get("Date", ""))
+        call, answered_ms = _current(), _moment(headers.get("Date", ""))
         call.answered_ms = answered_ms
         call.heard = Heard(True, int(code), _wait_in(headers, answered_ms))
         text = self._on_response(code, reason, url, method, headers, body, *rest)
@@ -273,13 +236,18 @@ class Calls:
         try:
             # What is a number with a fraction there stays the text that it is.
             found = json.loads(body, parse_float=str, parse_constant=str)
-            self._call.body = found
+            _current().body = found
             return found
         except ValueError:
-            status = self._call.heard.status
+            status = _current().heard.status
             if status is None or status < 400:
                 raise _UnreadableError("the body of the answer is no whole JSON") from None
             raise
+
+
+def _current() -> _Call:
+    # Whoever uses the client beside us asks for nothing here.
+    return _CALL.get() or _Call()
 
 
 def _moment(text: str) -> int | None:

@@ -25,9 +25,11 @@ from ..listing import Listing
 from ..promises import VenuePromises
 from ..protocol import OrderRequest
 from .amounts import whole_ms
-from .calls import Answer, Calls, ensure_client, readable
+from .calls import Answer, Calls, readable
+from .clients import ensure_client
 from .clock import Offset
 from .failures import PostOnlyError
+from .loops import LoopThread
 from .raw import order_asked, trades_asked
 from .reader import Reader, market_in
 from .rules import Rules, check_request, check_types
@@ -50,14 +52,16 @@ class CcxtExchange:
     stand in is written to a log or into an error.
 
     Args:
-        client: of ccxt, not of ``ccxt.async_support``, made with ``{"number": str}``, so that
-            nothing is rounded, and without retries of its own.
+        client: of ccxt, made with ``{"number": str}``, so that nothing is rounded, and without
+            retries of its own.
         symbol: ccxt's unified symbol, as ``"BTC/USDT"`` or ``"BTC/USDT:USDT"``; that of the grid.
         leg: LONG, if the account has legs (hedge mode): the one that a grid buys into; else NET.
         venue: what is known of the venue; None: as its id says.
         known: promises that are known better than by its pages, as measured lags are, by the
             names of `VenuePromises`.
         time_ms: our clock.
+        loop: where the client runs, if it is one of ``ccxt.async_support`` or ``ccxt.pro``. Whoever
+            calls waits all the same, and an error means the same.
 
     Raises:
         ArgumentTypeError, ArgumentValueError: the client, the venue or the market will not do.
@@ -80,16 +84,17 @@ class CcxtExchange:
         venue: Venue | None = None,
         known: Mapping[str, Any] | None = None,
         time_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        loop: LoopThread | None = None,
     ) -> None:
         check_type("symbol", symbol, str)
         check_type("leg", leg, Leg)
         if leg is Leg.SHORT:
             raise ArgumentValueError("a grid buys first, into the long leg; give Leg.LONG")
-        ensure_client(client)
+        ensure_client(client, asynchronous=loop is not None)
         self.symbol = symbol
         self.leg = leg
         self._venue = venue_of(str(client.id)) if venue is None else venue
-        calls, options = Calls(client, self._venue.marks), client.options
+        calls, options = Calls(client, self._venue.marks, loop), client.options
         try:
             markets = calls.ask("load_markets", read=dict).value
             self._rules = market_in(markets, symbol, self._venue)

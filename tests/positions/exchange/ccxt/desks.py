@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 
 from cowstate.positions import Leg
 from cowstate.positions.command import account
-from cowstate.positions.exchange.ccxt import CcxtExchange
+from cowstate.positions.exchange.ccxt import CcxtExchange, LoopThread
 from cowstate.positions.exchange.ccxt.connecting import client_of
 from cowstate.positions.exchange.ccxt.keys import Keys
 from tests.positions.exchange.ccxt.binance import KEY, SECRET, Binance
@@ -21,6 +21,8 @@ from tests.positions.simulation.chaos.desk import Desk
 __all__ = [
     "TIMEOUT_MS",
     "At",
+    "async_client",
+    "async_led_to",
     "at_binance",
     "binance_client",
     "bybit_client",
@@ -85,6 +87,45 @@ def bybit_client(address: str, **settings: Any) -> Any:
     return client
 
 
+def async_led_to(client: Any, address: str, streams: str = "") -> None:
+    """Have what an asynchronous *client* asks go to *address*, and connect to *streams*."""
+    opened = client.open
+
+    def leading(lazy: bool = False) -> None:
+        opened(lazy)
+        session = client.session
+        if "_request" in vars(session):
+            return
+        ask = session._request
+
+        async def lead(method: str, url: Any, **named: Any) -> Any:
+            scheme, _, rest = str(url).partition("://")
+            assert scheme in ("https", "wss"), url
+            place = streams if scheme == "wss" else address
+            led = yarl.URL(f"{place}/{rest.partition('/')[2]}", encoded=True)
+            return await ask(method, led, **named)
+
+        # As an attribute of its own it is discouraged, and warned of.
+        object.__setattr__(session, "_request", lead)
+
+    yarl = pytest.importorskip("yarl")
+    client.aiohttp_trust_env = False
+    client.open = leading
+
+
+def async_client(name: str, address: str, streams: str = "", **settings: Any) -> Any:
+    """The real asynchronous client, of ``ccxt.pro``, which goes to these."""
+    pytest.importorskip("ccxt", reason="the client is not installed here")
+    pro = pytest.importorskip("ccxt.pro", reason="the client is not installed here")
+    keys = {"apiKey": KEY, "secret": SECRET}
+    client = getattr(pro, name)(
+        {"number": str, **keys, "timeout": TIMEOUT_MS, "enableRateLimit": False, **settings}
+    )
+    client.timeout_on_exit = 0
+    async_led_to(client, address, streams)
+    return client
+
+
 @contextmanager
 def commanded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """Have the clients that a command makes go to a server of one's own, which knows the keys."""
@@ -120,6 +161,7 @@ def at_binance(
     virtual: bool = False,
     leg: Leg = Leg.NET,
     settings: dict[str, Any] | None = None,
+    asynchronous: bool = False,
     **faults: float,
 ) -> Iterator[At]:
     """Yield a client at Binance. *virtual*: by the venue's own clock, which stands still."""
@@ -134,10 +176,19 @@ def at_binance(
         contract=contract,
         checks_clock=not virtual,
     )
-    with serving(app) as served:
-        client = binance_client(served.address, contract, **(settings or {}))
+    with ExitStack() as stack:
+        served = stack.enter_context(serving(app))
+        loop = None
+        if asynchronous:
+            loop = stack.enter_context(LoopThread())
+            kinds = {"fetchMarkets": {"types": ["linear" if contract else "spot"]}}
+            given = {"options": kinds, **(settings or {})}
+            client = async_client("binance", served.address, **given)
+        else:
+            client = binance_client(served.address, contract, **(settings or {}))
         symbol = "BTC/USDT:USDT" if contract else "BTC/USDT"
         at = At(desk, app, served, symbol, client)
-        at.exchange = CcxtExchange(client, symbol, leg=leg, time_ms=now_ms if virtual else real_ms)
+        time_ms = now_ms if virtual else real_ms
+        at.exchange = CcxtExchange(client, symbol, leg=leg, time_ms=time_ms, loop=loop)
         served.asked.clear()
         yield at

@@ -54,6 +54,10 @@ SILENT = [
 """After these nobody knows whether an order was placed."""
 
 
+WAYS = pytest.mark.parametrize("asynchronous", [False, True], ids=["ccxt", "async"])
+"""By a client of ccxt itself, and by an asynchronous one on a loop of its own."""
+
+
 def name_of(fault: Fault) -> str:
     done = "done" if fault.done else "not done"
     return f"{fault.kind or fault.status}, {done}, {fault.body[:24]}"
@@ -66,9 +70,10 @@ def place(at: At) -> OrderUpdate:
     )
 
 
+@WAYS
 @pytest.mark.parametrize("fault", SILENT, ids=name_of)
-def test_an_order_without_an_answer_is_unknown(fault: Fault) -> None:
-    with at_binance() as at:
+def test_an_order_without_an_answer_is_unknown(fault: Fault, asynchronous: bool) -> None:
+    with at_binance(asynchronous=asynchronous) as at:
         at.served.faults.append(fault._replace(method="POST"))
         with pytest.raises(NetworkError):
             place(at)
@@ -81,9 +86,10 @@ def test_an_order_without_an_answer_is_unknown(fault: Fault) -> None:
                 place(at)
 
 
+@WAYS
 @pytest.mark.parametrize("fault", SILENT, ids=name_of)
-def test_a_cancellation_without_an_answer_is_unknown(fault: Fault) -> None:
-    with at_binance() as at:
+def test_a_cancellation_without_an_answer_is_unknown(fault: Fault, asynchronous: bool) -> None:
+    with at_binance(asynchronous=asynchronous) as at:
         order = place(at)
         # What is no order is no answer to a cancellation, and so the order is asked for.
         at.served.faults.append(fault._replace(method="DELETE"))
@@ -105,6 +111,7 @@ READS = {
 }
 
 
+@WAYS
 @pytest.mark.parametrize(
     "fault",
     [
@@ -117,8 +124,10 @@ READS = {
     ids=name_of,
 )
 @pytest.mark.parametrize("path", READS)
-def test_a_list_that_did_not_come_whole_is_no_list(path: str, fault: Fault) -> None:
-    with at_binance() as at:
+def test_a_list_that_did_not_come_whole_is_no_list(
+    path: str, fault: Fault, asynchronous: bool
+) -> None:
+    with at_binance(asynchronous=asynchronous) as at:
         place(at)
         at.desk.fill(lots="0.2")
         ask: Any = READS[path]
@@ -130,16 +139,17 @@ def test_a_list_that_did_not_come_whole_is_no_list(path: str, fault: Fault) -> N
         assert ask(at).items[0].replace(time_ms=0) == before.items[0].replace(time_ms=0)
 
 
+@WAYS
 @pytest.mark.parametrize(
     "fault",
     [Fault("drop"), Fault("half"), Fault(status=502, body=f"{KEY} {SECRET}"), Fault(status=400)],
     ids=name_of,
 )
 def test_nothing_that_is_secret_is_in_an_error(
-    fault: Fault, caplog: pytest.LogCaptureFixture
+    fault: Fault, caplog: pytest.LogCaptureFixture, asynchronous: bool
 ) -> None:
     caplog.set_level("DEBUG", logger="cowstate")
-    with at_binance() as at:
+    with at_binance(asynchronous=asynchronous) as at:
         for method, act in (("POST", place), ("GET", READS["openOrders"])):
             at.served.faults.append(fault._replace(method=method))
             with pytest.raises(ExchangeError) as raised:
@@ -149,9 +159,10 @@ def test_nothing_that_is_secret_is_in_an_error(
                 assert secret not in told
 
 
+@WAYS
 @pytest.mark.parametrize("status", [429, 418])
-def test_a_rate_limit_is_known_whatever_stands_in_its_body(status: int) -> None:
-    with at_binance() as at:
+def test_a_rate_limit_is_known_whatever_stands_in_its_body(status: int, asynchronous: bool) -> None:
+    with at_binance(asynchronous=asynchronous) as at:
         for body in ("", "<html>", '{"code":-1003,"msg":"Too much request weight used"}', "{"):
             at.served.fail(
                 method="POST", done=False, status=status, body=body, headers={"Retry-After": "7"}
