@@ -64,6 +64,15 @@ NEAR_POSITIONS = {
         "positions/reconcile/test_reconciler_loop",
         "positions/reconcile/test_restart",
     ],
+    "cowstate/positions/exchange/streamed.py": ["positions/exchange/ccxt/test_stream"],
+    **{
+        f"cowstate/positions/exchange/ccxt/{module}.py": ["positions/exchange/ccxt/test_stream"]
+        for module in ("frames", "stream")
+    },
+    **{
+        f"cowstate/positions/exchange/ccxt/{module}.py": ["positions/exchange/ccxt/test_bridge"]
+        for module in ("bridge", "clients", "loops")
+    },
     "cowstate/positions/exchange/ccxt/keys.py": ["positions/test_reconcile_command"],
     "cowstate/positions/exchange/ccxt/connecting.py": ["positions/test_reconcile_command"],
     **{

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from cowstate import ArgumentValueError
 
 from ..book.account import Account
 from ..book.reports import Leg
-from ..exchange.ccxt import CcxtExchange
-from ..exchange.ccxt.connecting import client_of
+from ..exchange.ccxt import CcxtExchange, LoopThread, OrderStream
+from ..exchange.ccxt.connecting import client_of, streaming_client_of
 from ..exchange.ccxt.keys import VARIABLES, Keys, keys_from_environment, keys_from_file
+from ..exchange.streamed import StreamedOrders
 from ..live.public import PublicMarket
+from ..trading.manager import wall_clock_ms
 from .options import whole
 
-__all__ = ["KEYS", "add_account", "add_positions", "ensure_leg", "exchange_of", "market_of"]
+__all__ = [
+    "KEYS",
+    "add_account",
+    "add_positions",
+    "ensure_leg",
+    "exchange_of",
+    "market_of",
+    "streamed_of",
+]
 
 KEYS: Final = f"""\
 The keys are those in {", ".join(VARIABLES)},
@@ -74,9 +86,9 @@ def exchange_of(args: argparse.Namespace) -> CcxtExchange:
             "leg alone; give --leg long, and leave the short one to others"
         )
     leg = Leg.NET if args.leg is None else Leg.LONG
-    keys = keys_from_environment(os.environ) if args.keys is None else keys_from_file(args.keys)
     known: dict[str, Any] = {} if args.lag is None else dict.fromkeys(_LAGS, args.lag)
-    exchange = CcxtExchange(client_of(args.exchange, keys), args.symbol, leg=leg, known=known)
+    client = client_of(args.exchange, _keys_of(args))
+    exchange = CcxtExchange(client, args.symbol, leg=leg, known=known)
     exchange.measure_clock()
     return exchange
 
@@ -97,6 +109,30 @@ def ensure_leg(kept: Account, leg: Leg) -> None:
     raise ArgumentValueError(
         "--journal holds positions of an account without legs; leave out --leg, or name another one"
     )
+
+
+@contextmanager
+def streamed_of(
+    args: argparse.Namespace, exchange: CcxtExchange
+) -> Generator[StreamedOrders | None]:
+    """Yield the events of the account's orders by a stream; None, where the exchange has none.
+
+    Raises:
+        CowstateError: the keys will not do.
+    """
+    client = streaming_client_of(args.exchange, _keys_of(args))
+    if client is None:
+        yield None
+        return
+    # What is signed bears the time of the venue, as far as that was measured.
+    client.options["timeDifference"] = wall_clock_ms() - exchange.time_ms()
+    with LoopThread() as loop:
+        stream = OrderStream(client, args.symbol, loop, leg=exchange.leg)
+        yield StreamedOrders(exchange, args.symbol, stream)
+
+
+def _keys_of(args: argparse.Namespace) -> Keys:
+    return keys_from_environment(os.environ) if args.keys is None else keys_from_file(args.keys)
 
 
 def market_of(exchange_id: str, symbol: str) -> PublicMarket:

@@ -30,7 +30,7 @@ from ..live.unwritten import unwritten_by
 from ..live.venue import PaperVenue, paper_place
 from ..simulation.tape import STDIN, read_tape, synthetic_tape
 from ..trading.manager import PositionManager, wall_clock_ms
-from .account import KEYS, add_account, add_positions, exchange_of, market_of
+from .account import KEYS, add_account, add_positions, exchange_of, market_of, streamed_of
 from .ending import as_text
 from .opening import opened
 from .options import amount, seconds, whole
@@ -130,6 +130,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="from one pass of the reconciler to the next (%(default)s)",
     )
     going.add_argument(
+        "--poll-orders",
+        action="store_true",
+        help="ask for the orders at each look, also where the exchange has a stream of them",
+    )
+    going.add_argument(
         "--cancel-on-exit", action="store_true", help="leave no order at the exchange"
     )
     going.add_argument(
@@ -200,6 +205,9 @@ def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: Exi
         if args.standby:
             # It may have waited for days, and clocks drift.
             account.measure_clock()
+    orders = None
+    if account is not None and not args.poll_orders:
+        orders = stack.enter_context(streamed_of(args, account))
     trader = Trader(
         manager,
         exchange,
@@ -208,6 +216,7 @@ def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: Exi
         time_ms=time_ms,
         every_s=args.every,
         reconcile_s=args.reconcile,
+        orders=orders,
     )
     if args.resume is not None and not trader.reconciler.resume(args.resume):
         raise ArgumentValueError("trading is not halted; leave out --resume")

@@ -50,11 +50,30 @@ class PolledOrders:
         self._pages = pages
         self._queries = queries
         self._known: dict[str, OrderUpdate] = {}
+        self._rest = 0
+
+    @property
+    def rest(self) -> int:
+        """How many answers were still missing when it was last asked, beside the first page's."""
+        return self._rest
 
     def expect(self, order: OrderUpdate) -> None:
         """Ask for *order*, which was just placed, until it is over, whether it is listed or not."""
         if not order.status.terminal and order.order_id is not None:
             self._known.setdefault(str(order.order_id), order)
+
+    def heard(self, update: OrderUpdate) -> None:
+        """Learn what a stream told: an order that is over is asked for only if that was not all.
+
+        What its fills cost, some streams do not say.
+        """
+        if update.order_id is None:
+            return
+        name = str(update.order_id)
+        if update.status.terminal and (update.cost or not update.filled):
+            self._known.pop(name, None)
+        else:
+            self._known.setdefault(name, update)
 
     def poll(self) -> tuple[OrderUpdate, ...]:
         """Return what is new of each order. One request for each page, and for each that is over.
@@ -82,6 +101,7 @@ class PolledOrders:
             self._known[name] = update
         # Of a list that was cut, nobody knows what is missing from it.
         gone = [name for name in self._known if name not in listed] if read.complete else []
+        self._rest = len(gone) + (not read.complete)
         for name in gone[: self._queries]:
             # Whoever was asked for is last the next time, or those behind it would never be.
             update = self._known[name] = self._known.pop(name)
@@ -89,12 +109,14 @@ class PolledOrders:
                 told = self._exchange.fetch_order(update.order_id, self._symbol)
             except OrderNotFoundError:
                 del self._known[name]
+                self._rest -= 1
                 continue
             except RateLimitedError:
                 # Who goes on asking when told to stay away is shut out for longer.
                 break
             except ExchangeError:
                 continue
+            self._rest -= 1
             if update.replace(time_ms=told.time_ms) != told:
                 news.append(told)
             if told.status.terminal:

@@ -20,6 +20,7 @@ from ..errors import ExchangeError, OrderNotFoundError, OrderNotFoundYetError, R
 from ..exchange.pages import Pages, read_pages
 from ..exchange.polled import PolledOrders
 from ..exchange.protocol import Exchange
+from ..exchange.streamed import StreamedOrders
 from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import CorrectionKind
 from ..trading.manager import PositionManager
@@ -87,6 +88,7 @@ class Trader:
         time_ms: the clock, the same as the manager's.
         every_s: seconds from one turn to the next.
         reconcile_s: seconds from one pass of the reconciler to the next.
+        orders: who tells of the orders; None: the exchange is asked for them each turn.
 
     Attributes:
         reconciler: what holds the positions against the venue.
@@ -102,6 +104,7 @@ class Trader:
         time_ms: Callable[[], int],
         every_s: float = 1.0,
         reconcile_s: float = 60.0,
+        orders: StreamedOrders | None = None,
     ) -> None:
         self._manager = manager
         self._exchange = exchange
@@ -112,7 +115,9 @@ class Trader:
         self._reconcile_s = reconcile_s
         self._symbol = manager.config.symbol
         self._ending = threading.Event()
-        self._orders = PolledOrders(exchange, self._symbol, pages=_PAGES)
+        self._orders: PolledOrders | StreamedOrders = (
+            PolledOrders(exchange, self._symbol, pages=_PAGES) if orders is None else orders
+        )
         # Of the last turn: the answers to them may not have been noted.
         self._taken: list[OrderUpdate] = []
         self._gate = Gate(exchange, self._why_closed, self._note_taken)

@@ -17,7 +17,10 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any
 
-__all__ = ["Life"]
+__all__ = ["STREAMS", "Life"]
+
+STREAMS = "COWSTATE_TESTED_STREAMS"
+"""The variable that holds where the streams of the venue are; without it, it has none."""
 
 PATIENCE = 60
 
@@ -98,9 +101,9 @@ class Life:
 def connected_to(address: str) -> None:
     """Have the clients of the command go to *address*."""
     from cowstate.positions.command import account
-    from cowstate.positions.exchange.ccxt.connecting import client_of
+    from cowstate.positions.exchange.ccxt.connecting import client_of, streaming_client_of
     from cowstate.positions.exchange.ccxt.keys import Keys
-    from tests.positions.exchange.ccxt.desks import led_to
+    from tests.positions.exchange.ccxt.desks import async_led_to, led_to
 
     def local(exchange_id: str, keys: Keys) -> Any:
         client = client_of(exchange_id, keys)
@@ -109,7 +112,18 @@ def connected_to(address: str) -> None:
         led_to(client, address)
         return client
 
+    def local_streams(exchange_id: str, keys: Keys) -> Any:
+        streams = os.environ.get(STREAMS, "")
+        client = streaming_client_of(exchange_id, keys)
+        if not streams or client is None:
+            return None
+        client.options["fetchMarkets"] = {"types": ["linear"]}
+        client.enableRateLimit = False
+        async_led_to(client, address, streams)
+        return client
+
     account.client_of = local
+    account.streaming_client_of = local_streams
 
 
 def cut_off() -> None:

@@ -6,15 +6,19 @@ does. A float is refused, and not rounded back: what was lost in it nobody knows
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from cowstate import ArgumentTypeError, ArgumentValueError
 
 from ...book.model import EXACT
 
-__all__ = ["exact", "exact_in", "whole_ms"]
+__all__ = ["ensure_bounded", "exact", "exact_in", "whole_ms"]
+
+# Of seven digits or more: an id of somebody else's may look like a power of ten, too.
+_POWER: Final = re.compile(r"\s*[-+]?[0-9.]+[eE][-+]?0*[1-9][0-9]{6,}\s*")
 
 
 def exact(name: str, value: object) -> Decimal:
@@ -76,3 +80,29 @@ def whole_ms(value: object) -> int:
     (1700000000123, 0)
     """
     return 0 if value is None or value == "" else int(exact("time", value))
+
+
+def ensure_bounded(found: object) -> None:
+    """Refuse a body in which a number stands that nobody means. Pure; costs O(size).
+
+    A client of ccxt works with it before anybody can look, and ten to the power of a thousand
+    million takes all of the memory, and no signal ends it.
+
+    Raises:
+        ArgumentValueError: one stands there.
+
+    >>> ensure_bounded([{"filled": "0.5", "id": "71e9-04"}])
+    >>> ensure_bounded([{"filled": "1e999999999"}])
+    Traceback (most recent call last):
+        ...
+    cowstate.errors.ArgumentValueError: a number of more than a million digits: 1e999999999
+    """
+    left = [found]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, str) and _POWER.fullmatch(each):
+            raise ArgumentValueError(f"a number of more than a million digits: {each[:40]}")

@@ -22,6 +22,7 @@ from cowstate import ArgumentValueError, CowstateError, Record
 from ...book.model import EXACT
 from ...errors import ExchangeError, NetworkError
 from ...guard import Guard
+from .amounts import ensure_bounded
 from .bridge import Bridge
 from .clients import ensure_client, secrets_of
 from .failures import Heard, Mark, failure_of, without_secrets
@@ -236,6 +237,7 @@ class Calls:
         try:
             # What is a number with a fraction there stays the text that it is.
             found = json.loads(body, parse_float=str, parse_constant=str)
+            ensure_bounded(found)
             _current().body = found
             return found
         except ValueError:

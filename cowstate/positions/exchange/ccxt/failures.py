@@ -153,7 +153,7 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    text = re.sub(r"(https?://[^\s?]*\?)\S*", r"\1***", " ".join(text.split()))
+    text = re.sub(r"((?:http|ws)s?://[^\s?]*\?)\S*", r"\1***", " ".join(text.split()))
     # It goes to terminals and logs, and what a venue wrote must not command them.
     text = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -71,7 +71,7 @@ class Running(Generic[T]):
 class LoopThread(AbstractContextManager["LoopThread", None]):
     """An event loop that runs until it is closed, in a thread of its own. Thread-safe.
 
-    Asynchronous clients of ccxt live on it: give it to `CcxtExchange` along with
+    Asynchronous clients of ccxt live on it: give it to `CcxtExchange` and `OrderStream` along with
     them. When it is closed, they are closed, too. Use it in a ``with``, or close it; a process that
     ends does not wait for it.
 

@@ -76,6 +76,9 @@ class Venue(Record, kw_only=True):
         balance: the params that ask for what is held on a spot market.
         costs: where an order says what its fills cost.
         taking: what stands in an ended order that would have taken liquidity.
+        streamed: what of the above has another name in an event of the stream of orders, as pairs
+            of field and value.
+        stream_ends: the events by which it says that there will be no more of them.
         marks: what its errors are known by, whatever class ccxt gives them.
     """
 
@@ -108,6 +111,8 @@ class Venue(Record, kw_only=True):
     balance: tuple[tuple[str, Any], ...] = ()
     costs: tuple[str, ...] = ()
     taking: tuple[str, ...] = ()
+    streamed: tuple[tuple[str, Any], ...] = ()
+    stream_ends: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
 
     def promises(self, *, contract: bool, hedged: bool, window_ms: int | None) -> VenuePromises:
@@ -143,6 +148,14 @@ class Venue(Record, kw_only=True):
         """Return of which leg it is."""
         said = info.get(self.leg_key) if self.leg_key is not None else None
         return {"LONG": Leg.LONG, "SHORT": Leg.SHORT}.get(str(said).upper(), Leg.NET)
+
+    def in_events(self) -> Venue:
+        """Return its ways in the events of its stream. Pure.
+
+        >>> BINANCE.filled_key, BINANCE.in_events().filled_key, BYBIT.in_events() == BYBIT
+        ('executedQty', 'z', True)
+        """
+        return self.replace(**dict(self.streamed))
 
     def listed_at(self, what: str) -> Place | None:
         """Return where in an answer a list of *what* stands."""
@@ -207,6 +220,16 @@ BINANCE: Final = Venue(
     listed_else=(("balance", Place(("balances",))),),
     balance=(("type", "spot"),),
     costs=("cummulativeQuoteQty", "cumQuote"),
+    # Futures tell no sum there:
+    # https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream
+    # https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-Order-Update
+    streamed=(
+        *(("market_key", "s"), ("filled_key", "z"), ("costs", ("Z",))),
+        *(("original_key", None), ("client_key", None)),
+    ),
+    # "The user data stream will be closed" a day after it began, and when its key expires:
+    # https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-User-Data-Stream-Expired
+    stream_ends=("listenKeyExpired", "eventStreamTerminated"),
     marks=(
         # https://developers.binance.com/docs/binance-spot-api-docs/errors
         Mark("Duplicate order sent", DuplicateOrderIdError),

@@ -75,6 +75,9 @@ class Binance:
         self.stamp_off_ms = 0
         self.dual = False
         self.archived: set[str] = set()
+        # Those of streams that are valid, the newest last.
+        self.listen_keys: list[str] = []
+        self.keys_given = 0
 
     def answer(self, asked: Asked) -> Answered:
         """Answer a request, as Binance does."""
@@ -98,7 +101,10 @@ class Binance:
             return {"serverTime": self.now_ms()}
         if place == "exchangeInfo":
             return self._info()
-        self._check_signed(asked, arrived)
+        if place == "listenKey":
+            self._check_key(asked)
+        else:
+            self._check_signed(asked, arrived)
         name = f"{asked.method.lower()}_{place}"
         handler: Callable[[dict[str, str]], Any] | None = getattr(self, name, None)
         if handler is None:
@@ -126,10 +132,13 @@ class Binance:
         except ExchangeError as error:
             raise RefusedError(-1000, f"An unknown error occurred: {error}") from None
 
-    def _check_signed(self, asked: Asked, arrived: int) -> None:
+    def _check_key(self, asked: Asked) -> None:
         given = {name.lower(): value for name, value in asked.headers.items()}
         if given.get("x-mbx-apikey") != KEY:
             raise RefusedError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+
+    def _check_signed(self, asked: Asked, arrived: int) -> None:
+        self._check_key(asked)
         text = asked.query or asked.body
         signed, _, signature = text.rpartition("&signature=")
         wanted = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
@@ -289,6 +298,82 @@ class Binance:
             # "For some historical orders [it] will be < 0, meaning the data is not available."
             said |= {"cummulativeQuoteQty": "-1.0" if each.filled and not each.cost else cost}
         return said
+
+    # The stream of orders: that of futures by a key, that of spot by a signature
+
+    def post_listenKey(self, params: dict[str, str]) -> Any:
+        # The same one as long as it is valid.
+        if not self.listen_keys:
+            self.keys_given += 1
+            self.listen_keys.append(f"{self.keys_given}".rjust(64, "k"))
+        return {"listenKey": self.listen_keys[-1]}
+
+    def put_listenKey(self, params: dict[str, str]) -> Any:
+        if not self.listen_keys:
+            raise RefusedError(-1125, "This listenKey does not exist.")
+        return {"listenKey": self.listen_keys[-1]}
+
+    def welcome(self, path: str, query: str) -> bool | None:
+        """Take who connects to a stream: with a key that is over they hear nothing."""
+        if not self.contract:
+            return False if path == "/ws-api/v3" else None
+        return query.partition("listenKey=")[2] in self.listen_keys
+
+    def replies(self, said: Any) -> tuple[list[Any], bool]:
+        """Answer a message on the stream of spot."""
+        params = {name: str(value) for name, value in said.get("params", {}).items()}
+        signature = params.pop("signature", "")
+        text = "&".join(f"{name}={params[name]}" for name in sorted(params))
+        wanted = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+        if said.get("method") != "userDataStream.subscribe.signature" or signature != wanted:
+            error = {"code": -1022, "msg": "Signature for this request is not valid."}
+            return [{"id": said.get("id"), "status": 400, "error": error}], False
+        return [{"id": said["id"], "status": 200, "result": {"subscriptionId": 0}}], True
+
+    def event(self, each: OrderUpdate) -> Any:
+        """Tell of a change of an order, as the stream does."""
+        kinds = {OrderStatus.PARTIALLY_FILLED: "TRADE", OrderStatus.FILLED: "TRADE"}
+        said: dict[str, Any] = {
+            "s": "BTCUSDT",
+            "c": each.client_oid,
+            "S": each.side.value,
+            "o": "LIMIT",
+            "f": "GTC",
+            "q": f"{each.quantity:f}",
+            "p": f"{each.price:f}",
+            "x": kinds.get(each.status, each.status.value),
+            "X": each.status.value,
+            "i": each.order_id,
+            "l": "0",
+            "z": f"{each.filled:f}",
+            "L": "0",
+            "n": "0",
+            "N": None,
+            "T": each.time_ms,
+            "t": 0,
+            "m": True,
+        }
+        if self.contract:
+            average = each.cost / each.filled if each.filled else Decimal(0)
+            said |= {"ap": f"{average:f}", "sp": "0", "R": False, "ps": "BOTH", "rp": "0"}
+            return {"e": "ORDER_TRADE_UPDATE", "E": each.time_ms, "T": each.time_ms, "o": said}
+        ended = each.status is OrderStatus.CANCELED
+        said |= {
+            "e": "executionReport",
+            "E": each.time_ms,
+            # A cancellation has an id of its own there, and tells that of the order beside it.
+            **({"c": f"cancel{each.order_id}", "C": each.client_oid} if ended else {"C": ""}),
+            "P": "0.00000000",
+            "F": "0.00000000",
+            "g": -1,
+            "r": "NONE",
+            "w": not each.status.terminal,
+            "O": each.time_ms,
+            "Z": f"{each.cost:f}",
+            "Y": "0",
+            "Q": "0",
+        }
+        return {"subscriptionId": 0, "event": said}
 
     # Trades
 

@@ -62,6 +62,7 @@ class Bybit:
         self.now_ms = now_ms
         self.symbol = symbol
         self.page = 50
+        self.knows_key = False
 
     def answer(self, asked: Asked) -> Answered:
         """Answer a request, as Bybit does."""
@@ -176,6 +177,41 @@ class Bybit:
             "createdTime": str(each.time_ms),
             "updatedTime": str(each.time_ms),
             "tpslMode": "",
+        }
+
+    # The stream of orders
+
+    def welcome(self, path: str, query: str) -> bool | None:
+        """Take who connects to a stream."""
+        return False if path == "/v5/private" else None
+
+    def replies(self, said: Any) -> tuple[list[Any], bool]:
+        """Answer a message there."""
+        answer = {"success": True, "ret_msg": "", "op": said["op"], "conn_id": "c-1"}
+        match said["op"]:
+            case "ping":
+                return [{**answer, "op": "pong", "args": [str(self.now_ms())]}], False
+            case "auth":
+                key, expires, signature = said["args"]
+                text = f"GET/realtime{expires}"
+                wanted = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+                self.knows_key = key == KEY and signature == wanted
+                if not self.knows_key:
+                    answer |= {"success": False, "ret_msg": "error:USVC1111", "request": said}
+                return [answer], False
+            case "subscribe":
+                assert said["args"] == ["order"]
+                assert self.knows_key
+                return [{**answer, "req_id": said["req_id"]}], True
+        raise AssertionError(said)
+
+    def event(self, each: OrderUpdate) -> Any:
+        """Tell of a change of an order, as the stream does."""
+        return {
+            "id": "e-1",
+            "topic": "order",
+            "creationTime": each.time_ms,
+            "data": [{**self._order(each), "category": "linear"}],
         }
 
     def order_create(self, params: dict[str, str]) -> Any:

@@ -37,6 +37,10 @@ SILENT = [
     Fault(status=200, body='{"status": "NEW"}'),
     Fault(status=200, body="{}"),
     Fault(status=200, body='{"orderId": 1, "side": "BUY", "origQty": "NaN", "status": "NEW"}'),
+    Fault(
+        status=200,
+        body='{"orderId": 1, "side": "BUY", "origQty": "1", "executedQty": "1e999999999"}',
+    ),
     Fault(status=404, body="<html>Not Found</html>"),
     Fault(
         status=400,
