@@ -69,6 +69,44 @@ def test_an_order_that_was_neither_listed_nor_expected_is_missed() -> None:
     assert told == [[], [OrderStatus.FILLED]]
 
 
+def test_what_a_stream_has_told_in_full_is_not_asked_for() -> None:
+    for told in (False, True):
+        desk = Desk()
+        orders = PolledOrders(desk.exchange, "X")
+        order = desk.place()
+        orders.poll()
+        desk.fill(lots="0.5")
+        now = desk.ledger.order_at(order.order_id, desk.clock.now_ms)
+        assert now is not None
+        # Without a cost it is not in full.
+        orders.heard(now if told else now.replace(cost=now.cost * 0))
+        assert [update.cost for update in orders.poll()] == ([] if told else [now.cost])
+
+
+def test_an_order_of_which_only_a_stream_knew_is_asked_for() -> None:
+    desk = Desk()
+    orders = PolledOrders(desk.exchange, "X")
+    order = desk.place()
+    orders.heard(order)
+    desk.fill(lots="0.5")
+    assert [update.status for update in orders.poll()] == [OrderStatus.FILLED]
+
+
+def test_how_much_is_left_to_be_asked_for_is_known() -> None:
+    desk = Desk()
+    orders = PolledOrders(desk.exchange, "X", queries=2)
+    placed = [desk.place(number, 100 + number) for number in range(5)]
+    orders.poll()
+    assert orders.rest == 0
+    for each in placed:
+        desk.exchange.cancel_order(each.order_id, "X")
+    rests = []
+    for _ in range(3):
+        orders.poll()
+        rests.append(orders.rest)
+    assert rests == [3, 1, 0]
+
+
 def test_what_could_not_be_asked_for_is_asked_for_again() -> None:
     desk = Desk()
     orders = PolledOrders(desk.exchange, "X")

@@ -52,6 +52,7 @@ class Streams:
         mute: nothing that happens is told, and the connections stay.
         lame: no ping is answered.
         silent: no message is answered.
+        slow: until it is set, who connects gets no answer.
         lines: those that stand.
         came: how many ever stood.
     """
@@ -60,6 +61,7 @@ class Streams:
         self.speech = speech
         self.sends_away = 0
         self.mute = self.lame = self.silent = False
+        self.slow: asyncio.Event | None = None
         self.lines: list[Line] = []
         self.came = self.knocked = self.pings = 0
         self.changed = Condition()
@@ -103,6 +105,14 @@ class Streams:
         self._do(self._ping)
         self.until(lambda: all(each.pongs == self.pings for each in self.lines))
 
+    def shut(self) -> None:
+        """Go, and let nobody connect any more."""
+        self._do(self._shut)
+
+    def reopen(self) -> None:
+        """Let them connect again, at the same place."""
+        self._do(self.listen)
+
     def leave(self) -> None:
         """Close the connections as one should."""
         self._do(self._leave)
@@ -138,6 +148,11 @@ class Streams:
                 line.transport.abort()
         return self.came
 
+    async def _shut(self) -> None:
+        (site,) = self.runner.sites
+        await site.stop()
+        await self._cut(b"")
+
     async def _leave(self) -> None:
         for line in [*self.lines]:
             line.subscribed = False
@@ -149,6 +164,8 @@ class Streams:
         with self.changed:
             self.knocked += 1
             self.changed.notify_all()
+        if self.slow is not None:
+            await self.slow.wait()
         subscribed = self.speech.welcome(request.path, request.query_string)
         if self.sends_away or subscribed is None:
             self.sends_away = max(self.sends_away - 1, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from decimal import Decimal
@@ -85,6 +86,58 @@ def test_what_a_broken_connection_kept_back_is_asked_for(kind: str, fault: str) 
         assert scene.stream.hearing().life == 2
         scene.truthful()
         scene.agrees()
+
+
+@WHERE
+def test_a_venue_that_cannot_be_connected_to_is_asked_meanwhile(kind: str) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        scene.place(price=110)
+        scene.streams.shut()
+        while not scene.stream.hearing().why:
+            scene.poll()
+        scene.fill(110)
+        assert ("g-110-B1", "PARTIALLY_FILLED") in states(scene.poll())
+        scene.streams.reopen()
+        scene.settle(2)
+        scene.fill(110, "0.3")
+        scene.poll()
+        scene.truthful()
+        scene.agrees()
+
+
+@WHERE
+def test_a_connection_that_takes_its_time_is_none_until_it_stands(kind: str) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        scene.streams.slow = asyncio.Event()
+        knocked = scene.streams.knocked
+        scene.streams.drop()
+        scene.streams.until(lambda: scene.streams.knocked > knocked)
+        scene.place(price=110, told=False)
+        # Nobody waits for it: the venue is asked.
+        assert states(scene.poll()) == [("g-110-B1", "NEW")]
+        scene.streams.loop.loop.call_soon_threadsafe(scene.streams.slow.set)
+        scene.settle(2)
+        scene.agrees()
+
+
+@WHERE
+def test_what_the_stream_brought_is_not_lost_where_the_venue_does_not_answer(kind: str) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        scene.place(price=110)
+        scene.clock.now += ASK_S
+        scene.served.fail("drop", method="GET")
+        assert states(scene.poll()) == [("g-110-B1", "NEW")]
+        # It is still due, and where there is nothing else to tell, that is told.
+        scene.served.fail("drop", method="GET")
+        with pytest.raises(ExchangeError):
+            scene.poll()
+        scene.poll()
+        assert scene.asked
+        scene.poll()
+        assert not scene.asked
 
 
 @WHERE
