@@ -37,8 +37,13 @@ NEAR_POSITIONS = {
     "cowstate/positions/reconcile/fates.py": ["positions/reconcile/test_order_claims"],
     "cowstate/positions/reconcile/looks.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/orderfacts.py": [
-        "positions/reconcile/test_queries",
-        "positions/reconcile/test_order_claims",
+        *("positions/reconcile/test_queries", "positions/reconcile/test_fates"),
+        *("positions/reconcile/test_strangers", "positions/reconcile/test_untraded"),
+        *("positions/reconcile/test_asking", "positions/reconcile/test_looks"),
+        *("positions/reconcile/test_possible", "positions/reconcile/test_waiting"),
+        *("positions/reconcile/test_restart", "positions/reconcile/test_races"),
+        *("positions/reconcile/test_reconciler_position", "positions/reconcile/test_differences"),
+        *("positions/reconcile/test_evidence", "positions/reconcile/test_order_claims"),
     ],
     "cowstate/positions/reconcile/places.py": [
         "positions/reconcile/test_queries",

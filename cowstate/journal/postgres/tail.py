@@ -196,7 +196,7 @@ class PostgresTail:
 def rest_after(took: float) -> float:
     """Return how long to rest after a look that *took* so long, in seconds.
 
-    >>> rest_after(0.0001), rest_after(0.001), rest_after(1.0)
+    >>> rest_after(0.0001), round(rest_after(0.001), 3), rest_after(1.0)
     (0.002, 0.009, 0.03)
     """
     return max(GAP, min(REST * took, MOST))
