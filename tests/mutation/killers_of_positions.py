@@ -38,6 +38,7 @@ NEAR_POSITIONS = {
     "cowstate/positions/reconcile/looks.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/orderfacts.py": [
         "positions/reconcile/test_queries",
+        "positions/reconcile/test_strangers",
         "positions/reconcile/test_order_claims",
     ],
     "cowstate/positions/reconcile/places.py": [
