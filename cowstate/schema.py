@@ -72,9 +72,7 @@ class Schema(Generic[K, V]):
         self._first = Lineage(Derivation(kind, indexes, aggregates), self.origin, self.equal)
         self.accepted: set[type] = set()
 
-    def first(
-        self, records: Any, meta: object, version: int = 0, later: bool = False
-    ) -> Snapshot[K, V]:
+    def first(self, records: Any, meta: object, version: int, *, later: bool) -> Snapshot[K, V]:
         """Return the version that a store begins with. Costs O(N).
 
         Args:

@@ -175,7 +175,7 @@ class Store(WriteStore[K, V, M], Generic[K, V, M], sealed=True):
             map_kind(maps), indexes, aggregates, invariants, ring, immutability, allow_none, same
         )
         defers = deferral(deferred_refcount, schema.trunk_of)
-        first = schema.first(records, meta, self._begins_at, self._derives_later)
+        first = schema.first(records, meta, self._begins_at, later=self._derives_later)
         timeline = Timeline(history, ring, first, schema.size_of, defers)
         super().__init__(schema, timeline, lock, meter)
         if defers is not None:

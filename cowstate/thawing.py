@@ -177,7 +177,7 @@ class Thawing(msgspec.Struct, Generic[K, V], frozen=True, eq=False):
         return (self, self._frozen, *self._kind.trunk(self._rest))
 
 
-def over_frozen(kind: MapKind, limit: int = 0) -> MapKind:
+def over_frozen(kind: MapKind, limit: int) -> MapKind:
     """Return the kind of a map that is built as a `Frozen`, and thaws into one of *kind*.
 
     Args:

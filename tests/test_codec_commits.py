@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -93,6 +94,17 @@ def test_a_version_of_what_is_derived_alone_goes_over_the_wire_as_any_other(form
         assert (received.before.version, received.changes) == (here.version, commit.changes)
         here = received.after
         assert is_like(here, commit.after)
+
+
+def test_a_record_may_be_spelt_in_another_way_where_the_commit_is_read() -> None:
+    codec = Codec(key=str, record=Decimal)
+    store = Store({"a": Decimal("1.5")})
+    data = codec.encode(store.set("a", Decimal(2)))
+    spelt = codec.decode_snapshot(b'{"version":0,"meta":null,"records":{"a":"1.50"}}')
+    assert codec.decode_commit(data, spelt).after == {"a": Decimal(2)}
+    other = codec.decode_snapshot(b'{"version":0,"meta":null,"records":{"a":"1.51"}}')
+    with pytest.raises(ChangeSetMismatchError):
+        codec.decode_commit(data, other)
 
 
 @given(worlds())

@@ -266,6 +266,13 @@ def test_a_part_alone_of_a_mutable_type_is_refused_too() -> None:
         codec.record.decode(b"[7]")
 
 
+def test_of_many_that_are_read_at_once_the_one_that_is_none_is_refused() -> None:
+    codec = Codec(key=str, record=int)
+    assert codec.record.decode_all(iter([b"1", b"2"])) == [1, 2]
+    with pytest.raises(CodecError, match="expected `int`, got `str`"):
+        codec.record.decode_all([b"1", b'"2"', b"3"])
+
+
 def test_what_a_message_begins_with_stays_as_it_is_spelt() -> None:
     codec = Codec(key=str, record=Slot)
     with pytest.raises(CodecError) as caught:

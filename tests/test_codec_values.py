@@ -96,6 +96,15 @@ def test_a_record_without_equality_agrees_with_one_that_is_written_alike() -> No
             codec.encode(Store({"a": Unequal("x")}).snapshot())  # type: ignore[arg-type]
 
 
+def test_what_cannot_even_be_compared_is_told_by_its_parts() -> None:
+    signal = Decimal("sNaN")  # whose == raises
+    for form in FORMS:
+        codec: Codec[str, Any] = Codec(key=str, record=tuple[Decimal, str], form=form)
+        assert str(codec.record.decode(codec.record.encode((signal, "1")))) == str((signal, "1"))
+        with pytest.raises(CodecError, match="would be read again as"):
+            codec.record.encode((signal, Decimal(1)))
+
+
 def test_a_number_that_python_will_not_write_is_an_error_too() -> None:
     with pytest.raises(CodecError, match="cannot be encoded"):
         Codec(key=str, record=int).encode(Store({"a": 10**5000}).snapshot())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from cowstate import ConflictError, Index
+from cowstate import ConflictError, Index, Store, UniqueViolationError
 from cowstate.index import Ordered
 from cowstate.ordered import Sorted
 from tests.indexed import MakeStore, Slot, by_order
@@ -22,6 +24,33 @@ def test_a_value_that_a_record_keeps_is_no_change_of_its_entry(make_store: MakeS
     with pytest.raises(ConflictError) as caught:
         draft.commit()
     assert set(caught.value.entries) == {("tag", "x"), ("tag", "z")}
+
+
+@given(st.lists(st.sampled_from([None, 1, 2, 3, 4]), max_size=6), st.booleans(), st.booleans())
+@example([None, 1, 1], True, False)
+@example([None, 1, 2], True, False)
+def test_what_a_store_begins_with_is_found_or_refused_as_what_is_written_one_by_one(
+    values: list[int | None], unique: bool, ordered: bool
+) -> None:
+    def indexed(records: dict[int, Slot]) -> Store[int, Slot]:
+        index: Index[Slot] = Index(lambda slot: slot.order_id, unique, ordered=ordered)
+        return Store(records, indexes={"order": index})
+
+    records = {key: Slot(value) for key, value in enumerate(values)}
+    one_by_one = indexed({})
+    try:
+        for key, record in records.items():
+            one_by_one.set(key, record)
+    except UniqueViolationError:
+        with pytest.raises(UniqueViolationError):
+            indexed(records)
+        return
+    at_once = indexed(records)
+    for value in (None, 1, 2, 3, 4):
+        found = at_once.snapshot().find_all("order", value)
+        assert found == one_by_one.snapshot().find_all("order", value)
+    entries = [dict(store.statistics().index_entries) for store in (at_once, one_by_one)]
+    assert entries[0] == entries[1]
 
 
 def test_a_record_may_keep_one_of_several_unique_values(make_store: MakeStore) -> None:

@@ -157,3 +157,84 @@ def test_the_estimate_of_what_versions_take_is_there_from_the_first_write_on(nam
         store.set(n % SIZE, Numbered(-n))
         taken.append(store.statistics().retained_bytes)
     assert all(one is not None and one > 0 for one in taken)
+
+
+@kinds
+def test_the_estimate_is_of_what_lies_above_the_dict_and_of_that_alone(name: str) -> None:
+    kind, other = map_kind(name), map_kind(name.removeprefix(FROZEN))
+    base = kind.build(dict.fromkeys(range(SIZE), 0))
+    estimates = [kind.path_bytes(base, 1)]
+    while type(base) in (Frozen, Thawing):
+        base = kind.put(base, 0, len(estimates))
+        estimates.append(kind.path_bytes(base, 1))
+    [first, half, *_, last] = estimates[:: SIZE // 2]
+    assert 0 < other.path_bytes(other.build({}), 1) < first < half
+    assert last == other.path_bytes(base, 1)
+
+
+@kinds
+def test_what_is_left_of_one_dict_differs_from_what_is_left_of_another(name: str) -> None:
+    kind = map_kind(name)
+    one, other = (dict.fromkeys(range(SIZE), value) for value in (1, 2))
+    versions = [
+        (base, content)
+        for content in (one, other)
+        for base in (kind.build(content), kind.put(kind.build(content), 0, content[0]))
+    ]
+    for older, was in versions:
+        for newer, now in versions:
+            wanted = {} if was is now else {key: (was[key], now[key]) for key in was}
+            assert kind.diff(older, newer) == wanted
+
+
+class Counted(int):
+    """A key that counts how often one of them is looked for."""
+
+    looks = 0
+
+    def __hash__(self) -> int:
+        Counted.looks += 1
+        return int.__hash__(self)
+
+
+def test_a_difference_costs_what_was_written_and_no_look_at_each_record() -> None:
+    kind = map_kind(FROZEN + "tree")
+    keys = [Counted(n) for n in range(20_000)]
+    begun = kind.build(dict.fromkeys(keys, 0))
+    emptier = begun
+    for key in keys[-1000:]:
+        emptier = kind.drop(emptier, key)
+    near = kind.put(emptier, keys[0], 1)
+    thawed = kind.apply(begun, dict.fromkeys(keys, 1), False)
+    last = kind.put(thawed, keys[0], 2)
+    for older, newer, written in (
+        (begun, near, 1001),
+        (near, begun, 1001),
+        (emptier, near, 1),
+        (near, emptier, 1),
+        (thawed, last, 1),
+    ):
+        before = Counted.looks
+        assert len(kind.diff(older, newer)) == written
+        # Each key that was written has thawed one more; at each there are several looks, and some
+        # hundred in the nodes above it.
+        assert Counted.looks - before < 20 * written + 300
+
+
+def test_what_is_left_is_never_changed() -> None:
+    kind = map_kind(FROZEN + "tree")
+    left: Any = kind.put(kind.build(dict.fromkeys(range(SIZE))), 0, 1)
+    with pytest.raises(AttributeError):
+        left._count = 5
+
+
+@kinds
+def test_what_each_look_up_goes_through_is_the_dict_and_what_lies_above_it(name: str) -> None:
+    kind, other = map_kind(name), map_kind(name.removeprefix(FROZEN))
+    base = kind.build(dict.fromkeys(range(SIZE), 0))
+    assert [*map(id, kind.trunk(base))] == [id(base)]
+    left = kind.put(base, 0, 1)
+    found = {*map(id, kind.trunk(left))}
+    assert {id(base), id(left)} < found
+    thawed = kind.apply(left, dict.fromkeys(range(SIZE), 2), False)
+    assert [*map(id, kind.trunk(thawed))] == [*map(id, other.trunk(thawed))]

@@ -200,6 +200,6 @@ def _first(view: View, encoder: Encoder[K, V], rules: Schema[K, V]) -> Snapshot[
     """Return what is there."""
     try:
         records = dict(encoder.records([(key, value) for key, value, _ in view.records()]))
-        return rules.first(records, encoder.meta(view.meta()), view.reach().newest)
+        return rules.first(records, encoder.meta(view.meta()), view.reach().newest, later=False)
     except CodecError as error:
         raise JournalFileError(view.path, f"holds what is not of these types: {error}") from error

@@ -81,6 +81,21 @@ def test_an_index_is_built_by_the_first_look_and_not_before(
         assert fn.times == asked
 
 
+def test_what_readers_go_through_in_common_is_named_without_building_any(path: Path) -> None:
+    fn = Asked(int)
+    with opened(path, indexes={"n": Index(fn)}, aggregates={"sum": Aggregate.sum(fn)}) as store:
+        now = store.snapshot()
+        indexes, totals = now._indexes, now._totals
+        trunk = now._lineage.derivation.trunk
+        before = trunk(indexes, totals)
+        assert fn.times == 0
+        states = [*indexes, *totals]
+        after = trunk(indexes, totals)
+        for state in (now._indexes, now._totals):
+            assert any(each is state for each in before)
+        assert any(each is states[0] for each in after)
+
+
 def test_each_is_built_for_itself(path: Path) -> None:
     index, total, group = Asked(int), Asked(int), Asked(lambda n: n % 2)
     aggregates = {"sum": Aggregate.sum(total), "count": Aggregate.count(by=group)}

@@ -15,6 +15,7 @@ from cowstate import (
     ArgumentValueError,
     Codec,
     CompactedError,
+    ConflictError,
     History,
     Snapshot,
 )
@@ -89,6 +90,26 @@ def test_what_was_can_be_returned_to(tmp_path: Path) -> None:
         assert draft.commit().after["c"] == Slot(3)
         with store.pin(2) as pin:
             assert pin.snapshot["b"] == Slot(2)
+
+
+@pytest.mark.parametrize(("since", "others"), [(0, True), (1, False), (2, True)])
+def test_a_draft_over_what_was_conflicts_at_the_set_of_keys_if_that_is_another_now(
+    since: int, others: bool, tmp_path: Path
+) -> None:
+    with opened(tmp_path / "slots.db", history=History(versions=1)) as store:
+        store.set("a", Slot(1))
+        store.set("b", Slot(2))
+        store.delete("b")
+        store.set("a", Slot(3))
+        draft = store.draft(store.at(since))
+        assert {*draft} == {*"ab"[:since]}
+        draft["c"] = Slot(4)
+        if others:
+            with pytest.raises(ConflictError) as caught:
+                draft.commit()
+            assert caught.value.reasons == ("keys",)
+        else:
+            assert draft.commit().after == {"a": Slot(3), "c": Slot(4)}
 
 
 def test_as_of_a_moment(tmp_path: Path) -> None:

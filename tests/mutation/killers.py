@@ -47,9 +47,12 @@ NEAR = {
     ],
     "cowstate/derivation.py": [
         *("test_totals_asked", "test_derived", "test_aggregate", "test_snapshot"),
-        *("test_transactions", "test_deriving_refused"),
+        *("test_transactions", "test_deriving_refused", "journal/test_first_use"),
     ],
-    "cowstate/deriving.py": ["test_deriving_refused", "test_derived", "test_writestore"],
+    "cowstate/deriving.py": [
+        *("test_deriving_refused", "test_derived", "test_writestore"),
+        "journal/test_first_use_removed",
+    ],
     "cowstate/documents.py": CODECS,
     "cowstate/draft.py": [
         *("test_transactions", "test_writestore", "test_ranges_of_drafts", "test_totals_asked"),
@@ -58,7 +61,10 @@ NEAR = {
     "cowstate/encoding.py": [*CODECS, "journal/test_refused_files"],
     "cowstate/errors.py": ["test_error_messages"],
     "cowstate/exact.py": ["test_aggregate", "test_groups_of_totals"],
-    "cowstate/feeds.py": ["test_initial_feeds", "test_every_write", "test_blocks", "test_waits"],
+    "cowstate/feeds.py": [
+        *("test_initial_feeds", "test_every_write", "test_blocks", "test_waits"),
+        "journal/test_follower_ends",
+    ],
     "cowstate/groups.py": [
         *("test_groups_raise", *INITIAL, *SUBSCRIBERS, "test_delivery", "test_serving"),
         "test_flush",
@@ -194,6 +200,7 @@ NEAR = {
     "cowstate/schema.py": [
         *("test_deferral", "test_invariants", "test_transactions", "test_sameness", "test_slips"),
         *("test_immutability", "test_awkward_keys", "test_deriving_refused", "test_store"),
+        *("journal/test_leaps", "journal/test_first_use", "journal/test_history"),
     ],
     "cowstate/scope.py": ["test_blocks"],
     "cowstate/showing.py": ["test_keys"],

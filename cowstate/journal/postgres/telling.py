@@ -22,10 +22,10 @@ class Telling:
     """Says of each write whether it tells; one thread at a time.
 
     >>> telling = Telling()
-    >>> telling.due(1.0)
+    >>> telling.due(0.0)
     True
-    >>> telling.told(1.0)
-    >>> telling.due(1.004), telling.due(1.005)
+    >>> telling.told(0.0)
+    >>> telling.due(0.004), telling.due(0.005)
     (False, True)
     """
 

@@ -142,3 +142,60 @@ def test_what_may_be_so_as_well_is_among_what_is_said_but_not_that_all_is_well(b
     # Where the answers come in their order, what was before is over.
     ordered = said(unsettled.replace(mixed=False))
     assert (ordered.kind, ordered.why) == (VerdictKind.CORRECT, "it differs by 4")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "amount"), [((60,), "60"), ((60, 70), "at least 60"), ((-70, -60), "at least -60")]
+)
+def test_what_is_large_is_said_as_exactly_as_it_is_known(numbers, amount):
+    seen = Possible.of([Decimal(number) for number in numbers])
+    found = said(Evidence().after(seen, 1_000).after(seen, 2_000))
+    assert (found.kind, found.remedy) == (VerdictKind.BREAK, POLICY.large)
+    assert found.why == f"it differs by {amount}, which is large in a position of 100"
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+@pytest.mark.parametrize("apart_ms", [0, 999, 1_000])
+@pytest.mark.parametrize("lasting_ms", [0, 1_000])
+def test_a_number_is_corrected_only_after_enough_looks_over_long_enough_have_shown_that_one(
+    looks, apart_ms, lasting_ms
+):
+    evidence = Evidence()
+    for came_ms in (1_000, 2_000):  # that it differs is proven, but by how much is another thing
+        evidence = evidence.after(Possible.of([Decimal(3)]), came_ms)
+    shown_ms = [2_500, *[2_500 + apart_ms] * (looks - 1)]
+    for came_ms in shown_ms:
+        evidence = evidence.after(FOUR, came_ms)
+    policy = POLICY.replace(lasting_ms=lasting_ms)
+    found = verdict_of(
+        evidence,
+        now_ms=shown_ms[-1],
+        fresh=True,
+        accounted=Decimal(100),
+        lot=Decimal(1),
+        policy=policy,
+    )
+    if looks >= policy.looks and shown_ms[-1] - shown_ms[0] >= lasting_ms:
+        assert (found.kind, found.remedy) == (VerdictKind.CORRECT, policy.small)
+    else:
+        assert (found.kind, found.remedy) == (VerdictKind.DIVERGES, Remedy.REPORT)
+        assert found.why == "it differs by 4; that has not lasted yet"
+
+
+@pytest.mark.parametrize(("until_ms", "of_before"), [(1_045, False), (1_055, True)])
+def test_a_look_tells_of_what_was_before_only_if_it_may_show_that_of_a_moment_of_then(
+    until_ms, of_before
+):
+    # It agrees if it is of after the fill; and else it differs by 5, as the one before it did.
+    ledger = Ledger(entries=(Entry(1, 1, None, 1_050, Decimal(5), Decimal(5), Decimal(0)),))
+    agreed = Era(Possible.of([Decimal(0)]), 900, until_ms)
+    evidence = Evidence().after(Possible.of([Decimal(5)]), 1_000, Window(990, 1_000))
+    found = judge_looks(
+        [EARLY],
+        TradesReading(9_000, True),
+        ledger,
+        STANDING,
+        evidence.replace(eras=(agreed,)),
+        PROMISES.replace(positions_lag_ms=10),
+    )
+    assert found.evidence.looks == (1 if of_before else 2)
