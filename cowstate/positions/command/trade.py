@@ -23,6 +23,7 @@ from ..exchange.ccxt import CcxtExchange
 from ..exchange.ccxt.rules import Rules, check_request
 from ..exchange.protocol import Exchange, OrderRequest
 from ..live.bell import Bell, Rung, rung_by_signals
+from ..live.gate import FRESH_S
 from ..live.markets import Market, TapeMarket, skipped
 from ..live.public import PublicMarket, PublicTrades
 from ..live.trader import Ending, Trader
@@ -217,6 +218,7 @@ def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: Exi
         every_s=args.every,
         reconcile_s=args.reconcile,
         orders=orders,
+        fresh_s=None if args.name is None else FRESH_S,
     )
     if args.resume is not None and not trader.reconciler.resume(args.resume):
         raise ArgumentValueError("trading is not halted; leave out --resume")

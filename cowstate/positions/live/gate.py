@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from ..book.model import OrderId, OrderUpdate, Side
@@ -13,9 +15,20 @@ from ..exchange.listing import Listing
 from ..exchange.promises import VenuePromises
 from ..exchange.protocol import Exchange, OrderRequest
 
-__all__ = ["Gate"]
+__all__ = ["FRESH_S", "Gate"]
+
+FRESH_S: Final = 3.0
+"""For how long, in seconds, what was noted on a server may go out: less than what is left of its
+lease then, which is two thirds of five seconds."""
 
 _TOO_OFTEN: Final = "the venue is asked too often"
+_TOO_LATE: Final = "it was noted too long ago, and somebody else may trade by now"
+
+
+def _clock() -> Callable[[], float]:
+    # Of a machine that sleeps the monotonic clock of Linux stands still; the lease does not.
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic if boottime is None else partial(time.clock_gettime, boottime)
 
 
 class Gate:
@@ -23,12 +36,15 @@ class Gate:
 
     What is not let through is refused, truly: nothing was sent. Orders go one by one, so that a
     stop need not wait for all of a batch. Cancellations and questions pass, stopped or not. Where
-    the venue says that it is asked too often, nothing more of orders goes out until `begin`.
+    the venue says that it is asked too often, nothing more of orders goes out until `begin`; nor
+    do orders or cancellations where that is too long ago, as in a process that was stopped.
 
     Args:
         exchange: what is behind it.
         closed: says why nothing may be sent any more; empty: it may.
         placed: called with each order that was taken.
+        fresh_s: for how many seconds after `begin` orders and cancellations go out; None: for ever.
+        clock: in seconds, for that; by default one that never stands still, if the system has it.
 
     Attributes:
         taken: how many orders the venue took, since `begin`.
@@ -42,14 +58,19 @@ class Gate:
         exchange: Exchange,
         closed: Callable[[], str],
         placed: Callable[[OrderUpdate], object] = lambda _: None,
+        fresh_s: float | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._exchange = exchange
         self._closed = closed
         self._placed = placed
+        self._fresh_s = fresh_s
+        self._clock = _clock() if clock is None else clock
         self.begin()
 
     def begin(self) -> None:
-        """Count from here on."""
+        """Count from here on. Before what is to go out is noted."""
+        self._began = self._clock()
         self.taken = 0
         self.refused = 0
         self.why = ""
@@ -115,9 +136,15 @@ class Gate:
         return [self._cancelled(each, symbol) for each in order_ids]
 
     def _check(self) -> None:
-        why = self._closed() or (_TOO_OFTEN if self._limited else "")
+        why = self._closed() or self._held_back()
         if why:
             raise ExchangeError(f"not sent: {why}")
+
+    def _held_back(self) -> str:
+        if self._limited:
+            return _TOO_OFTEN
+        late = self._fresh_s is not None and self._clock() - self._began > self._fresh_s
+        return _TOO_LATE if late else ""
 
     def _heard(
         self, request: Callable[[], Sequence[OrderUpdate | ExchangeError]]
@@ -134,8 +161,8 @@ class Gate:
         return answer
 
     def _cancelled(self, order_id: OrderId, symbol: str) -> OrderUpdate | ExchangeError:
-        if self._limited:
-            return ExchangeError(f"not sent: {_TOO_OFTEN}")
+        if why := self._held_back():
+            return ExchangeError(f"not sent: {why}")
         return self._heard(lambda: self._exchange.cancel_orders([order_id], symbol))
 
     def _sent(self, request: OrderRequest) -> OrderUpdate | ExchangeError:

@@ -89,6 +89,8 @@ class Trader:
         every_s: seconds from one turn to the next.
         reconcile_s: seconds from one pass of the reconciler to the next.
         orders: who tells of the orders; None: the exchange is asked for them each turn.
+        fresh_s: for how many seconds what a turn notes may go out; what is left then is refused,
+            and wanted anew by the next. None: for ever, for a file is nobody else's meanwhile.
 
     Attributes:
         reconciler: what holds the positions against the venue.
@@ -105,6 +107,7 @@ class Trader:
         every_s: float = 1.0,
         reconcile_s: float = 60.0,
         orders: StreamedOrders | None = None,
+        fresh_s: float | None = None,
     ) -> None:
         self._manager = manager
         self._exchange = exchange
@@ -120,7 +123,7 @@ class Trader:
         )
         # Of the last turn: the answers to them may not have been noted.
         self._taken: list[OrderUpdate] = []
-        self._gate = Gate(exchange, self._why_closed, self._note_taken)
+        self._gate = Gate(exchange, self._why_closed, self._note_taken, fresh_s)
         self.reconciler = Reconciler(
             manager,
             exchange,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -139,3 +140,31 @@ def test_who_waits_for_a_lease_ends_at_once_when_it_is_told(
             assert "ended by SIGTERM while it stood by; nothing was sent" in printed
         manager.initialize(Decimal(60_005))
     assert not street.working
+
+
+def test_who_was_stopped_in_a_batch_sends_nothing_of_it_after_the_takeover(
+    cluster: Cluster, name: str, street: Street
+) -> None:
+    """All of it was noted before; the lease, and not a word of ours, lets the other one in."""
+    sent, goes_on = Event(), Event()
+
+    def hold(asked: Asked) -> None:
+        if asked.method == "POST" and not sent.is_set():
+            sent.set()
+            assert goes_on.wait(60)
+
+    words = ["--cancel-on-exit", "--journal", cluster.url, "--name", name]
+    with street.life(*words) as life:
+        street.app.before = hold
+        assert sent.wait(60), life.log
+        life.tell(signal.SIGSTOP)
+        with PositionManager.open(cluster.url, GRID, name=name, wait=SOON) as other:
+            noted = {each.client_oid for slot in other.snapshot().values() for each in slot.orders}
+            goes_on.set()
+            life.tell(signal.SIGCONT)
+            status, printed = life.ended()
+    assert status == 3, life.log
+    assert len(noted) == LEVELS
+    assert street.served.count("POST", "/order") == len(street.working) == 1
+    assert not street.served.count("DELETE", "/order")
+    assert "nothing was cancelled: another process trades with these positions" in printed

@@ -129,3 +129,30 @@ def test_who_is_told_to_stay_away_asks_no_more_in_this_turn(
     before = busy.asked
     gate.cancel_orders([1], "X")
     assert busy.asked == before + 1
+
+
+@pytest.mark.parametrize("in_time", range(4))
+def test_what_was_noted_too_long_ago_does_not_go_out(in_time: int) -> None:
+    """As in a process that is stopped after so many of a batch, and goes on a minute later."""
+    exchange, now = PaperExchange(VirtualClock(), "X"), [0.0]
+
+    def stop(_: object) -> None:
+        if len(exchange.fetch_open_orders("X")) == in_time:
+            now[0] += 60
+
+    gate = Gate(exchange, lambda: "", stop, 3.0, lambda: now[0])
+    now[0] += 60 * (in_time == 0)
+    answers = gate.create_orders(requests())
+    working = list(exchange.fetch_open_orders("X"))
+    assert [each.price for each in working] == PRICES[:in_time]
+    for answer in answers[in_time:]:
+        assert isinstance(answer, ExchangeError)
+        assert not isinstance(answer, NetworkError)
+    assert (gate.taken, gate.refused) == (in_time, 0)
+    # Nor are orders taken away that another process may rely on.
+    ids = [each.order_id for each in working if each.order_id is not None]
+    gate.cancel_orders(ids, "X")
+    assert [each.order_id for each in exchange.fetch_open_orders("X")] == ids
+    gate.begin()
+    gate.cancel_orders(ids, "X")
+    assert not exchange.fetch_open_orders("X")
