@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
@@ -26,6 +27,12 @@ _PATIENCE_S: Final = 10.0
 _AGAIN_S: Final = 1.0
 """How long until a file that somebody has is tried again; a server tells when it is free."""
 
+_ANOTHER: Final = (
+    "was deleted or replaced while it was waited for, and what works at the venue is noted in the "
+    "one that was there: put that back, with its -wal, and give the same command again. If it is "
+    "lost, cancel these orders at the venue before you begin with a new one"
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +45,7 @@ def opened(
     Raises:
         Rung: a signal came while they were waited for.
         ArgumentValueError: they are of another grid, account or leg.
+        JournalFileError: they are not those any more that were waited for.
         JournalError: they cannot be opened, or somebody writes them.
     """
     bounds = None if args.keep_days is None else Bounds(seconds=args.keep_days * _DAY_S)
@@ -83,15 +91,19 @@ def _waited_for(
         return attempt(0.0)
     except WriterActiveError as error:
         held = error
+    waited_for = _stood(args)
     # What would be refused then is refused now, and not in the night in which it is needed.
-    _ensure_fits(args, config, leg, held.path)
+    least = _ensured_fit(args, config, leg, held.path)
     _log.info(
         "%s: stands by, for %s is written by %s",
         *(config.symbol, held.path, held.who),
         extra={"cowstate_event": "standby_waits", "cowstate_symbol": config.symbol},
     )
     with striking(bell):
-        manager = _taken(attempt, bell)
+        manager = _taken(args, waited_for, attempt, bell)
+        if manager.snapshot().version < least:
+            manager.close()
+            raise JournalFileError(held.path, _ANOTHER)
     _log.warning(
         "%s: takes over %s",
         *(config.symbol, held.path),
@@ -100,19 +112,41 @@ def _waited_for(
     return manager
 
 
-def _ensure_fits(args: argparse.Namespace, config: GridConfig, leg: Leg, path: str) -> None:
+def _stood(args: argparse.Namespace) -> tuple[int, int] | None:
+    """Return what stands where the file is to be; None if nothing does, or on a server."""
     try:
-        kept = read_book(args.journal, name=args.name).meta
+        found = None if args.name is not None else os.stat(args.journal)
+    except OSError:  # it is just being made
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _ensured_fit(args: argparse.Namespace, config: GridConfig, leg: Leg, path: str) -> int:
+    """Raise if what is kept does not go on so; return its version."""
+    try:
+        kept = read_book(args.journal, name=args.name)
     except JournalFileError:
-        return  # it is just being made
-    grid = getattr(kept, "grid", None)
+        return 0  # likewise
+    grid = getattr(kept.meta, "grid", None)
     if grid is not None:
         ensure_grid(config, grid, path, args.regrid)
-        ensure_leg(kept, leg)
+        ensure_leg(kept.meta, leg)
+    return kept.version
 
 
-def _taken(attempt: Callable[[float | None], PositionManager], bell: Bell) -> PositionManager:
+def _taken(
+    args: argparse.Namespace,
+    waited_for: tuple[int, int] | None,
+    attempt: Callable[[float | None], PositionManager],
+    bell: Bell,
+) -> PositionManager:
     while True:
+        stands = _stood(args)
+        if waited_for is None:
+            waited_for = stands
+        elif stands != waited_for:
+            # An attempt would make a new one in its place, and trade beside its orders.
+            raise JournalFileError(args.journal, _ANOTHER)
         try:
             return attempt(None)
         except (WriterActiveError, FencedError):

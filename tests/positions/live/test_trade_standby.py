@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+from cowstate.positions import GridConfig, PositionManager
 from cowstate.positions.book.kept import read_book
 from tests.positions.exchange.ccxt.serving import Asked
-from tests.positions.live.street import LEVELS, Street, on_street
+from tests.positions.live.street import LEVELS, SYMBOL, Street, on_street
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
+
+GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), LEVELS, "grid")
 
 
 @pytest.fixture
@@ -112,3 +116,26 @@ def test_where_nobody_trades_it_begins_at_once(street: Street) -> None:
         assert life.ended()[0] == 0, life.log
         assert "standby" not in life.log
     street.agrees()
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_file_that_is_not_there_any_more_is_not_made_anew(street: Street, another: bool) -> None:
+    """Its orders work, and are noted in the one that was there."""
+    with street.life() as first:
+        first.until("trading_goes_on")
+        with street.life("--standby") as second:
+            second.until("standby_waits")
+            if another:
+                other = street.journal.with_name("other.db")
+                with PositionManager.open(other, GRID):
+                    pass
+                other.replace(street.journal)
+            else:
+                street.journal.unlink()
+            status, printed = second.ended()
+            assert (status, printed) == (2, ""), second.log
+            assert "was deleted or replaced while it was waited for" in second.log
+            assert "standby_takes_over" not in second.log
+        assert first.ended()[0] == 3, first.log
+    assert street.journal.exists() is another
+    assert len(street.working) == street.served.count("POST", "/order") == LEVELS
