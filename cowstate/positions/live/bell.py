@@ -29,7 +29,7 @@ class Bell:
 
     Attributes:
         why: who rang first; empty: nobody has.
-        strikes: whether a signal that rings it raises `Rung`, too; see `striking`.
+        strikes: whether the next signal that rings it raises `Rung`, too; see `striking`.
 
     >>> bell = Bell()
     >>> bell.ring("SIGTERM")
@@ -113,6 +113,8 @@ def rung_by_signals(bell: Bell) -> Generator[None]:
         _handle({each: signal.SIG_DFL for each in heard if each in _AT_ONCE})
         bell.ring(signal.Signals(number).name)
         if bell.strikes:
+            # Once: a second SIGHUP would come into what the first one has ended.
+            bell.strikes = False
             raise Rung(bell.why)
 
     try:

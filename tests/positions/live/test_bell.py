@@ -164,6 +164,22 @@ def test_a_bell_strikes_where_that_is_wanted_and_nowhere_else() -> None:
         assert quiet.why == "SIGTERM"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_bell_strikes_once_so_what_it_ends_is_put_away_undisturbed() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    put_away = []
+    try:
+        with rung_by_signals(bell := Bell()), pytest.raises(Rung), striking(bell):
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            finally:
+                signal.raise_signal(signal.SIGHUP)
+                put_away.append(bell.why)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert put_away == ["SIGHUP"]
+
+
 def _sent_once_it_strikes(bell: Bell) -> None:
     while not bell.strikes:
         pass
