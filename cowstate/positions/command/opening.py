@@ -91,6 +91,11 @@ def _waited_for(
         return attempt(0.0)
     except WriterActiveError as error:
         held = error
+    if args.resume is not None:
+        raise ArgumentValueError(
+            f"--resume is for what is halted now, and {held.path} is written by {held.who}: end "
+            "that first, or leave out --resume"
+        )
     waited_for = _stood(args)
     # What would be refused then is refused now, and not in the night in which it is needed.
     least = _ensured_fit(args, config, leg, held.path)

@@ -103,6 +103,9 @@ def test_what_could_not_go_on_is_refused_at_once(street: Street) -> None:
         with street.life("--standby", "--step", "20") as second:
             assert second.ended()[0] == 2
             assert "--regrid" in second.log
+        with street.life("--standby", "--resume", "as it was told") as later:
+            assert later.ended()[0] == 2
+            assert "leave out --resume" in later.log
         with street.life() as third:
             assert third.ended()[0] == 2
             assert "is being written by" in third.log
