@@ -41,9 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with *argv* (by default the process's) and return its exit status.
 
     What the subcommand returned; or 2 for bad usage, a bad file or output that cannot be
-    written, 130 for Ctrl-C, 141 if nobody read to the end.
+    written, 130 for Ctrl-C, 141 if nobody read to the end. What it returned of itself, if not 0,
+    comes before those of its output.
     """
-    name, out = "cowstate", sys.stdout
+    name, out, status = "cowstate", sys.stdout, 0
     if out is None:
         return _fail(name, "standard output is closed; there is nowhere to write to")
     try:
@@ -65,10 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         _forget(out)
-        return UNREAD
+        return status or UNREAD
     except OSError as error:
         _forget(out)
-        return _fail(name, f"cannot write the output: {error.strerror or error}")
+        failed = _fail(name, f"cannot write the output: {error.strerror or error}")
+        return status or failed
     return status
 
 

@@ -175,7 +175,7 @@ def run(args: argparse.Namespace) -> int:
             ending = _traded(args, trader)
             if ending.unwritten is not None:
                 # Before the journal is let go of, which may take a while, or fail once more.
-                print(as_text(ending, config.symbol), flush=True)
+                _say(as_text(ending, config.symbol))
     except Rung:
         print(f"{config.symbol}: ended by {bell.why} while it stood by; nothing was sent")
         return 0
@@ -186,6 +186,15 @@ def run(args: argparse.Namespace) -> int:
         return UNWRITTEN
     print(as_text(ending, config.symbol))
     return 0
+
+
+def _say(text: str) -> None:
+    """Print *text*; where that cannot be, as on the very disk that is full, on standard error."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: ExitStack) -> Trader:

@@ -294,16 +294,16 @@ class Trader:
             extra={"cowstate_event": "positions_unwritten", "cowstate_symbol": self._symbol},
         )
         working, unasked = self._working()
-        uncancelled = 0
+        uncancelled, ended = 0, frozenset[str]()
         if cancel and not unwritten.others:
-            uncancelled = self._cancel_unnoted(working)
+            uncancelled, ended = self._cancel_unnoted(working)
             working, unasked = self._working()
         ending = self._left(working, unasked, uncancelled)
         listed = {each.client_oid for each in working}
         noted = {each.client_oid for each in self._unended()}
         return ending.replace(
             # What another process knows by now is not to be guessed at.
-            uncertain=() if unwritten.others else tuple(sorted(noted - listed)),
+            uncertain=() if unwritten.others else tuple(sorted(noted - listed - ended)),
             unwritten=unwritten,
             spared=unwritten.others if cancel else "",
         )
@@ -326,22 +326,26 @@ class Trader:
             uncancelled=uncancelled,
         )
 
-    def _cancel_unnoted(self, listed: Sequence[OrderUpdate]) -> int:
+    def _cancel_unnoted(self, listed: Sequence[OrderUpdate]) -> tuple[int, frozenset[str]]:
+        """Return how many were not cancelled, and the client ids of those that work no more."""
         # A list may lag behind what was taken just now.
-        orders = {str(each.order_id): each for each in (*listed, *self._booked(), *self._taken)}
+        orders = {str(each.order_id): each for each in (*self._taken, *self._booked(), *listed)}
         ids = [each.order_id for each in orders.values() if each.order_id is not None]
         self._gate.begin()
         try:
             answers = self._gate.cancel_orders(ids, self._symbol)
         except JournalError:  # of a paper account, on the same disk
-            return len(ids)
-        return sum(
-            isinstance(each, ExchangeError)
-            and (
-                not isinstance(each, OrderNotFoundError) or isinstance(each, OrderNotFoundYetError)
+            return len(orders), frozenset()
+        ended = frozenset(
+            order.client_oid
+            for order, answer in zip(orders.values(), answers, strict=True)
+            if not isinstance(answer, ExchangeError)
+            or (
+                isinstance(answer, OrderNotFoundError)
+                and not isinstance(answer, OrderNotFoundYetError)
             )
-            for each in answers
         )
+        return len(orders) - len(ended), ended
 
     def _cancel(self) -> int:
         failed = 0
