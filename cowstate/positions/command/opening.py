@@ -12,17 +12,22 @@ from typing import Final
 from cowstate import ArgumentValueError
 from cowstate.journal import Bounds, FencedError, JournalFileError, WriterActiveError
 
+from ..book.account import Account
 from ..book.config import GridConfig
+from ..book.ids import parse_client_oid
 from ..book.kept import ensure_grid, read_book
 from ..book.reports import Leg
 from ..errors import OtherGridError
+from ..exchange.pages import read_pages
+from ..exchange.protocol import Exchange
 from ..live.bell import Bell, striking
 from ..trading.manager import PositionManager
 from .account import ensure_leg
 
-__all__ = ["opened"]
+__all__ = ["ensure_known", "opened"]
 
 _DAY_S: Final = 86_400
+_PAGES: Final = 10
 _PATIENCE_S: Final = 10.0
 _AGAIN_S: Final = 1.0
 """How long until a file that somebody has is tried again; a server tells when it is free."""
@@ -156,3 +161,28 @@ def _taken(
             return attempt(None)
         except (WriterActiveError, FencedError):
             bell.wait(_AGAIN_S)
+
+
+def ensure_known(kept: Account, exchange: Exchange, config: GridConfig) -> None:
+    """Refuse positions that are new where orders work that begin as theirs would.
+
+    They are noted in a file that is gone, or of somebody else, who trades with the same account.
+
+    Raises:
+        ArgumentValueError: it says which, and what to do.
+        ExchangeError: the venue does not say.
+    """
+    if kept.ledger.began_ms is not None:
+        return
+    read = read_pages(lambda cursor: exchange.fetch_open_orders(config.symbol, cursor), _PAGES)
+    if read.error is not None:
+        raise read.error
+    ours = [
+        each.client_oid for each in read.items if parse_client_oid(each.client_oid, config.prefix)
+    ]
+    if ours:
+        raise ArgumentValueError(
+            f"--journal is new, and orders that begin with {config.prefix} work at the venue "
+            f"({', '.join(sorted(ours)[:3])}): give the journal that they are noted in, or cancel "
+            "them at the venue, or choose another --prefix"
+        )

@@ -33,7 +33,7 @@ from ..simulation.tape import STDIN, read_tape, synthetic_tape
 from ..trading.manager import PositionManager, wall_clock_ms
 from .account import KEYS, add_account, add_positions, exchange_of, market_of, streamed_of
 from .ending import as_text
-from .opening import opened
+from .opening import ensure_known, opened
 from .options import amount, seconds, whole
 
 __all__ = ["add_arguments", "ensure_suits", "run"]
@@ -215,6 +215,7 @@ def _trader(args: argparse.Namespace, config: GridConfig, bell: Bell, stack: Exi
         if args.standby:
             # It may have waited for days, and clocks drift.
             account.measure_clock()
+        ensure_known(manager.snapshot().meta, account, config)
     orders = None
     if account is not None and not args.poll_orders:
         orders = stack.enter_context(streamed_of(args, account))

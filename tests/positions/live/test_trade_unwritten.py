@@ -193,6 +193,16 @@ def test_a_file_that_is_gone_ends_it_and_nothing_is_cancelled(street: Street, pr
     assert "nothing was cancelled: what was moved or replaced" in printed
     assert f"still working at the venue: {LEVELS}" in printed
     assert "cancel these orders at the venue before you begin" in printed
+    # Whoever begins with a new one all the same, as a supervisor does, is held back.
+    street.app.before = lambda _: None
+    with street.life() as life:
+        assert life.ended() == (2, ""), life.log
+    assert "orders that begin with grid work at the venue (grid-59970-B1" in life.log
+    assert street.served.count("POST", "/order") == len(street.working) == LEVELS
+    for each in street.working:
+        street.app.venue.cancel_order(each.order_id, "X")
+    with street.life() as life:
+        life.until("trading_goes_on")
 
 
 def test_a_venue_that_is_silent_then_is_told_with_what_is_known_here(street: Street) -> None:
