@@ -122,7 +122,7 @@ def test_where_nobody_trades_it_begins_at_once(street: Street) -> None:
 
 
 @pytest.mark.parametrize("another", [False, True])
-def test_a_file_that_is_not_there_any_more_is_not_made_anew(street: Street, another: bool) -> None:
+def test_what_is_not_there_any_more_is_not_traded_with_anew(street: Street, another: bool) -> None:
     """Its orders work, and are noted in the one that was there."""
     with street.life() as first:
         first.until("trading_goes_on")
@@ -140,5 +140,4 @@ def test_a_file_that_is_not_there_any_more_is_not_made_anew(street: Street, anot
             assert "was deleted or replaced while it was waited for" in second.log
             assert "standby_takes_over" not in second.log
         assert first.ended()[0] == 3, first.log
-    assert street.journal.exists() is another
     assert len(street.working) == street.served.count("POST", "/order") == LEVELS
