@@ -66,9 +66,11 @@ class Bridge:
 
         Raises:
             NetworkError: it did not come to an end, and what it did is not known.
-            ExchangeError: an earlier one has not, or the loop is closed; nothing was sent.
+            ExchangeError: an earlier one has not, or the loop is closed, or this is its thread;
+                nothing was sent.
             Exception: whatever the client raised.
         """
+        self._loop.ensure_elsewhere()
         before = self._under_way
         if before is not None and not wait([before.outcome], self._grace_s).done:
             raise ExchangeError(f"{name}: an earlier call does not end; nothing was sent")

@@ -116,6 +116,7 @@ class Calls:
             )
         self._client = client
         self._marks = marks
+        self._loop = loop
         self._guard = Guard()
         if loop is None:
             # A redirect takes the key along, and what answers there knows nothing of what was done.
@@ -159,8 +160,11 @@ class Calls:
 
         Raises:
             ExchangeError: whatever the client raised, in our words; `NetworkError`: no answer
-                came, or none that can be read.
+                came, or none that can be read. Also one that is called on the thread of its loop.
         """
+        if self._loop is not None:
+            # Before the lock: whoever has it may be waiting for this very thread.
+            self._loop.ensure_elsewhere()
         return self._guard.run(self._ask, name, args, read, writing, at, each)
 
     # With the lock held:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Set
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Any, Final, Generic, TypeVar
 
 from cowstate import ArgumentValueError
@@ -27,11 +27,15 @@ class Running(Generic[T]):
     """What was begun on the loop. Any thread may wait for it, or have it end.
 
     Attributes:
-        outcome: what came of it. It is set when nothing of it runs any more, and not before.
+        outcome: what came of it. It is set when nothing of it runs any more, and not before;
+            that of what a loop left behind when it ended is that it was cancelled. It cannot be
+            cancelled itself: see `end`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, work: Work[T]) -> None:
         self.outcome: Future[T] = Future()
+        # Who cancels that would be told that it is over while it runs on.
+        self.outcome.set_running_or_notify_cancel()
         self._loop = loop
         self._work = work
         self._task: asyncio.Task[T] | None = None
@@ -52,8 +56,17 @@ class Running(Generic[T]):
         if self._unwanted:
             self.outcome.set_exception(CancelledError())
             return
-        self._task = self._loop.create_task(self._work())
-        self._task.add_done_callback(self._done)
+        try:
+            self._task = self._loop.create_task(self._work())
+        except Exception as error:
+            self.outcome.set_exception(error)
+        else:
+            self._task.add_done_callback(self._done)
+
+    def abandon(self) -> None:
+        """Note that it will not go on, if that is so. Called when the loop is over."""
+        if not self.outcome.done():
+            self.outcome.set_exception(CancelledError())
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -73,7 +86,7 @@ class LoopThread(AbstractContextManager["LoopThread", None]):
 
     Asynchronous clients of ccxt live on it: give it to `CcxtExchange` and `OrderStream` along with
     them. When it is closed, they are closed, too. Use it in a ``with``, or close it; a process that
-    ends does not wait for it.
+    ends does not wait for it. In a process that was forked off it is closed.
 
     >>> async def answer() -> int:
     ...     return 42
@@ -84,6 +97,7 @@ class LoopThread(AbstractContextManager["LoopThread", None]):
 
     def __init__(self) -> None:
         self._closers: list[Callable[[], Coroutine[Any, Any, object]]] = []
+        self._begun: set[Running[Any]] = set()
         self._closed = False
         self._over = asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -105,16 +119,39 @@ class LoopThread(AbstractContextManager["LoopThread", None]):
         """Begin ``work()``, a coroutine, on the loop, in the context of whoever calls.
 
         Raises:
-            ExchangeError: it is closed; nothing was begun.
+            ExchangeError: it is closed, or its thread ended or is another process's; nothing was
+                begun.
         """
         running = Running(self._loop, work)
         if self._closed:
             raise ExchangeError("the loop of this client is closed; nothing was sent")
+        if not self._thread.is_alive():
+            raise ExchangeError(
+                "the loop of this client does not run: its thread has ended, or is that of the "
+                "process from which this one was forked; nothing was sent; make a client and a "
+                "LoopThread here"
+            )
+        self._begun.add(running)
+        running.outcome.add_done_callback(lambda _: self._begun.discard(running))
         try:
-            self._loop.call_soon_threadsafe(running.begin)
+            self._loop.call_soon_threadsafe(self._start, running)
         except RuntimeError:
+            self._begun.discard(running)
             raise ExchangeError("the loop of this client is closed; nothing was sent") from None
         return running
+
+    def ensure_elsewhere(self) -> None:
+        """Refuse to wait for the loop on its own thread: that would be for ever.
+
+        A finalizer may run there, whatever it belongs to.
+
+        Raises:
+            ExchangeError: that is where it was called.
+        """
+        if get_ident() == self._thread.ident:
+            raise ExchangeError(
+                "what runs on the loop of a client cannot wait for that client; nothing was sent"
+            )
 
     def keep(self, closer: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Have ``closer()``, a coroutine, run when all else on the loop has ended."""
@@ -129,11 +166,7 @@ class LoopThread(AbstractContextManager["LoopThread", None]):
         Raises:
             ArgumentValueError: it was called on the loop.
         """
-        try:
-            on_it = asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            on_it = False
-        if on_it:
+        if get_ident() == self._thread.ident:
             raise ArgumentValueError("a loop cannot wait for its own end; close it elsewhere")
         self._closed = True
         try:
@@ -148,8 +181,23 @@ class LoopThread(AbstractContextManager["LoopThread", None]):
     # In the thread:
 
     def _serve(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._live())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._live())
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        # What was begun too late for the loop to get to it.
+        for running in [*self._begun]:
+            running.abandon()
+
+    def _start(self, running: Running[Any]) -> None:
+        # What begins from here on would be ended by nobody before the clients are closed.
+        if self._over.is_set():
+            running.abandon()
+        else:
+            running.begin()
 
     async def _live(self) -> None:
         await self._over.wait()

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["Answered", "App", "Asked", "DropError", "Fault", "Served", "serving"]
+__all__ = ["Answered", "App", "Asked", "DropError", "Fault", "Served", "elsewhere", "serving"]
 
 PATIENCE = 30
 
@@ -155,6 +155,23 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, *args: Any) -> None:  # type: ignore[no-redef]
         """Whoever hung up has done so on purpose."""
+
+
+@contextmanager
+def elsewhere() -> Iterator[tuple[str, Callable[[], bool]]]:
+    """Yield the address of somebody else, and what tells whether anybody connected there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+
+        def came() -> bool:
+            try:
+                taken, _ = listening.accept()
+            except BlockingIOError:
+                return False
+            taken.close()
+            return True
+
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", came
 
 
 @contextmanager

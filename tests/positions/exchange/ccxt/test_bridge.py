@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -20,7 +21,7 @@ from cowstate.positions.errors import ExchangeError, NetworkError, RateLimitedEr
 from cowstate.positions.exchange.ccxt import CcxtExchange, LoopThread
 from cowstate.positions.exchange.ccxt.bridge import Bridge
 from tests.positions.exchange.ccxt.desks import At, async_client, at_binance, binance_client
-from tests.positions.exchange.ccxt.serving import Asked
+from tests.positions.exchange.ccxt.serving import Asked, elsewhere
 
 PATIENCE = 30
 
@@ -74,19 +75,35 @@ def test_an_order_lives_and_ends(contract: bool) -> None:
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_redirect_is_not_followed(status: int, method: str) -> None:
-    with at_binance(asynchronous=True) as at:
+    """Not as far as to connect to where it leads."""
+    with at_binance(asynchronous=True) as at, elsewhere() as (place_of_others, came):
         at.served.fail(
             method=method,
             done=False,
             status=status,
-            headers={"Location": f"{at.served.address}/elsewhere"},
+            headers={"Location": f"{place_of_others}/order"},
         )
-        with pytest.raises(ExchangeError) as raised:
+        with pytest.raises(ExchangeError, match="redirect") as raised:
             place(at) if method == "POST" else at.exchange.fetch_open_orders(at.symbol)
         assert method == "GET" or isinstance(raised.value, NetworkError)
-        assert not [each for each in at.served.asked if "elsewhere" in each.path]
+        assert not came()
         # What comes after is none the worse.
         assert place(at).status is OrderStatus.NEW
+
+
+def test_a_redirect_to_the_same_place_is_not_followed() -> None:
+    with at_binance(asynchronous=True) as at:
+        for status in (301, 302, 307, 308):
+            at.served.asked.clear()
+            at.served.fail(
+                method="POST",
+                done=False,
+                status=status,
+                headers={"Location": f"{at.served.address}/elsewhere"},
+            )
+            with pytest.raises(NetworkError):
+                place(at)
+            assert [each.method for each in at.served.asked] == ["POST"]
 
 
 def test_a_request_whose_connection_ends_is_not_sent_again() -> None:
@@ -239,6 +256,125 @@ def test_a_loop_is_not_closed_by_what_runs_on_it() -> None:
 
     with LoopThread() as loop, pytest.raises(ArgumentValueError):
         loop.begin(close).outcome.result(PATIENCE)
+
+
+def test_what_cannot_be_begun_says_so() -> None:
+    def broken() -> Any:
+        raise LookupError("no such work")
+
+    with LoopThread() as loop:
+        assert isinstance(loop.begin(broken).outcome.exception(PATIENCE), LookupError)
+
+
+def test_what_runs_is_not_said_to_be_over() -> None:
+    async def work() -> str:
+        await goes.wait()
+        return "done"
+
+    goes = asyncio.Event()
+    with LoopThread() as loop:
+        running = loop.begin(work)
+        assert not running.outcome.cancel()
+        loop.loop.call_soon_threadsafe(goes.set)
+        assert running.outcome.result(PATIENCE) == "done"
+
+
+@pytest.mark.parametrize("when", ["while it closes", "when all has run"])
+def test_what_was_begun_too_late_is_told_so(when: str) -> None:
+    """The loop is closed between the look at that and the beginning."""
+    came, goes, scheduled = threading.Event(), threading.Event(), threading.Event()
+
+    async def work() -> None:
+        raise AssertionError
+
+    def meanwhile() -> None:
+        # Nothing else runs on the loop.
+        goes.set()
+        assert scheduled.wait(PATIENCE)
+
+    async def closer() -> None:
+        meanwhile()
+
+    def close() -> None:
+        meanwhile()
+        end()
+
+    def late(*args: Any) -> Any:
+        came.set()
+        assert goes.wait(PATIENCE)
+        try:
+            return schedule(*args)
+        finally:
+            scheduled.set()
+
+    loop = LoopThread()
+    schedule, end = loop.loop.call_soon_threadsafe, loop.loop.close
+    if when == "while it closes":
+        loop.keep(closer)
+    else:
+        loop.loop.close = close  # type: ignore[method-assign]
+    loop.loop.call_soon_threadsafe = late  # type: ignore[method-assign]
+    thread, found = in_a_thread(lambda: loop.begin(work).outcome.result(PATIENCE))
+    assert came.wait(PATIENCE)
+    loop.loop.call_soon_threadsafe = schedule  # type: ignore[method-assign]
+    loop.close()
+    thread.join(PATIENCE)
+    assert isinstance(found[0], CancelledError)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["free", "waited for"])
+def test_what_runs_on_the_loop_does_not_wait_for_it(waits: bool) -> None:
+    """A finalizer, say, while another thread has the lock and waits for that loop."""
+    with at_binance(asynchronous=True, settings={"timeout": 60_000}) as at:
+        came, goes = held_at(at, "POST", "/order")
+        bridge = at.exchange._calls._calls._called.__self__  # type: ignore[attr-defined]
+        thread, found = in_a_thread((lambda: place(at)) if waits else goes.set)
+        assert not waits or came.wait(PATIENCE)
+
+        async def finalizer() -> Any:
+            return at.exchange.fetch_open_orders(at.symbol)
+
+        with pytest.raises(ExchangeError, match="cannot wait") as raised:
+            bridge._loop.begin(finalizer).outcome.result(PATIENCE)
+        assert not isinstance(raised.value, NetworkError)
+        goes.set()
+        thread.join(PATIENCE)
+        assert not at.served.count("GET", "openOrders")
+        assert not waits or found[0].status is OrderStatus.NEW
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_in_a_process_that_was_forked_off_nothing_is_sent_and_nobody_waits() -> None:
+    async def work() -> None:
+        raise AssertionError
+
+    with LoopThread() as loop:
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                try:
+                    loop.begin(work)
+                except ExchangeError as error:
+                    status = 0 if "forked" in str(error) else 2
+                loop.close()
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_loop_whose_thread_has_ended_takes_nothing() -> None:
+    async def work() -> None:
+        raise SystemExit
+
+    with LoopThread() as loop:
+        with suppress(SystemExit):
+            loop.begin(work).outcome.result(PATIENCE)
+        loop._thread.join(PATIENCE)
+        with pytest.raises(ExchangeError, match="nothing was sent"):
+            loop.begin(work)
 
 
 def test_when_it_is_closed_nothing_is_left_of_a_client() -> None:
