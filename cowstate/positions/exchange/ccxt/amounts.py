@@ -17,8 +17,10 @@ from ...book.model import EXACT
 
 __all__ = ["ensure_bounded", "exact", "exact_in", "whole_ms"]
 
-# Of seven digits or more: an id of somebody else's may look like a power of ten, too.
-_POWER: Final = re.compile(r"\s*[-+]?[0-9.]+[eE][-+]?0*[1-9][0-9]{6,}\s*")
+# Python takes digits of all scripts for such, and underscores and spaces among them.
+_POWER: Final = re.compile(r"\s*[-+]?[\d._]*\s*[eE]\s*([-+]?[\d_]+)\s*")
+# An id of somebody else's may look like a power of ten, too.
+_VAST: Final = 1_000_000
 
 
 def exact(name: str, value: object) -> Decimal:
@@ -104,5 +106,13 @@ def ensure_bounded(found: object) -> None:
             left += each.values()
         elif isinstance(each, list):
             left += each
-        elif isinstance(each, str) and _POWER.fullmatch(each):
+        elif isinstance(each, str) and _is_vast(each):
             raise ArgumentValueError(f"a number of more than a million digits: {each[:40]}")
+
+
+def _is_vast(text: str) -> bool:
+    found = _POWER.fullmatch(text)
+    try:
+        return found is not None and abs(int(found[1])) >= _VAST
+    except ValueError:  # it is no number to anybody
+        return False

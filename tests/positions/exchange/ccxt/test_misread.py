@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cowstate import ArgumentTypeError, ArgumentValueError
 from cowstate.positions import Leg, OrderRequest, OrderStatus, OrderUpdate, Side
@@ -20,6 +22,7 @@ from cowstate.positions.errors import (
     OrderNotFoundError,
     RateLimitedError,
 )
+from cowstate.positions.exchange.ccxt.amounts import ensure_bounded
 from tests.positions.exchange.ccxt.desks import At, at_binance
 
 KINDS = pytest.mark.parametrize("contract", [True, False], ids=["futures", "spot"])
@@ -376,3 +379,38 @@ def test_a_wallet_that_names_nothing_is_not_an_empty_one() -> None:
             at.served.fail(path="/account", status=200, body=f'{{"balances":[{entry}]}}')
             with pytest.raises(NetworkError):
                 at.exchange.fetch_positions([at.symbol])
+
+
+PIECES = ["0", "1", "7", "99", "_", ".", "-", "+", " ", "\N{FULLWIDTH DIGIT NINE}", "٣", "\u2003"]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+
+
+@given(TEXTS, st.sampled_from("eE"), TEXTS)
+@example("1", "e", "999999999")
+@example("1_0", "e", "9")
+@example("1", "e", "1_000_000_000")
+@example("1", "e", "\N{FULLWIDTH DIGIT NINE}" * 9)
+@example(" 1 ", "E", " +0999999999 ")
+@example("1", "e", "1_0_0_0")
+def test_what_the_client_would_fill_all_memory_with_is_refused_and_nothing_else(
+    mantissa: str, letter: str, power: str
+) -> None:
+    """As it reads numbers itself: before it works with them, that costs nothing."""
+    precise = pytest.importorskip("ccxt.base.precise", reason="the client is not installed here")
+    text = f"{mantissa}{letter}{power}"
+    try:
+        vast = abs(int(power)) >= 1_000_000 and precise.Precise(text) is not None
+    except ValueError:
+        vast = False
+    if vast:
+        with pytest.raises(ArgumentValueError, match="digits"):
+            ensure_bounded([{"filled": text}])
+    elif abs_or_none(power) is None or abs_or_none(power) < 1_000_000:
+        ensure_bounded([{"filled": text}])
+
+
+def abs_or_none(text: str) -> Any:
+    try:
+        return abs(int(text))
+    except ValueError:
+        return None
