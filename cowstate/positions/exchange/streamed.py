@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from cowstate import ArgumentValueError, Record
 
 from ..book.model import OrderUpdate
-from ..errors import ExchangeError
+from ..errors import ExchangeError, RateLimitedError
 from .polled import PolledOrders
 from .protocol import Exchange
 
@@ -24,6 +24,7 @@ __all__ = ["Asked", "Hearing", "OrderEvents", "StreamedOrders", "covers", "is_du
 _log = logging.getLogger(__name__)
 _NEVER: Final = float("-inf")
 _MOST: Final = 10_000
+_LAGS: Final = 2  # times ask_s
 
 
 class Hearing(Record):
@@ -144,10 +145,11 @@ class StreamedOrders:
         self._grace_s = grace_s
         self._clock = clock
         self._asked = Asked()
-        self._told: dict[str, OrderUpdate] = {}
+        self._told: dict[str, tuple[OrderUpdate, float]] = {}
         self._untold: dict[str, tuple[OrderUpdate, float]] = {}
         self._waiting: list[OrderUpdate] = []
         self._priceless = False
+        self._rests_until = _NEVER
         self._state = ""
 
     def expect(self, order: OrderUpdate) -> None:
@@ -156,6 +158,8 @@ class StreamedOrders:
 
     def poll(self) -> tuple[OrderUpdate, ...]:
         """Return what is new: what the stream brought, and what was asked for if that was due.
+
+        A venue that is asked too often is asked no sooner than it says, or *ask_s* later.
 
         Raises:
             ExchangeError: it was due, the venue does not tell, and the stream brought nothing.
@@ -167,31 +171,36 @@ class StreamedOrders:
             self._told.clear()
             self._untold.clear()
         for update in self._events.take():
-            self._hear(update)
+            self._hear(update, now)
         self._ensure_hears(now)
         asks = self._priceless or is_due(self._asked, hearing, now, self._ask_s, self._settle_s)
         found: tuple[OrderUpdate, ...] = ()
-        if asks:
+        if asks and now >= self._rests_until:
             try:
                 found = self._ask(hearing, now)
-            except ExchangeError:
+            except ExchangeError as error:
                 if not self._waiting:
                     raise
+                if isinstance(error, RateLimitedError):
+                    # Nobody is told of it, who would stay away for as long.
+                    told_ms = error.retry_after_ms
+                    self._rests_until = now + (self._ask_s if told_ms is None else told_ms / 1000)
         # First what says the more: that of the stream may not say what the fills cost.
         news = (*found, *self._waiting)
         self._waiting.clear()
         return news
 
-    def _hear(self, update: OrderUpdate) -> None:
+    def _hear(self, update: OrderUpdate, now: float) -> None:
         self._waiting.append(update)
         self._priceless = self._priceless or bool(update.filled and not update.cost)
         self._polled.heard(update)
         name = str(update.order_id)
-        known = self._told.pop(name, None)
-        self._told[name] = known if known is not None and covers(known, update) else update
+        known, _ = self._told.pop(name, (update, now))
+        told = known if covers(known, update) else update
+        self._told[name] = told, now
         if len(self._told) > _MOST:
             del self._told[next(iter(self._told))]
-        if name in self._untold and covers(self._told[name], self._untold[name][0]):
+        if name in self._untold and covers(told, self._untold[name][0]):
             del self._untold[name]
 
     def _ask(self, hearing: Hearing, now: float) -> tuple[OrderUpdate, ...]:
@@ -204,11 +213,14 @@ class StreamedOrders:
             for update in found:
                 name = str(update.order_id)
                 told = self._told.get(name)
-                if told is None or not covers(told, update):
+                if told is None or not covers(told[0], update):
                     self._untold.setdefault(name, (update, now))
         if not self._asked.rest:
             self._told = {
-                name: each for name, each in self._told.items() if not each.status.terminal
+                name: (each, since)
+                for name, (each, since) in self._told.items()
+                # The venue's answers may lag, and one of them have it work still.
+                if not each.status.terminal or now - since < _LAGS * self._ask_s
             }
         return found
 

@@ -26,7 +26,7 @@ class Frames:
         client: of ccxt.pro.
         over: the events by which the venue says that there will be no more.
         stands: called when a connection stands.
-        fell: called with why, when one does no longer.
+        fell: called with why, when the latest one does no longer.
         unreadable: called for each message that could not be read, or broke the client.
 
     Attributes:
@@ -47,6 +47,7 @@ class Frames:
         self._fell = fell
         self._unreadable = unreadable
         self._timers: list[TimerHandle] = []
+        self._stands_now: Any = None
         self.error: Exception | None = None
         self._make: Callable[[str], Any] = client.client
         self._delay: Callable[..., TimerHandle] = client.delay
@@ -61,7 +62,7 @@ class Frames:
 
     def forget(self) -> None:
         """Let nothing happen that the client had put off, as the renewal of a key that is over."""
-        self.error = None
+        self.error = self._stands_now = None
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -88,15 +89,26 @@ class Frames:
 
     def _standing(self, connection: Any, message: Any = None) -> None:
         self._on_connected(connection, message)
+        self._stands_now = connection
         self._stands()
 
     def _broken(self, connection: Any, error: Exception) -> None:
-        self._on_error(connection, error)
-        self._fell(error)
+        if self._is_last(connection):
+            self._on_error(connection, error)
+        self._fall(connection, error)
 
     def _left(self, connection: Any, code: Any) -> None:
-        self._on_close(connection, code)
-        self._fell(connection.error)
+        if self._is_last(connection):
+            self._on_close(connection, code)
+        self._fall(connection, connection.error)
+
+    def _is_last(self, connection: Any) -> bool:
+        # By its address the client would let go of the next one, which may stand by now.
+        return self._client.clients.get(connection.url, connection) is connection
+
+    def _fall(self, connection: Any, error: Exception | None) -> None:
+        if self._stands_now in (None, connection):
+            self._fell(error)
 
     def _heard(self, connection: Any, data: str | bytes) -> None:
         try:

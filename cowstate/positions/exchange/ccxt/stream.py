@@ -119,13 +119,22 @@ class OrderStream:
     # On the loop:
 
     async def _fail(self, why: str) -> None:
-        self._frames.fail(StreamDeafError(why))
+        # One that is just being connected has not been found deaf.
+        if self._hearing.up:
+            self._frames.fail(StreamDeafError(why))
 
     async def _shut(self) -> None:
         self._frames.forget()
         await shut(self._client)
 
     async def _listen(self) -> None:
+        try:
+            await self._live()
+        finally:
+            # Whatever ended it: who polls is not to wait for what nobody hears.
+            self._hearing = self._hearing.replace(up=False, why="it is listened to no longer")
+
+    async def _live(self) -> None:
         failures = lives = 0
         while True:
             why, limited = await self._life()
@@ -146,6 +155,11 @@ class OrderStream:
         except Exception as error:
             limited = any(each.__name__ in _LIMITED for each in type(error).__mro__)
             return self._told(error), limited
+        except asyncio.CancelledError:
+            # Where the client closes a connection, it cancels what is waited for on it.
+            if _is_ended():
+                raise
+            return "the client closed the connection", False
         return "", False
 
     async def _hear(self) -> None:
@@ -212,6 +226,11 @@ def wait_s(failures: int, shortest_s: float, longest_s: float) -> float:
     [1.0, 1.0, 2.0, 4.0, 60.0]
     """
     return float(min(shortest_s * 2 ** min(max(failures - 1, 0), 30), longest_s))
+
+
+def _is_ended() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _read(said: Mapping[str, Any], reader: Reader) -> OrderUpdate | None:

@@ -11,7 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["Answered", "App", "Asked", "DropError", "Fault", "Served", "elsewhere", "serving"]
+__all__ = [
+    "Answered",
+    "App",
+    "Asked",
+    "DropError",
+    "Fault",
+    "Served",
+    "elsewhere",
+    "held_at",
+    "serving",
+]
 
 PATIENCE = 30
 
@@ -155,6 +165,21 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, *args: Any) -> None:  # type: ignore[no-redef]
         """Whoever hung up has done so on purpose."""
+
+
+def held_at(app: Any, method: str, path: str) -> tuple[threading.Event, threading.Event]:
+    """Have the next such request wait at the server; return when it came, and what lets it go."""
+    came, goes = threading.Event(), threading.Event()
+    answer = app.answer
+
+    def answering(asked: Asked) -> Any:
+        if asked.method == method and path in asked.path and not came.is_set():
+            came.set()
+            assert goes.wait(PATIENCE)
+        return answer(asked)
+
+    app.answer = answering
+    return came, goes
 
 
 @contextmanager

@@ -52,6 +52,7 @@ class Streams:
         mute: nothing that happens is told, and the connections stay.
         lame: no ping is answered.
         silent: no message is answered.
+        leads_to: where the next that connects is sent by a redirect.
         slow: until it is set, who connects gets no answer.
         lines: those that stand.
         came: how many ever stood.
@@ -61,6 +62,7 @@ class Streams:
         self.speech = speech
         self.sends_away = 0
         self.mute = self.lame = self.silent = False
+        self.leads_to = ""
         self.slow: asyncio.Event | None = None
         self.lines: list[Line] = []
         self.came = self.knocked = self.pings = 0
@@ -166,6 +168,9 @@ class Streams:
             self.changed.notify_all()
         if self.slow is not None:
             await self.slow.wait()
+        if self.leads_to:
+            leads_to, self.leads_to = self.leads_to, ""
+            return web.Response(status=307, headers={"Location": leads_to})
         subscribed = self.speech.welcome(request.path, request.query_string)
         if self.sends_away or subscribed is None:
             self.sends_away = max(self.sends_away - 1, 0)

@@ -21,7 +21,7 @@ from cowstate.positions.errors import ExchangeError, NetworkError, RateLimitedEr
 from cowstate.positions.exchange.ccxt import CcxtExchange, LoopThread
 from cowstate.positions.exchange.ccxt.bridge import Bridge
 from tests.positions.exchange.ccxt.desks import At, async_client, at_binance, binance_client
-from tests.positions.exchange.ccxt.serving import Asked, elsewhere
+from tests.positions.exchange.ccxt.serving import elsewhere, held_at
 
 PATIENCE = 30
 
@@ -31,21 +31,6 @@ def place(at: At, number: int = 1, *, amount: str = "0.5", price: str = "100") -
     return at.exchange.create_order(
         at.symbol, "limit", Side.BUY, Decimal(amount), Decimal(price), params
     )
-
-
-def held_at(at: At, method: str, path: str) -> tuple[threading.Event, threading.Event]:
-    """Have the next such request wait at the server; return when it came, and what lets it go."""
-    came, goes = threading.Event(), threading.Event()
-    answer = at.app.answer
-
-    def answering(asked: Asked) -> Any:
-        if asked.method == method and path in asked.path and not came.is_set():
-            came.set()
-            assert goes.wait(PATIENCE)
-        return answer(asked)
-
-    at.app.answer = answering  # type: ignore[method-assign]
-    return came, goes
 
 
 @pytest.mark.parametrize("contract", [True, False], ids=["futures", "spot"])
@@ -119,7 +104,7 @@ def test_a_request_whose_connection_ends_is_not_sent_again() -> None:
 
 def test_a_call_that_takes_too_long_is_ended_and_not_taken_for_refused() -> None:
     with at_binance(asynchronous=True, settings={"timeout": 60_000}) as at, LoopThread() as loop:
-        came, goes = held_at(at, "POST", "/order")
+        came, goes = held_at(at.app, "POST", "/order")
         client = async_client(
             "binance",
             at.served.address,
@@ -326,7 +311,7 @@ def test_what_was_begun_too_late_is_told_so(when: str) -> None:
 def test_what_runs_on_the_loop_does_not_wait_for_it(waits: bool) -> None:
     """A finalizer, say, while another thread has the lock and waits for that loop."""
     with at_binance(asynchronous=True, settings={"timeout": 60_000}) as at:
-        came, goes = held_at(at, "POST", "/order")
+        came, goes = held_at(at.app, "POST", "/order")
         bridge = at.exchange._calls._calls._called.__self__  # type: ignore[attr-defined]
         thread, found = in_a_thread((lambda: place(at)) if waits else goes.set)
         assert not waits or came.wait(PATIENCE)
@@ -426,7 +411,7 @@ def test_a_call_in_the_middle_of_another_does_not_judge_it(status: int) -> None:
     """By a signal handler, while this thread waits: its answer is no answer to the order."""
     told: list[Any] = []
     with at_binance(asynchronous=True) as at:
-        came, goes = held_at(at, "POST", "/order")
+        came, goes = held_at(at.app, "POST", "/order")
 
         def handle(*_: object) -> None:
             goes.set()
@@ -456,7 +441,7 @@ def test_a_call_in_the_middle_of_another_does_not_judge_it(status: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 def test_ctrl_c_ends_what_it_waits_for_and_leaves_the_client_usable() -> None:
     with at_binance(asynchronous=True, settings={"timeout": 60_000}) as at:
-        came, goes = held_at(at, "POST", "/order")
+        came, goes = held_at(at.app, "POST", "/order")
 
         def signalled() -> None:
             assert came.wait(PATIENCE)

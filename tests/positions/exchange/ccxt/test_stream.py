@@ -19,7 +19,9 @@ from cowstate.positions.exchange.ccxt.frames import ends
 from cowstate.positions.trading.outcomes import UpdateOutcome
 from tests.positions.exchange.ccxt.binance import KEY, SECRET
 from tests.positions.exchange.ccxt.desks import async_client, binance_client
-from tests.positions.exchange.ccxt.scenes import ASK_S, GRACE_S, KINDS, Scene, at_scene
+from tests.positions.exchange.ccxt.scenes import ASK_S, GRACE_S, KINDS, ORDERS, Scene, at_scene
+from tests.positions.exchange.ccxt.serving import Asked, elsewhere, held_at
+from tests.positions.exchange.ccxt.streaming import PATIENCE
 
 WHERE = pytest.mark.parametrize("kind", KINDS)
 
@@ -128,16 +130,40 @@ def test_what_the_stream_brought_is_not_lost_where_the_venue_does_not_answer(kin
         scene.settle()
         scene.place(price=110)
         scene.clock.now += ASK_S
-        scene.served.fail("drop", method="GET")
+        scene.served.fail("drop", method="GET", path=ORDERS)
         assert states(scene.poll()) == [("g-110-B1", "NEW")]
         # It is still due, and where there is nothing else to tell, that is told.
-        scene.served.fail("drop", method="GET")
+        scene.served.fail("drop", method="GET", path=ORDERS)
         with pytest.raises(ExchangeError):
             scene.poll()
         scene.poll()
         assert scene.asked
         scene.poll()
         assert not scene.asked
+
+
+@WHERE
+@pytest.mark.parametrize(("headers", "wait_s"), [({"Retry-After": "7"}, 7), ({}, ASK_S)])
+def test_a_venue_that_is_asked_too_often_is_left_alone_whatever_the_stream_brings(
+    kind: str, headers: dict[str, str], wait_s: float
+) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        scene.place(price=110)
+        scene.clock.now += ASK_S
+        answer = {"status": 429, "body": "{}", "headers": headers}
+        scene.served.fail(method="GET", path=ORDERS, done=False, **answer)
+        assert states(scene.poll()) == [("g-110-B1", "NEW")]
+        assert scene.asked == 1
+        scene.fill(110)
+        scene.clock.now += wait_s - 0.5
+        assert ("g-110-B1", "PARTIALLY_FILLED") in states(scene.poll())
+        assert not scene.asked
+        scene.clock.now += 0.5
+        scene.poll()
+        assert scene.asked
+        scene.truthful()
+        scene.agrees()
 
 
 @WHERE
@@ -430,6 +456,137 @@ def live(
         case "expire" if scene.kind == "futures":
             scene.app.listen_keys.clear()
             scene.streams.say('{"e":"listenKeyExpired","E":1}')
+
+
+@WHERE
+def test_a_redirect_is_not_followed(kind: str) -> None:
+    """Not as far as to connect to where it leads, with a key in the address."""
+    with at_scene(kind) as scene, elsewhere() as (place_of_others, came):
+        scene.settle()
+        for path in ("listenKey", "exchangeInfo", "user/query-api"):
+            answer = {"status": 307, "headers": {"Location": f"{place_of_others}/key"}}
+            scene.served.fail(path=path, done=False, **answer)
+        scene.streams.leads_to = f"{place_of_others}/ws"
+        scene.streams.drop()
+        scene.settle(2)
+        assert not scene.streams.leads_to
+        assert not came()
+
+
+@WHERE
+def test_what_the_client_closes_by_itself_is_begun_anew(kind: str) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        scene.loop.begin(scene.client.close_ws_clients).outcome.result(PATIENCE)
+        scene.settle(2)
+        scene.place(price=110)
+        assert states(scene.poll()) == [("g-110-B1", "NEW")]
+        assert not scene.asked
+
+
+@WHERE
+def test_a_connection_that_ends_late_is_not_the_one_that_stands(kind: str) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        (earlier,) = [each for each in scene.client.clients.values() if each.connection]
+        scene.streams.drop()
+        scene.settle(2)
+
+        async def end() -> None:
+            scene.client.on_error(earlier, ConnectionError("it broke"))
+            scene.client.on_close(earlier, 1006)
+
+        scene.loop.begin(end).outcome.result(PATIENCE)
+        assert scene.stream.hearing().up
+        scene.poll()
+        assert not scene.asked
+
+
+@WHERE
+def test_a_connection_that_ends_late_does_not_take_the_next_one_along(kind: str) -> None:
+    """Of the same address, while that is being connected: the client would forget it."""
+    with at_scene(kind) as scene:
+        scene.settle()
+        (earlier,) = [each for each in scene.client.clients.values() if each.connection]
+        scene.streams.slow = asyncio.Event()
+        knocked = scene.streams.knocked
+        scene.streams.drop()
+        scene.streams.until(lambda: scene.streams.knocked > knocked)
+
+        async def end() -> None:
+            scene.client.on_close(earlier, 1006)
+
+        scene.loop.begin(end).outcome.result(PATIENCE)
+        scene.streams.loop.loop.call_soon_threadsafe(scene.streams.slow.set)
+        scene.settle(2)
+        assert [each for each in scene.client.clients.values() if each.connection]
+
+
+def test_what_is_just_being_connected_is_not_begun_anew() -> None:
+    with at_scene("futures", timeout=60_000) as scene:
+        scene.settle()
+        came, goes = held_at(scene.app, "POST", "listenKey")
+        scene.streams.drop()
+        assert came.wait(PATIENCE)
+        scene.stream.restart("that was said of the one before")
+
+        async def nothing() -> None:
+            """Once this has run, so has what was begun before."""
+
+        scene.loop.begin(nothing).outcome.result(PATIENCE)
+        goes.set()
+        scene.settle(2)
+        order = scene.place(price=110)
+        assert states(scene.poll()) == [("g-110-B1", "NEW")]
+        scene.cancel(order)
+        assert states(scene.poll()) == [("g-110-B1", "CANCELED")]
+        assert scene.streams.came == 2
+
+
+@pytest.mark.parametrize("kind", ["futures", "spot"])
+def test_a_venue_whose_answers_lag_does_not_make_the_stream_deaf(kind: str) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        restarts: list[str] = []
+        scene.stream.restart = restarts.append  # type: ignore[method-assign, assignment]
+        order = scene.place(price=110)
+        scene.poll()
+        answer, kept = scene.app.answer, list[Any]()
+
+        def lagging(asked: Asked) -> Any:
+            if "openOrders" not in asked.path:
+                return answer(asked)
+            kept.append(answer(asked))
+            return kept[0]
+
+        scene.app.answer = lagging
+        scene.clock.now += ASK_S
+        scene.poll()
+        scene.cancel(order)
+        assert states(scene.poll()) == [("g-110-B1", "CANCELED")]
+        scene.clock.now += ASK_S
+        # It is still in the list.
+        assert states(scene.poll()) == [("g-110-B1", "NEW")]
+        scene.app.answer = answer
+        scene.clock.now += ASK_S
+        assert states(scene.poll()) == [("g-110-B1", "CANCELED")]
+        scene.clock.now += GRACE_S
+        scene.poll()
+        assert not restarts
+        scene.agrees()
+
+
+@WHERE
+def test_when_it_is_closed_it_is_known_not_to_listen(kind: str) -> None:
+    with at_scene(kind) as scene:
+        scene.settle()
+        # Nobody takes leave of it.
+        scene.streams.lame = scene.streams.silent = True
+        scene.loop.close()
+        assert not scene.stream.hearing().up
+        assert scene.stream.hearing().why
+        scene.place(price=110, told=False)
+        assert states(scene.poll()) == [("g-110-B1", "NEW")]
 
 
 @WHERE
