@@ -80,13 +80,14 @@ def answer(
 def planned(
     slots: Slots,
     *answers: OrderAnswer,
-    listed: tuple[OrderUpdate, ...] = (),
+    listed: tuple[OrderUpdate, ...] | None = (),
+    complete: bool = False,
     tallies: tuple[Tally, ...] = (),
     since_ms: int = 0,
     findings: Findings = NO_FINDINGS,
     **promises: Any,
 ) -> OrderFacts:
-    seen = OrdersSeen(1_000, listed, 1_000, False, answers)
+    seen = OrdersSeen(1_000, listed, 1_000, complete, answers)
     ledger = Ledger(tallies=tallies, since_ms=since_ms)
     return plan_facts(slots, seen, ledger, findings, CONFIG, VenuePromises.exact(**promises))
 
@@ -149,6 +150,38 @@ def test_a_new_order_whose_id_names_the_other_side_is_a_dispute_and_not_taken_in
     found = planned(book(), listed=(fact(side=Side.SELL),))
     assert found.join == ()
     assert found.findings.disputes == (Dispute(NAME, 1, "side", "BUY", "SELL", 1_000),)
+
+
+@pytest.mark.parametrize(
+    ("listed", "complete", "left"),
+    [((), True, False), ((), False, True), ((fact(),), True, True), (None, False, True)],
+)
+def test_a_ghost_that_a_whole_list_shows_no_more_was_none(listed, complete, left):
+    ghost = Ghost(1, NAME, 500)
+    findings = Findings(ghosts=(ghost,))
+    slots = book(fact(status=OVER))
+    found = planned(slots, listed=listed, complete=complete, findings=findings)
+    assert found.findings.ghosts == ((ghost,) if left else ())
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "at", "cancels", "left"),
+    [
+        (Said.TOLD, fact(), 600, False, True),
+        (Said.TOLD, fact(), 601, True, False),
+        (Said.TOLD, fact(status=OVER), 600, False, False),
+        (Said.NOT_FOUND, None, 600, False, False),
+        (Said.NOT_YET, None, 600, False, True),
+    ],
+)
+def test_a_ghost_is_cancelled_once_an_answer_shows_that_it_was_alive_since(
+    said, told, at, cancels, left
+):
+    findings = Findings(ghosts=(Ghost(1, NAME, 500),))
+    asked = answer(Asking.GHOST, told, said, name=None, order_id=1, at=at)
+    found = planned(book(fact(status=OVER)), asked, findings=findings, order_lag_ms=100)
+    assert found.cancel == ((fact(),) if cancels else ())
+    assert bool(found.findings.ghosts) is left
 
 
 # For how long an order was hidden
@@ -268,6 +301,12 @@ def test_what_was_told_of_since_it_was_asked_for_is_not_given_up(acknowledged, e
     found = planned(book(fact()), missed, findings=findings)
     assert bool(found.endings) is ends
     assert found.findings.absent == (Absent(NAME, 200, 1_000, acknowledged),)
+
+
+def test_an_order_that_is_on_its_way_is_not_absent():
+    findings = Findings(absent=(Absent(NAME, 200, 900),))
+    found = planned(sent(), answer(Asking.UNLISTED, said=Said.NOT_YET), findings=findings)
+    assert found == OrderFacts()
 
 
 # Whose an order is of which trades tell
@@ -400,3 +439,23 @@ def test_a_trade_that_is_late_keeps_what_was_counted_of_its_order():
     late = tally(1, last_ms=200)
     found = planned(forgetful(), tallies=(late,), since_ms=200)
     assert (found.folds, found.dropped) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("late", "counted"), [(tally(), 1), (tally(gone=True), 0), (tally(traded=2), 2)]
+)
+def test_an_order_of_which_nothing_is_kept_was_forgotten_with_its_trades(late, counted):
+    slots = new_book({"100": forgetful()["100"].replace(forgotten=())}).snapshot()
+    found = planned(slots, tallies=(late,), since_ms=101)
+    assert found.folds == (Fold(late, Decimal(counted)),)
+    assert found.dropped == ()
+
+
+def test_of_another_order_than_the_forgotten_one_nothing_was_counted():
+    other = tally(99)
+    found = planned(forgetful(), tallies=(other,), since_ms=101)
+    assert [(fold.tally, fold.counted) for fold in found.folds] == [(other, 0)]
+
+
+def test_what_is_not_counted_of_a_fold_is_all_of_it():
+    assert Fold(tally()).counted == 0
