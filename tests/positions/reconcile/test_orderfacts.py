@@ -357,6 +357,28 @@ def test_an_order_that_looks_like_one_that_was_sent_is_nobodys_yet(slots, told, 
     assert found.claims == ((Claim(UNKNOWN, False),) if is_said else ())
 
 
+@pytest.mark.parametrize(
+    ("said", "at", "is_gone"),
+    [
+        (Said.NOT_FOUND, 590, False),
+        (Said.NOT_FOUND, 591, True),
+        (Said.NOT_YET, 591, False),
+        (Said.PURGED, 500, True),
+    ],
+)
+@pytest.mark.parametrize("name", [None, NAME])
+def test_an_order_of_nobody_is_gone_past_all_hiding(name, said, at, is_gone):
+    """It is somebody else's where no trade names an id of ours, and ours where one does."""
+    known = tally(9, name, ours=None)
+    findings = Findings(absent=(Absent("#9", 500, 500),))
+    asked = answer(Asking.UNKNOWN, said=said, name=None, order_id=9, at=at)
+    found = planned(
+        book(), asked, tallies=(known,), findings=findings, hidden_ms=60, order_lag_ms=30
+    )
+    assert found.claims == ((Claim(known, False),) if is_gone and name is None else ())
+    assert found.gone == ((known,) if is_gone and name else ())
+
+
 def test_an_order_without_trades_cannot_be_gone():
     asked = answer(Asking.UNKNOWN, said=Said.PURGED, name=None, order_id=9)
     assert planned(book(), asked) == OrderFacts()
