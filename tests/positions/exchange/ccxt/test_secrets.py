@@ -90,6 +90,7 @@ def test_keys_are_no_arguments() -> None:
         "--journal",
         "--keys",
         "--lag",
+        "--leg",
         "--name",
         "--symbol",
     }
