@@ -247,7 +247,7 @@ class Entries:
         if not self.unique and state:
             sets = reached(len(state), writes)
             each = ceil(writes / sets)
-            some = [path_bytes(keys, each) for keys in islice(state.values(), _SAMPLE)]
+            some = [path_bytes(keys, each) for keys in islice(state.values(), 2)]
             size += int(sets * sum(some) / len(some))
         return size
 

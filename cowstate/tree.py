@@ -63,7 +63,7 @@ _DEEPEST: Final = 30
 # upon all of them. Thirty bits are one digit of an int, with which CPython is quick.
 _UPPER: Final = sys.hash_info.width - _DEEPEST
 
-_LOOKS: Final = 8
+_LOOKS: Final = 4
 """How many nodes of each level an estimate looks at, at the most."""
 
 
