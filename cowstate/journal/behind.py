@@ -88,11 +88,10 @@ class BehindCommitter(BegunCommitter[K, V], Generic[K, V]):
         return Staged(self._row_of(commit))
 
     def _note_durable(self, group: Sequence[Staged[K, V]], _: None = None) -> None:
-        # Of a group that was gathered the last one knows what it led to.
         after = group[-1].after
-        if after is not None:
-            self._durable.current = after
-            self._staging.forget()
+        assert after is not None  # it was the last of those that were given to the log
+        self._durable.current = after
+        self._staging.forget()
 
     @property
     def durable(self) -> Timeline[K, V]:

@@ -73,8 +73,9 @@ class Encoder(Generic[K, V]):
         self._clock = clock
         self._latest = 0.0
         self._nothing: Encoded = "null" if text else msgspec.msgpack.encode(None)
+        self._one_form = _has_one_form(key)
         self._first_form: dict[K, Encoded] = {}
-        self._key = self._name_of if _has_one_form(key) else self._first_name_of
+        self._key = self._name_of if self._one_form else self._first_name_of
 
     def begin(self, latest: float) -> None:
         """Go on after a row of the time *latest*."""
@@ -86,8 +87,7 @@ class Encoder(Generic[K, V]):
         Raises:
             CodecError: it holds what cannot be encoded, or would be read as something else.
         """
-        now = self._clock()
-        self._latest = max(self._latest, now)
+        self._latest = max(self._latest, self._clock())
         before, after = commit.before, commit.after
         record = self.codec.record
         # Exact tuples of what holds nothing else: the garbage collector lets go of these.
@@ -147,15 +147,14 @@ class Encoder(Generic[K, V]):
         Raises:
             CodecError: one of them stands for none; says which.
         """
-        forms = None if self._key == self._name_of else self._first_form
         found: dict[K, V] = {}
         count = 0
         for rows in parts:
             keys, records = self._decoded(rows)
             found.update(zip(keys, records, strict=True))
             count += len(rows)
-            if forms is not None:
-                forms.update(zip(keys, [name for name, _ in rows], strict=True))
+            if not self._one_form:
+                self._first_form.update(zip(keys, [name for name, _ in rows], strict=True))
         return found, count
 
     def records(self, rows: Sequence[tuple[Encoded, Encoded]]) -> list[tuple[K, V]]:

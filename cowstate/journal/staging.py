@@ -142,7 +142,7 @@ class Backlog(Staging[K, V], Generic[K, V]):
 
     A commit, and the snapshots on both of its sides, would be some dozen objects each that nobody
     needs any more, and that the garbage collector walks through again and again until they are
-    written: it made a write take twice as long.
+    written: it made a write take half as long again.
     """
 
     def newest(self) -> Staged[K, V] | None:
