@@ -250,9 +250,7 @@ class PostgresLog:
         self._untrimmed += len(rows)
         ended = perf_counter()
         self.took = ended - began
-        if tells:
-            self._telling.told(began)
-        elif self._telling.due(ended):  # it took long: who follows may have looked before it
+        if self._telling.ended(began, ended, told=tells):
             self._tell(last)
 
     def _tell(self, last: int) -> None:
@@ -263,7 +261,7 @@ class PostgresLog:
             if not self._server.is_of_server(error):
                 raise
         else:  # if not, the next write does; what is written is written
-            self._telling.told(began)
+            self._telling.ended(began, began, told=True)
 
     def _send(self, values: dict[str, Any]) -> None:
         if self._refused is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
-__all__ = ["AGAIN", "Telling"]
+__all__ = ["AGAIN", "HUSH", "Telling"]
 
 HUSH: Final = 0.005
 """For how long, in seconds, after a write that told began, others need not: a server wakes all who
@@ -19,23 +19,29 @@ this look, came after that began. So the one more look finds it, for it is more 
 
 
 class Telling:
-    """Says of each write whether it tells; one thread at a time.
+    """Says of each write whether it tells; one thread at a time. Times are in seconds.
 
     >>> telling = Telling()
-    >>> telling.due(0.0)
+    >>> telling.due(0.0), telling.ended(0.0, 0.001, told=True)
+    (True, False)
+    >>> telling.due(0.004), telling.ended(0.004, 0.0045, told=False)
+    (False, False)
+    >>> telling.ended(0.0045, 0.006, told=False)
     True
-    >>> telling.told(0.0)
-    >>> telling.due(0.004), telling.due(0.005)
-    (False, True)
     """
 
     def __init__(self) -> None:
         self._began = -inf
 
     def due(self, now: float) -> bool:
-        """Whether a write that begins, or ends untold, *now* has to tell."""
+        """Whether a write that begins *now* has to tell."""
         return now - self._began >= HUSH
 
-    def told(self, began: float) -> None:
-        """Note that one which *began* then has told."""
-        self._began = began
+    def ended(self, began: float, now: float, *, told: bool) -> bool:
+        """Note a write that ends *now*; whether it has to be told of after all.
+
+        That is so where it took long: whoever follows may have looked before it was there.
+        """
+        if told:
+            self._began = began
+        return not told and self.due(now)
