@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from cowstate.positions import GridConfig, OrderUpdate, PositionManager
 from cowstate.positions.exchange.ccxt import CcxtExchange, LoopThread, OrderStream
 from cowstate.positions.exchange.polled import PolledOrders
@@ -21,20 +23,46 @@ from tests.positions.simulation.chaos.desk import Desk
 __all__ = [
     "ASK_S",
     "GRACE_S",
+    "HOSTILE",
     "KINDS",
     "ORDERS",
     "SETTLE_S",
+    "WHERE",
     "Clock",
     "Scene",
     "at_scene",
     "fields_of",
+    "states",
 ]
 
 KINDS = ("futures", "spot", "bybit")
+WHERE = pytest.mark.parametrize("kind", KINDS)
 ORDERS = "rder"
 """Stands in the paths by which the venues are asked for orders, and in no others."""
 
 ASK_S, SETTLE_S, GRACE_S = 30.0, 5.0, 10.0
+
+
+HOSTILE = [
+    "",
+    "{",
+    "[]",
+    "[[[[[[[[",
+    "[" * 100_000,
+    "null",
+    '{"e":"executionReport"}',
+    '{"e":"ORDER_TRADE_UPDATE"}',
+    '{"e":"ORDER_TRADE_UPDATE","o":[]}',
+    '{"e":"ORDER_TRADE_UPDATE","o":{"s":"BTCUSDT","ps":"BOTH","i":1,"X":"FILLED","q":NaN}}',
+    '{"topic":"order","data":{}}',
+    '{"topic":"order","data":[null]}',
+    '{"topic":"order","data":"x"}',
+    '{"op":"auth","success":true}',
+    '{"id":[],"status":200}',
+    '{"e":{}}',
+    '{"e":["listenKeyExpired"]}',
+]
+"""Messages that no venue sends."""
 
 
 class Clock:
@@ -223,3 +251,7 @@ def at_scene(kind: str, **settings: Any) -> Iterator[Scene]:
         scene.exchange = CcxtExchange(client, scene.symbol, time_ms=now_ms)
         scene.listen(**settings)
         yield scene
+
+
+def states(news: list[OrderUpdate]) -> list[tuple[str, str]]:
+    return [(each.client_oid, each.status.value) for each in news]

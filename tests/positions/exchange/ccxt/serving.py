@@ -214,3 +214,17 @@ def serving(app: App) -> Iterator[Served]:
         server.shutdown()
         thread.join(PATIENCE)
         server.server_close()
+
+
+def in_a_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    found: list[Any] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, found

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from decimal import Decimal
@@ -21,7 +20,7 @@ from cowstate.positions.errors import ExchangeError, NetworkError, RateLimitedEr
 from cowstate.positions.exchange.ccxt import CcxtExchange, LoopThread
 from cowstate.positions.exchange.ccxt.bridge import Bridge
 from tests.positions.exchange.ccxt.desks import At, async_client, at_binance, binance_client
-from tests.positions.exchange.ccxt.serving import elsewhere, held_at
+from tests.positions.exchange.ccxt.serving import elsewhere, held_at, in_a_thread
 
 PATIENCE = 30
 
@@ -175,20 +174,6 @@ class Client:
         return said
 
 
-def in_a_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    found: list[Any] = []
-
-    def run() -> None:
-        try:
-            found.append(work())
-        except Exception as error:
-            found.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, found
-
-
 def test_what_does_not_end_is_not_known_and_nothing_else_begins() -> None:
     pytest.importorskip("aiohttp")
     client = Client()
@@ -235,78 +220,6 @@ def test_a_loop_that_is_closed_ends_what_waits_and_takes_nothing() -> None:
     assert not [each for each in threading.enumerate() if each.name == "cowstate-loop"]
 
 
-def test_a_loop_is_not_closed_by_what_runs_on_it() -> None:
-    async def close() -> None:
-        loop.close()
-
-    with LoopThread() as loop, pytest.raises(ArgumentValueError):
-        loop.begin(close).outcome.result(PATIENCE)
-
-
-def test_what_cannot_be_begun_says_so() -> None:
-    def broken() -> Any:
-        raise LookupError("no such work")
-
-    with LoopThread() as loop:
-        assert isinstance(loop.begin(broken).outcome.exception(PATIENCE), LookupError)
-
-
-def test_what_runs_is_not_said_to_be_over() -> None:
-    async def work() -> str:
-        await goes.wait()
-        return "done"
-
-    goes = asyncio.Event()
-    with LoopThread() as loop:
-        running = loop.begin(work)
-        assert not running.outcome.cancel()
-        loop.loop.call_soon_threadsafe(goes.set)
-        assert running.outcome.result(PATIENCE) == "done"
-
-
-@pytest.mark.parametrize("when", ["while it closes", "when all has run"])
-def test_what_was_begun_too_late_is_told_so(when: str) -> None:
-    """The loop is closed between the look at that and the beginning."""
-    came, goes, scheduled = threading.Event(), threading.Event(), threading.Event()
-
-    async def work() -> None:
-        raise AssertionError
-
-    def meanwhile() -> None:
-        # Nothing else runs on the loop.
-        goes.set()
-        assert scheduled.wait(PATIENCE)
-
-    async def closer() -> None:
-        meanwhile()
-
-    def close() -> None:
-        meanwhile()
-        end()
-
-    def late(*args: Any) -> Any:
-        came.set()
-        assert goes.wait(PATIENCE)
-        try:
-            return schedule(*args)
-        finally:
-            scheduled.set()
-
-    loop = LoopThread()
-    schedule, end = loop.loop.call_soon_threadsafe, loop.loop.close
-    if when == "while it closes":
-        loop.keep(closer)
-    else:
-        loop.loop.close = close  # type: ignore[method-assign]
-    loop.loop.call_soon_threadsafe = late  # type: ignore[method-assign]
-    thread, found = in_a_thread(lambda: loop.begin(work).outcome.result(PATIENCE))
-    assert came.wait(PATIENCE)
-    loop.loop.call_soon_threadsafe = schedule  # type: ignore[method-assign]
-    loop.close()
-    thread.join(PATIENCE)
-    assert isinstance(found[0], CancelledError)
-
-
 @pytest.mark.parametrize("waits", [False, True], ids=["free", "waited for"])
 def test_what_runs_on_the_loop_does_not_wait_for_it(waits: bool) -> None:
     """A finalizer, say, while another thread has the lock and waits for that loop."""
@@ -347,19 +260,6 @@ def test_in_a_process_that_was_forked_off_nothing_is_sent_and_nobody_waits() -> 
             finally:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_loop_whose_thread_has_ended_takes_nothing() -> None:
-    async def work() -> None:
-        raise SystemExit
-
-    with LoopThread() as loop:
-        with suppress(SystemExit):
-            loop.begin(work).outcome.result(PATIENCE)
-        loop._thread.join(PATIENCE)
-        with pytest.raises(ExchangeError, match="nothing was sent"):
-            loop.begin(work)
 
 
 def test_when_it_is_closed_nothing_is_left_of_a_client() -> None:

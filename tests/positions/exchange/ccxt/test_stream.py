@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 import pytest
 
-from cowstate import ArgumentTypeError, ArgumentValueError
 from cowstate.positions import OrderStatus, OrderUpdate
 from cowstate.positions.errors import ExchangeError
-from cowstate.positions.exchange.ccxt import LoopThread, OrderStream
-from cowstate.positions.exchange.ccxt.frames import ends
-from cowstate.positions.trading.outcomes import UpdateOutcome
-from tests.positions.exchange.ccxt.binance import KEY, SECRET
-from tests.positions.exchange.ccxt.desks import async_client, binance_client
-from tests.positions.exchange.ccxt.scenes import ASK_S, GRACE_S, KINDS, ORDERS, Scene, at_scene
-from tests.positions.exchange.ccxt.serving import Asked, elsewhere, held_at
-from tests.positions.exchange.ccxt.streaming import PATIENCE
-
-WHERE = pytest.mark.parametrize("kind", KINDS)
-
-
-def states(news: list[OrderUpdate]) -> list[tuple[str, str]]:
-    return [(each.client_oid, each.status.value) for each in news]
+from tests.positions.exchange.ccxt.scenes import (
+    ASK_S,
+    GRACE_S,
+    HOSTILE,
+    ORDERS,
+    WHERE,
+    Scene,
+    at_scene,
+    states,
+)
+from tests.positions.exchange.ccxt.serving import Asked
 
 
 @WHERE
@@ -263,120 +258,7 @@ def test_a_key_that_cannot_be_renewed_is_given_up() -> None:
         assert scene.app.keys_given >= 2
 
 
-HOSTILE = [
-    "",
-    "{",
-    "[]",
-    "[[[[[[[[",
-    "[" * 100_000,
-    "null",
-    '{"e":"executionReport"}',
-    '{"e":"ORDER_TRADE_UPDATE"}',
-    '{"e":"ORDER_TRADE_UPDATE","o":[]}',
-    '{"e":"ORDER_TRADE_UPDATE","o":{"s":"BTCUSDT","ps":"BOTH","i":1,"X":"FILLED","q":NaN}}',
-    '{"topic":"order","data":{}}',
-    '{"topic":"order","data":[null]}',
-    '{"topic":"order","data":"x"}',
-    '{"op":"auth","success":true}',
-    '{"id":[],"status":200}',
-    '{"e":{}}',
-    '{"e":["listenKeyExpired"]}',
-]
 """What no venue says. After some of these a client of ccxt.pro hears nothing any more by itself."""
-
-
-@WHERE
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:40])
-def test_what_no_venue_says_is_not_believed_and_does_not_stop_the_rest(
-    kind: str, text: str
-) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        scene.streams.say(text)
-        scene.place(price=110)
-        assert ("g-110-B1", "NEW") in states(scene.poll())
-        scene.fill(110, "0.5")
-        scene.poll()
-        scene.truthful()
-        scene.agrees()
-        assert scene.streams.came == 1
-
-
-def changed(kind: str, event: Any, **fields: Any) -> str:
-    """An event in which some fields of the order say something else."""
-    inner = {"futures": lambda: event["o"], "spot": lambda: event["event"]}
-    order = event["data"][0] if kind == "bybit" else inner[kind]()
-    names = {
-        "filled": ("z", "cumExecQty"),
-        "quantity": ("q", "qty"),
-        "status": ("X", "orderStatus"),
-        "market": ("s", "symbol"),
-        "side": ("S", "side"),
-        "price": ("p", "price"),
-        "client": ("c", "orderLinkId"),
-    }
-    for name, value in fields.items():
-        order[names[name][kind == "bybit"]] = value
-    return json.dumps(event)
-
-
-@WHERE
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"filled": "NaN"},
-        {"filled": "-1"},
-        {"filled": "1e999999999"},
-        {"filled": None, "status": "FILLED"},
-        {"quantity": "x"},
-        {"side": "both"},
-        {"price": "Infinity"},
-    ],
-    ids=str,
-)
-def test_an_event_that_makes_no_sense_is_none_and_has_the_venue_asked(
-    kind: str, fields: dict[str, Any]
-) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        order = scene.place(price=110, told=False)
-        if kind == "bybit" and "status" in fields:
-            fields = {**fields, "status": "Filled"}
-        event = scene.app.event(scene.history[str(order.order_id)][-1])
-        scene.streams.say(changed(kind, event, **fields))
-        news = scene.poll()
-        assert scene.asked
-        # What is so was told, by who was asked, and nothing else.
-        assert states(news) == [("g-110-B1", "NEW")]
-        scene.truthful()
-
-
-@WHERE
-def test_a_number_with_a_fraction_is_no_float(kind: str) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        order = scene.place(price=110, told=False)
-        event = scene.app.event(scene.history[str(order.order_id)][-1])
-        text = changed(kind, event, quantity="@", price="#")
-        scene.streams.say(
-            text.replace('"@"', "0.3000000000000000123").replace('"#"', "110.00000000000000007")
-        )
-        (news,) = scene.poll()
-        assert str(news.quantity) == "0.3000000000000000123"
-        assert str(news.price) == "110.00000000000000007"
-
-
-@WHERE
-def test_an_event_of_another_market_or_of_orders_of_others_is_not_ours(kind: str) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        order = scene.place(price=110, told=False)
-        change = scene.history[str(order.order_id)][-1]
-        scene.streams.say(changed(kind, scene.app.event(change), market="ETHUSDT"))
-        assert scene.poll() == []
-        scene.streams.say(changed(kind, scene.app.event(change), client="other-110-B1"))
-        (news,) = scene.poll()
-        assert scene.manager.on_order_update(news) is UpdateOutcome.FOREIGN
 
 
 ACTS = [
@@ -458,91 +340,6 @@ def live(
             scene.streams.say('{"e":"listenKeyExpired","E":1}')
 
 
-@WHERE
-def test_a_redirect_is_not_followed(kind: str) -> None:
-    """Not as far as to connect to where it leads, with a key in the address."""
-    with at_scene(kind) as scene, elsewhere() as (place_of_others, came):
-        scene.settle()
-        for path in ("listenKey", "exchangeInfo", "user/query-api"):
-            answer = {"status": 307, "headers": {"Location": f"{place_of_others}/key"}}
-            scene.served.fail(path=path, done=False, **answer)
-        scene.streams.leads_to = f"{place_of_others}/ws"
-        scene.streams.drop()
-        scene.settle(2)
-        assert not scene.streams.leads_to
-        assert not came()
-
-
-@WHERE
-def test_what_the_client_closes_by_itself_is_begun_anew(kind: str) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        scene.loop.begin(scene.client.close_ws_clients).outcome.result(PATIENCE)
-        scene.settle(2)
-        scene.place(price=110)
-        assert states(scene.poll()) == [("g-110-B1", "NEW")]
-        assert not scene.asked
-
-
-@WHERE
-def test_a_connection_that_ends_late_is_not_the_one_that_stands(kind: str) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        (earlier,) = [each for each in scene.client.clients.values() if each.connection]
-        scene.streams.drop()
-        scene.settle(2)
-
-        async def end() -> None:
-            scene.client.on_error(earlier, ConnectionError("it broke"))
-            scene.client.on_close(earlier, 1006)
-
-        scene.loop.begin(end).outcome.result(PATIENCE)
-        assert scene.stream.hearing().up
-        scene.poll()
-        assert not scene.asked
-
-
-@WHERE
-def test_a_connection_that_ends_late_does_not_take_the_next_one_along(kind: str) -> None:
-    """Of the same address, while that is being connected: the client would forget it."""
-    with at_scene(kind) as scene:
-        scene.settle()
-        (earlier,) = [each for each in scene.client.clients.values() if each.connection]
-        scene.streams.slow = asyncio.Event()
-        knocked = scene.streams.knocked
-        scene.streams.drop()
-        scene.streams.until(lambda: scene.streams.knocked > knocked)
-
-        async def end() -> None:
-            scene.client.on_close(earlier, 1006)
-
-        scene.loop.begin(end).outcome.result(PATIENCE)
-        scene.streams.loop.loop.call_soon_threadsafe(scene.streams.slow.set)
-        scene.settle(2)
-        assert [each for each in scene.client.clients.values() if each.connection]
-
-
-def test_what_is_just_being_connected_is_not_begun_anew() -> None:
-    with at_scene("futures", timeout=60_000) as scene:
-        scene.settle()
-        came, goes = held_at(scene.app, "POST", "listenKey")
-        scene.streams.drop()
-        assert came.wait(PATIENCE)
-        scene.stream.restart("that was said of the one before")
-
-        async def nothing() -> None:
-            """Once this has run, so has what was begun before."""
-
-        scene.loop.begin(nothing).outcome.result(PATIENCE)
-        goes.set()
-        scene.settle(2)
-        order = scene.place(price=110)
-        assert states(scene.poll()) == [("g-110-B1", "NEW")]
-        scene.cancel(order)
-        assert states(scene.poll()) == [("g-110-B1", "CANCELED")]
-        assert scene.streams.came == 2
-
-
 @pytest.mark.parametrize("kind", ["futures", "spot"])
 def test_a_venue_whose_answers_lag_does_not_make_the_stream_deaf(kind: str) -> None:
     with at_scene(kind) as scene:
@@ -574,111 +371,3 @@ def test_a_venue_whose_answers_lag_does_not_make_the_stream_deaf(kind: str) -> N
         scene.poll()
         assert not restarts
         scene.agrees()
-
-
-@WHERE
-def test_when_it_is_closed_it_is_known_not_to_listen(kind: str) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        # Nobody takes leave of it.
-        scene.streams.lame = scene.streams.silent = True
-        scene.loop.close()
-        assert not scene.stream.hearing().up
-        assert scene.stream.hearing().why
-        scene.place(price=110, told=False)
-        assert states(scene.poll()) == [("g-110-B1", "NEW")]
-
-
-@WHERE
-def test_when_it_is_closed_nothing_is_left(kind: str) -> None:
-    with at_scene(kind) as scene:
-        scene.settle()
-        session = scene.client.session
-        scene.loop.close()
-        scene.streams.until(lambda: not scene.streams.lines)
-        assert session.closed
-        assert scene.client.session is None
-        scene.stream.restart("it is over, and that changes nothing")
-        # Who asks is answered all the same.
-        scene.place(price=110, told=False)
-        scene.clock.now += ASK_S
-        assert states(scene.poll()) == [("g-110-B1", "NEW")]
-        # The other one is that of the server.
-        loops = [each for each in threading.enumerate() if each.name == "cowstate-loop"]
-        assert len(loops) == 1
-
-
-def test_it_can_be_closed_while_the_venue_is_not_there() -> None:
-    with at_scene("futures") as scene:
-        scene.streams.sends_away = 1_000_000
-        scene.streams.until(lambda: scene.streams.knocked >= 2)
-        scene.loop.close()
-    with at_scene("futures") as scene:
-        # Neither does it answer, nor take leave.
-        scene.settle()
-        scene.streams.lame = scene.streams.silent = True
-        scene.loop.close()
-
-
-@WHERE
-def test_nothing_that_is_secret_is_told(kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("DEBUG")
-    told = []
-    with at_scene(kind, streaming={"keepAlive": 60, "maxPingPongMisses": 1}) as scene:
-        scene.settle()
-        scene.streams.lame = True
-        scene.streams.until(lambda: scene.streams.came >= 2)
-        told.append(scene.stream.hearing().why)
-        scene.poll()
-        for path in ("listenKey", "exchangeInfo", "user/query-api"):
-            scene.served.fail("drop", path=path)
-        scene.streams.sends_away = 2
-        came = scene.streams.drop()
-        scene.streams.until(lambda: scene.streams.came > came)
-        told.append(scene.stream.hearing().why)
-        scene.poll()
-    text = caplog.text + "".join(told)
-    keys = [str(number).rjust(64, "k") for number in range(1, 9)]
-    for secret in (KEY, SECRET, *keys):
-        assert secret not in text
-
-
-@WHERE
-def test_keys_that_will_not_do_leave_the_orders_to_who_asks(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", logger="cowstate")
-    with at_scene(kind, apiKey="k" * 20, secret="s" * 20) as scene:
-        scene.place(price=110)
-        # However often it is refused, it is told once.
-        for _ in range(3):
-            while not scene.stream.hearing().why:
-                scene.poll()
-            scene.poll()
-        assert scene.asked
-        assert ("g-110-B1", "NEW") in states(scene.told)
-        lines = [each for each in caplog.records if hasattr(each, "cowstate_event")]
-        events = [each.cowstate_event for each in lines]
-        assert events.count("orders_polled") <= 1
-        assert "orders_streamed" not in events
-
-
-def test_a_client_that_brings_no_events_is_refused() -> None:
-    with LoopThread() as loop:
-        with pytest.raises(ArgumentTypeError, match=r"ccxt\.pro"):
-            OrderStream(binance_client("http://127.0.0.1:9"), "BTC/USDT", loop)
-        client = async_client("binance", "http://127.0.0.1:9")
-        client.has = {**client.has, "watchOrders": False}
-        with pytest.raises(ArgumentValueError, match="no stream of orders"):
-            OrderStream(client, "BTC/USDT", loop)
-        rounding = async_client("binance", "http://127.0.0.1:9", number=float)
-        with pytest.raises(ArgumentValueError, match="number"):
-            OrderStream(rounding, "BTC/USDT", loop)
-    with pytest.raises(ExchangeError, match="closed"):
-        OrderStream(async_client("binance", "http://127.0.0.1:9"), "BTC/USDT", loop)
-
-
-def test_an_end_is_known_wherever_it_stands() -> None:
-    assert not ends([1], ["x"])
-    assert not ends({"e": ["x"]}, ["x"])
-    assert ends({"data": {"e": "x"}}, ["x"])
