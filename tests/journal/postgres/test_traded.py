@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from threading import Event
 
 import pytest
 
-from cowstate.positions import GridConfig, PositionManager
+from cowstate.positions import PositionManager
 from cowstate.positions.book.account import held
 from cowstate.positions.book.kept import read_book
 from tests.journal.postgres.servers import SOON, Cluster, expire
 from tests.journal.postgres.test_taking_over import waiting
 from tests.positions.exchange.ccxt.serving import Asked
-from tests.positions.live.street import LEVELS, SYMBOL, Street, on_street
+from tests.positions.live.street import GRID, LEVELS, Street, street
 
-GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), LEVELS, "grid")
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Iterator[Street]:
-    with on_street(tmp_path) as street:
-        yield street
+__all__ = ["street"]
 
 
 @pytest.mark.parametrize("price", ["60025.0", "60005.0"])
@@ -87,8 +79,7 @@ def test_a_server_that_is_gone_may_have_given_the_positions_to_another(
     own.start()
     with street.life(*words) as life:
         life.until("trading_goes_on")
-        life.tell()
-        assert life.ended()[0] == 0, life.log
+        life.stopped()
     assert len(street.working) == LEVELS
     assert street.served.count("POST", "/order") == LEVELS
 
@@ -110,9 +101,7 @@ def test_who_stands_by_takes_over_from_a_trader_that_was_killed(
             second.until("standby_takes_over")
             second.until("trading_goes_on")
             second.until("order_filled")
-            second.tell()
-            status, printed = second.ended()
-            assert status == 0, second.log
+            printed = second.stopped()
     assert "position: 0.7" in printed
     sent = Counter(
         each.params["newClientOrderId"]
@@ -134,9 +123,7 @@ def test_who_waits_for_a_lease_ends_at_once_when_it_is_told(
             life.until("standby_waits")
             while not waiting(cluster, name):
                 pass
-            life.tell()
-            status, printed = life.ended()
-            assert status == 0, life.log
+            printed = life.stopped()
             assert "ended by SIGTERM while it stood by; nothing was sent" in printed
         manager.initialize(Decimal(60_005))
     assert not street.working

@@ -80,6 +80,13 @@ class Life:
         self.reader.join(PATIENCE)
         return status, printed
 
+    def stopped(self) -> str:
+        """Tell it to end; it does, in order. Return what it printed."""
+        self.tell()
+        status, printed = self.ended()
+        assert status == 0, self.log
+        return printed
+
     def kill(self) -> None:
         self.tell(signal.SIGKILL)
         assert self.ended()[0] == -signal.SIGKILL

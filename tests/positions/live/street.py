@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cowstate.cli import main
-from cowstate.positions import OrderUpdate, Trade
+from cowstate.positions import GridConfig, OrderUpdate, Trade
 from cowstate.positions.book.account import held
 from cowstate.positions.book.kept import read_book
 from cowstate.positions.live.venue import PaperVenue
@@ -20,10 +20,12 @@ from tests.positions.exchange.ccxt.serving import Served, serving
 from tests.positions.live.life import Life
 from tests.positions.live.marketplace import Marketplace
 
-__all__ = ["LEVELS", "SYMBOL", "Street", "on_street"]
+__all__ = ["GRID", "LEVELS", "SYMBOL", "Street", "on_street", "street"]
 
 SYMBOL = "BTC/USDT:USDT"
 LEVELS = 4
+GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), LEVELS, "grid")
+"""What the arguments of a life say."""
 
 
 class Street:
@@ -81,3 +83,9 @@ def on_street(directory: Path, *, hedged: bool = False) -> Iterator[Street]:
         app = Marketplace(venue, hedged=hedged)
         with serving(app) as served:
             yield Street(app, served, directory / "grid.db")
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Iterator[Street]:
+    with on_street(tmp_path) as made:
+        yield made

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -14,22 +12,11 @@ import pytest
 from cowstate.positions.book.kept import read_book
 from tests.positions.exchange.ccxt.serving import Asked
 from tests.positions.live.life import Life
-from tests.positions.live.street import LEVELS, Street, on_street
+from tests.positions.live.street import LEVELS, Street, street
+
+__all__ = ["street"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Iterator[Street]:
-    with on_street(tmp_path) as street:
-        yield street
-
-
-def stopped(life: Life) -> str:
-    life.tell()
-    status, printed = life.ended()
-    assert status == 0, life.log
-    return printed
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -56,7 +43,7 @@ def test_killed_at_an_order_it_goes_on_and_places_none_twice(street: Street, mom
     assert len(noted) == LEVELS
     with street.life() as life:
         life.until("trading_goes_on")
-        stopped(life)
+        life.stopped()
     sent = Counter(
         each.params["newClientOrderId"]
         for each in street.served.asked
@@ -86,7 +73,7 @@ def test_killed_while_the_market_moves_it_learns_what_it_missed(street: Street) 
     assert street.position == Decimal("1.2")
     with street.life() as life:
         life.until("trading_goes_on")
-        printed = stopped(life)
+        printed = life.stopped()
     assert "position: 1.2" in printed
     assert street.served.count("POST", "/order") > posted
     sold = sum(each.quantity for each in street.working if each.side == "SELL")
@@ -121,6 +108,6 @@ def test_killed_again_and_again_it_ends_in_agreement(street: Street) -> None:
             kill_between_two_orders(street, life)
     with street.life() as life:
         life.until("trading_goes_on")
-        stopped(life)
+        life.stopped()
     assert street.position == Decimal("0.6")
     street.agrees()

@@ -34,9 +34,7 @@ def test_it_trades_the_long_leg_and_counts_nothing_of_the_short_one(hedged: Stre
         life.until("trading_goes_on")
         hedged.trade("59990", "0.7")
         life.until("order_filled", 2)
-        life.tell()
-        status, printed = life.ended()
-        assert status == 0, life.log
+        printed = life.stopped()
         assert "position_corrected" not in life.log
         assert "breaker_opened" not in life.log
     assert "position: 0.7" in printed
@@ -55,8 +53,7 @@ def test_an_account_in_the_other_mode_is_refused_before_a_file_is_made(hedged: S
 def test_positions_are_of_one_leg(hedged: Street) -> None:
     with hedged.life(*LONG) as life:
         life.until("trading_goes_on")
-        life.tell()
-        assert life.ended()[0] == 0, life.log
+        life.stopped()
     hedged.app.hedged = False
     hedged.app.exchange = hedged.app.venue
     with hedged.life() as life:

@@ -29,13 +29,6 @@ def on_paper(journal: Path, *more: str) -> Life:
     return Life("-", ["--paper", "--journal", str(journal), *PACE, *more], **keys)
 
 
-def ended(life: Life) -> str:
-    life.tell()
-    status, printed = life.ended()
-    assert status == 0, life.log
-    return printed
-
-
 def agree(journal: Path, symbol: str = "BTC/USDT") -> Decimal:
     """What the positions say is what the paper account says, to the last digit."""
     slots = read_book(journal)
@@ -67,7 +60,7 @@ def test_it_runs_where_there_is_no_network_and_no_key(tmp_path: Path) -> None:
     journal = tmp_path / "grid.db"
     with on_paper(journal, "--tape", "synthetic", "--speed", "20") as life:
         life.until("order_filled", 3)
-        printed = ended(life)
+        printed = life.stopped()
     assert "trades on paper, tape synthetic" in printed
     assert "ended by SIGTERM" in printed
     agree(journal)
@@ -83,7 +76,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_stood(tmp_path: Path) -> None:
     with on_paper(journal, "--tape", "synthetic", "--speed", "20") as life:
         life.until("trading_goes_on")
         life.until("order_filled")
-        ended(life)
+        life.stopped()
         assert "breaker_opened" not in life.log
         assert "position_corrected" not in life.log
     agree(journal)
@@ -131,7 +124,7 @@ def test_it_trades_on_paper_at_the_prices_of_an_exchange(tmp_path: Path) -> None
             life.until("trading_goes_on")
             app.trades.append(Trade(real_ms(), 2, Decimal(59_990), Decimal("0.08"), True))
             life.until("order_filled", 2)
-            printed = ended(life)
+            printed = life.stopped()
         assert not venue.has_traded
         assert not [each for each in served.asked if each.method != "GET"]
         assert not [each for each in served.asked if "signature" in each.query]

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from decimal import Decimal
-from pathlib import Path
 from threading import Event
 
 import pytest
 
-from cowstate.positions import GridConfig, PositionManager
+from cowstate.positions import PositionManager
 from cowstate.positions.book.kept import read_book
 from tests.positions.exchange.ccxt.serving import Asked
-from tests.positions.live.street import LEVELS, SYMBOL, Street, on_street
+from tests.positions.live.street import GRID, LEVELS, Street, street
+
+__all__ = ["street"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-
-GRID = GridConfig(SYMBOL, Decimal(10), Decimal("0.5"), LEVELS, "grid")
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Iterator[Street]:
-    with on_street(tmp_path) as street:
-        yield street
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -59,9 +50,7 @@ def test_who_stood_by_goes_on_when_the_other_is_killed_at_an_order(
             street.app.before, street.app.after = (lambda _: None), hear
             assert placed.wait(60), second.log
             second.until("standby_takes_over")
-            second.tell()
-            status, printed = second.ended()
-            assert status == 0, second.log
+            printed = second.stopped()
     # It has looked before it trades.
     later = [(each.method, each.path.rsplit("/", 1)[-1]) for each in street.served.asked[asked:]]
     assert later.index(("GET", "positionRisk")) < later.index(("POST", "order"))
@@ -92,8 +81,7 @@ def test_who_stands_by_sends_nothing_and_ends_when_it_is_told(street: Street) ->
             ), second.log
         street.trade("59990", "0.7")
         first.until("order_filled", 2)
-        first.tell()
-        assert first.ended()[0] == 0, first.log
+        first.stopped()
     street.agrees()
 
 
@@ -115,8 +103,7 @@ def test_what_could_not_go_on_is_refused_at_once(street: Street) -> None:
 def test_where_nobody_trades_it_begins_at_once(street: Street) -> None:
     with street.life("--standby") as life:
         life.until("trading_goes_on")
-        life.tell()
-        assert life.ended()[0] == 0, life.log
+        life.stopped()
         assert "standby" not in life.log
     street.agrees()
 

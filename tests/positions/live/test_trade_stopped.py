@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 from subprocess import TimeoutExpired
 
 import pytest
@@ -15,15 +13,11 @@ import pytest
 from tests.positions.exchange.ccxt.binance import KEY, SECRET
 from tests.positions.exchange.ccxt.serving import Asked
 from tests.positions.live.life import Life
-from tests.positions.live.street import LEVELS, Street, on_street
+from tests.positions.live.street import LEVELS, Street, street
+
+__all__ = ["street"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Iterator[Street]:
-    with on_street(tmp_path) as street:
-        yield street
 
 
 def until_all_work(street: Street, life: Life) -> None:
@@ -37,9 +31,7 @@ def test_it_trades_until_it_is_told_to_stop_and_tells_what_still_works(street: S
         until_all_work(street, life)
         street.trade("59990", "0.7")
         life.until("order_filled", 2)
-        life.tell()
-        status, printed = life.ended()
-        assert status == 0, life.log
+        printed = life.stopped()
         assert f"still working at the venue: {len(street.working)}" in printed
         for each in street.working:
             assert f"{each.side} {each.quantity:f} at {each.price:f} ({each.client_oid})" in printed
@@ -101,9 +93,7 @@ def test_a_stop_while_the_first_question_is_on_its_way_is_heard(street: Street) 
 def test_all_is_cancelled_if_that_is_wanted(street: Street) -> None:
     with street.life("--cancel-on-exit") as life:
         until_all_work(street, life)
-        life.tell()
-        status, printed = life.ended()
-        assert status == 0, life.log
+        printed = life.stopped()
     assert not street.working
     assert street.served.count("DELETE", "/order") == LEVELS
     assert "still working at the venue: 0" in printed
@@ -115,9 +105,7 @@ def test_what_could_not_be_cancelled_is_told(street: Street) -> None:
     with street.life("--cancel-on-exit") as life:
         until_all_work(street, life)
         street.served.fail("drop", method="DELETE", done=False)
-        life.tell()
-        status, printed = life.ended()
-        assert status == 0, life.log
+        printed = life.stopped()
     (left,) = street.working
     assert "not cancelled, or not known to be: 1" in printed
     assert f"({left.client_oid})" in printed
@@ -146,8 +134,7 @@ def test_a_venue_that_stays_silent_is_told_and_asked_again(street: Street) -> No
             street.served.fail("drop", path="24hr")
         life.until("venue_failing")
         life.until("venue_answers")
-        life.tell()
-        assert life.ended()[0] == 0, life.log
+        life.stopped()
         assert life.log.count("venue_failing") == 1
 
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.positions.exchange.ccxt.binance import KEY, SECRET
 from tests.positions.exchange.ccxt.streaming import Streams, streaming
 from tests.positions.live.life import STREAMS
-from tests.positions.live.street import LEVELS, Street, on_street
+from tests.positions.live.street import LEVELS, Street, street
+
+__all__ = ["street"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Iterator[Street]:
-    with on_street(tmp_path) as street:
-        yield street
 
 
 @pytest.fixture
@@ -45,9 +40,7 @@ def test_it_is_told_by_the_stream_and_asks_no_longer(street: Street, streams: St
         for each in (*street.working, street.app.venue.fetch_order(first.order_id, "X")):
             streams.tell(each)
         life.until("order_filled")
-        life.tell()
-        status, printed = life.ended()
-        assert status == 0, life.log
+        printed = life.stopped()
         assert "ended by SIGTERM" in printed
         for secret in (KEY, SECRET, *street.app.listen_keys):
             assert secret not in printed + life.log
@@ -61,9 +54,7 @@ def test_a_stream_that_is_not_there_leaves_it_to_ask(street: Street, streams: St
         life.until("trading_goes_on")
         street.trade("59990", "0.7")
         life.until("order_filled", 2)
-        life.tell()
-        status, _ = life.ended()
-        assert status == 0, life.log
+        life.stopped()
     street.agrees()
 
 
@@ -72,9 +63,7 @@ def test_who_wants_to_ask_does_not_connect(street: Street, streams: Streams) -> 
         life.until("trading_goes_on")
         street.trade("59990", "0.7")
         life.until("order_filled", 2)
-        life.tell()
-        status, _ = life.ended()
-        assert status == 0, life.log
+        life.stopped()
     assert streams.knocked == 0
     assert street.served.count("POST", "listenKey") == 0
     street.agrees()

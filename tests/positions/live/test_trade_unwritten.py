@@ -17,15 +17,11 @@ from tests.positions.exchange.ccxt.desks import real_ms
 from tests.positions.exchange.ccxt.serving import Asked
 from tests.positions.live.disks import Disk, limited, small
 from tests.positions.live.life import Life
-from tests.positions.live.street import LEVELS, SYMBOL, Street, on_street
+from tests.positions.live.street import LEVELS, SYMBOL, Street, street
+
+__all__ = ["street"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as Linux has disks and limits")
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Iterator[Street]:
-    with on_street(tmp_path) as street:
-        yield street
 
 
 @pytest.fixture
@@ -62,9 +58,7 @@ def goes_on(street: Street) -> None:
     """The next life finds all that this one left, and places nothing twice."""
     with street.life() as life:
         life.until("trading_goes_on")
-        life.tell()
-        status, _ = life.ended()
-        assert status == 0, life.log
+        life.stopped()
         assert "position_corrected" not in life.log
         assert "breaker_opened" not in life.log
     known = {
