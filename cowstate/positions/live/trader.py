@@ -24,10 +24,10 @@ from ..exchange.streamed import StreamedOrders
 from ..reconcile.reconciler import Reconciler
 from ..reconcile.report import CorrectionKind
 from ..trading.manager import PositionManager
-from ..trading.outcomes import UpdateOutcome
 from ..trading.strategy import GridStrategy, action_result
 from .bell import Bell
 from .course import Course, Telling, Turn, after, next_pass_s, rest_s
+from .fills import FillTeller
 from .gate import Gate
 from .markets import Market
 from .unwritten import Unwritten
@@ -156,6 +156,7 @@ class Trader:
             JournalError: the positions, or those of a paper account, could not be written. Nothing
                 more is sent then; see `abandon`.
         """
+        self._manager.store.subscribe(FillTeller(self._symbol))
         self._hear()
         _log.info(
             "%s: trading begins",
@@ -214,14 +215,7 @@ class Trader:
 
     def _hear(self) -> None:
         for update in self._orders.poll():
-            outcome = self._manager.on_order_update(update)
-            if outcome is UpdateOutcome.APPLIED and update.filled:
-                _log.info(
-                    "%s %s of %s at %s is filled, %s of it",
-                    *(update.client_oid, update.side, update.quantity, update.price),
-                    update.filled,
-                    extra={"cowstate_event": "order_filled", "cowstate_symbol": self._symbol},
-                )
+            self._manager.on_order_update(update)
 
     def _tell(self, telling: Telling, turn: Turn) -> None:
         match telling:

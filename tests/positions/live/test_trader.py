@@ -47,7 +47,7 @@ class Script:
 class Desk:
     """A trader on paper, whose market is a script."""
 
-    def __init__(self, path: Path, *turns: Any) -> None:
+    def __init__(self, path: Path, *turns: Any, orders: Any = None) -> None:
         self.venue = PaperVenue(path / "venue", "X", time_ms=wall_ms)
         self.manager = PositionManager(GRID, time_ms=wall_ms)
         self.bell = Bell()
@@ -58,6 +58,7 @@ class Desk:
             self.bell,
             time_ms=wall_ms,
             every_s=0.01,
+            orders=orders,
         )
 
     def run(self, **how: Any) -> Any:
@@ -134,6 +135,30 @@ def test_it_trades_and_tells_what_it_leaves(
     assert told[-1] == "trading_ended"
     assert told.count("order_filled") == 2
     assert ending.passes >= 2
+
+
+class Deaf:
+    """Order events that never come."""
+
+    def expect(self, order: object) -> None:
+        pass
+
+    def poll(self) -> tuple[()]:
+        return ()
+
+
+def test_a_fill_is_told_also_if_the_reconciler_learns_it(
+    tmp_path: Path, events: Callable[[], list[str]]
+) -> None:
+    desks: list[Desk] = []
+
+    def fill() -> str:
+        desks[0].venue.happen([Trade(1, 1, Decimal(90), Decimal("0.7"), True)], "script")
+        return "105"
+
+    desks.append(Desk(tmp_path, looked(desks), fill, orders=Deaf()))
+    assert desks[0].run().position == Decimal("0.7")
+    assert events().count("order_filled") == 2
 
 
 def test_nothing_is_placed_before_the_first_look(
