@@ -37,7 +37,8 @@ NEAR_POSITIONS = {
     "cowstate/positions/reconcile/fates.py": ["positions/reconcile/test_order_claims"],
     "cowstate/positions/reconcile/looks.py": ["positions/reconcile/test_claims"],
     "cowstate/positions/reconcile/orderfacts.py": [
-        *("positions/reconcile/test_queries", "positions/reconcile/test_fates"),
+        *("positions/reconcile/test_orderfacts_of_trades", "positions/reconcile/test_queries"),
+        "positions/reconcile/test_fates",
         *("positions/reconcile/test_strangers", "positions/reconcile/test_untraded"),
         *("positions/reconcile/test_asking", "positions/reconcile/test_looks"),
         *("positions/reconcile/test_possible", "positions/reconcile/test_waiting"),
