@@ -134,12 +134,7 @@ class Part(Generic[T]):
             except Exception as error:
                 where, problem = _place(path, error)
                 raise CodecError(where, f"{problem}, if it were read again") from error
-            # `agree`, for nearly all of them, without the calls.
-            try:
-                agrees = (value == again) is True
-            except Exception:
-                agrees = False
-            if not (agrees or self.agree(value, again)):
+            if not self.agree(value, again):
                 raise CodecError(
                     path,
                     f"{shown(value, 120)} would be read again as {shown(again, 120)}, so it is not "
