@@ -12,6 +12,7 @@ from cowstate.showing import shown
 from . import tables
 from .ended import never_freed
 from .errors import JournalError, JournalFileError, JournalNotFoundError
+from .inode import Inode
 
 __all__ = [
     "LACKS",
@@ -67,24 +68,11 @@ class Place:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._log = path + "-wal"
-        file, log = os.stat(path), os.stat(self._log)
-        self._file_number, self._file_device = file.st_ino, file.st_dev
-        self._log_number, self._log_device = log.st_ino, log.st_dev
+        self._file, self._log = Inode(path), Inode(path + "-wal")
 
     def ensure_there(self) -> None:
         """Raise `JournalFileError` if they are not there any more."""
-        # Twice in each write, so by hand: with a list of both it takes half as long again.
-        try:
-            file, log = os.stat(self._path), os.stat(self._log)
-        except OSError:
-            raise JournalFileError(self._path, GONE) from None
-        if (
-            file.st_ino != self._file_number
-            or log.st_ino != self._log_number
-            or file.st_dev != self._file_device
-            or log.st_dev != self._log_device
-        ):
+        if not (self._file.is_there() and self._log.is_there()):
             raise JournalFileError(self._path, GONE)
 
 

@@ -59,3 +59,17 @@ def traced(trace: Path, inject: str | None, arguments: list[str]) -> tuple[int, 
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     return done.returncode, done.stderr
+
+
+def stats_of(name: str, trace: Path, arguments: list[str]) -> int:
+    """Return how often Python, with *arguments*, asks more of a file than which it is.
+
+    Args:
+        name: what the name of the file ends with.
+        trace: where the calls are noted.
+        arguments: of Python.
+    """
+    under = [*STRACE, "-o", str(trace), "-e", "trace=%%stat"]
+    subprocess.run([*under, sys.executable, *arguments], check=True, timeout=600)
+    calls = [line for line in trace.read_text().splitlines() if f'{name}"' in line]
+    return len([line for line in calls if "STATX_INO," not in line])
