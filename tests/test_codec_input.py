@@ -264,6 +264,8 @@ def test_a_part_alone_of_a_mutable_type_is_refused_too() -> None:
     assert codec.record.decode(b"7") == 7
     with pytest.raises(MutableRecordError):
         codec.record.decode(b"[7]")
+    with pytest.raises(MutableRecordError):
+        codec.record.decode_all([b"7", b"[7]"])
 
 
 def test_of_many_that_are_read_at_once_the_one_that_is_none_is_refused() -> None:
