@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cowstate import ConflictError, Index, Store, UniqueViolationError
+from cowstate import ConflictError, History, Index, Store, UniqueViolationError
 from cowstate.index import Ordered
 from cowstate.ordered import Sorted
 from tests.indexed import MakeStore, Slot, by_order
@@ -100,3 +100,14 @@ def test_the_entries_of_an_ordered_index_are_read_as_a_mapping_in_their_order() 
     assert 9 not in entries
     with pytest.raises(AttributeError):
         entries.order = Sorted.of([2])
+
+
+def test_the_bytes_of_a_version_count_each_value_that_a_record_is_under() -> None:
+    sizes = []
+    for count in (0, 1, 20):
+        index: Index[range] = Index(list, unique=True, many=True)
+        records = {key: range(100 * key, 100 * key + count) for key in range(500)}
+        store = Store(records, indexes={"number": index}, history=History(bytes=10**9))
+        store.update_all(range(20), lambda held: range(held.start + 50, held.stop + 50))
+        sizes.append(store.statistics().retained_bytes or 0)
+    assert sizes[2] - sizes[0] > 4 * (sizes[1] - sizes[0]) > 0
