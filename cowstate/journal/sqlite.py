@@ -16,6 +16,7 @@ from .ended import Closed
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
 from .inserting import enter, insert
 from .log import Outcome, Rewritten, Row, Standing
+from .pages import pages_of
 from .place import (
     LACKS,
     Place,
@@ -34,8 +35,8 @@ __all__ = ["SqliteLog", "Sync"]
 
 Sync: TypeAlias = Literal["full", "normal"]
 
-CHECKPOINT: Final = 1_000
-"""After how many rows, or so, what stands in the write-ahead log is copied into the file."""
+CHECKPOINT: Final = 2_000
+"""After how many pages, or so, what stands in the write-ahead log is copied into the file."""
 
 BUSY: Final = 5.0
 """For how many seconds another program may hold the file's lock before that is an error."""
@@ -252,7 +253,7 @@ class SqliteLog:
             self._trimming.committed()
         self.took = perf_counter() - began
         self._place.ensure_there()  # so that what has returned is
-        self._due += sum(len(row.writes) for row in rows) + len(rows) + trimmed
+        self._due += pages_of(rows) + trimmed
 
     def _begin(self) -> None:
         do = self._connection.execute
