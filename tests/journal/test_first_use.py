@@ -163,6 +163,7 @@ def refused(store: JournaledStore[str, int], work: Callable[[], object]) -> None
     with pytest.raises(UniqueViolationError) as caught:
         work()
     assert any("records that the store began with" in note for note in caught.value.__notes__)
+    assert not any("that very one" in note for note in caught.value.__notes__)
     assert store.snapshot() is before
 
 
