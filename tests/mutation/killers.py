@@ -169,7 +169,7 @@ NEAR = {
     "cowstate/maps.py": ["test_deferral"],
     "cowstate/measured.py": ["test_meter", "test_meter_calls"],
     "cowstate/members.py": ["worlds/test_keys"],
-    "cowstate/meter.py": ["test_meter_figures"],
+    "cowstate/meter.py": ["test_meter_figures", "journal/test_timed"],
     "cowstate/metrics/figures.py": ["metrics/test_figures", "metrics/test_reading"],
     "cowstate/metrics/of_mirrors.py": ["metrics/test_reading"],
     "cowstate/metrics/of_reconcilers.py": ["metrics/test_samples", "metrics/test_reading"],

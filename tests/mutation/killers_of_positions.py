@@ -57,6 +57,7 @@ NEAR_POSITIONS = {
             *("positions/reconcile/test_untraded", "positions/reconcile/test_reconciler_position"),
             *("positions/incidents/test_contradictions", "positions/incidents/test_restarts"),
             *("positions/incidents/test_orders_lost_and_found", "positions/reconcile/test_waiting"),
+            "positions/reconcile/test_seen_promises",
         ]
         for module in ("passes", "runner", "memory", "reading", "writing", "report")
     },

@@ -138,5 +138,7 @@ def kinds(report: PassReport) -> list[CorrectionKind]:
     return [correction.kind for correction in report.corrections]
 
 
-def stray(oid: str, price: int = 90) -> OrderAction:
-    return OrderAction(ActionKind.PLACE, str(price), Side.BUY, Decimal(price), Decimal("0.5"), oid)
+def stray(oid: str, price: int = 90, quantity: str = "0.5") -> OrderAction:
+    return OrderAction(
+        ActionKind.PLACE, str(price), Side.BUY, Decimal(price), Decimal(quantity), oid
+    )
