@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import tracemalloc
+from ast import literal_eval
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from cowstate import (
     Record,
     Store,
 )
-from cowstate.showing import begun, cut, message_of, shown, some
+from cowstate.showing import begun, cut, message_of, printable, shown, some
 
 MOST = 900
 """Characters, for a message that shows a few things."""
@@ -399,3 +400,12 @@ def test_a_note_on_an_error_of_the_user_is_bounded_too() -> None:
 
 def test_what_is_no_text_in_an_error_stays_what_it_is() -> None:
     assert CowstateError(7, None, "text").args == (7, None, "text")
+
+
+@given(st.text())
+def test_what_is_printable_stays_and_nothing_else_reaches_a_terminal(text: str) -> None:
+    assert printable(text).isprintable()
+    assert printable(text) == "".join(map(printable, text))
+    for character in text:
+        told = printable(character)
+        assert (told if character.isprintable() else literal_eval(f"'{told}'")) == character

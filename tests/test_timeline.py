@@ -266,6 +266,27 @@ def test_what_was_let_go_since_the_oldest_was_looked_for_is_not_estimated_and_th
     assert timeline.bytes_retained(0, ask=True) == retained
 
 
+def test_the_bytes_after_a_version_are_those_of_the_commits_after_it_alone() -> None:
+    store: Store[str, str] = Store(history=History(versions=10))
+    timeline = store.source.timeline
+    after = [timeline.bytes_retained(0, ask=True)]
+    for n in range(4):
+        store.set("a", 100 * n * "x")
+        after = [timeline.bytes_retained(version, ask=True) for version in range(n + 2)]
+    assert after[4] == 0
+    assert sorted(set(after), reverse=True) == after
+
+
+def test_the_past_of_a_version_that_is_itself_past_is_counted_from_there() -> None:
+    store = Store({"a": 0}, history=History(versions=2))
+    looks = [store.snapshot(), *(store.set("a", n).after for n in range(1, 6))]
+    counted = [store.statistics(look) for look in looks]
+    assert [(each.oldest, each.retained) for each in counted] == [
+        *((0, 0), (1, 0), (2, 0)),
+        *((3, 0), (3, 1), (3, 2)),
+    ]
+
+
 def test_by_default_a_thousand_and_twenty_four_versions_are_retained_for_any_time_and_size() -> (
     None
 ):

@@ -303,6 +303,22 @@ def test_the_path_of_a_version_is_estimated_within_a_factor_of_two() -> None:
             assert 0.5 < kind.path_bytes(base, keys) / sum(map(sys.getsizeof, new)) < 2
 
 
+def test_the_estimate_does_not_go_by_the_first_way_down() -> None:
+    kind = map_kind("tree")
+    # Below the first slot of the root there is next to nothing, whatever hash the keys have.
+    first = [key for key in range(40_000) if not hash((key,)) >> tree._UPPER & tree._SLOT]
+    for few in (1, 20):
+        keys = sorted({*range(40_000)}.difference(first[few:]))
+        base = kind.build(dict.fromkeys(keys, 0))
+        known = {id(part) for part in laws.parts(base)}
+        for count in (1, 10, 100, 1_000):
+            after = base
+            for key in random.Random(count).sample(keys, k=count):
+                after = kind.put(after, key, 1)
+            new = [part for part in laws.parts(after) if id(part) not in known]
+            assert 0.5 < kind.path_bytes(base, count) / sum(map(sys.getsizeof, new)) < 2
+
+
 def test_leaves_that_are_joined_keep_the_order_of_their_keys() -> None:
     base = Tree.of({f"key{n}": n for n in range(43)})
     listed = list(base)
