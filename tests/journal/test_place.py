@@ -92,6 +92,7 @@ def kept() -> Iterator[Path]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="another user is needed, in a child")
 def test_a_file_that_nobody_can_write_beside_is_read(kept: Path) -> None:
+    kept.as_uri()  # imports what the other user may not be allowed to read
     child = os.fork()
     if not child:
         status = 1
