@@ -51,7 +51,7 @@ class Inode:
         path: the file.
 
     Raises:
-        OSError: none is there.
+        FileNotFoundError: none is there, or it cannot be asked for.
     """
 
     def __init__(self, path: str) -> None:

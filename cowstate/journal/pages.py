@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from .log import Row
+from .view import Encoded
 
 __all__ = ["pages_of"]
 
@@ -13,7 +14,7 @@ PAGE: Final = 4_096
 """How many bytes a page has."""
 
 ROW: Final = 40
-"""How many bytes a change takes beside its records: its key, its version, and its commit's."""
+"""How many bytes a change takes beside its key and its record."""
 
 TABLES: Final = 3
 """In how many tables what is written stands: records, changes, commits."""
@@ -30,11 +31,18 @@ def pages_of(rows: Sequence[Row]) -> int:
     size = 0
     records = set()
     for row in rows:
-        size += len(row.meta or "")
+        size += _bytes_of(row.meta)
         for key, value in row.writes:
             records.add(key)
-            size += ROW if value is None else ROW + len(value)
+            size += ROW + _bytes_of(key) + _bytes_of(value)
     # Each record may lie on a page of its own, and the last page of each table is written anew.
     # What was written stands there thrice: as the record, as what a commit changed it to, and as
     # what the next one changed; and so do meta values.
     return len(records) + TABLES + 3 * size // PAGE
+
+
+def _bytes_of(value: Encoded | None) -> int:
+    """Return how many bytes *value* takes at most: of a text, without a look at all of it."""
+    if value is None:
+        return 0
+    return len(value) if isinstance(value, bytes) or value.isascii() else 4 * len(value)

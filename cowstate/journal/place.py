@@ -64,11 +64,17 @@ class Place:
 
     Args:
         path: the file, open and written to.
+
+    Raises:
+        JournalFileError: one of them is not there any more.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._file, self._log = Inode(path), Inode(path + "-wal")
+        try:
+            self._file, self._log = Inode(path), Inode(path + "-wal")
+        except FileNotFoundError:
+            raise JournalFileError(path, GONE) from None
 
     def ensure_there(self) -> None:
         """Raise `JournalFileError` if they are not there any more."""

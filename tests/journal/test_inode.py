@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowstate.journal import inode
+from cowstate.journal import JournalFileError, inode
 from cowstate.journal.inode import Inode
+from cowstate.journal.place import Place
 from tests.journal.stracing import needs_strace, stats_of
 
 
@@ -94,6 +95,16 @@ def test_that_none_is_there_is_an_error(
         made(monkeypatch, tmp_path / "file", by_all=by_all),
     ):
         raise AssertionError
+
+
+@pytest.mark.parametrize("gone", ["", "-wal"])
+def test_a_file_that_is_gone_as_soon_as_it_was_opened_is_told_as_one(
+    gone: str, tmp_path: Path
+) -> None:
+    for name in {"", "-wal"} - {gone}:
+        (tmp_path / f"slots.db{name}").touch()
+    with pytest.raises(JournalFileError, match="was deleted or replaced"):
+        Place(str(tmp_path / "slots.db"))
 
 
 def test_a_name_that_is_no_text_will_do(tmp_path: Path) -> None:

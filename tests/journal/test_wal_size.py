@@ -26,7 +26,7 @@ def small(store: Texts) -> int:
 
 
 def large(store: Texts) -> int:
-    """In the log it is twice: as what it is, and as what it was."""
+    """Each is written thrice: as the record, and as what two commits change."""
     for number in range(30):
         store.set("a", f"{number % 10}" * MB)
     return 3 * MB
@@ -37,6 +37,20 @@ def deleted(store: Texts) -> int:
         store.set("a", f"{number % 10}" * MB)
         store.delete("a")
     return 4 * MB
+
+
+def wide(store: Texts) -> int:
+    """Of characters that take four bytes each."""
+    for number in range(30):
+        store.set("a", chr(0x1F600 + number) * (MB // 4))
+    return 3 * MB
+
+
+def keys(store: Texts) -> int:
+    """With keys that are longer than what is under them."""
+    for number in range(300):
+        store.set(f"{number}" * 10_000, "")
+    return MB
 
 
 def meta(store: Texts) -> int:
@@ -67,7 +81,7 @@ def at_intervals(store: Texts) -> int:
     return MB
 
 
-@pytest.mark.parametrize("write", [small, large, deleted, meta, together, at_intervals])
+@pytest.mark.parametrize("write", [small, large, deleted, wide, keys, meta, together, at_intervals])
 def test_the_write_ahead_log_stays_short(write: Callable[[Texts], int], tmp_path: Path) -> None:
     path = tmp_path / "texts.db"
     sync: Sync = "interval" if write is at_intervals else "normal"

@@ -138,7 +138,11 @@ def kinds(report: PassReport) -> list[CorrectionKind]:
     return [correction.kind for correction in report.corrections]
 
 
-def stray(oid: str, price: int = 90, quantity: str = "0.5") -> OrderAction:
-    return OrderAction(
-        ActionKind.PLACE, str(price), Side.BUY, Decimal(price), Decimal(quantity), oid
-    )
+def stray(oid: str, price: int = 90) -> OrderAction:
+    return OrderAction(ActionKind.PLACE, str(price), Side.BUY, Decimal(price), Decimal("0.5"), oid)
+
+
+def mute(desk: Desk, *methods: str) -> None:
+    """Have the exchange of *desk*, a `Mute` one, give no answer to these alone."""
+    assert isinstance(desk.exchange, Mute)
+    desk.exchange.mute = frozenset(methods)
