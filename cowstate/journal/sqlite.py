@@ -29,6 +29,7 @@ from .place import (
     only,
 )
 from .reading import Reader
+from .rewriting import rewrite
 from .view import Encoded, Form
 
 __all__ = ["SqliteLog", "Sync"]
@@ -177,10 +178,7 @@ class SqliteLog:
         self._begin()
         try:
             self._ensure_mine()
-            self._rewrite_records(record)
-            self._rewrite_changes(record)
-            self._rewrite_metas(meta)
-            do(tables.SCHEMA, (schema,))
+            rewrite(self.path, self._connection, record, meta, schema)
             do("COMMIT")
         except BaseException as error:
             if self._connection.in_transaction:
@@ -189,40 +187,6 @@ class SqliteLog:
                 raise JournalError(f"{self.path} could not be migrated: {error}") from error
             raise
         self.schema = schema
-
-    def _rewrite_records(self, rewritten: Rewritten) -> None:
-        # In parts, by key: what is being read must not be written.
-        do, do_all = self._connection.execute, self._connection.executemany
-        last: Encoded | None = None
-        while rows := do(tables.RECORDS_FROM, (last, last)).fetchall():
-            do_all(tables.REWRITE, [(rewritten(value), key) for key, value in rows])
-            last = rows[-1][0]
-
-    def _rewrite_changes(self, rewritten: Rewritten) -> None:
-        do, do_all = self._connection.execute, self._connection.executemany
-        version: int | None = None
-        key: Encoded | None = None
-        while rows := do(tables.CHANGES_FROM, (version, key)).fetchall():
-            made = [
-                (*[None if each is None else rewritten(each) for each in both], at, name)
-                for at, name, *both in rows
-            ]
-            do_all(tables.REWRITE_CHANGE, made)
-            version, key = rows[-1][:2]
-
-    def _rewrite_metas(self, rewritten: Rewritten) -> None:
-        do, do_all = self._connection.execute, self._connection.executemany
-        current = only(self.path, do("SELECT value FROM meta"))
-        if current is not None:
-            do(tables.REWRITE_META, (rewritten(current),))
-        version = 0
-        while rows := do(tables.METAS_FROM, (version,)).fetchall():
-            made = [
-                (None if old is None else rewritten(old), rewritten(new), at)
-                for at, old, new in rows
-            ]
-            do_all(tables.REWRITE_MOVE, made)
-            version = rows[-1][0]
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write *rows*, all or none. When this has returned, they are on disk."""
