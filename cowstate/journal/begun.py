@@ -45,6 +45,8 @@ class BegunCommitter(Committer[K, V], Generic[K, V]):
         self._prepares = True
         self._unbuilt = True
         self._row_of = encoder.row_of
+        # Whether each commit needs what goes before a publication, in a store of its own.
+        self._announces = timeline.bounded or timeline.deferral is not None
 
     def _derive(self, argument: Any = None) -> None:
         """Have built what writes go on from; *argument* is that of the work to be done."""

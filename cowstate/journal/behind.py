@@ -81,11 +81,10 @@ class BehindCommitter(BegunCommitter[K, V], Generic[K, V]):
         return super().open(reservation, timeout)
 
     def _prepare(self, commit: Commit[K, V]) -> None:
-        self.group.stage(commit, self._staged)
-        super()._prepare(commit)
-
-    def _staged(self, commit: Commit[K, V]) -> Staged[K, V]:
-        return Staged(self._row_of(commit))
+        self.group.ensure_room(commit.after.version)
+        self._staging.enter(Staged(self._row_of(commit)))
+        if self._announces or self._waiters.parked.all:
+            super()._prepare(commit)
 
     def _note_durable(self, group: Sequence[Staged[K, V]], _: None = None) -> None:
         after = group[-1].after

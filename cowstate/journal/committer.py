@@ -86,12 +86,14 @@ class DurableCommitter(BegunCommitter[K, V], Generic[K, V]):
         invariant or a function of the user's raises was derived from the newest version, and is
         told when that is on disk.
         """
-        if holder is None:
+        group, publish = self.group, self._publish_staged
+        if holder is not None:
+            group.ensure_not_inside()
+        elif is_writing():
             self._refuse_inside()
         if self._unbuilt:
             self._derive(a)
         attempt = _Attempt(self._staging, work)
-        group, publish = self.group, self._publish_staged
         try:
             group.ensure_ready(publish)
             try:
@@ -110,25 +112,21 @@ class DurableCommitter(BegunCommitter[K, V], Generic[K, V]):
         return commit
 
     def _refuse_inside(self) -> None:
-        lock = self._lock
-        if lock.owned():
-            raise lock.reentrant()
-        if is_writing():
-            reserved = lock.holder()
-            # For a transaction of this very store the lock has better words.
-            if reserved is None or not reserved.is_here():
-                raise ReentrantWriteError(ELSEWHERE)
+        self.group.ensure_not_inside()
+        reserved = self._lock.holder()
+        # For a transaction of this very store the lock has better words.
+        if reserved is None or not reserved.is_here():
+            raise ReentrantWriteError(ELSEWHERE)
 
     def _prepare(self, commit: Commit[K, V]) -> None:
-        self.group.stage(commit, self._staged)
-
-    def _staged(self, commit: Commit[K, V]) -> StagedCommit[K, V]:
-        return StagedCommit(commit, self._row_of(commit))
+        self.group.ensure_room(commit.after.version)
+        self._staging.enter(StagedCommit(commit, self._row_of(commit)))
 
     def _publish_staged(self, group: Sequence[StagedCommit[K, V]], _: None = None) -> None:
         """Publish what is on disk. As the work of `WriteLock.run`, in the turn."""
         for entry in group:
-            super()._prepare(entry.commit)
+            if self._announces or self._waiters.parked.all:
+                super()._prepare(entry.commit)
             self._published.place(entry.commit)
         # The publication, as in `Timeline.publish`, of the whole group. If it is not reached, all
         # of it is done again.
@@ -139,7 +137,8 @@ class DurableCommitter(BegunCommitter[K, V], Generic[K, V]):
 
     def open(self, reservation: Reservation, timeout: float | None) -> Transaction[K, V]:
         """Do as `Committer.open`."""
-        self._refuse_inside()
+        if is_writing():
+            self._refuse_inside()
         self._derive()
         self.group.ensure_ready(self._publish_staged)
         return super().open(reservation, timeout)

@@ -42,6 +42,12 @@ MOST: Final = 250_000_000
 and one of the log is a key and two records. A value of PostgreSQL's holds about as much, and bytes
 that are sent there take twice their length."""
 
+KNOWN: Final = 1_000
+"""How many keys it is known of how they are written, so that it need not be worked out again."""
+
+SHORT: Final = 100
+"""Of keys that are written in no more than this."""
+
 
 class Encoder(Generic[K, V]):
     """Turns the commits of one store into rows, one after the other, and rows into what they say.
@@ -75,6 +81,8 @@ class Encoder(Generic[K, V]):
         self._nothing: Encoded = "null" if text else msgspec.msgpack.encode(None)
         self._one_form = _has_one_form(key)
         self._first_form: dict[K, Encoded] = {}
+        # How keys were written that were written of late.
+        self._names: dict[K, Encoded] = {}
         self._key = self._name_of if self._one_form else self._first_name_of
 
     def begin(self, latest: float) -> None:
@@ -113,6 +121,13 @@ class Encoder(Generic[K, V]):
         return found
 
     def _name_of(self, key: K) -> Encoded:
+        # Exact, for what is equal to a str may be written as something else, or not at all.
+        name = self._names.get(key) if type(key) is str else None
+        if name is None:
+            name = self._new_name_of(key)
+        return name
+
+    def _new_name_of(self, key: K) -> Encoded:
         name = self._written(self.codec.key, key)
         # Of a text each character is one to four bytes.
         if len(name) * 4 > self._longest_key and len(_bytes(name)) > self._longest_key:
@@ -121,6 +136,10 @@ class Encoder(Generic[K, V]):
                 f"{len(_bytes(name)):,} bytes are more than a key may be here "
                 f"({self._longest_key:,})",
             )
+        if type(key) is str and len(name) <= SHORT:
+            if len(self._names) >= KNOWN:
+                self._names = {}
+            self._names[key] = name
         return name
 
     def _written(self, part: Part[T], value: T) -> Encoded:

@@ -8,7 +8,6 @@ from functools import partial
 from time import sleep
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from cowstate.commit import Commit
 from cowstate.errors import ReentrantWriteError
 from cowstate.locks import BUSY
 from cowstate.snapshot import Snapshot
@@ -91,14 +90,11 @@ class GroupCommit(Generic[K, V]):
     # Before the write, and in it.
 
     def ensure_ready(self, publish: Publish) -> None:
-        """Raise if nothing can be written now. Outside of the store's lock."""
-        self._turn.ensure_outside()
-        if self._lock.owned():
-            raise self._lock.reentrant()
+        """Raise if nothing can be written now. Outside of the store's lock, and of the turn."""
         if self.refused is not None:
             raise self.refused()
         if self._unknown is not None:
-            self._lead(publish)
+            self.lead(publish)
             self._ensure_known()
 
     def _ensure_known(self) -> None:
@@ -109,26 +105,29 @@ class GroupCommit(Generic[K, V]):
                 f"writes before this one ({error})"
             ) from error
 
-    def ensure_outside(self) -> None:
-        """Raise inside a write to any store: there nobody waits for the disk."""
+    def ensure_not_inside(self) -> None:
+        """Raise inside a write to the store, or to its disk."""
         self._turn.ensure_outside()
         if self._lock.owned():
             raise self._lock.reentrant()
+
+    def ensure_outside(self) -> None:
+        """Raise inside a write to any store: there nobody waits for the disk."""
+        self.ensure_not_inside()
         if is_writing():
             raise ReentrantWriteError(ELSEWHERE)
 
-    def stage(self, commit: Commit[K, V], staged: Callable[[Commit[K, V]], Staged[K, V]]) -> None:
-        """Take *commit*, as it is *staged*, in hand before the head moves on. By who may write."""
+    def ensure_room(self, version: int) -> None:
+        """Raise if *version* may not be staged. By who may write."""
         if self.refused is not None:
             raise self.refused()
         if self._keeps:
-            ahead = commit.version - self._staging.published.current.version
+            ahead = version - self._staging.published.current.version
             if ahead > MOST:
                 raise JournalError(
                     f"memory is {ahead - 1} versions ahead of {self._log.path}, which could not be "
                     "written; see to the disk, and call journal.flush(), which says what fails"
                 )
-        self._staging.enter(staged(commit))
 
     # After it.
 
@@ -143,7 +142,7 @@ class GroupCommit(Generic[K, V]):
             return
         if self._lock.owned():  # a block that is left by a finalizer: to wait here is to hang
             raise self._lock.reentrant()
-        if self._lead(publish) and self._is_published(entry):
+        if self.lead(publish) and self._is_published(entry):
             return
         self._turn.wait(entry, self._is_published, self._flush, publish)
 
@@ -181,14 +180,13 @@ class GroupCommit(Generic[K, V]):
         left[0] = self._log.drop(upto, STEP)
         self._tidy()
 
-    def lead(self, publish: Publish) -> None:
-        """Write what is staged, if nobody else is at it. What fails is told to who waits for it."""
-        self._lead(publish)
-
     # The turn.
 
-    def _lead(self, publish: Publish) -> bool:
-        """Have the turn and write what is staged; False if somebody else has it."""
+    def lead(self, publish: Publish) -> bool:
+        """Have the turn and write what is staged; False if somebody else has it.
+
+        What fails is told to who waits for it.
+        """
         return self._turn.attempt(self._flush, publish)
 
     def _flush(self, publish: Publish, _: None) -> None:

@@ -1,15 +1,79 @@
-"""How rows come into the tables: `enter`, which is the fence as well, and `insert`."""
+"""How rows come into the tables: in one statement, or in a transaction of several."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+from typing import Any, Final
 
 from . import tables
 from .log import Row
+from .tables import Insert
 from .view import Encoded
 
-__all__ = ["enter", "insert"]
+__all__ = ["enter", "insert", "is_small", "may_come_back", "write_at_once"]
+
+AT_ONCE: Final = 64
+"""How many rows a statement inserts: a call takes longer than most rows do, and gives the
+interpreter away, and must have it back."""
+
+LONG: Final = 10_000
+"""Longer than this, what is inserted is not copied together."""
+
+BEFORE: Final = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_FULL,
+}
+"""What is said of a transaction before all of its commit is in the write-ahead log.
+
+That the disk is full is said of a write, and of those the one that makes the rest a commit is the
+last. Of a sync something else is said."""
+
+
+def may_come_back(error: sqlite3.Error) -> bool:
+    """Whether what failed with *error*, in its commit or before, may be there after a crash."""
+    code = getattr(error, "sqlite_errorcode", None)  # of what was not even begun there is none
+    return code is not None and code & 0xFF not in BEFORE
+
+
+def is_small(rows: Sequence[Row]) -> bool:
+    """Whether `write_at_once` will do for *rows*: some records, and nothing else."""
+    values: list[Encoded | None] = []
+    for row in rows:
+        if row.meta is not None or not row.writes:
+            return False
+        values.extend([value for _, value in row.writes])
+    if None in values or len(values) > AT_ONCE:
+        return False
+    return len(values) == 1 or max(map(len, values)) <= LONG  # type: ignore[arg-type]
+
+
+def write_at_once(connection: sqlite3.Connection, rows: Sequence[Row], epoch: int) -> bool:
+    """Write *rows*, which are few, whole; whether that was done: it is for who writes by *epoch*.
+
+    A transaction of its own: when this returns, it is over.
+    """
+    given: list[Any] = []
+    count = 0
+    for row in rows:
+        enters = 1
+        for key, value in row.writes:
+            given += (row.version, epoch, row.time, key, value, enters)
+            enters = 0
+            count += 1
+    try:
+        connection.execute(_statement(tables.WRITTEN, count), given)
+    except sqlite3.IntegrityError as error:
+        # Of a table it says something else. A trigger in the file is none: who opens it looks.
+        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+            return False
+        raise
+    return True
 
 
 def enter(connection: sqlite3.Connection, rows: Sequence[Row], epoch: int) -> bool:
@@ -23,7 +87,7 @@ def enter(connection: sqlite3.Connection, rows: Sequence[Row], epoch: int) -> bo
         return False
     if len(rows) > 1:  # in this transaction nobody else can take the file over
         rest = [(row.version, epoch, row.time) for row in rows[1:]]
-        connection.executemany(tables.COMMITTED_TOO, rest)
+        _insert_many(connection, tables.COMMITTED_TOO, rest)
     return True
 
 
@@ -52,22 +116,44 @@ def _insert_one(connection: sqlite3.Connection, row: Row) -> None:
 def _insert_all(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     # What a row changes is what the one before it left: of a key that one of these has written,
     # that is known here, and its record is put once.
-    do_all = connection.executemany
     left: dict[Encoded, tuple[Encoded | None, int]] = {}
-    first: list[tuple[int, Encoded, Encoded | None]] = []
+    first: list[tuple[int, Encoded, Encoded, Encoded | None]] = []
     again: list[tuple[int, Encoded, Encoded | None, Encoded | None]] = []
+    longest = 0
     for row in rows:
         version = row.version
         for key, value in row.writes:
             if key in left:
                 again.append((version, key, left[key][0], value))
             else:
-                first.append((version, key, value))
+                first.append((version, key, key, value))
             left[key] = (value, version)
-    do_all(tables.CHANGED, first)
-    if again:
-        do_all(tables.CHANGED_AGAIN, again)
+            if value is not None and len(value) > longest:
+                longest = len(value)
     put = [(key, value, at) for key, (value, at) in left.items() if value is not None]
-    do_all(tables.PUT, put)
+    together = max(longest, max(map(len, left), default=0)) <= LONG
+    _insert_many(connection, tables.CHANGED_FIRST, first, together)
+    _insert_many(connection, tables.CHANGED_AGAIN, again, together)
+    _insert_many(connection, tables.PUTS, put, together)
     if len(put) < len(left):
-        do_all(tables.DELETE, [(key,) for key, (value, _) in left.items() if value is None])
+        gone = [(key,) for key, (value, _) in left.items() if value is None]
+        connection.executemany(tables.DELETE, gone)
+
+
+def _insert_many(
+    connection: sqlite3.Connection,
+    insert: Insert,
+    rows: Sequence[tuple[Any, ...]],
+    together: bool = True,
+) -> None:
+    if not together:
+        connection.executemany(_statement(insert, 1), rows)
+        return
+    for start in range(0, len(rows), AT_ONCE):
+        part = rows[start : start + AT_ONCE]
+        connection.execute(_statement(insert, len(part)), tuple(chain.from_iterable(part)))
+
+
+@cache
+def _statement(insert: Insert, count: int) -> str:
+    return insert.of(count)

@@ -31,18 +31,20 @@ def pages_of(rows: Sequence[Row]) -> int:
     size = 0
     records = set()
     for row in rows:
-        size += _bytes_of(row.meta)
+        if row.meta is not None:
+            size += _bytes_of(row.meta)
         for key, value in row.writes:
             records.add(key)
-            size += ROW + _bytes_of(key) + _bytes_of(value)
+            # As `_bytes_of`, written out for what most are: it is asked of all that is written.
+            size += ROW + (len(key) if key.isascii() else _bytes_of(key))
+            if value is not None:
+                size += len(value) if value.isascii() else _bytes_of(value)
     # Each record may lie on a page of its own, and the last page of each table is written anew.
     # What was written stands there thrice: as the record, as what a commit changed it to, and as
     # what the next one changed; and so do meta values.
     return len(records) + TABLES + 3 * size // PAGE
 
 
-def _bytes_of(value: Encoded | None) -> int:
+def _bytes_of(value: Encoded) -> int:
     """Return how many bytes *value* takes at most: of a text, without a look at all of it."""
-    if value is None:
-        return 0
     return len(value) if isinstance(value, bytes) or value.isascii() else 4 * len(value)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final
 
 from cowstate.showing import shown
 
 from . import tables
+from .directory import Directory
 from .ended import never_freed
 from .errors import JournalError, JournalFileError, JournalNotFoundError
 from .inode import Inode
@@ -64,13 +67,15 @@ class Place:
 
     Args:
         path: the file, open and written to.
+        clock: the time, in seconds, that never goes back.
 
     Raises:
         JournalFileError: one of them is not there any more.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, clock: Callable[[], float] = monotonic) -> None:
         self._path = path
+        self._directory = Directory(os.path.dirname(path), clock)
         try:
             self._file, self._log = Inode(path), Inode(path + "-wal")
         except FileNotFoundError:
@@ -78,8 +83,11 @@ class Place:
 
     def ensure_there(self) -> None:
         """Raise `JournalFileError` if they are not there any more."""
-        if not (self._file.is_there() and self._log.is_there()):
+        if not self._directory.still(self._look):
             raise JournalFileError(self._path, GONE)
+
+    def _look(self) -> bool:
+        return self._file.is_there() and self._log.is_there()
 
 
 def is_new(connection: sqlite3.Connection, path: str, making: bool) -> bool:

@@ -14,7 +14,7 @@ from .claim import Claim, here
 from .encoded import MOST
 from .ended import Closed
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
-from .inserting import enter, insert
+from .inserting import enter, insert, is_small, may_come_back, write_at_once
 from .log import Outcome, Rewritten, Row, Standing
 from .pages import pages_of
 from .place import (
@@ -41,6 +41,10 @@ CHECKPOINT: Final = 2_000
 
 BUSY: Final = 5.0
 """For how many seconds another program may hold the file's lock before that is an error."""
+
+STATEMENTS: Final = 256
+"""How many statements are kept ready: of those that insert rows there is one for each number of
+them."""
 
 TRIMMING: Final = Statements(tables.TAKEN, tables.OLDEST, tables.REACH, tables.DROP)
 
@@ -110,7 +114,11 @@ class SqliteLog:
     def _open(self, form: Form, sync: Sync, schema: int) -> None:
         # What was opened is closed by `close`, whatever is raised from here on.
         self._connection = sqlite3.connect(
-            self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
+            self.path,
+            timeout=BUSY,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=STATEMENTS,
         )
         do = self._connection.execute
         makes = is_new(self._connection, self.path, self._claim.making)
@@ -139,6 +147,7 @@ class SqliteLog:
         if self.form not in ("json", "msgpack") or not isinstance(self.schema, int):
             raise JournalFileError(self.path, LACKS)
         self._place = Place(self.path)
+        _run_all(do, tables.AT_ONCE)
 
     def standing(self) -> Standing:
         """Return what the file holds, but for the records.
@@ -190,11 +199,40 @@ class SqliteLog:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write *rows*, all or none. When this has returned, they are on disk."""
-        do = self._connection.execute
         self._committing = False
         began = perf_counter()
         self._place.ensure_there()  # so that nothing of what is refused is there
-        self._begin()
+        self._end_what_was_struck()
+        trimmed = 0
+        if self._trimming is None and is_small(rows):
+            self._write_at_once(rows)
+        else:
+            trimmed = self._write_in_steps(rows)
+        self._durable = rows[-1].version
+        self._committing = False
+        if self._trimming is not None:
+            self._trimming.committed()
+        self.took = perf_counter() - began
+        self._place.ensure_there()  # so that what has returned is
+        self._due += pages_of(rows) + trimmed
+
+    def _write_at_once(self, rows: Sequence[Row]) -> None:
+        self._committing = True
+        try:
+            if write_at_once(self._connection, rows, self.epoch):
+                return
+            self._committing = False
+            self._ensure_mine()
+            self._committing = True
+            write_at_once(self._connection, rows, self.epoch)
+        except sqlite3.Error as error:
+            self._committing = may_come_back(error)
+            raise
+
+    def _write_in_steps(self, rows: Sequence[Row]) -> int:
+        """Return how many versions were let go."""
+        do = self._connection.execute
+        do("BEGIN IMMEDIATE")
         if not enter(self._connection, rows, self.epoch):
             self._ensure_mine()
             enter(self._connection, rows, self.epoch)
@@ -206,24 +244,17 @@ class SqliteLog:
         try:
             do("COMMIT")
         except sqlite3.Error as error:
-            # That the disk is full it says of a write, and of those the one that makes the rest a
-            # commit is the last: so there is none, and nothing that could come back. Of a sync it
-            # says something else.
-            self._committing = error.sqlite_errorcode != sqlite3.SQLITE_FULL
+            self._committing = may_come_back(error)
             raise
-        self._durable = rows[-1].version
-        self._committing = False
-        if self._trimming is not None:
-            self._trimming.committed()
-        self.took = perf_counter() - began
-        self._place.ensure_there()  # so that what has returned is
-        self._due += pages_of(rows) + trimmed
+        return trimmed
 
     def _begin(self) -> None:
-        do = self._connection.execute
+        self._end_what_was_struck()
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def _end_what_was_struck(self) -> None:
         if self._connection.in_transaction:
-            do("ROLLBACK")  # of one that was struck before its end
-        do("BEGIN IMMEDIATE")
+            self._connection.execute("ROLLBACK")
 
     def _ensure_mine(self) -> None:
         epoch = only(self.path, self._connection.execute(tables.EPOCH))

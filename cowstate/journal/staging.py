@@ -42,21 +42,18 @@ class Staged(Generic[K, V]):
 
     Attributes:
         row: it, encoded.
+        version: the version that it leads to.
         after: the snapshot that it led to, where that is known.
         failure: why it will never be published, once that is so; or is not known to be.
     """
 
-    __slots__ = ("after", "failure", "row")
+    __slots__ = ("after", "failure", "row", "version")
 
     def __init__(self, row: Row, after: Snapshot[K, V] | None = None) -> None:
         self.row = row
+        self.version = row.version
         self.after = after
         self.failure: Failure | None = None
-
-    @property
-    def version(self) -> int:
-        """The version that it leads to."""
-        return self.row.version
 
 
 class StagedCommit(Staged[K, V], Generic[K, V]):
@@ -98,7 +95,9 @@ class Staging(Generic[K, V]):
 
     def newest(self) -> Staged[K, V] | None:
         """Return what the head was staged by, None if it is published."""
-        return self.of(self.head.current)
+        snapshot = self.head.current
+        entry = self._entries.get(snapshot.version)
+        return entry if entry is not None and entry.after is snapshot else None
 
     def of(self, snapshot: Snapshot[K, V]) -> Staged[K, V] | None:
         """Return what *snapshot* was staged by, None if that is not staged any more."""
@@ -110,13 +109,14 @@ class Staging(Generic[K, V]):
         # The head first: what is below it was entered before it moved.
         head = self.head.current.version
         published = self.published.current.version
-        return [self._entries[version] for version in range(published + 1, head + 1)]
+        return list(map(self._entries.__getitem__, range(published + 1, head + 1)))
 
     def forget(self) -> None:
         """Let go of what is published. By who may write."""
         published = self.published.current.version
-        for version in [version for version in list(self._entries) if version <= published]:
-            self._entries.pop(version, None)
+        for version in list(self._entries):
+            if version <= published:
+                self._entries.pop(version, None)
 
     def fail(self, failure: Failure) -> None:
         """Have all that is not published fail, and go back to what is. By who may write.
@@ -153,7 +153,7 @@ class Backlog(Staging[K, V], Generic[K, V]):
         """Return what is not on disk, in order; of the last it is known what it led to."""
         head = self.head.current
         published = self.published.current.version
-        found = [self._entries[version] for version in range(published + 1, head.version + 1)]
+        found = list(map(self._entries.__getitem__, range(published + 1, head.version + 1)))
         if found:
             found[-1].after = head
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["APPLICATION", "LAYOUT"]
 
@@ -66,10 +66,29 @@ MAKE: Final = (
 )
 """One by one, for a script of SQLite's is one transaction for each statement."""
 
-PUT: Final = (
-    "INSERT INTO records (key, value, version) VALUES (?, ?, ?)"
-    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version"
+
+class Insert(NamedTuple):
+    """A statement that inserts rows, as many as are asked for.
+
+    >>> Insert("pairs", "(?, ?)").of(2)
+    'INSERT INTO pairs VALUES (?, ?), (?, ?)'
+    """
+
+    into: str
+    row: str
+    then: str = ""
+
+    def of(self, count: int) -> str:
+        """Return the statement for *count* rows."""
+        return f"INSERT INTO {self.into} VALUES {', '.join([self.row] * count)}{self.then}"
+
+
+PUTS: Final = Insert(
+    "records (key, value, version)",
+    "(?, ?, ?)",
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version",
 )
+PUT: Final = PUTS.of(1)
 DELETE: Final = "DELETE FROM records WHERE key = ?"
 CHANGED: Final = (
     "INSERT INTO changes (version, key, old, new)"
@@ -77,16 +96,47 @@ CHANGED: Final = (
 )
 """Before the record itself is put or deleted."""
 
-CHANGED_AGAIN: Final = "INSERT INTO changes (version, key, old, new) VALUES (?, ?, ?, ?)"
-"""Of a key that another commit of the same transaction has changed."""
+CHANGED_FIRST: Final = Insert(
+    "changes (version, key, old, new)", "(?, ?, (SELECT value FROM records WHERE key = ?), ?)"
+)
+"""The same of several keys."""
+
+CHANGED_AGAIN: Final = Insert("changes (version, key, old, new)", "(?, ?, ?, ?)")
+"""Of keys that another commit of the same transaction has changed."""
 
 COMMITTED: Final = (
     "INSERT INTO commits (version, epoch, time) SELECT ?1, ?2, ?3 FROM writer WHERE epoch = ?2"
 )
 """The fence: of who may not write any more it puts no row."""
 
-COMMITTED_TOO: Final = "INSERT INTO commits (version, epoch, time) VALUES (?, ?, ?)"
+COMMITTED_TOO: Final = Insert("commits (version, epoch, time)", "(?, ?, ?)")
 """In a transaction that has passed it."""
+
+_VIEW: Final = (
+    "CREATE TEMP VIEW written AS"
+    " SELECT 0 AS version, 0 AS epoch, 0.0 AS time, '' AS key, '' AS value, 0 AS enters"
+)
+_TRIGGER: Final = (
+    "CREATE TEMP TRIGGER writes INSTEAD OF INSERT ON written BEGIN"
+    " SELECT RAISE(ABORT, 'another one may write') WHERE NEW.enters"
+    " AND NOT EXISTS (SELECT 1 FROM writer WHERE epoch = NEW.epoch);"
+    " INSERT INTO commits (version, epoch, time)"
+    " SELECT NEW.version, NEW.epoch, NEW.time WHERE NEW.enters;"
+    " INSERT INTO changes (version, key, old, new) VALUES"
+    " (NEW.version, NEW.key, (SELECT value FROM records WHERE key = NEW.key), NEW.value);"
+    " INSERT INTO records (key, value, version) VALUES (NEW.key, NEW.value, NEW.version)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version;"
+    " END"
+)
+AT_ONCE: Final = ("PRAGMA temp_store = MEMORY", _VIEW, _TRIGGER)
+"""What has records put by one statement, the transaction and the fence included: of one connection,
+and never in the file. A call for each of its five parts would give the interpreter away ten times,
+and whoever waits for it would be woken each time."""
+
+WRITTEN: Final = Insert(
+    "temp.written (version, epoch, time, key, value, enters)", "(?, ?, ?, ?, ?, ?)"
+)
+"""A row for each key; the first of each version says that it *enters* it."""
 
 MOVED: Final = (
     "UPDATE commits SET old_meta = (SELECT value FROM meta), new_meta = ?1 WHERE version = ?2"

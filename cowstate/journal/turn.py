@@ -111,6 +111,8 @@ class Turn(Generic[K, V]):
                 waiter.sleep(monotonic() + NAP)
 
     def _ring(self) -> None:
+        if not self._sleepers:
+            return
         published = self._staging.published.current.version
         first: tuple[Staged[K, V], ThreadWaiter] | None = None
         for sleeper in list(self._sleepers.values()):

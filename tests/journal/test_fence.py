@@ -59,7 +59,15 @@ def refused(path: Path, rows: list[Row], wrote: int | None) -> None:
 
 
 ROWS = pytest.mark.parametrize(
-    "rows", [[row(2)], [row(2), row(3, '"b"')], [Row(2, 2.0, [], "7")]], ids=["one", "two", "meta"]
+    "rows",
+    [
+        [row(2)],
+        [row(2), row(3, '"b"')],
+        [Row(2, 2.0, [('"b"', "2"), ('"c"', "2")], None)],
+        [Row(2, 2.0, [('"a"', None)], None)],
+        [Row(2, 2.0, [], "7")],
+    ],
+    ids=["one", "two", "two keys", "deleted", "meta"],
 )
 
 
@@ -79,13 +87,15 @@ def test_an_epoch_that_it_raised_itself_is_its_own(path: Path) -> None:
             [(who,)] = connection.execute("SELECT who FROM writers")
         taken(path, who)  # as a `resolve` leaves it that was struck before it could note that
         log.write([row(2), row(3)])
-        log.write([row(4)])
+        taken(path, who)
+        log.write([Row(4, 4.0, [('"a"', "4")], "7")])
+        log.write([row(5)])
     finally:
         log.close()
     records, commits, changes, _, _ = content(path)
-    assert records == [('"a"', "4", 4)]
-    assert [each[:2] for each in commits] == [(1, 1), (2, 2), (3, 2), (4, 2)]
-    assert [each[0] for each in changes] == [1, 2, 3, 4]
+    assert records == [('"a"', "5", 5)]
+    assert [each[:2] for each in commits] == [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)]
+    assert [each[0] for each in changes] == [1, 2, 3, 4, 5]
 
 
 def enters_all(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
@@ -101,10 +111,34 @@ def believes(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("twin", [enters_all, believes])
+def by_any_epoch(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
+    """Write by the epoch that is there."""
+    [(there,)] = connection.execute("SELECT epoch FROM writer")
+    return inserting.write_at_once(connection, rows, there)
+
+
+def believes_at_once(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
+    """Write nothing, and go on."""
+    inserting.write_at_once(connection, rows, epoch)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "twin", "rows"),
+    [
+        ("enter", enters_all, [Row(2, 2.0, [], "7")]),
+        ("enter", believes, [Row(2, 2.0, [], "7")]),
+        ("write_at_once", by_any_epoch, [row(2)]),
+        ("write_at_once", believes_at_once, [row(2)]),
+    ],
+)
 def test_a_broken_twin_is_caught(
-    path: Path, twin: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+    path: Path,
+    name: str,
+    twin: Callable[..., bool],
+    rows: list[Row],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sqlite, "enter", twin)
+    monkeypatch.setattr(sqlite, name, twin)
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        refused(path, [row(2)], None)
+        refused(path, rows, None)

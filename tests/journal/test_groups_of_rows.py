@@ -7,9 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cowstate.journal import inserting, sqlite
+from cowstate.journal.inserting import AT_ONCE, LONG, is_small, may_come_back
 from cowstate.journal.log import Row
 from cowstate.journal.sqlite import SqliteLog
 
@@ -22,8 +25,10 @@ WRITES = st.lists(
 GROUPS = st.lists(st.lists(st.tuples(WRITES, VALUES), min_size=1, max_size=5), max_size=4)
 
 
-def left(groups: list[list[Row]]) -> list[Any]:
-    with tempfile.TemporaryDirectory() as directory:
+def left(groups: list[list[Row]], in_steps: bool = False) -> list[Any]:
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        if in_steps:
+            patch.setattr(sqlite, "is_small", lambda rows: False)
         path = Path(directory) / "numbers.db"
         log = SqliteLog(path, "json", "normal")
         try:
@@ -54,4 +59,117 @@ def test_a_group_leaves_what_its_rows_leave_one_by_one(
         for writes, meta in group:
             version += 1
             groups[-1].append(Row(version, float(version), list(writes), meta))
-    assert left(groups) == left([[row] for group in groups for row in group])
+    one_by_one = [[row] for group in groups for row in group]
+    assert left(groups) == left(one_by_one) == left(groups, True) == left(one_by_one, True)
+
+
+def rows_of(count: int, value: str = "1", keys: int = 200) -> list[Row]:
+    return [Row(at, 1.0, [(f'"{at % keys}"', value)], None) for at in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        rows_of(AT_ONCE),
+        rows_of(AT_ONCE + 1),
+        rows_of(3 * AT_ONCE + 1, keys=50),
+        rows_of(3, "9" * (LONG + 1)),
+        rows_of(1, "9" * (LONG + 1)),
+        [Row(1, 1.0, [(f'"{n}"', "1") for n in range(AT_ONCE)], None)],
+        [Row(1, 1.0, [(f'"{n}"', "1") for n in range(AT_ONCE + 1)], None)],
+        [Row(1, 1.0, [('"' + "k" * LONG + '"', "1"), ('"b"', "2")], None)],
+    ],
+    ids=[
+        *("a statement", "and one more", "many", "long", "one that is long", "of one commit"),
+        *("more of one commit", "of a long key"),
+    ],
+)
+def test_however_many_and_however_long_they_leave_what_they_leave_one_by_one(
+    group: list[Row],
+) -> None:
+    assert left([group]) == left([[row] for row in group]) == left([group], True)
+
+
+def test_what_is_written_at_once_is_small() -> None:
+    assert is_small(rows_of(1, "9" * (LONG + 1)))
+    assert is_small(rows_of(AT_ONCE, "9" * LONG))
+    for group in (
+        rows_of(AT_ONCE + 1),
+        rows_of(2, "9" * (LONG + 1)),
+        [Row(1, 1.0, [("1", None)], None)],
+        [Row(1, 1.0, [("1", "1")], "1")],
+        [Row(1, 1.0, [], None)],
+    ):
+        assert not is_small(group)
+
+
+@given(GROUPS)
+def test_a_version_that_is_there_is_written_by_nobody_again(
+    drawn: list[list[tuple[list[tuple[str, str | None]], str | None]]],
+) -> None:
+    """The second fence: if nothing else says so, the number of a version does."""
+    for group in drawn:
+        for writes, meta in group:
+            with tempfile.TemporaryDirectory() as directory:
+                log = SqliteLog(Path(directory) / "numbers.db", "json", "normal")
+                try:
+                    log.write([Row(1, 1.0, writes, meta)])
+                    with pytest.raises(sqlite3.IntegrityError):
+                        log.write([Row(1, 1.0, writes, meta)])
+                    assert log.resolve(0).durable == 1
+                finally:
+                    log.close()
+
+
+class Said(sqlite3.OperationalError):
+    """What SQLite says with a code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.sqlite_errorcode = code
+
+
+def test_what_may_come_back_is_what_failed_at_its_end() -> None:
+    for code in (
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_NOMEM,
+    ):
+        assert may_come_back(Said(code))
+    for code in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_BUSY_SNAPSHOT,
+        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+        sqlite3.SQLITE_READONLY_DBMOVED,
+    ):
+        assert not may_come_back(Said(code))
+    assert not may_come_back(sqlite3.ProgrammingError("what was given is no row"))
+
+
+def enters_each(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
+    """Enter a commit once for each of its keys."""
+    split = [Row(row.version, row.time, [write], None) for row in rows for write in row.writes]
+    return inserting.write_at_once(connection, split, epoch)
+
+
+def forgets_the_old(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
+    """Write the last of each key alone."""
+    last = {key: (row, value) for row in rows for key, value in row.writes}
+    split = [Row(row.version, row.time, [(k, v)], None) for k, (row, v) in last.items()]
+    return inserting.write_at_once(connection, split, epoch)
+
+
+@pytest.mark.parametrize("twin", [enters_each, forgets_the_old])
+def test_a_broken_twin_is_caught(twin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = [('"a"', "1"), ('"b"', "2")]
+    group = [Row(1, 1.0, two, None), Row(2, 2.0, [('"a"', "3")], None)]
+    wanted = left([[row] for row in group], True)
+    assert left([group]) == wanted
+    monkeypatch.setattr(sqlite, "write_at_once", twin)
+    try:
+        found = left([group])
+    except sqlite3.Error:
+        return
+    assert found != wanted

@@ -86,7 +86,10 @@ NEAR = {
     "cowstate/journal/addressing.py": ["web/test_serving_pages", "journal/postgres/test_commands"],
     "cowstate/journal/command.py": ["journal/test_looking"],
     "cowstate/journal/committer.py": JOURNAL,
-    "cowstate/journal/encoded.py": ["journal/test_journaled_writes", "journal/test_opening"],
+    "cowstate/journal/directory.py": ["journal/test_directory"],
+    "cowstate/journal/encoded.py": [
+        *("journal/test_journaled_writes", "journal/test_opening", "journal/test_names_of_keys"),
+    ],
     "cowstate/journal/arguments.py": ["journal/test_opening", "journal/test_follower"],
     "cowstate/journal/chase.py": FOLLOWER,
     "cowstate/journal/errors.py": ["journal/test_opening"],

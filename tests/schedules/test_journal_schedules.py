@@ -203,7 +203,7 @@ class DoesNotWait(GroupCommit[str, int]):
     def settle_once(self, entry: Any, publish: Any) -> None:
         """Leave the waiting to whoever has the turn."""
         if entry is not None and not self._is_published(entry):
-            self._lead(publish)
+            self.lead(publish)
 
 
 class ForgivesOutsideOfTheTurn(GroupCommit[str, int]):
