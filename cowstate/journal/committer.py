@@ -87,14 +87,14 @@ class DurableCommitter(BegunCommitter[K, V], Generic[K, V]):
         told when that is on disk.
         """
         group, publish = self.group, self._publish_staged
-        if holder is not None:
-            group.ensure_not_inside()
-        elif is_writing():
+        if holder is None and is_writing():
             self._refuse_inside()
         if self._unbuilt:
             self._derive(a)
         attempt = _Attempt(self._staging, work)
         try:
+            if holder is not None:
+                group.ensure_not_inside()
             group.ensure_ready(publish)
             try:
                 commit = self._lock.run(attempt.run, a, b, holder, timeout)

@@ -10,18 +10,20 @@ from typing import Any, Final, TypeAlias
 __all__ = ["Directory"]
 
 TICK: Final = 3.0
-"""How many seconds what the system notes as one time may be apart: on FAT they are two."""
+"""Longer, in seconds, than what a system notes as one time may be apart: on FAT that is two."""
 
 State: TypeAlias = tuple[int, int, int, int]
 
 
 class Directory:
-    """Says whether all names in a directory stand for what they did, by one question.
+    """Says whether all names in a directory stand for what they did, mostly by one question.
 
     Each name that is made, deleted or moved leaves its time with the directory. Two of them may be
     the same time, for many systems take it from a clock that ticks. So what stands in the
     directory is known only when that time was seen to be the same for as long as no tick lasts:
-    then whatever comes later leaves another one. One thread at a time.
+    then whatever comes later leaves another one. There is what a directory does not note (that
+    something is mounted over a file), or not so that it can be told (when the clock was set
+    back); therefore the names themselves are looked up every `TICK` as well. One thread at a time.
 
     Args:
         path: the directory.
@@ -38,37 +40,31 @@ class Directory:
         self._path = path
         self._clock = clock
         self._stat = stat
-        # What it is and when it changed last: as it was when all names were known, and as it was
-        # first seen to be.
-        self._known: State | None = None
+        # What it is and when it changed last, as it was when it was asked last.
         self._seen: State | None = None
+        # Whether all names were looked up when it was so, and had been for long enough.
+        self._known = False
         self._again = 0.0
 
     def still(self, look: Callable[[], bool]) -> bool:
-        """Whether *look* says so; it is not asked again where all names stand for what they did.
+        """Whether *look* says so; mostly it is not asked again while nothing was moved.
 
         Args:
             look: looks names up, in this directory and nowhere else; true for ever, if all of them
                 stand for what they do now.
         """
-        known = self._known
-        if known is not None:
-            state = self._state()
-            if state == known:
+        now = self._clock()
+        if now < self._again:
+            if not self._known:  # others come and go here, so it is not asked in vain
+                return look()
+            if self._state() == self._seen:
                 return True
-            self._known = None
-        elif self._clock() < self._again:  # others come and go here, so it is not asked in vain
-            return look()
-        else:
-            state = self._state()
-            if state is not None and state == self._seen:
-                # It has stood for longer than any tick: whatever comes now leaves another time.
-                if not look():
-                    return False
-                self._known = state
-                return True
-        self._seen, self._again = state, self._clock() + TICK
-        return look()
+        before, self._known = self._seen, False
+        self._seen, self._again = self._state(), now + TICK
+        there = look()
+        # If it is as it was a tick ago, whatever comes after this leaves another time.
+        self._known = there and self._seen is not None and self._seen == before
+        return there
 
     def _state(self) -> State | None:
         try:

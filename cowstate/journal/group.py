@@ -90,7 +90,7 @@ class GroupCommit(Generic[K, V]):
     # Before the write, and in it.
 
     def ensure_ready(self, publish: Publish) -> None:
-        """Raise if nothing can be written now. Outside of the store's lock, and of the turn."""
+        """Raise if nothing can be written now. By who knows to be outside of any write."""
         if self.refused is not None:
             raise self.refused()
         if self._unknown is not None:
@@ -107,9 +107,9 @@ class GroupCommit(Generic[K, V]):
 
     def ensure_not_inside(self) -> None:
         """Raise inside a write to the store, or to its disk."""
-        self._turn.ensure_outside()
         if self._lock.owned():
             raise self._lock.reentrant()
+        self._turn.ensure_outside()
 
     def ensure_outside(self) -> None:
         """Raise inside a write to any store: there nobody waits for the disk."""

@@ -13,14 +13,19 @@ from .log import Row
 from .tables import Insert
 from .view import Encoded
 
-__all__ = ["enter", "insert", "is_small", "may_come_back", "write_at_once"]
+__all__ = ["enter", "insert", "is_small", "may_come_back", "write_as_one"]
 
-AT_ONCE: Final = 64
+SIZES: Final = (64, 32, 16, 8, 4, 2, 1)
 """How many rows a statement inserts: a call takes longer than most rows do, and gives the
-interpreter away, and must have it back."""
+interpreter away, and must have it back. Few sizes, for each is kept ready, and with it what it was
+given last."""
 
-LONG: Final = 10_000
-"""Longer than this, what is inserted is not copied together."""
+FEW: Final = 8
+"""Up to how many records are written by one statement, which has one size for each number."""
+
+LONG: Final = 2_000
+"""Keys and values that are longer than this are inserted one by one: what a statement inserts is
+copied first."""
 
 BEFORE: Final = {
     sqlite3.SQLITE_BUSY,
@@ -42,21 +47,23 @@ def may_come_back(error: sqlite3.Error) -> bool:
 
 
 def is_small(rows: Sequence[Row]) -> bool:
-    """Whether `write_at_once` will do for *rows*: some records, and nothing else."""
-    values: list[Encoded | None] = []
+    """Whether `write_as_one` will do for *rows*: a few short records, and nothing else."""
+    count = 0
     for row in rows:
         if row.meta is not None or not row.writes:
             return False
-        values.extend([value for _, value in row.writes])
-    if None in values or len(values) > AT_ONCE:
-        return False
-    return len(values) == 1 or max(map(len, values)) <= LONG  # type: ignore[arg-type]
+        for key, value in row.writes:
+            if value is None or len(value) > LONG or len(key) > LONG:
+                return False
+            count += 1
+    return count <= FEW
 
 
-def write_at_once(connection: sqlite3.Connection, rows: Sequence[Row], epoch: int) -> bool:
-    """Write *rows*, which are few, whole; whether that was done: it is for who writes by *epoch*.
+def write_as_one(connection: sqlite3.Connection, rows: Sequence[Row], epoch: int) -> bool:
+    """Write *rows*, which are small, by one statement, which is a transaction of its own.
 
-    A transaction of its own: when this returns, it is over.
+    Returns whether that was done: nothing is written for who may not write by *epoch*, nor against
+    any trigger that somebody has put into the file.
     """
     given: list[Any] = []
     count = 0
@@ -69,7 +76,7 @@ def write_at_once(connection: sqlite3.Connection, rows: Sequence[Row], epoch: in
     try:
         connection.execute(_statement(tables.WRITTEN, count), given)
     except sqlite3.IntegrityError as error:
-        # Of a table it says something else. A trigger in the file is none: who opens it looks.
+        # Of a table it says something else.
         if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
             return False
         raise
@@ -149,9 +156,12 @@ def _insert_many(
     if not together:
         connection.executemany(_statement(insert, 1), rows)
         return
-    for start in range(0, len(rows), AT_ONCE):
-        part = rows[start : start + AT_ONCE]
-        connection.execute(_statement(insert, len(part)), tuple(chain.from_iterable(part)))
+    done = 0
+    for size in SIZES:
+        while len(rows) - done >= size:
+            part = rows[done : done + size]
+            connection.execute(_statement(insert, size), tuple(chain.from_iterable(part)))
+            done += size
 
 
 @cache

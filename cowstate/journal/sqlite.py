@@ -14,7 +14,7 @@ from .claim import Claim, here
 from .encoded import MOST
 from .ended import Closed
 from .errors import FencedError, JournalError, JournalFileError, WriterActiveError
-from .inserting import enter, insert, is_small, may_come_back, write_at_once
+from .inserting import enter, insert, is_small, may_come_back, write_as_one
 from .log import Outcome, Rewritten, Row, Standing
 from .pages import pages_of
 from .place import (
@@ -41,10 +41,6 @@ CHECKPOINT: Final = 2_000
 
 BUSY: Final = 5.0
 """For how many seconds another program may hold the file's lock before that is an error."""
-
-STATEMENTS: Final = 256
-"""How many statements are kept ready: of those that insert rows there is one for each number of
-them."""
 
 TRIMMING: Final = Statements(tables.TAKEN, tables.OLDEST, tables.REACH, tables.DROP)
 
@@ -114,11 +110,7 @@ class SqliteLog:
     def _open(self, form: Form, sync: Sync, schema: int) -> None:
         # What was opened is closed by `close`, whatever is raised from here on.
         self._connection = sqlite3.connect(
-            self.path,
-            timeout=BUSY,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=STATEMENTS,
+            self.path, timeout=BUSY, isolation_level=None, check_same_thread=False
         )
         do = self._connection.execute
         makes = is_new(self._connection, self.path, self._claim.making)
@@ -147,7 +139,10 @@ class SqliteLog:
         if self.form not in ("json", "msgpack") or not isinstance(self.schema, int):
             raise JournalFileError(self.path, LACKS)
         self._place = Place(self.path)
-        _run_all(do, tables.AT_ONCE)
+        # What a statement of several rows would take back is kept there, not in a file in /tmp:
+        # that may be full, or not be there, and is nothing to leave records in.
+        do("PRAGMA temp_store = MEMORY")
+        _run_all(do, tables.AS_ONE)
 
     def standing(self) -> Standing:
         """Return what the file holds, but for the records.
@@ -204,9 +199,7 @@ class SqliteLog:
         self._place.ensure_there()  # so that nothing of what is refused is there
         self._end_what_was_struck()
         trimmed = 0
-        if self._trimming is None and is_small(rows):
-            self._write_at_once(rows)
-        else:
+        if self._trimming is not None or not is_small(rows) or not self._write_as_one(rows):
             trimmed = self._write_in_steps(rows)
         self._durable = rows[-1].version
         self._committing = False
@@ -216,18 +209,20 @@ class SqliteLog:
         self._place.ensure_there()  # so that what has returned is
         self._due += pages_of(rows) + trimmed
 
-    def _write_at_once(self, rows: Sequence[Row]) -> None:
+    def _write_as_one(self, rows: Sequence[Row]) -> bool:
+        """Write *rows* by one statement; False if that wrote nothing, for whatever a trigger says.
+
+        Then somebody else may write, or somebody has put a trigger into the file since: in steps
+        it is found out which, while nobody else can come in between.
+        """
         self._committing = True
         try:
-            if write_at_once(self._connection, rows, self.epoch):
-                return
-            self._committing = False
-            self._ensure_mine()
-            self._committing = True
-            write_at_once(self._connection, rows, self.epoch)
+            written = write_as_one(self._connection, rows, self.epoch)
         except sqlite3.Error as error:
             self._committing = may_come_back(error)
             raise
+        self._committing = False
+        return written
 
     def _write_in_steps(self, rows: Sequence[Row]) -> int:
         """Return how many versions were let go."""

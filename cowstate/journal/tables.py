@@ -128,7 +128,7 @@ _TRIGGER: Final = (
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version;"
     " END"
 )
-AT_ONCE: Final = ("PRAGMA temp_store = MEMORY", _VIEW, _TRIGGER)
+AS_ONE: Final = (_VIEW, _TRIGGER)
 """What has records put by one statement, the transaction and the fence included: of one connection,
 and never in the file. A call for each of its five parts would give the interpreter away ten times,
 and whoever waits for it would be woken each time."""

@@ -98,6 +98,33 @@ def test_an_epoch_that_it_raised_itself_is_its_own(path: Path) -> None:
     assert [each[0] for each in changes] == [1, 2, 3, 4, 5]
 
 
+def test_who_takes_the_file_over_when_it_was_found_to_be_another_s_is_not_written_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number it writes by is an old one of its own, and then another one comes."""
+    log = SqliteLog(path, "json", "normal")
+    try:
+        log.write([row(1)])
+        with closing(sqlite3.connect(path)) as connection:
+            [(who,)] = connection.execute("SELECT who FROM writers")
+        taken(path, who)
+        asked = SqliteLog._ensure_mine
+
+        def and_then_taken(self: SqliteLog) -> None:
+            asked(self)
+            with (
+                closing(sqlite3.connect(path, timeout=0)) as other,
+                pytest.raises(sqlite3.OperationalError, match="locked"),
+            ):
+                other.execute("UPDATE writer SET epoch = epoch + 1")
+
+        monkeypatch.setattr(SqliteLog, "_ensure_mine", and_then_taken)
+        log.write([row(2)])
+    finally:
+        log.close()
+    assert [each[:2] for each in content(path)[1]] == [(1, 1), (2, 2)]
+
+
 def enters_all(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
     """Ask nobody."""
     plain = "INSERT INTO commits (version, epoch, time) VALUES (?, ?, ?)"
@@ -114,12 +141,12 @@ def believes(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
 def by_any_epoch(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
     """Write by the epoch that is there."""
     [(there,)] = connection.execute("SELECT epoch FROM writer")
-    return inserting.write_at_once(connection, rows, there)
+    return inserting.write_as_one(connection, rows, there)
 
 
-def believes_at_once(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
+def believes_as_one(connection: sqlite3.Connection, rows: Any, epoch: int) -> bool:
     """Write nothing, and go on."""
-    inserting.write_at_once(connection, rows, epoch)
+    inserting.write_as_one(connection, rows, epoch)
     return True
 
 
@@ -128,8 +155,8 @@ def believes_at_once(connection: sqlite3.Connection, rows: Any, epoch: int) -> b
     [
         ("enter", enters_all, [Row(2, 2.0, [], "7")]),
         ("enter", believes, [Row(2, 2.0, [], "7")]),
-        ("write_at_once", by_any_epoch, [row(2)]),
-        ("write_at_once", believes_at_once, [row(2)]),
+        ("write_as_one", by_any_epoch, [row(2)]),
+        ("write_as_one", believes_as_one, [row(2)]),
     ],
 )
 def test_a_broken_twin_is_caught(
